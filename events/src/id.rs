@@ -1,0 +1,157 @@
+//! Ids: UUIDv7 (RFC 9562), whose low six bits are the partition.
+//!
+//! A thing is made in the partition of what it belongs to (a root post in its author's, a reply in its
+//! thread's, a message in its conversation's), and its id says so. Routing a command is therefore
+//! arithmetic on the id that the client sent: nothing is looked up before the partition's lock is taken.
+//! For an account or a conversation these bits are random (or a hash), which is the `hash(…)` of the design.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// How many partitions a log has. Fixed: it is in every id.
+pub const PARTITIONS: u8 = 64;
+
+const MASK: u8 = PARTITIONS - 1;
+
+/// A partition of the log, `0..PARTITIONS`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub struct Partition(u8);
+
+impl Partition {
+    /// The partition of a thing, from its id.
+    pub fn of(id: Uuid) -> Self {
+        Self(id.as_bytes()[15] & MASK)
+    }
+
+    /// Every partition, in ascending order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..PARTITIONS).map(Self)
+    }
+
+    pub fn number(self) -> u8 {
+        self.0
+    }
+}
+
+impl TryFrom<u8> for Partition {
+    type Error = NotAPartition;
+
+    fn try_from(number: u8) -> Result<Self, NotAPartition> {
+        if number < PARTITIONS { Ok(Self(number)) } else { Err(NotAPartition(i64::from(number))) }
+    }
+}
+
+/// From a `smallint` of the database.
+impl TryFrom<i16> for Partition {
+    type Error = NotAPartition;
+
+    fn try_from(number: i16) -> Result<Self, NotAPartition> {
+        u8::try_from(number)
+            .ok()
+            .and_then(|n| Self::try_from(n).ok())
+            .ok_or(NotAPartition(i64::from(number)))
+    }
+}
+
+impl From<Partition> for u8 {
+    fn from(partition: Partition) -> Self {
+        partition.0
+    }
+}
+
+impl From<Partition> for i16 {
+    fn from(partition: Partition) -> Self {
+        Self::from(partition.0)
+    }
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not a partition: they are 0 to 63")]
+pub struct NotAPartition(i64);
+
+/// Makes an id.
+///
+/// `millis` is Unix time in milliseconds (48 bits count; times before 1970 become 1970), `counter` orders
+/// ids of one millisecond (12 bits count), `random` fills the rest. With `partition`, the id belongs to it;
+/// without, its partition is whatever `random` says.
+pub fn compose(millis: i64, counter: u16, random: u64, partition: Option<Partition>) -> Uuid {
+    let millis = u64::try_from(millis).unwrap_or(0) & 0xFFFF_FFFF_FFFF;
+    let high = (millis << 16) | 0x7000 | u64::from(counter & 0x0FFF);
+    let mut low = (random & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000;
+    if let Some(partition) = partition {
+        low = (low & !u64::from(MASK)) | u64::from(partition.0);
+    }
+    Uuid::from_u64_pair(high, low)
+}
+
+/// The time of an id, in Unix milliseconds. Feedmill derives times from ids, so both always agree.
+pub fn millis(id: Uuid) -> i64 {
+    (id.as_u64_pair().0 >> 16) as i64
+}
+
+/// The least id of a millisecond: ids made in `[a, b)` are the ids in `[first_of(a), first_of(b))`.
+pub fn first_of(millis: i64) -> Uuid {
+    let millis = u64::try_from(millis).unwrap_or(0) & 0xFFFF_FFFF_FFFF;
+    Uuid::from_u64_pair(millis << 16, 0)
+}
+
+/// A number from bytes: FNV-1a, 64 bits. For what must come out the same on every machine and for ever
+/// (ids of imported things); not for anything that an attacker may choose to collide.
+pub fn fnv1a(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// The partition of a conversation between exactly these two, whichever starts it: so that both starting at
+/// once meet in one partition, and make one conversation.
+pub fn pair_partition(a: Uuid, b: Uuid) -> Partition {
+    let (low, high) = if a < b { (a, b) } else { (b, a) };
+    Partition((fnv1a(low.into_bytes().into_iter().chain(high.into_bytes())) as u8) & MASK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_carries_its_time_and_partition() {
+        for partition in Partition::all() {
+            let id = compose(1_713_000_000_123, 7, u64::MAX, Some(partition));
+            assert_eq!(id.get_version_num(), 7);
+            assert_eq!(id.get_variant(), uuid::Variant::RFC4122);
+            assert_eq!(Partition::of(id), partition);
+            assert_eq!(millis(id), 1_713_000_000_123);
+        }
+    }
+
+    #[test]
+    fn ids_order_by_time_then_counter() {
+        let early = compose(10, 4095, u64::MAX, None);
+        let late = compose(11, 0, 0, None);
+        assert!(early < late);
+        assert!(compose(10, 1, u64::MAX, None) < compose(10, 2, 0, None));
+        assert!(first_of(11) <= late && early < first_of(11));
+    }
+
+    #[test]
+    fn a_pair_has_one_partition_whichever_way_round() {
+        let (a, b) = (compose(1, 0, 77, None), compose(2, 0, 99, None));
+        assert_eq!(pair_partition(a, b), pair_partition(b, a));
+    }
+
+    #[test]
+    fn the_hash_is_the_published_one() {
+        assert_eq!(fnv1a(*b"a"), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(fnv1a(*b"foobar"), 0x8594_4171_f739_67e8);
+    }
+}
