@@ -1,0 +1,88 @@
+//! Reading a body to its limit.
+
+use std::time::Duration;
+
+use axum::{
+    body::{Bytes, HttpBody},
+    extract::{FromRequest, Request},
+    http::header,
+};
+use http_body_util::BodyExt;
+
+use crate::problem::Problem;
+
+/// The largest body in bytes: an extension of the request, set by [`crate::http::standard`].
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimit(pub usize);
+
+impl Default for BodyLimit {
+    fn default() -> Self {
+        Self(1 << 20)
+    }
+}
+
+/// Of a body that is too large, this much more is read and thrown away before the refusal: a connection
+/// that closes on a client that still sends loses the answer.
+const DRAIN_BYTES: usize = 16 << 20;
+const DRAIN_TIME: Duration = Duration::from_secs(2);
+
+/// The bytes of the body, whatever they are. 413 when too large, 400 when it breaks off.
+#[derive(Debug, Clone)]
+pub struct Body(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let BodyLimit(limit) = request.extensions().get().copied().unwrap_or_default();
+        let mut body = request.into_body();
+        let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+        let mut bytes = Vec::with_capacity(expected.min(limit));
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| {
+                Problem::bad_request("incomplete_body", "the body broke off or is malformed")
+            })?;
+            let Some(data) = frame.data_ref() else {
+                continue;
+            };
+            if bytes.len() + data.len() > limit {
+                drain(body).await;
+                return Err(Problem::too_large(limit));
+            }
+            bytes.extend_from_slice(data);
+        }
+        Ok(Self(bytes.into()))
+    }
+}
+
+/// Refuses a request that says itself that it is too large, before its handler sees it.
+pub(crate) async fn refuse_too_large(request: Request, limit: usize) -> Result<Request, Problem> {
+    let declared = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    if declared
+        .and_then(|value| value.parse::<u64>().ok())
+        .is_none_or(|length| length <= limit as u64)
+    {
+        return Ok(request);
+    }
+    // A client that waits for "100 Continue" has sent nothing, and will not once it sees the answer.
+    if !request.headers().contains_key(header::EXPECT) {
+        drain(request.into_body()).await;
+    }
+    Err(Problem::too_large(limit))
+}
+
+async fn drain(mut body: axum::body::Body) {
+    let mut seen = 0;
+    let _ = tokio::time::timeout(DRAIN_TIME, async {
+        while let Some(Ok(frame)) = body.frame().await {
+            seen += frame.data_ref().map_or(0, Bytes::len);
+            if seen > DRAIN_BYTES {
+                break;
+            }
+        }
+    })
+    .await;
+}

@@ -1,0 +1,86 @@
+//! JSON into a `T`, and serde's messages into fields.
+
+use axum::http::StatusCode;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::error::Category;
+
+use crate::problem::Problem;
+
+/// A JSON object as a `T`: 400 `malformed_json` for what is no JSON, 422 that names the field for what
+/// does not fit. An array is no object, though serde would take one for a struct.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| malformed(format!("byte {} is not UTF-8", error.valid_up_to() + 1)))?;
+    let text = text.trim_matches([' ', '\t', '\r', '\n']);
+    if text.is_empty() {
+        return Err(malformed("the body is empty, a JSON object is needed"));
+    }
+    if !text.starts_with('{') {
+        return Err(match serde_json::from_str::<IgnoredAny>(text) {
+            Ok(_) => Problem::field("", "a JSON object is needed"),
+            Err(error) => malformed(error.to_string()),
+        });
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let error = error.into_inner();
+        match error.classify() {
+            Category::Data => misfit(&path, &without_place(&error)),
+            _ => malformed(error.to_string()),
+        }
+    })?;
+    deserializer
+        .end()
+        .map_err(|error| malformed(error.to_string()))?;
+    Ok(value)
+}
+
+fn malformed(reason: impl std::fmt::Display) -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "malformed_json",
+        format!("the body is no JSON: {reason}"),
+    )
+}
+
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&place).unwrap_or(&text).to_owned()
+}
+
+/// 422 for serde's `message` about what is at `path`. A missing or repeated field is reported by serde at
+/// the object around it; the answer names the field itself.
+pub(super) fn misfit(path: &str, message: &str) -> Problem {
+    let path = if path == "." || path == "?" { "" } else { path };
+    let join = |name: &str| {
+        if path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{path}.{name}")
+        }
+    };
+    let (field, message) = if let Some(name) = quoted(message, "missing field `") {
+        (join(name), "is missing".to_owned())
+    } else if let Some(name) = quoted(message, "duplicate field `") {
+        (join(name), "is given twice".to_owned())
+    } else if let Some(name) = quoted(message, "unknown field `") {
+        let field = if path.ends_with(name) {
+            path.to_owned()
+        } else {
+            join(name)
+        };
+        (
+            field,
+            message.replacen(&format!("unknown field `{name}`"), "is not known", 1),
+        )
+    } else {
+        (path.to_owned(), message.to_owned())
+    };
+    Problem::field(field, message)
+}
+
+fn quoted<'a>(message: &'a str, before: &str) -> Option<&'a str> {
+    message.strip_prefix(before)?.split('`').next()
+}

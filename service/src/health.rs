@@ -1,0 +1,99 @@
+//! `/health/live` and `/health/ready`.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::{Json, Router, http::StatusCode, routing::get};
+use serde_json::{Value, json};
+
+#[derive(Debug, Clone)]
+enum Part {
+    Ok,
+    /// Worth saying, but the service does its work.
+    Degraded(String),
+    NotReady(String),
+}
+
+/// What a service is made of, and how each part is. Clones share their state.
+#[derive(Debug, Clone, Default)]
+pub struct Health(Arc<Mutex<BTreeMap<&'static str, Part>>>);
+
+impl Health {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A part that the service cannot do without: an `Err` says why it is not ready. Changes are logged.
+    pub fn set(&self, part: &'static str, state: Result<(), String>) {
+        self.put(part, state.map_or_else(Part::NotReady, |()| Part::Ok));
+    }
+
+    /// A part that the service can do without for a while: an `Err` is shown, and the service stays ready.
+    pub fn note(&self, part: &'static str, state: Result<(), String>) {
+        self.put(part, state.map_or_else(Part::Degraded, |()| Part::Ok));
+    }
+
+    pub fn is_ready(&self) -> bool {
+        !self
+            .lock()
+            .values()
+            .any(|part| matches!(part, Part::NotReady(_)))
+    }
+
+    /// `GET /health/live` is 200 as long as anything answers; `GET /health/ready` is 200 or 503. Both
+    /// describe the parts: `{"ready": true, "parts": {"database": "ok"}}`.
+    pub fn router(&self) -> Router {
+        let health = self.clone();
+        Router::new()
+            .route(
+                "/health/live",
+                get(|| async { Json(json!({ "live": true })) }),
+            )
+            .route(
+                "/health/ready",
+                get(move || async move {
+                    let status = if health.is_ready() {
+                        StatusCode::OK
+                    } else {
+                        StatusCode::SERVICE_UNAVAILABLE
+                    };
+                    (status, Json(health.report()))
+                }),
+            )
+    }
+
+    fn report(&self) -> Value {
+        let parts: BTreeMap<_, _> = self
+            .lock()
+            .iter()
+            .map(|(name, part)| {
+                let text = match part {
+                    Part::Ok => "ok".to_owned(),
+                    Part::Degraded(reason) => format!("degraded: {reason}"),
+                    Part::NotReady(reason) => reason.clone(),
+                };
+                (*name, text)
+            })
+            .collect();
+        json!({ "ready": self.is_ready(), "parts": parts })
+    }
+
+    fn put(&self, name: &'static str, part: Part) {
+        let before = self.lock().insert(name, part.clone());
+        match (before, part) {
+            (Some(Part::Degraded(_) | Part::NotReady(_)), Part::Ok) => {
+                tracing::info!(part = name, "ready again");
+            }
+            (None | Some(Part::Ok), Part::Degraded(reason) | Part::NotReady(reason)) => {
+                tracing::warn!(part = name, reason, "not ready");
+            }
+            _ => {}
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, Part>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

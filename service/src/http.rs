@@ -1,0 +1,7 @@
+//! The HTTP server: its limits, and what surrounds every request.
+
+mod layers;
+mod server;
+
+pub use layers::standard;
+pub use server::serve;

@@ -1,0 +1,82 @@
+//! Connections to PostgreSQL, and names for statements.
+
+use std::{
+    future::Future,
+    str::FromStr,
+    time::{Duration, Instant},
+};
+
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tracing::{Instrument, field::Empty};
+
+/// How long a request waits for a connection before it is told 503.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The server stops a statement after this, so that one whose request is gone frees its connection.
+const STATEMENT_TIMEOUT: &str = "15s";
+
+/// The server ends a transaction whose client has gone silent, so that it cannot hold locks for ever.
+const IDLE_IN_TRANSACTION_TIMEOUT: &str = "60s";
+
+/// Runs a statement under its name: the span `sql.<name>` and `sql_duration_seconds{statement}`. The text
+/// of the statement itself begins with `/* name */`, so that the server's log says it too.
+pub async fn named<T>(
+    name: &'static str,
+    future: impl Future<Output = sqlx::Result<T>>,
+) -> sqlx::Result<T> {
+    let span = tracing::info_span!(
+        "sql",
+        otel.name = format!("sql.{name}"),
+        otel.kind = "client",
+        otel.status_code = Empty,
+        db.system.name = "postgresql",
+        statement = name,
+    );
+    let start = Instant::now();
+    let result = future.instrument(span.clone()).await;
+    metrics::histogram!("sql_duration_seconds", "statement" => name).record(start.elapsed());
+    if result.is_err() {
+        span.record("otel.status_code", "ERROR");
+        metrics::counter!("sql_errors_total", "statement" => name).increment(1);
+    }
+    result
+}
+
+/// A pool that needs no server to be made, and that comes back by itself when the server was away.
+///
+/// Statements end after 15 s and silent transactions after 60 s; what needs longer says so with
+/// `SET LOCAL statement_timeout`. Errors: a URL that is none.
+pub async fn pool(
+    url: &str,
+    application_name: &str,
+    max_connections: u32,
+    search_path: Option<&str>,
+) -> sqlx::Result<PgPool> {
+    let mut options = PgConnectOptions::from_str(url)?
+        .application_name(application_name)
+        .options([
+            ("statement_timeout", STATEMENT_TIMEOUT),
+            (
+                "idle_in_transaction_session_timeout",
+                IDLE_IN_TRANSACTION_TIMEOUT,
+            ),
+            ("timezone", "UTC"),
+        ]);
+    if let Some(search_path) = search_path {
+        options = options.options([("search_path", search_path)]);
+    }
+    let pool = PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .max_lifetime(Duration::from_secs(30 * 60))
+        .idle_timeout(Duration::from_secs(5 * 60))
+        .test_before_acquire(true)
+        .connect_lazy_with(options);
+    if let Err(error) = pool.acquire().await {
+        tracing::warn!(%error, "PostgreSQL does not answer yet; connections are tried when needed");
+    }
+    Ok(pool)
+}

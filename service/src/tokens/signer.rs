@@ -1,0 +1,177 @@
+//! The key of this installation: it signs our own tokens.
+
+use std::{
+    fs::OpenOptions,
+    io::{ErrorKind, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, ensure};
+use chrono::{DateTime, Utc};
+use ed25519_dalek::{
+    SigningKey,
+    pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes, spki::der::pem::LineEnding},
+};
+use hmac::{Hmac, Mac};
+use jsonwebtoken::{
+    Algorithm, EncodingKey, Header,
+    jwk::{Jwk, PublicKeyUse, ThumbprintHash},
+};
+use serde::Serialize;
+use sha2::Sha256;
+use uuid::Uuid;
+
+/// An Ed25519 key, and the issuer and audience that it signs for. Cheap to clone.
+#[derive(Clone)]
+pub struct Signer(Arc<Inner>);
+
+struct Inner {
+    seed: [u8; 32],
+    key: EncodingKey,
+    jwk: Jwk,
+    kid: String,
+    issuer: String,
+    audience: String,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    sub: Uuid,
+    iat: i64,
+    exp: i64,
+}
+
+impl Signer {
+    /// The key in `file` (PEM, PKCS #8), which is made with mode 0600 if it is not there. Several
+    /// processes may do so at once: one makes it, all read it. Errors: a file that cannot be read or
+    /// written, is no such key, or can be read by others.
+    pub fn load_or_create(file: &Path, issuer: &str, audience: &str) -> anyhow::Result<Self> {
+        if !file.try_exists()? {
+            create(file).with_context(|| format!("cannot make the key file {}", file.display()))?;
+        }
+        let read = || -> anyhow::Result<Self> {
+            let mode = std::fs::metadata(file)?.permissions().mode();
+            ensure!(
+                mode & 0o077 == 0,
+                "others may read it: chmod 600 it, or replace it"
+            );
+            Self::from_pem(&std::fs::read_to_string(file)?, issuer, audience)
+        };
+        read().with_context(|| format!("cannot use the key file {}", file.display()))
+    }
+
+    /// A key in PEM (PKCS #8), as `openssl genpkey -algorithm ed25519` makes it.
+    pub fn from_pem(pem: &str, issuer: &str, audience: &str) -> anyhow::Result<Self> {
+        let key = SigningKey::from_pkcs8_pem(pem.trim())
+            .context("this is no Ed25519 key in PEM (PKCS #8)")?;
+        Self::new(key.to_bytes(), issuer, audience)
+    }
+
+    /// A key from its 32 secret bytes.
+    pub fn new(seed: [u8; 32], issuer: &str, audience: &str) -> anyhow::Result<Self> {
+        let der = pkcs8(seed).to_pkcs8_der()?;
+        let key = EncodingKey::from_ed_der(der.as_bytes());
+        let mut jwk = Jwk::from_encoding_key(&key, Algorithm::EdDSA)?;
+        let kid = jwk.thumbprint(ThumbprintHash::SHA256)?;
+        jwk.common.key_id = Some(kid.clone());
+        jwk.common.public_key_use = Some(PublicKeyUse::Signature);
+        let (issuer, audience) = (issuer.to_owned(), audience.to_owned());
+        Ok(Self(Arc::new(Inner {
+            seed,
+            key,
+            jwk,
+            kid,
+            issuer,
+            audience,
+        })))
+    }
+
+    /// The public key as a JSON Web Key Set (RFC 7517).
+    pub fn jwks(&self) -> serde_json::Value {
+        serde_json::json!({ "keys": [self.jwk()] })
+    }
+
+    /// A token for an account, valid from `now` for `ttl` (whole seconds).
+    pub fn sign(&self, account: Uuid, ttl: Duration, now: DateTime<Utc>) -> anyhow::Result<String> {
+        let iat = now.timestamp();
+        let claims = Claims {
+            iss: &self.0.issuer,
+            aud: &self.0.audience,
+            sub: account,
+            iat,
+            exp: iat.saturating_add(i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX)),
+        };
+        let header = Header {
+            kid: Some(self.0.kid.clone()),
+            ..Header::new(Algorithm::EdDSA)
+        };
+        jsonwebtoken::encode(&header, &claims, &self.0.key).context("cannot sign a token")
+    }
+
+    /// A secret for another purpose, which reveals nothing of the key: HMAC-SHA-256 of `label`.
+    pub fn derived_secret(&self, label: &str) -> [u8; 32] {
+        let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&self.0.seed)
+            .expect("a key of any length will do");
+        mac.update(b"feedmill derived secret\n");
+        mac.update(label.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+
+    pub fn issuer(&self) -> &str {
+        &self.0.issuer
+    }
+
+    pub fn audience(&self) -> &str {
+        &self.0.audience
+    }
+
+    pub(super) fn jwk(&self) -> &Jwk {
+        &self.0.jwk
+    }
+}
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Signer")
+            .field("kid", &self.0.kid)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Without the public half, which is what OpenSSL writes and every library reads.
+fn pkcs8(seed: [u8; 32]) -> KeypairBytes {
+    KeypairBytes {
+        secret_key: seed,
+        public_key: None,
+    }
+}
+
+/// Writes a new key beside `file` and links it there, so that nobody ever reads half a key.
+fn create(file: &Path) -> anyhow::Result<()> {
+    let seed: [u8; 32] = rand::random();
+    let pem = pkcs8(seed).to_pkcs8_pem(LineEnding::LF)?;
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut temporary = file.as_os_str().to_owned();
+    temporary.push(format!(".{}", std::process::id()));
+    let mut handle = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)?;
+    handle.write_all(pem.as_bytes())?;
+    handle.sync_all()?;
+    let linked = std::fs::hard_link(&temporary, file);
+    std::fs::remove_file(&temporary)?;
+    match linked {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error.into()),
+        _ => Ok(()),
+    }
+}
