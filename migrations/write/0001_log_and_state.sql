@@ -103,10 +103,10 @@ CREATE TABLE write.idempotency (
 );
 CREATE INDEX idempotency_created_at ON write.idempotency (created_at);
 
--- What an import called a thing, and which id it has here.
+-- Which records an import has brought, so that it leaves them alone when it runs again.
 CREATE TABLE write.imported (
-    kind   text NOT NULL,               -- account, post, conversation, message
-    record text NOT NULL,
-    id     uuid NOT NULL,
+    kind   text NOT NULL,               -- the record's type
+    record text NOT NULL,               -- its own id, or for a link both ends and its time
+    id     uuid,                        -- what it is called here; NULL for a link
     PRIMARY KEY (kind, record)
 );

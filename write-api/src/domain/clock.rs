@@ -1,0 +1,64 @@
+//! The one place where time and randomness come in.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chrono::{DateTime, Utc};
+use feedmill_events::{Partition, id};
+use uuid::Uuid;
+
+/// When a command is decided, and what makes its id one of a kind.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Unix milliseconds.
+    pub millis: i64,
+    /// Orders the ids of one millisecond.
+    pub counter: u16,
+    pub random: u64,
+}
+
+impl Moment {
+    /// The id of the thing that the command makes.
+    pub fn id(self, partition: Partition) -> Uuid {
+        id::compose(self.millis, self.counter, self.random, Some(partition))
+    }
+
+    pub fn at(self) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(self.millis).unwrap_or_default()
+    }
+}
+
+/// Hands out moments, each later than the one before, so that ids made by one process are in the order of its
+/// decisions even when the wall clock stands still or steps back.
+#[derive(Debug, Default)]
+pub struct Clock {
+    /// Milliseconds and, in the low 12 bits, the counter.
+    last: AtomicU64,
+}
+
+impl Clock {
+    pub fn now(&self) -> Moment {
+        #[expect(clippy::disallowed_methods, reason = "the clock is read here and nowhere else")]
+        let now = (Utc::now().timestamp_millis().max(0) as u64) << 12;
+        let next = |last: u64| now.max(last + 1);
+        let last = self.last.update(Ordering::Relaxed, Ordering::Relaxed, next);
+        let stamp = next(last);
+        Moment {
+            millis: (stamp >> 12) as i64,
+            counter: (stamp & 0xFFF) as u16,
+            random: rand::random(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_only_move_forward() {
+        let clock = Clock::default();
+        let partition = Partition::try_from(3u8).unwrap();
+        let ids: Vec<_> = (0..10_000).map(|_| clock.now().id(partition)).collect();
+        assert!(ids.is_sorted_by(|a, b| a < b));
+    }
+}

@@ -1,0 +1,190 @@
+//! Lanes: commands that arrive while a commit is under way share the next one.
+//!
+//! A lane is a task with a connection of its own; a command goes to the lane of its partition. The lane takes
+//! all that is queued, decides it in order in one transaction, and answers everyone after the commit. An idle
+//! lane answers at once. (The idea is group commit; PostgreSQL does it for the fsync, a lane does it for the
+//! whole transaction, which is what a contended row lock makes slow.)
+
+mod order;
+mod run;
+
+use std::{sync::Arc, time::Duration};
+
+use futures::FutureExt;
+use sqlx::{ConnectOptions, PgConnection, PgPool};
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    task::JoinSet,
+    time::timeout,
+};
+use tracing::Instrument;
+
+pub use order::{Answer, IdempotencyKey, Order, Refusal};
+
+use crate::domain::Clock;
+
+/// The most commands that share a transaction.
+const MAX_BATCH: usize = 256;
+/// The most commands that wait for a lane; beyond it they are refused at once.
+const MAX_QUEUE: usize = 2_048;
+/// A transaction that takes longer is given up, and its connection with it.
+const MAX_TRANSACTION: Duration = Duration::from_secs(10);
+const MAX_CONNECT: Duration = Duration::from_secs(3);
+
+struct Job {
+    order: Order,
+    reply: oneshot::Sender<Result<Answer, Refusal>>,
+}
+
+/// The way in. Cheap to clone; when the last clone is gone, the lanes finish what is queued and end.
+#[derive(Clone)]
+pub struct Lanes {
+    senders: Arc<[mpsc::Sender<Job>]>,
+}
+
+impl Lanes {
+    /// Starts `count` lanes with connections to the pool's database. `appended` is notified after each commit
+    /// that appended events. The tasks in the set end when the last `Lanes` is dropped.
+    pub fn start(pool: &PgPool, clock: &Arc<Clock>, count: usize, appended: &Arc<Notify>) -> (Self, JoinSet<()>) {
+        let mut tasks = JoinSet::new();
+        let senders = (0..count.max(1))
+            .map(|_| {
+                let (sender, receiver) = mpsc::channel(MAX_QUEUE);
+                let lane = Lane {
+                    options: pool.clone(),
+                    connection: None,
+                    clock: Arc::clone(clock),
+                    appended: Arc::clone(appended),
+                };
+                tasks.spawn(lane.work(receiver));
+                sender
+            })
+            .collect();
+        (Self { senders }, tasks)
+    }
+
+    /// Has a command decided, and waits for its commit. A caller that goes away before its command's turn takes
+    /// it along; after that it is carried out all the same.
+    pub async fn submit(&self, order: Order) -> Result<Answer, Refusal> {
+        let lane = usize::from(order.partition().number()) % self.senders.len();
+        let (reply, answer) = oneshot::channel();
+        let job = Job { order, reply };
+        self.senders[lane].try_send(job).map_err(|_| Refusal::Overloaded)?;
+        answer.await.unwrap_or(Err(Refusal::Internal))
+    }
+}
+
+struct Lane {
+    options: PgPool,
+    connection: Option<PgConnection>,
+    clock: Arc<Clock>,
+    appended: Arc<Notify>,
+}
+
+impl Lane {
+    async fn work(mut self, mut queue: mpsc::Receiver<Job>) {
+        let mut jobs = Vec::new();
+        while queue.recv_many(&mut jobs, MAX_BATCH).await > 0 {
+            jobs.retain(|job| !job.reply.is_closed());
+            metrics::histogram!("lane_batch_commands").record(jobs.len() as f64);
+            let (orders, replies): (Vec<Order>, Vec<_>) = jobs.drain(..).map(|job| (job.order, job.reply)).unzip();
+            if orders.is_empty() {
+                continue;
+            }
+            let span = tracing::info_span!("lane.batch.commit", commands = orders.len());
+            let answers = self.answer(&orders).instrument(span).await;
+            for (reply, answer) in replies.into_iter().zip(answers) {
+                // An error means that the caller has gone; the command stands.
+                let _ = reply.send(answer);
+            }
+        }
+    }
+
+    /// One answer for each order. A batch that fails in SQL was rolled back, and is done again one by one, so
+    /// that only the command that caused it fails.
+    async fn answer(&mut self, orders: &[Order]) -> Vec<Result<Answer, Refusal>> {
+        match self.transact(orders).await {
+            Ok(answers) => answers,
+            Err(Failure::RolledBack(error)) if orders.len() > 1 => {
+                tracing::warn!(%error, commands = orders.len(), "a batch failed; its commands are retried one by one");
+                let mut answers = Vec::with_capacity(orders.len());
+                for order in orders {
+                    answers.push(self.alone(order).await);
+                }
+                answers
+            }
+            Err(Failure::RolledBack(_)) => match orders {
+                [order] => vec![self.alone(order).await],
+                _ => Vec::new(),
+            },
+            Err(Failure::Lost(reason)) => orders.iter().map(|_| Err(Refusal::Database(reason.clone()))).collect(),
+        }
+    }
+
+    /// A command that loses a race against another process (for a handle, for an idempotency key) sees at the
+    /// next try what it lost to.
+    async fn alone(&mut self, order: &Order) -> Result<Answer, Refusal> {
+        for _ in 0..3 {
+            match self.transact(std::slice::from_ref(order)).await {
+                Ok(mut answers) => return answers.pop().unwrap_or(Err(Refusal::Internal)),
+                Err(Failure::RolledBack(error)) => {
+                    tracing::warn!(%error, command = order.command.name(), "a command failed in SQL");
+                }
+                Err(Failure::Lost(reason)) => return Err(Refusal::Database(reason)),
+            }
+        }
+        Err(Refusal::Internal)
+    }
+
+    /// Runs a transaction on the lane's connection. One that is in doubt in any way is closed, not used again.
+    async fn transact(&mut self, orders: &[Order]) -> Result<Vec<Result<Answer, Refusal>>, Failure> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => timeout(MAX_CONNECT, self.options.connect_options().connect())
+                .await
+                .map_err(|_| Failure::Lost("connecting took too long".to_owned()))?
+                .map_err(|error| Failure::Lost(error.to_string()))?,
+        };
+        let run = run::orders(&mut connection, &self.clock, orders);
+        let caught = std::panic::AssertUnwindSafe(timeout(MAX_TRANSACTION, run)).catch_unwind().await;
+        match caught {
+            Ok(Ok(Ok((answers, appended)))) => {
+                self.connection = Some(connection);
+                if appended > 0 {
+                    metrics::counter!("log_events_appended_total").increment(appended as u64);
+                    self.appended.notify_one();
+                }
+                Ok(answers)
+            }
+            Ok(Ok(Err(error))) if is_rolled_back(&error) => {
+                self.connection = Some(connection);
+                Err(Failure::RolledBack(error))
+            }
+            Ok(Ok(Err(error))) => Err(Failure::Lost(error.to_string())),
+            Ok(Err(_)) => Err(Failure::Lost("a transaction took too long".to_owned())),
+            Err(_) => {
+                tracing::error!(commands = orders.len(), "a panic in a batch of commands; it was not committed");
+                Err(Failure::RolledBack(sqlx::Error::WorkerCrashed))
+            }
+        }
+    }
+}
+
+enum Failure {
+    /// Nothing was written, and the connection is good.
+    RolledBack(sqlx::Error),
+    /// The connection is gone, or as good as gone. Whether a commit under way went through is not known.
+    Lost(String),
+}
+
+/// Whether the server answered with an error of the statement's own, so that the transaction is surely undone. An
+/// error of another class (57: shutting down, 53: out of resources, 08: connection) ends the connection.
+fn is_rolled_back(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| !["57", "53", "08", "XX"].contains(&&code[..2.min(code.len())]))
+        }
+        sqlx::Error::RowNotFound => true,
+        _ => false,
+    }
+}

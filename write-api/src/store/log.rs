@@ -1,0 +1,110 @@
+//! The event log: heads, and appending.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::DateTime;
+use feedmill_events::{Envelope, Partition, envelope::EncodeError};
+use feedmill_service::sql;
+use sqlx::PgConnection;
+
+/// The last sequence number of each locked partition.
+#[derive(Debug)]
+pub struct Heads(BTreeMap<Partition, i64>);
+
+impl Heads {
+    /// Locks the heads, in ascending order so that no two transactions wait for each other, until the
+    /// transaction ends. From here on nobody else appends to these partitions or decides anything in them.
+    pub async fn lock(connection: &mut PgConnection, partitions: &BTreeSet<Partition>) -> sqlx::Result<Self> {
+        let ids: Vec<i16> = partitions.iter().map(|partition| i16::from(*partition)).collect();
+        let rows = sql::named(
+            "log.heads.lock",
+            sqlx::query!(
+                "/* log.heads.lock */ SELECT id, head FROM write.partitions
+                 WHERE id = ANY($1) ORDER BY id FOR UPDATE",
+                &ids
+            )
+            .fetch_all(connection),
+        )
+        .await?;
+        if rows.len() != ids.len() {
+            return Err(sqlx::Error::RowNotFound);
+        }
+        let heads = rows.into_iter().filter_map(|row| Some((Partition::try_from(row.id).ok()?, row.head)));
+        Ok(Self(heads.collect()))
+    }
+
+    pub fn current(&self, partition: Partition) -> i64 {
+        self.0.get(&partition).copied().unwrap_or_default()
+    }
+
+    /// Moves a locked partition's head on by one event.
+    pub fn advance(&mut self, partition: Partition) {
+        *self.0.entry(partition).or_default() += 1;
+    }
+}
+
+/// The events of one transaction, on their way to the log.
+#[derive(Debug, Default)]
+pub struct Entries {
+    partitions: Vec<i16>,
+    seqs: Vec<i64>,
+    types: Vec<&'static str>,
+    at: Vec<DateTime<chrono::Utc>>,
+    traces: Vec<Option<String>>,
+    bodies: Vec<Vec<u8>>,
+}
+
+impl Entries {
+    pub fn push(
+        &mut self,
+        partition: Partition,
+        seq: i64,
+        envelope: &Envelope,
+        trace: Option<&str>,
+    ) -> Result<(), EncodeError> {
+        self.bodies.push(envelope.encode()?);
+        self.partitions.push(i16::from(partition));
+        self.seqs.push(seq);
+        self.types.push(envelope.event.name());
+        self.at.push(DateTime::from_timestamp_millis(envelope.at).unwrap_or_default());
+        self.traces.push(trace.map(str::to_owned));
+        Ok(())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.seqs.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.seqs.len()
+    }
+}
+
+/// Appends, and moves the heads along. Last in the transaction.
+pub async fn append(connection: &mut PgConnection, entries: &Entries) -> sqlx::Result<()> {
+    let types: Vec<String> = entries.types.iter().map(|name| (*name).to_owned()).collect();
+    let done = sql::named(
+        "log.events.append",
+        sqlx::query!(
+            "/* log.events.append */
+             WITH entries AS (
+                 SELECT * FROM unnest($1::int2[], $2::int8[], $3::text[], $4::timestamptz[], $5::text[], $6::bytea[])
+                     AS e(partition, seq, type, at, trace, body)
+             ), moved AS (
+                 UPDATE write.partitions p SET head = e.head
+                 FROM (SELECT partition, max(seq) AS head FROM entries GROUP BY partition) e
+                 WHERE p.id = e.partition
+             )
+             INSERT INTO write.events (partition, seq, type, at, trace, body) SELECT * FROM entries",
+            &entries.partitions,
+            &entries.seqs,
+            &types,
+            &entries.at,
+            &entries.traces as &[Option<String>],
+            &entries.bodies,
+        )
+        .execute(connection),
+    )
+    .await?;
+    if done.rows_affected() == entries.seqs.len() as u64 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
+}
