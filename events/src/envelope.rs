@@ -74,6 +74,9 @@ impl Envelope {
         if !rest.is_empty() {
             return Err(DecodeError::Trailing(rest.len()));
         }
-        Ok(Self { at: frame.at, event: Event::decode(frame.name, frame.version, frame.payload)? })
+        Ok(Self {
+            at: frame.at,
+            event: Event::decode(frame.name, frame.version, frame.payload)?,
+        })
     }
 }

@@ -125,7 +125,12 @@ impl Event {
             ("conversation.created", 1) => Self::ConversationCreated(read(payload)?),
             ("conversation.message_sent", 1) => Self::MessageSent(read(payload)?),
             ("conversation.read", 1) => Self::ConversationRead(read(payload)?),
-            _ => return Err(DecodeError::Unknown { name: name.chars().take(64).collect(), version }),
+            _ => {
+                return Err(DecodeError::Unknown {
+                    name: name.chars().take(64).collect(),
+                    version,
+                });
+            }
         })
     }
 }

@@ -40,7 +40,11 @@ impl TryFrom<u8> for Partition {
     type Error = NotAPartition;
 
     fn try_from(number: u8) -> Result<Self, NotAPartition> {
-        if number < PARTITIONS { Ok(Self(number)) } else { Err(NotAPartition(i64::from(number))) }
+        if number < PARTITIONS {
+            Ok(Self(number))
+        } else {
+            Err(NotAPartition(i64::from(number)))
+        }
     }
 }
 

@@ -39,7 +39,9 @@ impl fmt::Display for Positions {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a position is <partition>:<sequence>[,…], with partitions from 0 to 63, for example 12:345")]
+#[error(
+    "a position is <partition>:<sequence>[,…], with partitions from 0 to 63, for example 12:345"
+)]
 pub struct NotAPosition;
 
 impl FromStr for Positions {
@@ -57,7 +59,10 @@ impl FromStr for Positions {
             if seq < 0 {
                 return Err(NotAPosition);
             }
-            positions.include(Partition::try_from(partition).map_err(|_| NotAPosition)?, seq);
+            positions.include(
+                Partition::try_from(partition).map_err(|_| NotAPosition)?,
+                seq,
+            );
         }
         Ok(positions)
     }
@@ -76,7 +81,18 @@ mod tests {
 
     #[test]
     fn what_is_no_position_is_refused() {
-        for text in ["", "1", "1:", ":1", "64:1", "-1:1", "1:-1", "1:1,", "a:b", "1:99999999999999999999"] {
+        for text in [
+            "",
+            "1",
+            "1:",
+            ":1",
+            "64:1",
+            "-1:1",
+            "1:-1",
+            "1:1,",
+            "a:b",
+            "1:99999999999999999999",
+        ] {
             assert_eq!(text.parse::<Positions>(), Err(NotAPosition), "{text:?}");
         }
     }

@@ -49,7 +49,10 @@ mod tests {
     #[test]
     fn a_message_id_reads_back() {
         let partition = Partition::try_from(9u8).unwrap();
-        assert_eq!(parse_message_id(&message_id(partition, 12)), Some((partition, 12)));
+        assert_eq!(
+            parse_message_id(&message_id(partition, 12)),
+            Some((partition, 12))
+        );
         for bad in ["", "9", "9:", "9:0", "64:1", "9:-1", "x:1"] {
             assert_eq!(parse_message_id(bad), None, "{bad:?}");
         }

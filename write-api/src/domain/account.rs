@@ -9,7 +9,11 @@ use uuid::Uuid;
 use super::{Account, Card, Decision, DisplayName, Handle, Outcome, Rejection, State, Thing};
 
 pub(super) fn card(id: Uuid, account: &Account) -> Card {
-    Card { id, handle: account.handle.clone(), display_name: account.display_name.clone() }
+    Card {
+        id,
+        handle: account.handle.clone(),
+        display_name: account.display_name.clone(),
+    }
 }
 
 pub(super) fn create(
@@ -21,14 +25,21 @@ pub(super) fn create(
     if state.handles.contains_key(handle) {
         return Err(Rejection::HandleTaken);
     }
-    let card = Card { id, handle: handle.to_owned(), display_name: display_name.to_owned() };
+    let card = Card {
+        id,
+        handle: handle.to_owned(),
+        display_name: display_name.to_owned(),
+    };
     Ok(Decision {
         events: vec![Event::AccountCreated(AccountCreated {
             account: id,
             handle: card.handle.clone(),
             display_name: card.display_name.clone(),
         })],
-        outcome: Outcome::Account { card, bio: String::new() },
+        outcome: Outcome::Account {
+            card,
+            bio: String::new(),
+        },
     })
 }
 
@@ -47,15 +58,26 @@ pub(super) fn ensure(
     name_hint: Option<&str>,
 ) -> Result<Decision, Rejection> {
     if let Some(account) = state.accounts.get(&id) {
-        let outcome = Outcome::Account { card: card(id, account), bio: account.bio.clone() };
-        return Ok(Decision { events: Vec::new(), outcome });
+        let outcome = Outcome::Account {
+            card: card(id, account),
+            bio: account.bio.clone(),
+        };
+        return Ok(Decision {
+            events: Vec::new(),
+            outcome,
+        });
     }
     let handle = handles_to_try(id, handle_hint)
         .into_iter()
         .find(|handle| !state.handles.contains_key(handle))
         .ok_or(Rejection::HandleTaken)?;
     let name = name_hint.and_then(|hint| DisplayName::try_from(hint.to_owned()).ok());
-    create(state, id, &handle, name.as_ref().map_or(&*handle, DisplayName::as_str))
+    create(
+        state,
+        id,
+        &handle,
+        name.as_ref().map_or(&*handle, DisplayName::as_str),
+    )
 }
 
 pub(super) fn change(
@@ -86,7 +108,13 @@ pub(super) fn change(
             bio: new.bio.clone(),
         })]
     };
-    Ok(Decision { events, outcome: Outcome::Account { card: card(id, &new), bio: new.bio } })
+    Ok(Decision {
+        events,
+        outcome: Outcome::Account {
+            card: card(id, &new),
+            bio: new.bio,
+        },
+    })
 }
 
 pub(super) fn follow(state: &State, follower: Uuid, followee: Uuid) -> Result<Decision, Rejection> {
@@ -94,22 +122,39 @@ pub(super) fn follow(state: &State, follower: Uuid, followee: Uuid) -> Result<De
         return Err(Rejection::SelfFollow);
     }
     if !state.accounts.contains_key(&followee) {
-        return Err(Rejection::NotFound { thing: Thing::Account, field: None });
+        return Err(Rejection::NotFound {
+            thing: Thing::Account,
+            field: None,
+        });
     }
     if state.follows.contains_key(&(followee, follower)) {
-        return Decision::nothing_to_do();
+        return Ok(Decision::nothing_to_do());
     }
-    Decision::done(Event::AccountFollowed(AccountFollowed { follower, followee }))
+    Ok(Decision::done(Event::AccountFollowed(AccountFollowed {
+        follower,
+        followee,
+    })))
 }
 
-pub(super) fn unfollow(state: &State, follower: Uuid, followee: Uuid) -> Result<Decision, Rejection> {
+pub(super) fn unfollow(
+    state: &State,
+    follower: Uuid,
+    followee: Uuid,
+) -> Result<Decision, Rejection> {
     if !state.accounts.contains_key(&followee) {
-        return Err(Rejection::NotFound { thing: Thing::Account, field: None });
+        return Err(Rejection::NotFound {
+            thing: Thing::Account,
+            field: None,
+        });
     }
     match state.follows.get(&(followee, follower)) {
-        None => Decision::nothing_to_do(),
-        Some(&followed_at) => {
-            Decision::done(Event::AccountUnfollowed(AccountUnfollowed { follower, followee, followed_at }))
-        }
+        None => Ok(Decision::nothing_to_do()),
+        Some(&followed_at) => Ok(Decision::done(Event::AccountUnfollowed(
+            AccountUnfollowed {
+                follower,
+                followee,
+                followed_at,
+            },
+        ))),
     }
 }

@@ -37,7 +37,10 @@ pub struct Clock {
 
 impl Clock {
     pub fn now(&self) -> Moment {
-        #[expect(clippy::disallowed_methods, reason = "the clock is read here and nowhere else")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the clock is read here and nowhere else"
+        )]
         let now = (Utc::now().timestamp_millis().max(0) as u64) << 12;
         let next = |last: u64| now.max(last + 1);
         let last = self.last.update(Ordering::Relaxed, Ordering::Relaxed, next);

@@ -13,20 +13,54 @@ use super::{Bio, DisplayName, Handle, MessageText, PostText, Title};
 #[derive(Debug, Clone)]
 pub enum Command {
     /// The hash is kept with the account and is in no event; imported accounts have none.
-    CreateAccount { handle: Handle, display_name: DisplayName, password_hash: Option<String> },
+    CreateAccount {
+        handle: Handle,
+        display_name: DisplayName,
+        password_hash: Option<String>,
+    },
     /// An account of somebody else's identity provider, on first sight. Hints that do not fit are ignored.
-    EnsureAccount { account: Uuid, handle_hint: Option<String>, name_hint: Option<String> },
-    ChangeProfile { handle: Option<Handle>, display_name: Option<DisplayName>, bio: Option<Bio> },
-    CreatePost { text: PostText, reply_to: Option<Uuid> },
-    DeletePost { post: Uuid },
-    Like { post: Uuid },
-    Unlike { post: Uuid },
-    Follow { user: Uuid },
-    Unfollow { user: Uuid },
+    EnsureAccount {
+        account: Uuid,
+        handle_hint: Option<String>,
+        name_hint: Option<String>,
+    },
+    ChangeProfile {
+        handle: Option<Handle>,
+        display_name: Option<DisplayName>,
+        bio: Option<Bio>,
+    },
+    CreatePost {
+        text: PostText,
+        reply_to: Option<Uuid>,
+    },
+    DeletePost {
+        post: Uuid,
+    },
+    Like {
+        post: Uuid,
+    },
+    Unlike {
+        post: Uuid,
+    },
+    Follow {
+        user: Uuid,
+    },
+    Unfollow {
+        user: Uuid,
+    },
     /// `members` may name the actor, who is in it in any case.
-    StartConversation { members: BTreeSet<Uuid>, title: Option<Title> },
-    SendMessage { conversation: Uuid, text: MessageText },
-    MarkRead { conversation: Uuid, up_to: Uuid },
+    StartConversation {
+        members: BTreeSet<Uuid>,
+        title: Option<Title>,
+    },
+    SendMessage {
+        conversation: Uuid,
+        text: MessageText,
+    },
+    MarkRead {
+        conversation: Uuid,
+        up_to: Uuid,
+    },
 }
 
 impl Command {
@@ -35,8 +69,13 @@ impl Command {
         match self {
             Self::CreateAccount { handle, .. } => id::partition_of_key(handle.as_str().bytes()),
             Self::EnsureAccount { account, .. } => Partition::of(*account),
-            Self::ChangeProfile { .. } | Self::CreatePost { reply_to: None, .. } => Partition::of(actor),
-            Self::CreatePost { reply_to: Some(post), .. }
+            Self::ChangeProfile { .. } | Self::CreatePost { reply_to: None, .. } => {
+                Partition::of(actor)
+            }
+            Self::CreatePost {
+                reply_to: Some(post),
+                ..
+            }
             | Self::DeletePost { post }
             | Self::Like { post }
             | Self::Unlike { post } => Partition::of(*post),
@@ -82,11 +121,30 @@ pub struct Card {
 /// What an accepted command answers. Serializable, since an idempotency key brings the first one back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
-    Account { card: Card, bio: String },
-    Post { id: Uuid, author: Card, text: String, reply_to: Option<Uuid>, created_at: DateTime<Utc> },
+    Account {
+        card: Card,
+        bio: String,
+    },
+    Post {
+        id: Uuid,
+        author: Card,
+        text: String,
+        reply_to: Option<Uuid>,
+        created_at: DateTime<Utc>,
+    },
     /// `created` is false where the same two already had one.
-    Conversation { id: Uuid, title: Option<String>, members: Vec<Card>, created: bool },
-    Message { id: Uuid, sender_id: Uuid, text: String, created_at: DateTime<Utc> },
+    Conversation {
+        id: Uuid,
+        title: Option<String>,
+        members: Vec<Card>,
+        created: bool,
+    },
+    Message {
+        id: Uuid,
+        sender_id: Uuid,
+        text: String,
+        created_at: DateTime<Utc>,
+    },
     Done,
 }
 
@@ -106,7 +164,10 @@ pub enum Rejection {
     UnknownActor,
     /// `field`, where the body named it and not the path.
     #[error("there is no such {thing:?}")]
-    NotFound { thing: Thing, field: Option<&'static str> },
+    NotFound {
+        thing: Thing,
+        field: Option<&'static str>,
+    },
     #[error("only its author may do that")]
     NotYours,
     #[error("the handle is taken")]

@@ -31,14 +31,33 @@ pub(super) fn start(
     }
     let cards = everyone
         .iter()
-        .map(|member| state.accounts.get(member).map(|found| account::card(*member, found)))
+        .map(|member| {
+            state
+                .accounts
+                .get(member)
+                .map(|found| account::card(*member, found))
+        })
         .collect::<Option<Vec<_>>>()
-        .ok_or(Rejection::NotFound { thing: Thing::Account, field: Some("members") })?;
+        .ok_or(Rejection::NotFound {
+            thing: Thing::Account,
+            field: Some("members"),
+        })?;
     let existing = state::pair(everyone.iter().copied()).and_then(|pair| state.pairs.get(&pair));
     if let Some(&existing) = existing {
-        let title = state.conversations.get(&existing).and_then(|found| found.title.clone());
-        let outcome = Outcome::Conversation { id: existing, title, members: cards, created: false };
-        return Ok(Decision { events: Vec::new(), outcome });
+        let title = state
+            .conversations
+            .get(&existing)
+            .and_then(|found| found.title.clone());
+        let outcome = Outcome::Conversation {
+            id: existing,
+            title,
+            members: cards,
+            created: false,
+        };
+        return Ok(Decision {
+            events: Vec::new(),
+            outcome,
+        });
     }
     let title = title.map(str::to_owned);
     let event = ConversationCreated {
@@ -48,7 +67,12 @@ pub(super) fn start(
     };
     Ok(Decision {
         events: vec![Event::ConversationCreated(event)],
-        outcome: Outcome::Conversation { id, title, members: cards, created: true },
+        outcome: Outcome::Conversation {
+            id,
+            title,
+            members: cards,
+            created: true,
+        },
     })
 }
 
@@ -58,7 +82,10 @@ fn membership(state: &State, actor: Uuid, conversation: Uuid) -> Result<Option<U
         .members
         .get(&(conversation, actor))
         .copied()
-        .ok_or(Rejection::NotFound { thing: Thing::Conversation, field: None })
+        .ok_or(Rejection::NotFound {
+            thing: Thing::Conversation,
+            field: None,
+        })
 }
 
 pub(super) fn send(
@@ -70,10 +97,20 @@ pub(super) fn send(
     text: &str,
 ) -> Result<Decision, Rejection> {
     membership(state, sender, conversation)?;
-    let event = MessageSent { conversation, message: id, sender, text: text.to_owned() };
+    let event = MessageSent {
+        conversation,
+        message: id,
+        sender,
+        text: text.to_owned(),
+    };
     Ok(Decision {
         events: vec![Event::MessageSent(event)],
-        outcome: Outcome::Message { id, sender_id: sender, text: text.to_owned(), created_at: at },
+        outcome: Outcome::Message {
+            id,
+            sender_id: sender,
+            text: text.to_owned(),
+            created_at: at,
+        },
     })
 }
 
@@ -85,10 +122,17 @@ pub(super) fn mark_read(
 ) -> Result<Decision, Rejection> {
     let mark = membership(state, user, conversation)?;
     if !state.messages.contains(&(conversation, up_to)) {
-        return Err(Rejection::NotFound { thing: Thing::Message, field: Some("up_to") });
+        return Err(Rejection::NotFound {
+            thing: Thing::Message,
+            field: Some("up_to"),
+        });
     }
     if mark.is_some_and(|mark| mark >= up_to) {
-        return Decision::nothing_to_do();
+        return Ok(Decision::nothing_to_do());
     }
-    Decision::done(Event::ConversationRead(ConversationRead { conversation, user, up_to }))
+    Ok(Decision::done(Event::ConversationRead(ConversationRead {
+        conversation,
+        user,
+        up_to,
+    })))
 }

@@ -13,12 +13,19 @@ pub struct Decision {
 }
 
 impl Decision {
-    pub(super) fn nothing_to_do() -> Result<Self, Rejection> {
-        Ok(Self { events: Vec::new(), outcome: Outcome::Done })
+    /// It already was so.
+    pub(super) fn nothing_to_do() -> Self {
+        Self {
+            events: Vec::new(),
+            outcome: Outcome::Done,
+        }
     }
 
-    pub(super) fn done(event: Event) -> Result<Self, Rejection> {
-        Ok(Self { events: vec![event], outcome: Outcome::Done })
+    pub(super) fn done(event: Event) -> Self {
+        Self {
+            events: vec![event],
+            outcome: Outcome::Done,
+        }
     }
 }
 
@@ -31,19 +38,43 @@ pub fn decide(
     moment: Moment,
 ) -> Result<Decision, Rejection> {
     match command {
-        Command::CreateAccount { handle, display_name, .. } => {
+        Command::CreateAccount {
+            handle,
+            display_name,
+            ..
+        } => {
             let partition = command.partition(actor);
-            return account::create(state, moment.id(partition), handle.as_str(), display_name.as_str());
+            return account::create(
+                state,
+                moment.id(partition),
+                handle.as_str(),
+                display_name.as_str(),
+            );
         }
-        Command::EnsureAccount { account, handle_hint, name_hint } => {
-            return account::ensure(state, *account, handle_hint.as_deref(), name_hint.as_deref());
+        Command::EnsureAccount {
+            account,
+            handle_hint,
+            name_hint,
+        } => {
+            return account::ensure(
+                state,
+                *account,
+                handle_hint.as_deref(),
+                name_hint.as_deref(),
+            );
         }
         _ => {}
     }
     let me = state.accounts.get(&actor).ok_or(Rejection::UnknownActor)?;
     match command {
-        Command::CreateAccount { .. } | Command::EnsureAccount { .. } => Err(Rejection::UnknownActor),
-        Command::ChangeProfile { handle, display_name, bio } => {
+        Command::CreateAccount { .. } | Command::EnsureAccount { .. } => {
+            Err(Rejection::UnknownActor)
+        }
+        Command::ChangeProfile {
+            handle,
+            display_name,
+            bio,
+        } => {
             let handle = handle.as_ref().map(super::Handle::as_str);
             let display_name = display_name.as_ref().map(super::DisplayName::as_str);
             let bio = bio.as_ref().map(super::Bio::as_str);
@@ -51,7 +82,14 @@ pub fn decide(
         }
         Command::CreatePost { text, reply_to } => {
             let id = moment.id(command.partition(actor));
-            post::create(state, (actor, me), id, moment.at(), text.as_str(), *reply_to)
+            post::create(
+                state,
+                (actor, me),
+                id,
+                moment.at(),
+                text.as_str(),
+                *reply_to,
+            )
         }
         Command::DeletePost { post } => post::delete(state, actor, *post),
         Command::Like { post } => post::like(state, actor, *post),
@@ -67,9 +105,10 @@ pub fn decide(
             let id = moment.id(command.partition(actor));
             conversation::send(state, actor, *conversation, id, moment.at(), text.as_str())
         }
-        Command::MarkRead { conversation, up_to } => {
-            conversation::mark_read(state, actor, *conversation, *up_to)
-        }
+        Command::MarkRead {
+            conversation,
+            up_to,
+        } => conversation::mark_read(state, actor, *conversation, *up_to),
     }
 }
 

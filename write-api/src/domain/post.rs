@@ -10,7 +10,10 @@ use uuid::Uuid;
 use super::{Account, Decision, Outcome, Post, Rejection, State, Thing, account};
 
 fn find(state: &State, post: Uuid) -> Result<Post, Rejection> {
-    state.posts.get(&post).copied().ok_or(Rejection::NotFound { thing: Thing::Post, field: None })
+    state.posts.get(&post).copied().ok_or(Rejection::NotFound {
+        thing: Thing::Post,
+        field: None,
+    })
 }
 
 pub(super) fn create(
@@ -24,13 +27,24 @@ pub(super) fn create(
     let parent = match reply_to {
         None => None,
         Some(post) => match state.posts.get(&post) {
-            Some(found) => Some(Parent { post, author: found.author }),
+            Some(found) => Some(Parent {
+                post,
+                author: found.author,
+            }),
             None => {
-                return Err(Rejection::NotFound { thing: Thing::Post, field: Some("reply_to") });
+                return Err(Rejection::NotFound {
+                    thing: Thing::Post,
+                    field: Some("reply_to"),
+                });
             }
         },
     };
-    let event = PostCreated { post: id, author, reply_to: parent, text: text.to_owned() };
+    let event = PostCreated {
+        post: id,
+        author,
+        reply_to: parent,
+        text: text.to_owned(),
+    };
     Ok(Decision {
         events: vec![Event::PostCreated(event)],
         outcome: Outcome::Post {
@@ -48,23 +62,34 @@ pub(super) fn delete(state: &State, actor: Uuid, post: Uuid) -> Result<Decision,
     if author != actor {
         return Err(Rejection::NotYours);
     }
-    Decision::done(Event::PostDeleted(PostDeleted { post, author, reply_to }))
+    Ok(Decision::done(Event::PostDeleted(PostDeleted {
+        post,
+        author,
+        reply_to,
+    })))
 }
 
 pub(super) fn like(state: &State, user: Uuid, post: Uuid) -> Result<Decision, Rejection> {
     let Post { author, .. } = find(state, post)?;
     if state.likes.contains_key(&(post, user)) {
-        return Decision::nothing_to_do();
+        return Ok(Decision::nothing_to_do());
     }
-    Decision::done(Event::PostLiked(PostLiked { post, author, user }))
+    Ok(Decision::done(Event::PostLiked(PostLiked {
+        post,
+        author,
+        user,
+    })))
 }
 
 pub(super) fn unlike(state: &State, user: Uuid, post: Uuid) -> Result<Decision, Rejection> {
     let Post { author, .. } = find(state, post)?;
     match state.likes.get(&(post, user)) {
-        None => Decision::nothing_to_do(),
-        Some(&liked_at) => {
-            Decision::done(Event::PostUnliked(PostUnliked { post, author, user, liked_at }))
-        }
+        None => Ok(Decision::nothing_to_do()),
+        Some(&liked_at) => Ok(Decision::done(Event::PostUnliked(PostUnliked {
+            post,
+            author,
+            user,
+            liked_at,
+        }))),
     }
 }

@@ -82,7 +82,13 @@ impl State {
                 self.follows.remove(&(e.followee, e.follower));
             }
             Event::PostCreated(e) => {
-                self.posts.insert(e.post, Post { author: e.author, reply_to: e.reply_to });
+                self.posts.insert(
+                    e.post,
+                    Post {
+                        author: e.author,
+                        reply_to: e.reply_to,
+                    },
+                );
             }
             Event::PostDeleted(e) => {
                 self.posts.remove(&e.post);
@@ -94,7 +100,12 @@ impl State {
                 self.likes.remove(&(e.post, e.user));
             }
             Event::ConversationCreated(e) => {
-                self.conversations.insert(e.conversation, Conversation { title: e.title.clone() });
+                self.conversations.insert(
+                    e.conversation,
+                    Conversation {
+                        title: e.title.clone(),
+                    },
+                );
                 for member in &e.members {
                     self.members.insert((e.conversation, *member), None);
                 }
@@ -145,12 +156,20 @@ impl Needs {
             Command::CreateAccount { handle, .. } => {
                 self.handles.insert(handle.as_str().to_owned());
             }
-            Command::EnsureAccount { account, handle_hint, .. } => {
+            Command::EnsureAccount {
+                account,
+                handle_hint,
+                ..
+            } => {
                 self.accounts.insert(*account);
-                self.handles.extend(super::account::handles_to_try(*account, handle_hint.as_deref()));
+                self.handles.extend(super::account::handles_to_try(
+                    *account,
+                    handle_hint.as_deref(),
+                ));
             }
             Command::ChangeProfile { handle, .. } => {
-                self.handles.extend(handle.iter().map(|handle| handle.as_str().to_owned()));
+                self.handles
+                    .extend(handle.iter().map(|handle| handle.as_str().to_owned()));
             }
             Command::CreatePost { reply_to, .. } => self.posts.extend(reply_to),
             Command::DeletePost { post } => {
@@ -166,12 +185,16 @@ impl Needs {
             }
             Command::StartConversation { members, .. } => {
                 self.accounts.extend(members);
-                self.pairs.extend(pair(members.iter().copied().chain([actor])));
+                self.pairs
+                    .extend(pair(members.iter().copied().chain([actor])));
             }
             Command::SendMessage { conversation, .. } => {
                 self.members.insert((*conversation, actor));
             }
-            Command::MarkRead { conversation, up_to } => {
+            Command::MarkRead {
+                conversation,
+                up_to,
+            } => {
                 self.members.insert((*conversation, actor));
                 self.messages.insert((*conversation, *up_to));
             }

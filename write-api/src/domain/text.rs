@@ -9,7 +9,11 @@ use unicode_normalization::UnicodeNormalization;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
     #[error("must have {min} to {max} characters, and has {actual}")]
-    Length { min: usize, max: usize, actual: usize },
+    Length {
+        min: usize,
+        max: usize,
+        actual: usize,
+    },
     #[error("must not contain control characters (U+{0:04X})")]
     Control(u32),
     #[error("may only contain letters a to z, digits and underscores")]
@@ -90,9 +94,16 @@ impl TryFrom<String> for Handle {
         let handle = raw.trim().to_ascii_lowercase();
         let actual = handle.chars().count();
         if !(2..=30).contains(&actual) {
-            return Err(TextError::Length { min: 2, max: 30, actual });
+            return Err(TextError::Length {
+                min: 2,
+                max: 30,
+                actual,
+            });
         }
-        if !handle.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
+        if !handle
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        {
             return Err(TextError::Handle);
         }
         Ok(Self(handle))
@@ -123,7 +134,11 @@ impl TryFrom<String> for Password {
         let password: String = raw.nfc().collect();
         let actual = password.chars().count();
         if !(8..=200).contains(&actual) {
-            return Err(TextError::Length { min: 8, max: 200, actual });
+            return Err(TextError::Length {
+                min: 8,
+                max: 200,
+                actual,
+            });
         }
         Ok(Self(password))
     }
@@ -158,9 +173,23 @@ mod tests {
 
     #[test]
     fn texts_of_the_wrong_length_are_refused() {
-        assert_eq!(post(" \t "), Err(TextError::Length { min: 1, max: 5_000, actual: 0 }));
+        assert_eq!(
+            post(" \t "),
+            Err(TextError::Length {
+                min: 1,
+                max: 5_000,
+                actual: 0
+            })
+        );
         assert!(post(&"é".repeat(5_000)).is_ok());
-        assert_eq!(post(&"é".repeat(5_001)), Err(TextError::Length { min: 1, max: 5_000, actual: 5_001 }));
+        assert_eq!(
+            post(&"é".repeat(5_001)),
+            Err(TextError::Length {
+                min: 1,
+                max: 5_000,
+                actual: 5_001
+            })
+        );
     }
 
     #[test]
@@ -173,7 +202,10 @@ mod tests {
 
     #[test]
     fn handles_do_not_know_case() {
-        assert_eq!(Handle::try_from("Old_Mill7".to_owned()).unwrap().as_str(), "old_mill7");
+        assert_eq!(
+            Handle::try_from("Old_Mill7".to_owned()).unwrap().as_str(),
+            "old_mill7"
+        );
         for bad in ["a", "", "with space", "ümlaut", "dash-ed", &"a".repeat(31)] {
             assert!(Handle::try_from(bad.to_owned()).is_err(), "{bad:?}");
         }

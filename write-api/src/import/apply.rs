@@ -7,7 +7,10 @@ use feedmill_service::sql;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{ImportError, Name, Summary, record::{Action, Record}};
+use super::{
+    ImportError, Name, Summary,
+    record::{Action, Record},
+};
 use crate::{
     batch::Batch,
     domain::{self, Command, Needs, Outcome},
@@ -46,7 +49,10 @@ pub async fn batch(
                 fresh.push((*line, record, actor, command, thing));
             }
             Err(reason) => {
-                refused = Some(ImportError::Line { line: *line, reason });
+                refused = Some(ImportError::Line {
+                    line: *line,
+                    reason,
+                });
                 break;
             }
         }
@@ -57,32 +63,40 @@ pub async fn batch(
     for (line, record, actor, command, thing) in &fresh {
         match batch.decide(*actor, command, record.moment(), None) {
             Ok((outcome, _)) => {
-                debug_assert!(made(&outcome).is_none_or(|id| Some(id) == *thing), "{outcome:?} is not {thing:?}");
+                debug_assert!(
+                    made(&outcome).is_none_or(|id| Some(id) == *thing),
+                    "{outcome:?} is not {thing:?}"
+                );
                 done += 1;
             }
             Err(error) => {
-                refused = Some(ImportError::Line { line: *line, reason: error.to_string() });
+                refused = Some(ImportError::Line {
+                    line: *line,
+                    reason: error.to_string(),
+                });
                 break;
             }
         }
     }
-    let brought = fresh[..done].iter().map(|(_, record, _, _, thing)| (&record.key, *thing));
+    let brought = fresh[..done]
+        .iter()
+        .map(|(_, record, _, _, thing)| (&record.key, *thing));
     remember(batch.connection(), brought).await?;
     summary.events += batch.commit().await? as u64;
-    match refused {
-        Some(refused) => Err(refused),
-        None => {
-            summary.records += records.len() as u64;
-            summary.known += (records.len() - done) as u64;
-            Ok(())
-        }
+    if let Some(refused) = refused {
+        return Err(refused);
     }
+    summary.records += records.len() as u64;
+    summary.known += (records.len() - done) as u64;
+    Ok(())
 }
 
 fn made(outcome: &Outcome) -> Option<Uuid> {
     match outcome {
         Outcome::Account { card, .. } => Some(card.id),
-        Outcome::Post { id, .. } | Outcome::Conversation { id, .. } | Outcome::Message { id, .. } => Some(*id),
+        Outcome::Post { id, .. }
+        | Outcome::Conversation { id, .. }
+        | Outcome::Message { id, .. } => Some(*id),
         Outcome::Done => None,
     }
 }
@@ -92,7 +106,9 @@ fn pairs_of(records: &[(u64, Record)], known: &Known) -> Needs {
     let mut needs = Needs::default();
     for (_, record) in records {
         if let Action::Conversation { members, .. } = &record.action {
-            let ids = members.iter().filter_map(|name| known.get(&("account", name.clone())).copied().flatten());
+            let ids = members
+                .iter()
+                .filter_map(|name| known.get(&("account", name.clone())).copied().flatten());
             needs.pairs.extend(domain::pair(ids));
         }
     }
@@ -130,7 +146,10 @@ fn command(record: &Record, known: &Known) -> Result<(Uuid, Command), String> {
     };
     let account = |name| find("account", name);
     Ok(match &record.action {
-        Action::Account { handle, display_name } => (
+        Action::Account {
+            handle,
+            display_name,
+        } => (
             Uuid::nil(),
             Command::CreateAccount {
                 handle: handle.clone(),
@@ -140,24 +159,76 @@ fn command(record: &Record, known: &Known) -> Result<(Uuid, Command), String> {
         ),
         Action::Follow { from, to } => (account(from)?, Command::Follow { user: account(to)? }),
         Action::Unfollow { from, to } => (account(from)?, Command::Unfollow { user: account(to)? }),
-        Action::Post { author, text, reply_to } => {
-            let reply_to = reply_to.as_ref().map(|name| find("post", name)).transpose()?;
-            (account(author)?, Command::CreatePost { text: text.clone(), reply_to })
+        Action::Post {
+            author,
+            text,
+            reply_to,
+        } => {
+            let reply_to = reply_to
+                .as_ref()
+                .map(|name| find("post", name))
+                .transpose()?;
+            (
+                account(author)?,
+                Command::CreatePost {
+                    text: text.clone(),
+                    reply_to,
+                },
+            )
         }
-        Action::Like { user, post } => (account(user)?, Command::Like { post: find("post", post)? }),
-        Action::Unlike { user, post } => (account(user)?, Command::Unlike { post: find("post", post)? }),
+        Action::Like { user, post } => (
+            account(user)?,
+            Command::Like {
+                post: find("post", post)?,
+            },
+        ),
+        Action::Unlike { user, post } => (
+            account(user)?,
+            Command::Unlike {
+                post: find("post", post)?,
+            },
+        ),
         Action::Conversation { members, title } => {
-            let members = members.iter().map(account).collect::<Result<BTreeSet<_>, _>>()?;
+            let members = members
+                .iter()
+                .map(account)
+                .collect::<Result<BTreeSet<_>, _>>()?;
             let first = members.first().copied().ok_or("members: is empty")?;
-            (first, Command::StartConversation { members, title: title.clone() })
+            (
+                first,
+                Command::StartConversation {
+                    members,
+                    title: title.clone(),
+                },
+            )
         }
-        Action::Message { conversation, sender, text } => {
+        Action::Message {
+            conversation,
+            sender,
+            text,
+        } => {
             let conversation = find("conversation", conversation)?;
-            (account(sender)?, Command::SendMessage { conversation, text: text.clone() })
+            (
+                account(sender)?,
+                Command::SendMessage {
+                    conversation,
+                    text: text.clone(),
+                },
+            )
         }
-        Action::Read { conversation, user, up_to } => {
+        Action::Read {
+            conversation,
+            user,
+            up_to,
+        } => {
             let conversation = find("conversation", conversation)?;
-            (account(user)?, Command::MarkRead { conversation, up_to: find("message", up_to)? })
+            (
+                account(user)?,
+                Command::MarkRead {
+                    conversation,
+                    up_to: find("message", up_to)?,
+                },
+            )
         }
     })
 }
@@ -167,22 +238,20 @@ pub async fn known(
     connection: &mut PgConnection,
     names: impl IntoIterator<Item = &Name>,
 ) -> sqlx::Result<Known> {
-    let (names, columns): (HashMap<(String, String), &Name>, (Vec<String>, Vec<String>)) = names
+    let names: HashMap<(String, String), &Name> = names
         .into_iter()
-        .map(|name| {
-            let key = (name.0.to_owned(), name.1.clone());
-            ((key.clone(), name), key)
-        })
-        .unzip();
+        .map(|name| ((name.0.to_owned(), name.1.clone()), name))
+        .collect();
     if names.is_empty() {
         return Ok(Known::new());
     }
+    let (kinds, records): (Vec<String>, Vec<String>) = names.keys().cloned().unzip();
     let query = sqlx::query!(
         "/* import.names.load */ SELECT i.kind, i.record, i.id
          FROM unnest($1::text[], $2::text[]) AS n(kind, record)
          JOIN write.imported i ON i.kind = n.kind AND i.record = n.record",
-        &columns.0,
-        &columns.1
+        &kinds,
+        &records
     );
     let rows = sql::named("import.names.load", query.fetch_all(connection)).await?;
     Ok(rows

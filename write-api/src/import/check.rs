@@ -56,7 +56,10 @@ pub async fn file(
             }
         };
         if record.at < last {
-            broken.add(line, "at: is earlier than the line before; records come in order of time");
+            broken.add(
+                line,
+                "at: is earlier than the line before; records come in order of time",
+            );
         }
         if record.at > now {
             broken.add(line, "at: is in the future");
@@ -68,7 +71,10 @@ pub async fn file(
             }
         }
         if record.makes_a_thing() && !made.insert(hasher.hash_one(&record.key)) {
-            broken.add(line, &format!("id: there is another {} of this id before it", record.key.0));
+            broken.add(
+                line,
+                &format!("id: there is another {} of this id before it", record.key.0),
+            );
         }
         if outside.len() >= LOOK_UP {
             unknown(connection, &mut outside, &mut broken).await?;
@@ -81,7 +87,10 @@ pub async fn file(
     if broken.count > 0 {
         broken.first.sort();
         let first = broken.first.into_iter().map(|(_, reason)| reason).collect();
-        return Err(ImportError::Broken { count: broken.count, first });
+        return Err(ImportError::Broken {
+            count: broken.count,
+            first,
+        });
     }
     Ok(records)
 }
@@ -95,7 +104,10 @@ async fn unknown(
     let known = apply::known(connection, outside.keys()).await?;
     for ((kind, name), line) in outside.drain() {
         if !known.contains_key(&(kind, name.clone())) {
-            broken.add(line, &format!("names the {kind} {name:?}, which is not there before it"));
+            broken.add(
+                line,
+                &format!("names the {kind} {name:?}, which is not there before it"),
+            );
         }
     }
     Ok(())
