@@ -1,0 +1,16 @@
+//! A whole Feedmill of one's own: a database, a nats-server and the three services as real processes.
+//!
+//! [`World`] starts and ends them; [`Stack`] is what a client needs to know, of a world or of a stack that
+//! somebody else runs.
+
+mod database;
+mod process;
+mod settings;
+mod stack;
+mod world;
+
+pub use database::Database;
+pub use process::{Process, run};
+pub use settings::setting;
+pub use stack::{Stack, services_memory};
+pub use world::{Plan, World};

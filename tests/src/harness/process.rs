@@ -1,0 +1,219 @@
+//! A child process with a log file, which does not outlive its owner.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::mpsc::RecvTimeoutError,
+    time::{Duration, Instant},
+};
+
+use tokio::time::sleep;
+
+/// How long a service may take to become ready, or to stop.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+pub struct Process {
+    pub name: String,
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    environment: Vec<(String, String)>,
+    log: PathBuf,
+    health: String,
+    child: Option<Child>,
+}
+
+impl Process {
+    /// Starts it. `health` is the URL that answers 200 once it is ready.
+    pub fn start(
+        name: &str,
+        program: &Path,
+        arguments: &[&str],
+        environment: Vec<(String, String)>,
+        folder: &Path,
+        health: String,
+    ) -> Self {
+        let mut process = Self {
+            name: name.to_owned(),
+            program: program.to_owned(),
+            arguments: arguments.iter().map(OsString::from).collect(),
+            environment,
+            log: folder.join(format!("{name}.log")),
+            health,
+            child: None,
+        };
+        process.launch();
+        process
+    }
+
+    fn launch(&mut self) {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .expect("a log file");
+        let child = command(&self.program, &self.environment)
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second handle of the log"))
+            .stderr(log)
+            .spawn();
+        let why = |error| {
+            panic!(
+                "{} ({}) does not start: {error}",
+                self.name,
+                self.program.display()
+            )
+        };
+        self.child = Some(child.unwrap_or_else(why));
+    }
+
+    /// Waits until it is ready.
+    pub async fn ready(&mut self) {
+        let http = crate::client::http();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self
+                .child
+                .as_mut()
+                .and_then(|child| child.try_wait().ok().flatten())
+            {
+                panic!(
+                    "{} ended before it was ready: {status}\n{}",
+                    self.name,
+                    self.log_tail()
+                );
+            }
+            let answer = http.get(&self.health).send().await;
+            if answer
+                .as_ref()
+                .is_ok_and(|answer| answer.status().is_success())
+            {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{} is not ready after {PATIENCE:?}: {answer:?}\n{}",
+                self.name,
+                self.log_tail()
+            );
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// SIGKILL, as a machine that loses its power would.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().ok();
+            child.wait().ok();
+        }
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub async fn stop(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("a running process");
+        let pid = child.id().to_string();
+        let sent = Command::new("sh")
+            .args(["-c", "kill -TERM \"$0\"", &pid])
+            .status();
+        assert!(
+            sent.is_ok_and(|status| status.success()),
+            "SIGTERM to {}",
+            self.name
+        );
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = child.try_wait().expect("the state of a child") {
+                return status;
+            }
+            if Instant::now() > deadline {
+                child.kill().ok();
+                panic!(
+                    "{} does not stop on SIGTERM\n{}",
+                    self.name,
+                    self.log_tail()
+                );
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Starts it again (killing it if it still runs) at the same address, and waits until it is ready.
+    pub async fn restart(&mut self) {
+        self.kill();
+        self.launch();
+        self.ready().await;
+    }
+
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// The last lines of its log.
+    pub fn log_tail(&self) -> String {
+        let text = fs::read(&self.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<_> = text.lines().collect();
+        let tail = &lines[lines.len().saturating_sub(25)..];
+        format!(
+            "--- the end of {}'s log ---\n{}\n",
+            self.name,
+            tail.join("\n")
+        )
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("{}", self.log_tail());
+        }
+    }
+}
+
+/// A command with nothing in its environment but what is given: a test must not depend on its caller's.
+fn command(program: &Path, environment: &[(String, String)]) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear();
+    for name in ["PATH", "HOME", "TZ"] {
+        command.envs(super::setting(name).map(|value| (name, value)));
+    }
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+/// Runs a program to its end.
+pub fn run(program: &Path, arguments: &[&str], environment: &[(String, String)]) -> Output {
+    run_measured(program, arguments, environment).0
+}
+
+/// The same, and its peak resident memory in bytes, as of the last look before it ended.
+pub fn run_measured(
+    program: &Path,
+    arguments: &[&str],
+    environment: &[(String, String)],
+) -> (Output, u64) {
+    let mut command = command(program, environment);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let child = command
+        .spawn()
+        .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()));
+    let folder = PathBuf::from(format!("/proc/{}", child.id()));
+    let (ended, end) = std::sync::mpsc::channel::<()>();
+    let watcher = std::thread::spawn(move || {
+        let mut peak = 0;
+        while end.recv_timeout(Duration::from_millis(50)) == Err(RecvTimeoutError::Timeout) {
+            peak = super::stack::peak_memory(&folder).unwrap_or(0).max(peak);
+        }
+        peak
+    });
+    let output = child.wait_with_output().expect("the end of a child");
+    drop(ended);
+    (output, watcher.join().expect("the watching thread"))
+}

@@ -1,0 +1,227 @@
+//! A Feedmill that lives as long as its `World`.
+
+use std::{
+    fs,
+    net::TcpListener,
+    ops::Deref,
+    path::{Path, PathBuf},
+};
+
+use super::{Database, Process, Stack, process, settings};
+use crate::token::Signer;
+
+/// What a world is made of.
+pub struct Plan {
+    pub write: usize,
+    pub projectors: usize,
+    pub read: usize,
+    /// How deep feeds are materialised.
+    pub feed_depth: usize,
+    /// Further settings of every service.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            write: 1,
+            projectors: 1,
+            read: 1,
+            feed_depth: 5,
+            environment: Vec::new(),
+        }
+    }
+}
+
+/// Everything is killed and thrown away on drop, in the order of the fields.
+pub struct World {
+    pub read: Vec<Process>,
+    pub projectors: Vec<Process>,
+    pub write: Vec<Process>,
+    pub nats: Process,
+    stack: Stack,
+    pub folder: Folder,
+    _database: Database,
+}
+
+impl Deref for World {
+    type Target = Stack;
+
+    fn deref(&self) -> &Stack {
+        &self.stack
+    }
+}
+
+impl World {
+    /// Starts one and waits until all of it is ready. Panics, with the log of what failed, otherwise.
+    pub async fn start(plan: Plan) -> Self {
+        let folder = Folder::new();
+        let (mut nats, nats_url) = start_nats(&folder.0);
+        let database = Database::create().await;
+        nats.ready().await;
+        let key_file = folder.0.join("auth.pem");
+        let pem = Signer::new_key();
+        fs::write(&key_file, &pem).expect("the key file");
+
+        let mut environment = vec![
+            ("DATABASE_URL".to_owned(), database.owner_url()),
+            (
+                "WRITE_DATABASE_URL".to_owned(),
+                database.role_url("feedmill_write"),
+            ),
+            (
+                "PROJECTOR_DATABASE_URL".to_owned(),
+                database.role_url("feedmill_projector"),
+            ),
+            (
+                "READ_DATABASE_URL".to_owned(),
+                database.role_url("feedmill_read"),
+            ),
+            ("NATS_URL".to_owned(), nats_url),
+            ("AUTH_KEY_FILE".to_owned(), key_file.display().to_string()),
+            ("CURSOR_KEY".to_owned(), "5e".repeat(32)),
+            ("FEED_DEPTH".to_owned(), plan.feed_depth.to_string()),
+        ];
+        environment.extend(plan.environment);
+        database
+            .set_up(async {
+                let done =
+                    process::run(&settings::service("write-api"), &["migrate"], &environment);
+                assert!(
+                    done.status.success(),
+                    "write-api migrate: {}",
+                    String::from_utf8_lossy(&[done.stdout, done.stderr].concat())
+                );
+            })
+            .await;
+
+        let start = |name: &str, index: usize, environment: &[(String, String)]| {
+            start_service(name, index, environment, &folder.0)
+        };
+        let (mut write, write_urls): (Vec<_>, Vec<_>) = (0..plan.write)
+            .map(|index| start("write-api", index, &environment))
+            .unzip();
+        let (mut projectors, _): (Vec<_>, Vec<_>) = (0..plan.projectors)
+            .map(|index| start("projector", index, &environment))
+            .unzip();
+        let keys = (
+            "AUTH_JWKS_URL".to_owned(),
+            format!("{}/.well-known/jwks.json", write_urls[0]),
+        );
+        let reading = [environment.clone(), vec![keys]].concat();
+        let (mut read, read_urls): (Vec<_>, Vec<_>) = (0..plan.read)
+            .map(|index| start("read-api", index, &reading))
+            .unzip();
+        for process in write.iter_mut().chain(&mut projectors).chain(&mut read) {
+            process.ready().await;
+        }
+        let stack = Stack {
+            signer: Signer::new(&pem, &write_urls[0]).await,
+            write: write_urls,
+            read: read_urls,
+            pool: database.pool.clone(),
+            environment,
+        };
+        Self {
+            read,
+            projectors,
+            write,
+            nats,
+            stack,
+            folder,
+            _database: database,
+        }
+    }
+
+    /// Name and process id of every service that runs.
+    pub fn pids(&self) -> Vec<(String, u32)> {
+        let all = self.write.iter().chain(&self.projectors).chain(&self.read);
+        all.filter_map(|process| Some((process.name.clone(), process.pid()?)))
+            .collect()
+    }
+}
+
+/// A folder of one's own, removed on drop unless the test failed.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let path =
+            std::env::temp_dir().join(format!("feedmill-test-{:016x}", rand::random::<u64>()));
+        fs::create_dir_all(&path).expect("a temporary folder");
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the logs are in {}", self.0.display());
+        } else {
+            fs::remove_dir_all(&self.0).ok();
+        }
+    }
+}
+
+/// Starts a service on a free port; returns it and its base URL.
+fn start_service(
+    name: &str,
+    index: usize,
+    environment: &[(String, String)],
+    folder: &Path,
+) -> (Process, String) {
+    let listen = match name {
+        "write-api" => "WRITE_LISTEN",
+        "projector" => "PROJECTOR_LISTEN",
+        _ => "READ_LISTEN",
+    };
+    let address = format!("127.0.0.1:{}", free_port());
+    let environment = [environment, &[(listen.to_owned(), address.clone())]].concat();
+    let (label, health) = (
+        format!("{name}-{index}"),
+        format!("http://{address}/health/ready"),
+    );
+    let process = Process::start(
+        &label,
+        &settings::service(name),
+        &[],
+        environment,
+        folder,
+        health,
+    );
+    (process, format!("http://{address}"))
+}
+
+/// Its health endpoint answers once JetStream is up.
+fn start_nats(folder: &Path) -> (Process, String) {
+    let (port, monitor) = (free_port().to_string(), free_port().to_string());
+    let store = folder.join("jetstream").display().to_string();
+    let arguments = [
+        "-js",
+        "-sd",
+        &store,
+        "-a",
+        "127.0.0.1",
+        "-p",
+        &port,
+        "-m",
+        &monitor,
+    ];
+    let health = format!("http://127.0.0.1:{monitor}/healthz");
+    let program = settings::nats_server();
+    let process = Process::start(
+        "nats-server",
+        &program,
+        &arguments,
+        Vec::new(),
+        folder,
+        health,
+    );
+    (process, format!("nats://127.0.0.1:{port}"))
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address").port()
+}

@@ -1,0 +1,3 @@
+//! Feedmill from outside, one world a file.
+
+mod property;
