@@ -23,10 +23,10 @@ pub async fn connect(url: &str, name: &str) -> Client {
                 match event {
                     Event::Connected => tracing::info!("connected to NATS"),
                     Event::Disconnected => {
-                        tracing::warn!("lost the connection to NATS; trying again")
+                        tracing::warn!("lost the connection to NATS; trying again");
                     }
                     Event::Closed | Event::Draining => {
-                        tracing::debug!(%event, "the NATS connection ends")
+                        tracing::debug!(%event, "the NATS connection ends");
                     }
                     event => tracing::warn!(%event, "NATS says"),
                 }

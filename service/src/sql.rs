@@ -7,7 +7,7 @@ use std::{
 };
 
 use sqlx::{
-    PgPool,
+    Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tracing::{Instrument, field::Empty};
@@ -20,6 +20,17 @@ const STATEMENT_TIMEOUT: &str = "15s";
 
 /// The server ends a transaction whose client has gone silent, so that it cannot hold locks for ever.
 const IDLE_IN_TRANSACTION_TIMEOUT: &str = "60s";
+
+/// A connection that was idle for less is handed out unasked: most requests save a round trip.
+const TRUSTED: Duration = Duration::from_secs(1);
+
+/// How long an idle connection may take to answer before a new one is made in its place.
+const IDLE_PING: Duration = Duration::from_millis(500);
+
+/// How long a connection that comes back may take to finish what was abandoned on it (the statement of a
+/// request that is gone, a rollback). sqlx 0.9 itself waits for ever, and so loses a place in the pool for
+/// each connection whose server went silent, until none is left (sqlx issue 4349).
+const RELEASE_PING: Duration = Duration::from_secs(5);
 
 /// Runs a statement under its name: the span `sql.<name>` and `sql_duration_seconds{statement}`. The text
 /// of the statement itself begins with `/* name */`, so that the server's log says it too.
@@ -71,12 +82,30 @@ pub async fn pool(
     let pool = PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .max_lifetime(Duration::from_secs(30 * 60))
-        .idle_timeout(Duration::from_secs(5 * 60))
-        .test_before_acquire(true)
+        .max_lifetime(Duration::from_mins(30))
+        .idle_timeout(Duration::from_mins(5))
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for > TRUSTED {
+                    answers(connection, IDLE_PING).await
+                } else {
+                    Ok(true)
+                }
+            })
+        })
+        .after_release(|connection, _| Box::pin(answers(connection, RELEASE_PING)))
         .connect_lazy_with(options);
     if let Err(error) = pool.acquire().await {
         tracing::warn!(%error, "PostgreSQL does not answer yet; connections are tried when needed");
     }
     Ok(pool)
+}
+
+/// `Ok(true)`, or the error with which the pool throws the connection away.
+async fn answers(connection: &mut PgConnection, patience: Duration) -> sqlx::Result<bool> {
+    match tokio::time::timeout(patience, connection.ping()).await {
+        Ok(result) => result.map(|()| true),
+        Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+    }
 }

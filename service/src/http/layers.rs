@@ -45,8 +45,7 @@ pub fn standard(app: Router, args: &HttpArgs, health: &Health) -> Router {
         .layer(middleware::from_fn(observe))
 }
 
-// tower-http hands the panic over by value; what it says was logged by the panic hook.
-#[expect(clippy::needless_pass_by_value)]
+// What the panic says was logged by the panic hook.
 fn panicked(_: Box<dyn Any + Send>) -> Response {
     Problem::internal_silent().into_response()
 }

@@ -27,7 +27,7 @@ use tower::ServiceExt;
 use crate::{config::HttpArgs, shutdown::Shutdown};
 
 /// After a request, a connection may rest this long.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// An HTTP/2 client has this many requests under way on one connection.
 const MAX_STREAMS: u32 = 128;

@@ -16,7 +16,7 @@ const MAX_BYTES: usize = 256 * 1024;
 
 /// However many tokens with unknown keys come, they cause no more fetches than one in this time.
 const UNKNOWN_KEY_PAUSE: Duration = Duration::from_secs(10);
-const REFRESH: Duration = Duration::from_secs(5 * 60);
+const REFRESH: Duration = Duration::from_mins(5);
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 const MAX_RETRY: Duration = Duration::from_secs(10);
 
@@ -93,9 +93,9 @@ impl Source {
                     let reason = format!("cannot fetch {}: {error:#}", self.url);
                     // Known keys stay good when their source is away.
                     if any() {
-                        health.note(PART, Err(reason))
+                        health.note(PART, Err(reason));
                     } else {
-                        health.set(PART, Err(reason))
+                        health.set(PART, Err(reason));
                     }
                     sleep(retry).await;
                     retry = (retry * 2).min(MAX_RETRY);

@@ -68,7 +68,7 @@ struct Inner {
 #[derive(Debug)]
 struct Key {
     kid: Option<String>,
-    key: DecodingKey,
+    decoding: DecodingKey,
     validation: Validation,
 }
 
@@ -160,7 +160,7 @@ impl Verifier {
             (kid, keys) => keys.iter().find(|key| key.kid.as_deref() == kid),
         };
         let key = key.ok_or(TokenError::UnknownKey)?;
-        let token = decode::<Claims>(bearer, &key.key, &key.validation)
+        let token = decode::<Claims>(bearer, &key.decoding, &key.validation)
             .map_err(|error| refusal(error.kind()))?;
         self.identity(token.claims)
     }
@@ -251,7 +251,7 @@ impl Key {
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         Some(Self {
             kid: jwk.common.key_id.clone(),
-            key: DecodingKey::from_jwk(jwk).ok()?,
+            decoding: DecodingKey::from_jwk(jwk).ok()?,
             validation,
         })
     }

@@ -1,0 +1,11 @@
+//! The service crate against real sockets, and (in `sql`) a real PostgreSQL.
+#![allow(clippy::unwrap_used)]
+
+mod extract;
+mod health;
+mod http;
+mod shutdown;
+mod sql;
+mod support;
+mod telemetry;
+mod tokens;

@@ -1,0 +1,76 @@
+use std::time::Duration;
+
+use axum::{Router, routing::get};
+use feedmill_service::HttpArgs;
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+
+use crate::support::{Server, raw, start};
+
+async fn server() -> Server {
+    let wait = |millis| async move {
+        sleep(Duration::from_millis(millis)).await;
+        "finished"
+    };
+    let app = Router::new()
+        .route("/short", get(move || wait(500)))
+        .route("/long", get(move || wait(30_000)));
+    start(
+        app,
+        HttpArgs {
+            request_timeout: Duration::from_mins(1),
+            ..HttpArgs::default()
+        },
+    )
+    .await
+}
+
+#[tokio::test]
+async fn soft_lets_a_request_under_way_finish_and_takes_no_new_one() {
+    let mut server = server().await;
+    let url = server.url("/short");
+    let request =
+        tokio::spawn(async move { crate::support::client().get(url).send().await.unwrap() });
+    let mut idle = server.connect().await;
+    sleep(Duration::from_millis(200)).await;
+    server.shutdown.soft.cancel();
+    sleep(Duration::from_millis(50)).await;
+    assert!(
+        TcpStream::connect(server.address).await.is_err(),
+        "new connections are still taken"
+    );
+    assert_eq!(
+        timeout(Duration::from_secs(1), raw(&mut idle, b""))
+            .await
+            .unwrap(),
+        ""
+    );
+    assert_eq!(request.await.unwrap().text().await.unwrap(), "finished");
+    timeout(Duration::from_secs(1), &mut server.task)
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
+async fn hard_cuts_what_is_left() {
+    let mut server = server().await;
+    let url = server.url("/long");
+    let request = tokio::spawn(async move { crate::support::client().get(url).send().await });
+    sleep(Duration::from_millis(200)).await;
+    server.shutdown.soft.cancel();
+    assert!(
+        timeout(Duration::from_millis(300), &mut server.task)
+            .await
+            .is_err(),
+        "soft cut a request"
+    );
+    server.shutdown.hard.cancel();
+    timeout(Duration::from_secs(1), &mut server.task)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(request.await.unwrap().is_err());
+}
