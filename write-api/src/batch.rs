@@ -81,7 +81,10 @@ impl<'c> Batch<'c> {
         let mut positions = Positions::single(partition, self.heads.current(partition));
         for event in decision.events {
             let partition = event.partition();
-            let envelope = Envelope { at: moment.millis, event };
+            let envelope = Envelope {
+                at: moment.millis,
+                event,
+            };
             let seq = self.heads.current(partition) + 1;
             self.entries.push(partition, seq, &envelope, trace)?;
             self.heads.advance(partition);
@@ -89,8 +92,13 @@ impl<'c> Batch<'c> {
             self.changes.include(moment.millis, &envelope.event);
             positions.include(partition, seq);
         }
-        if let (Command::CreateAccount { password_hash: Some(hash), .. }, Outcome::Account { card, .. }) =
-            (command, &decision.outcome)
+        if let (
+            Command::CreateAccount {
+                password_hash: Some(hash),
+                ..
+            },
+            Outcome::Account { card, .. },
+        ) = (command, &decision.outcome)
         {
             self.changes.include_password(card.id, hash.clone());
         }

@@ -73,7 +73,8 @@ pub async fn run(
                 None => break,
                 Some(line) => {
                     let (line, text) = line?;
-                    let record = record::parse(&text).map_err(|reason| ImportError::Line { line, reason })?;
+                    let record = record::parse(&text)
+                        .map_err(|reason| ImportError::Line { line, reason })?;
                     batch.push((line, record));
                 }
             }
@@ -82,7 +83,10 @@ pub async fn run(
             return Ok(summary);
         }
         apply::batch(&mut connection, &batch, &mut summary).await?;
-        progress(Progress::Applied { records: summary.records, of: total });
+        progress(Progress::Applied {
+            records: summary.records,
+            of: total,
+        });
     }
 }
 
@@ -94,7 +98,10 @@ struct Lines<R> {
 
 impl<'f> Lines<BufReader<&'f File>> {
     fn of(file: &'f File) -> Self {
-        Self { reader: BufReader::with_capacity(256 * 1024, file), number: 0 }
+        Self {
+            reader: BufReader::with_capacity(256 * 1024, file),
+            number: 0,
+        }
     }
 }
 
@@ -105,12 +112,20 @@ impl<R: BufRead> Iterator for Lines<R> {
         loop {
             let mut line = Vec::new();
             self.number += 1;
-            match self.reader.by_ref().take(MAX_LINE + 1).read_until(b'\n', &mut line) {
+            match self
+                .reader
+                .by_ref()
+                .take(MAX_LINE + 1)
+                .read_until(b'\n', &mut line)
+            {
                 Err(error) => return Some(Err(error.into())),
                 Ok(0) => return None,
                 Ok(read) if read as u64 > MAX_LINE => {
                     let reason = format!("is longer than {MAX_LINE} bytes");
-                    return Some(Err(ImportError::Line { line: self.number, reason }));
+                    return Some(Err(ImportError::Line {
+                        line: self.number,
+                        reason,
+                    }));
                 }
                 Ok(_) if line.trim_ascii().is_empty() => {}
                 Ok(_) => return Some(Ok((self.number, line))),

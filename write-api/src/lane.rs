@@ -45,7 +45,12 @@ pub struct Lanes {
 impl Lanes {
     /// Starts `count` lanes with connections to the pool's database. `appended` is notified after each commit
     /// that appended events. The tasks in the set end when the last `Lanes` is dropped.
-    pub fn start(pool: &PgPool, clock: &Arc<Clock>, count: usize, appended: &Arc<Notify>) -> (Self, JoinSet<()>) {
+    pub fn start(
+        pool: &PgPool,
+        clock: &Arc<Clock>,
+        count: usize,
+        appended: &Arc<Notify>,
+    ) -> (Self, JoinSet<()>) {
         let mut tasks = JoinSet::new();
         let senders = (0..count.max(1))
             .map(|_| {
@@ -69,7 +74,9 @@ impl Lanes {
         let lane = usize::from(order.partition().number()) % self.senders.len();
         let (reply, answer) = oneshot::channel();
         let job = Job { order, reply };
-        self.senders[lane].try_send(job).map_err(|_| Refusal::Overloaded)?;
+        self.senders[lane]
+            .try_send(job)
+            .map_err(|_| Refusal::Overloaded)?;
         answer.await.unwrap_or(Err(Refusal::Internal))
     }
 }
@@ -87,7 +94,8 @@ impl Lane {
         while queue.recv_many(&mut jobs, MAX_BATCH).await > 0 {
             jobs.retain(|job| !job.reply.is_closed());
             metrics::histogram!("lane_batch_commands").record(jobs.len() as f64);
-            let (orders, replies): (Vec<Order>, Vec<_>) = jobs.drain(..).map(|job| (job.order, job.reply)).unzip();
+            let (orders, replies): (Vec<Order>, Vec<_>) =
+                jobs.drain(..).map(|job| (job.order, job.reply)).unzip();
             if orders.is_empty() {
                 continue;
             }
@@ -117,7 +125,10 @@ impl Lane {
                 [order] => vec![self.alone(order).await],
                 _ => Vec::new(),
             },
-            Err(Failure::Lost(reason)) => orders.iter().map(|_| Err(Refusal::Database(reason.clone()))).collect(),
+            Err(Failure::Lost(reason)) => orders
+                .iter()
+                .map(|_| Err(Refusal::Database(reason.clone())))
+                .collect(),
         }
     }
 
@@ -137,7 +148,10 @@ impl Lane {
     }
 
     /// Runs a transaction on the lane's connection. One that is in doubt in any way is closed, not used again.
-    async fn transact(&mut self, orders: &[Order]) -> Result<Vec<Result<Answer, Refusal>>, Failure> {
+    async fn transact(
+        &mut self,
+        orders: &[Order],
+    ) -> Result<Vec<Result<Answer, Refusal>>, Failure> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => timeout(MAX_CONNECT, self.options.connect_options().connect())
@@ -146,7 +160,9 @@ impl Lane {
                 .map_err(|error| Failure::Lost(error.to_string()))?,
         };
         let run = run::orders(&mut connection, &self.clock, orders);
-        let caught = std::panic::AssertUnwindSafe(timeout(MAX_TRANSACTION, run)).catch_unwind().await;
+        let caught = std::panic::AssertUnwindSafe(timeout(MAX_TRANSACTION, run))
+            .catch_unwind()
+            .await;
         match caught {
             Ok(Ok(Ok((answers, appended)))) => {
                 self.connection = Some(connection);
@@ -163,7 +179,10 @@ impl Lane {
             Ok(Ok(Err(error))) => Err(Failure::Lost(error.to_string())),
             Ok(Err(_)) => Err(Failure::Lost("a transaction took too long".to_owned())),
             Err(_) => {
-                tracing::error!(commands = orders.len(), "a panic in a batch of commands; it was not committed");
+                tracing::error!(
+                    commands = orders.len(),
+                    "a panic in a batch of commands; it was not committed"
+                );
                 Err(Failure::RolledBack(sqlx::Error::WorkerCrashed))
             }
         }
@@ -181,9 +200,9 @@ enum Failure {
 /// error of another class (57: shutting down, 53: out of resources, 08: connection) ends the connection.
 fn is_rolled_back(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Database(error) => {
-            error.code().is_some_and(|code| !["57", "53", "08", "XX"].contains(&&code[..2.min(code.len())]))
-        }
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| !["57", "53", "08", "XX"].contains(&&code[..2.min(code.len())])),
         sqlx::Error::RowNotFound => true,
         _ => false,
     }

@@ -48,7 +48,10 @@ pub async fn orders(
 }
 
 fn key_of(order: &Order) -> Option<(Uuid, String)> {
-    order.idempotency.as_ref().map(|idempotency| (order.actor, idempotency.key.clone()))
+    order
+        .idempotency
+        .as_ref()
+        .map(|idempotency| (order.actor, idempotency.key.clone()))
 }
 
 fn answer(
@@ -76,17 +79,35 @@ fn answer(
             }
         })?;
     if let (Some(idempotency), Some(key)) = (&order.idempotency, key_of(order)) {
-        let kept = Kept { outcome: outcome.clone(), positions: positions.to_string() };
+        let kept = Kept {
+            outcome: outcome.clone(),
+            positions: positions.to_string(),
+        };
         let answer = serde_json::to_value(kept).map_err(|_| Refusal::Internal)?;
-        let stored = Stored { fingerprint: idempotency.fingerprint.to_vec(), answer };
+        let stored = Stored {
+            fingerprint: idempotency.fingerprint.to_vec(),
+            answer,
+        };
         known.insert(key.clone(), stored.clone());
         fresh.insert(key, stored);
     }
-    Ok(Answer { outcome, positions, replayed: false })
+    Ok(Answer {
+        outcome,
+        positions,
+        replayed: false,
+    })
 }
 
 fn replay(stored: &Stored) -> Option<Answer> {
     let kept: Kept = serde_json::from_value(stored.answer.clone()).ok()?;
-    let positions = if kept.positions.is_empty() { Positions::default() } else { kept.positions.parse().ok()? };
-    Some(Answer { outcome: kept.outcome, positions, replayed: true })
+    let positions = if kept.positions.is_empty() {
+        Positions::default()
+    } else {
+        kept.positions.parse().ok()?
+    };
+    Some(Answer {
+        outcome: kept.outcome,
+        positions,
+        replayed: true,
+    })
 }

@@ -34,7 +34,15 @@ pub async fn load(
     let rows = sql::named("idempotency.load", query.fetch_all(connection)).await?;
     Ok(rows
         .into_iter()
-        .map(|row| ((row.account_id, row.key), Stored { fingerprint: row.fingerprint, answer: row.answer }))
+        .map(|row| {
+            (
+                (row.account_id, row.key),
+                Stored {
+                    fingerprint: row.fingerprint,
+                    answer: row.answer,
+                },
+            )
+        })
         .collect())
 }
 

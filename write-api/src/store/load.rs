@@ -8,7 +8,11 @@ use uuid::Uuid;
 use crate::domain::{Account, Conversation, Needs, Post, State};
 
 /// Adds to the state what is there of what is needed.
-pub async fn state(connection: &mut PgConnection, needs: &Needs, state: &mut State) -> sqlx::Result<()> {
+pub async fn state(
+    connection: &mut PgConnection,
+    needs: &Needs,
+    state: &mut State,
+) -> sqlx::Result<()> {
     accounts(connection, needs, state).await?;
     posts(connection, needs, state).await?;
     links(connection, needs, state).await?;
@@ -20,7 +24,11 @@ fn columns(pairs: impl IntoIterator<Item = (Uuid, Uuid)>) -> (Vec<Uuid>, Vec<Uui
     pairs.into_iter().unzip()
 }
 
-async fn accounts(connection: &mut PgConnection, needs: &Needs, state: &mut State) -> sqlx::Result<()> {
+async fn accounts(
+    connection: &mut PgConnection,
+    needs: &Needs,
+    state: &mut State,
+) -> sqlx::Result<()> {
     if needs.accounts.is_empty() && needs.handles.is_empty() {
         return Ok(());
     }
@@ -39,12 +47,23 @@ async fn accounts(connection: &mut PgConnection, needs: &Needs, state: &mut Stat
             continue;
         };
         state.handles.insert(handle.clone(), id);
-        state.accounts.insert(id, Account { handle, display_name, bio });
+        state.accounts.insert(
+            id,
+            Account {
+                handle,
+                display_name,
+                bio,
+            },
+        );
     }
     Ok(())
 }
 
-async fn posts(connection: &mut PgConnection, needs: &Needs, state: &mut State) -> sqlx::Result<()> {
+async fn posts(
+    connection: &mut PgConnection,
+    needs: &Needs,
+    state: &mut State,
+) -> sqlx::Result<()> {
     if needs.posts.is_empty() {
         return Ok(());
     }
@@ -54,13 +73,26 @@ async fn posts(connection: &mut PgConnection, needs: &Needs, state: &mut State) 
         &ids
     );
     for row in sql::named("state.posts.load", query.fetch_all(connection)).await? {
-        let reply_to = row.reply_to.zip(row.reply_to_author).map(|(post, author)| Parent { post, author });
-        state.posts.insert(row.id, Post { author: row.author_id, reply_to });
+        let reply_to = row
+            .reply_to
+            .zip(row.reply_to_author)
+            .map(|(post, author)| Parent { post, author });
+        state.posts.insert(
+            row.id,
+            Post {
+                author: row.author_id,
+                reply_to,
+            },
+        );
     }
     Ok(())
 }
 
-async fn links(connection: &mut PgConnection, needs: &Needs, state: &mut State) -> sqlx::Result<()> {
+async fn links(
+    connection: &mut PgConnection,
+    needs: &Needs,
+    state: &mut State,
+) -> sqlx::Result<()> {
     if !needs.likes.is_empty() {
         let (posts, users) = columns(needs.likes.iter().copied());
         let query = sqlx::query!(
@@ -71,7 +103,9 @@ async fn links(connection: &mut PgConnection, needs: &Needs, state: &mut State) 
             &users
         );
         for row in sql::named("state.likes.load", query.fetch_all(&mut *connection)).await? {
-            state.likes.insert((row.post_id, row.user_id), row.liked_at.timestamp_millis());
+            state
+                .likes
+                .insert((row.post_id, row.user_id), row.liked_at.timestamp_millis());
         }
     }
     if !needs.follows.is_empty() {
@@ -84,13 +118,20 @@ async fn links(connection: &mut PgConnection, needs: &Needs, state: &mut State) 
             &followers
         );
         for row in sql::named("state.follows.load", query.fetch_all(&mut *connection)).await? {
-            state.follows.insert((row.followee_id, row.follower_id), row.followed_at.timestamp_millis());
+            state.follows.insert(
+                (row.followee_id, row.follower_id),
+                row.followed_at.timestamp_millis(),
+            );
         }
     }
     Ok(())
 }
 
-async fn conversations(connection: &mut PgConnection, needs: &Needs, state: &mut State) -> sqlx::Result<()> {
+async fn conversations(
+    connection: &mut PgConnection,
+    needs: &Needs,
+    state: &mut State,
+) -> sqlx::Result<()> {
     if !needs.pairs.is_empty() {
         let (low, high) = columns(needs.pairs.iter().copied());
         let query = sqlx::query!(
@@ -102,7 +143,9 @@ async fn conversations(connection: &mut PgConnection, needs: &Needs, state: &mut
         );
         for row in sql::named("state.pairs.load", query.fetch_all(&mut *connection)).await? {
             state.pairs.insert((row.low, row.high), row.id);
-            state.conversations.insert(row.id, Conversation { title: row.title });
+            state
+                .conversations
+                .insert(row.id, Conversation { title: row.title });
         }
     }
     if !needs.members.is_empty() {
@@ -115,7 +158,9 @@ async fn conversations(connection: &mut PgConnection, needs: &Needs, state: &mut
             &users
         );
         for row in sql::named("state.members.load", query.fetch_all(&mut *connection)).await? {
-            state.members.insert((row.conversation_id, row.user_id), row.read_up_to);
+            state
+                .members
+                .insert((row.conversation_id, row.user_id), row.read_up_to);
         }
     }
     if !needs.messages.is_empty() {

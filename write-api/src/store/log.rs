@@ -14,8 +14,14 @@ pub struct Heads(BTreeMap<Partition, i64>);
 impl Heads {
     /// Locks the heads, in ascending order so that no two transactions wait for each other, until the
     /// transaction ends. From here on nobody else appends to these partitions or decides anything in them.
-    pub async fn lock(connection: &mut PgConnection, partitions: &BTreeSet<Partition>) -> sqlx::Result<Self> {
-        let ids: Vec<i16> = partitions.iter().map(|partition| i16::from(*partition)).collect();
+    pub async fn lock(
+        connection: &mut PgConnection,
+        partitions: &BTreeSet<Partition>,
+    ) -> sqlx::Result<Self> {
+        let ids: Vec<i16> = partitions
+            .iter()
+            .map(|partition| i16::from(*partition))
+            .collect();
         let rows = sql::named(
             "log.heads.lock",
             sqlx::query!(
@@ -29,7 +35,9 @@ impl Heads {
         if rows.len() != ids.len() {
             return Err(sqlx::Error::RowNotFound);
         }
-        let heads = rows.into_iter().filter_map(|row| Some((Partition::try_from(row.id).ok()?, row.head)));
+        let heads = rows
+            .into_iter()
+            .filter_map(|row| Some((Partition::try_from(row.id).ok()?, row.head)));
         Ok(Self(heads.collect()))
     }
 
@@ -66,7 +74,8 @@ impl Entries {
         self.partitions.push(i16::from(partition));
         self.seqs.push(seq);
         self.types.push(envelope.event.name());
-        self.at.push(DateTime::from_timestamp_millis(envelope.at).unwrap_or_default());
+        self.at
+            .push(DateTime::from_timestamp_millis(envelope.at).unwrap_or_default());
         self.traces.push(trace.map(str::to_owned));
         Ok(())
     }
@@ -82,7 +91,11 @@ impl Entries {
 
 /// Appends, and moves the heads along. Last in the transaction.
 pub async fn append(connection: &mut PgConnection, entries: &Entries) -> sqlx::Result<()> {
-    let types: Vec<String> = entries.types.iter().map(|name| (*name).to_owned()).collect();
+    let types: Vec<String> = entries
+        .types
+        .iter()
+        .map(|name| (*name).to_owned())
+        .collect();
     let done = sql::named(
         "log.events.append",
         sqlx::query!(
@@ -106,5 +119,9 @@ pub async fn append(connection: &mut PgConnection, entries: &Entries) -> sqlx::R
         .execute(connection),
     )
     .await?;
-    if done.rows_affected() == entries.seqs.len() as u64 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
+    if done.rows_affected() == entries.seqs.len() as u64 {
+        Ok(())
+    } else {
+        Err(sqlx::Error::RowNotFound)
+    }
 }

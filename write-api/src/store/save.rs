@@ -104,11 +104,21 @@ struct Links {
 
 impl Links {
     fn of(changes: impl IntoIterator<Item = ((Uuid, Uuid), Option<i64>)>) -> Self {
-        let (standing, gone): (Vec<_>, Vec<_>) = changes.into_iter().partition(|(_, at)| at.is_some());
+        let (standing, gone): (Vec<_>, Vec<_>) =
+            changes.into_iter().partition(|(_, at)| at.is_some());
         let (left, right) = standing.iter().map(|(key, _)| *key).unzip();
-        let at = standing.iter().map(|(_, at)| time(at.unwrap_or_default())).collect();
+        let at = standing
+            .iter()
+            .map(|(_, at)| time(at.unwrap_or_default()))
+            .collect();
         let (gone_left, gone_right) = gone.into_iter().map(|(key, _)| key).unzip();
-        Self { left, right, at, gone_left, gone_right }
+        Self {
+            left,
+            right,
+            at,
+            gone_left,
+            gone_right,
+        }
     }
 }
 
@@ -121,8 +131,10 @@ async fn accounts(
     if !new.is_empty() {
         let ids: Vec<Uuid> = new.keys().copied().collect();
         let at: Vec<DateTime<Utc>> = new.values().map(|(_, at)| time(*at)).collect();
-        let (handles, names): (Vec<String>, Vec<String>) =
-            new.into_values().map(|(account, _)| (account.handle, account.display_name)).unzip();
+        let (handles, names): (Vec<String>, Vec<String>) = new
+            .into_values()
+            .map(|(account, _)| (account.handle, account.display_name))
+            .unzip();
         let query = sqlx::query!(
             "/* state.accounts.insert */ INSERT INTO write.accounts (id, handle, display_name, created_at)
              SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[])",
@@ -231,7 +243,11 @@ async fn posts(
 }
 
 fn gone<T>(posts: &BTreeMap<Uuid, Option<T>>) -> Vec<Uuid> {
-    posts.iter().filter(|(_, post)| post.is_none()).map(|(id, _)| *id).collect()
+    posts
+        .iter()
+        .filter(|(_, post)| post.is_none())
+        .map(|(id, _)| *id)
+        .collect()
 }
 
 /// After the posts: a deleted post takes its likes along.
@@ -268,12 +284,20 @@ async fn likes(
     Ok(())
 }
 
-async fn conversations(connection: &mut PgConnection, new: Vec<ConversationCreated>) -> sqlx::Result<()> {
+async fn conversations(
+    connection: &mut PgConnection,
+    new: Vec<ConversationCreated>,
+) -> sqlx::Result<()> {
     if new.is_empty() {
         return Ok(());
     }
-    let mut rows: (Vec<Uuid>, Vec<Option<String>>, Vec<Option<Uuid>>, Vec<Option<Uuid>>, Vec<DateTime<Utc>>) =
-        Default::default();
+    let mut rows: (
+        Vec<Uuid>,
+        Vec<Option<String>>,
+        Vec<Option<Uuid>>,
+        Vec<Option<Uuid>>,
+        Vec<DateTime<Utc>>,
+    ) = Default::default();
     let mut members: (Vec<Uuid>, Vec<Uuid>) = Default::default();
     for conversation in new {
         let pair = crate::domain::pair(conversation.members.iter().copied());
@@ -297,7 +321,11 @@ async fn conversations(connection: &mut PgConnection, new: Vec<ConversationCreat
         &rows.3 as &[Option<Uuid>],
         &rows.4
     );
-    sql::named("state.conversations.insert", query.execute(&mut *connection)).await?;
+    sql::named(
+        "state.conversations.insert",
+        query.execute(&mut *connection),
+    )
+    .await?;
     let query = sqlx::query!(
         "/* state.members.insert */ INSERT INTO write.members (conversation_id, user_id)
          SELECT * FROM unnest($1::uuid[], $2::uuid[])",
