@@ -1,1 +1,27 @@
+//! The projector: grinds the log into tables that are shaped like the answers.
+//!
+//! One task a projection ([`worker`]). It hears of new events from JetStream ([`consumer`]), reads what it
+//! has missed from PostgreSQL, the source of truth ([`log`]), and applies what continues its checkpoint
+//! ([`checkpoint`]) in one transaction a batch ([`batch`], [`projection`]).
+//!
+//! - [`config`]: flags and environment.
+//! - [`error`]: what can go wrong with a batch, and what is done about it.
+//! - [`schema`]: makes the schemas and says who may read them.
+//! - [`lag`], [`metrics`]: how far a projection is behind.
 
+pub mod batch;
+pub mod checkpoint;
+pub mod config;
+pub mod consumer;
+pub mod error;
+pub mod lag;
+pub mod log;
+pub mod metrics;
+pub mod projection;
+pub mod run;
+pub mod schema;
+pub mod store;
+pub mod worker;
+
+pub use config::Config;
+pub use run::run;

@@ -27,3 +27,11 @@ CREATE TABLE blocked (
     since      timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (projection, generation, partition)
 );
+
+-- Which files of migrations/read are in which schema.
+CREATE TABLE laid_migrations (
+    schema  text        NOT NULL,
+    name    text        NOT NULL,
+    laid_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (schema, name)
+);

@@ -1,0 +1,75 @@
+//! A batch's net changes to conversations.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use feedmill_events::Event;
+use uuid::Uuid;
+
+use crate::{batch::Batch, error::ApplyError, projection::made_at};
+
+#[derive(Debug, Default)]
+pub struct Changes<'a> {
+    pub created: Vec<NewConversation<'a>>,
+    pub messages: Vec<NewMessage<'a>>,
+    /// Conversations that have new messages.
+    pub talked: BTreeMap<Uuid, Talk>,
+    /// By user and conversation: the greatest message that the batch marks as read.
+    pub marks: BTreeMap<(Uuid, Uuid), Uuid>,
+}
+
+#[derive(Debug)]
+pub struct NewConversation<'a> {
+    pub id: Uuid,
+    pub title: Option<&'a str>,
+    pub members: &'a [Uuid],
+}
+
+#[derive(Debug)]
+pub struct NewMessage<'a> {
+    pub conversation: Uuid,
+    pub id: Uuid,
+    pub sender: Uuid,
+    pub text: &'a str,
+    pub created_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Default)]
+pub struct Talk {
+    pub count: i64,
+    /// The greatest id.
+    pub last: Uuid,
+}
+
+impl<'a> Changes<'a> {
+    pub fn of(batch: &'a Batch) -> Result<Self, ApplyError> {
+        let mut changes = Self::default();
+        for logged in &batch.events {
+            match &logged.event {
+                Event::ConversationCreated(e) => changes.created.push(NewConversation {
+                    id: e.conversation,
+                    title: e.title.as_deref(),
+                    members: &e.members,
+                }),
+                Event::MessageSent(e) => {
+                    changes.messages.push(NewMessage {
+                        conversation: e.conversation,
+                        id: e.message,
+                        sender: e.sender,
+                        text: &e.text,
+                        created_at: made_at(e.message)?,
+                    });
+                    let talk = changes.talked.entry(e.conversation).or_default();
+                    talk.count += 1;
+                    talk.last = talk.last.max(e.message);
+                }
+                Event::ConversationRead(e) => {
+                    let mark = changes.marks.entry((e.user, e.conversation)).or_default();
+                    *mark = e.up_to.max(*mark);
+                }
+                _ => {}
+            }
+        }
+        Ok(changes)
+    }
+}

@@ -1,0 +1,37 @@
+//! conversations(user) and messages(conversation).
+
+mod fold;
+mod sql;
+
+use futures::FutureExt as _;
+use sqlx::PgConnection;
+
+use self::fold::Changes;
+use super::{Context, Migration, Projection};
+use crate::{batch::Batch, error::ApplyError};
+
+pub static PROJECTION: Projection = Projection {
+    name: "conversations",
+    migrations: &[Migration {
+        name: "0001_conversations",
+        sql: include_str!("../../../../migrations/read/conversations/0001_conversations.sql"),
+    }],
+    wants: &[
+        "conversation.created",
+        "conversation.message_sent",
+        "conversation.read",
+    ],
+    apply: |batch, context, connection| apply(batch, context, connection).boxed(),
+};
+
+/// New messages are counted by the read marks of before the batch; then whoever's mark has moved is counted
+/// anew.
+async fn apply(batch: &Batch, _: &Context, db: &mut PgConnection) -> Result<(), ApplyError> {
+    let changes = Changes::of(batch)?;
+    sql::insert_conversations(&changes, db).await?;
+    sql::insert_members(&changes, db).await?;
+    sql::insert_messages(&changes, db).await?;
+    sql::add_messages(&changes, db).await?;
+    sql::count_unread(&changes, db).await?;
+    sql::move_marks(&changes, db).await
+}

@@ -1,0 +1,44 @@
+//! The counters of digest(viewer, period). Its posts come from the feed's tables.
+
+mod fold;
+mod sql;
+
+use futures::FutureExt as _;
+use sqlx::PgConnection;
+
+use self::fold::Changes;
+use super::{Context, Migration, Projection};
+use crate::{batch::Batch, error::ApplyError};
+
+pub static PROJECTION: Projection = Projection {
+    name: "digest",
+    migrations: &[Migration {
+        name: "0001_digest",
+        sql: include_str!("../../../../migrations/read/digest/0001_digest.sql"),
+    }],
+    wants: &[
+        "account.followed",
+        "account.unfollowed",
+        "post.created",
+        "post.deleted",
+        "post.liked",
+        "post.unliked",
+        "conversation.created",
+        "conversation.message_sent",
+    ],
+    apply: |batch, context, connection| apply(batch, context, connection).boxed(),
+};
+
+/// What the tables alone know (what a deleted post had received, whether the post that a deleted reply
+/// answered still stands, who is in a conversation) is read into the changes first; then all of it reaches
+/// the days in one statement.
+async fn apply(batch: &Batch, _: &Context, db: &mut PgConnection) -> Result<(), ApplyError> {
+    let mut changes = Changes::of(batch)?;
+    sql::delete_received_of_posts(&mut changes, db).await?;
+    sql::add_received(&mut changes, db).await?;
+    sql::take_received(&mut changes, db).await?;
+    sql::insert_members(&changes, db).await?;
+    sql::count_messages(&mut changes, db).await?;
+    sql::add_days(&changes, db).await?;
+    sql::delete_empty_days(&changes, db).await
+}

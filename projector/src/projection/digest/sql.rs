@@ -1,0 +1,236 @@
+//! The statements of digest. Each does nothing, at no cost, when it has nothing to do.
+
+use std::collections::HashMap;
+
+use chrono::NaiveDate;
+use feedmill_service::sql::named;
+use sqlx::{PgConnection, query};
+use uuid::Uuid;
+
+use super::fold::{Changes, Day, Received};
+use crate::error::ApplyError;
+
+/// What deleted posts had received before the batch, their authors' days lose.
+pub async fn delete_received_of_posts(
+    changes: &mut Changes,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    if changes.deleted.is_empty() {
+        return Ok(());
+    }
+    let posts: Vec<Uuid> = changes.deleted.iter().copied().collect();
+    let statement = query!(
+        "/* digest.delete_received_of_posts */
+        DELETE FROM digest_received WHERE post_id = ANY($1) RETURNING author, day, likes, replies",
+        &posts,
+    );
+    for lost in named("digest.delete_received_of_posts", statement.fetch_all(db)).await? {
+        let day = changes.day(lost.author, lost.day);
+        day.likes -= lost.likes;
+        day.replies -= lost.replies;
+    }
+    Ok(())
+}
+
+/// What posts get, net. They stand, or nobody could have liked or answered them.
+pub async fn add_received(changes: &mut Changes, db: &mut PgConnection) -> Result<(), ApplyError> {
+    let gains = Columns::of(changes, |received| {
+        received.likes >= 0 && received.replies >= 0
+    });
+    if gains.posts.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* digest.add_received */
+        INSERT INTO digest_received AS r (post_id, day, author, likes, replies)
+        SELECT * FROM unnest($1::uuid[], $2::date[], $3::uuid[], $4::bigint[], $5::bigint[])
+        ON CONFLICT (post_id, day) DO UPDATE SET
+            likes = r.likes + excluded.likes, replies = r.replies + excluded.replies",
+        &gains.posts,
+        &gains.days,
+        &gains.authors,
+        &gains.likes,
+        &gains.replies,
+    );
+    named("digest.add_received", statement.execute(db)).await?;
+    for index in 0..gains.posts.len() {
+        let day = changes.day(gains.authors[index], gains.days[index]);
+        day.likes += gains.likes[index];
+        day.replies += gains.replies[index];
+    }
+    Ok(())
+}
+
+/// What posts lose, net: only from a row that is there. A post that was deleted in an earlier batch has
+/// none, and its author's days have lost all of it already.
+pub async fn take_received(changes: &mut Changes, db: &mut PgConnection) -> Result<(), ApplyError> {
+    let losses = Columns::of(changes, |received| {
+        received.likes < 0 || received.replies < 0
+    });
+    if losses.posts.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        r#"/* digest.take_received */
+        UPDATE digest_received r SET likes = r.likes + d.likes, replies = r.replies + d.replies
+        FROM unnest($1::uuid[], $2::date[], $3::bigint[], $4::bigint[]) AS d(post_id, day, likes, replies)
+        WHERE r.post_id = d.post_id AND r.day = d.day
+        RETURNING r.author, r.day, d.likes AS "likes!", d.replies AS "replies!""#,
+        &losses.posts,
+        &losses.days,
+        &losses.likes,
+        &losses.replies,
+    );
+    for lost in named("digest.take_received", statement.fetch_all(&mut *db)).await? {
+        let day = changes.day(lost.author, lost.day);
+        day.likes += lost.likes;
+        day.replies += lost.replies;
+    }
+    let statement = query!(
+        "/* digest.delete_empty_received */
+        DELETE FROM digest_received r USING unnest($1::uuid[], $2::date[]) AS d(post_id, day)
+        WHERE r.post_id = d.post_id AND r.day = d.day AND r.likes = 0 AND r.replies = 0",
+        &losses.posts,
+        &losses.days,
+    );
+    named("digest.delete_empty_received", statement.execute(db)).await?;
+    Ok(())
+}
+
+pub async fn insert_members(changes: &Changes, db: &mut PgConnection) -> Result<(), ApplyError> {
+    let (conversations, members): (Vec<Uuid>, Vec<Uuid>) = changes.members.iter().copied().unzip();
+    if conversations.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* digest.insert_members */
+        INSERT INTO digest_members (conversation, member) SELECT * FROM unnest($1::uuid[], $2::uuid[])",
+        &conversations,
+        &members,
+    );
+    named("digest.insert_members", statement.execute(db)).await?;
+    Ok(())
+}
+
+/// Every member of a conversation but the sender has received a message.
+pub async fn count_messages(
+    changes: &mut Changes,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    let mut conversations: Vec<Uuid> = changes.messages.keys().map(|key| key.0).collect();
+    conversations.dedup();
+    if conversations.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* digest.members_of */
+        SELECT conversation, member FROM digest_members WHERE conversation = ANY($1)",
+        &conversations,
+    );
+    let mut members: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
+    for row in named("digest.members_of", statement.fetch_all(db)).await? {
+        members
+            .entry(row.conversation)
+            .or_default()
+            .push(row.member);
+    }
+    for ((conversation, sender, day), count) in std::mem::take(&mut changes.messages) {
+        for member in members
+            .get(&conversation)
+            .into_iter()
+            .flatten()
+            .filter(|member| **member != sender)
+        {
+            changes.day(*member, day).messages += count;
+        }
+    }
+    Ok(())
+}
+
+/// An account's days move in several partitions, so they are only ever added to and taken from. In order
+/// of their keys, so that two instances do not wait for each other in a circle.
+pub async fn add_days(changes: &Changes, db: &mut PgConnection) -> Result<(), ApplyError> {
+    let (keys, days): (Vec<&(Uuid, NaiveDate)>, Vec<&Day>) = changes
+        .days
+        .iter()
+        .filter(|(_, day)| **day != Day::default())
+        .unzip();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* digest.add_days */
+        INSERT INTO digest_days AS d
+            (viewer, day, likes_received, replies_received, new_followers, messages_received)
+        SELECT * FROM unnest($1::uuid[], $2::date[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+        ON CONFLICT (viewer, day) DO UPDATE SET
+            likes_received = d.likes_received + excluded.likes_received,
+            replies_received = d.replies_received + excluded.replies_received,
+            new_followers = d.new_followers + excluded.new_followers,
+            messages_received = d.messages_received + excluded.messages_received",
+        &keys.iter().map(|key| key.0).collect::<Vec<_>>(),
+        &keys.iter().map(|key| key.1).collect::<Vec<_>>(),
+        &days.iter().map(|day| day.likes).collect::<Vec<_>>(),
+        &days.iter().map(|day| day.replies).collect::<Vec<_>>(),
+        &days.iter().map(|day| day.followers).collect::<Vec<_>>(),
+        &days.iter().map(|day| day.messages).collect::<Vec<_>>(),
+    );
+    named("digest.add_days", statement.execute(db)).await?;
+    Ok(())
+}
+
+/// A day on which nothing stands any more has no row, so that the same log always makes the same rows.
+pub async fn delete_empty_days(changes: &Changes, db: &mut PgConnection) -> Result<(), ApplyError> {
+    let lost = |day: &Day| {
+        [day.likes, day.replies, day.followers, day.messages]
+            .iter()
+            .any(|n| *n < 0)
+    };
+    let (viewers, days): (Vec<Uuid>, Vec<NaiveDate>) = changes
+        .days
+        .iter()
+        .filter(|(_, day)| lost(day))
+        .map(|(key, _)| *key)
+        .unzip();
+    if viewers.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* digest.delete_empty_days */
+        DELETE FROM digest_days d USING unnest($1::uuid[], $2::date[]) AS e(viewer, day)
+        WHERE d.viewer = e.viewer AND d.day = e.day AND d.likes_received = 0 AND d.replies_received = 0
+            AND d.new_followers = 0 AND d.messages_received = 0",
+        &viewers,
+        &days,
+    );
+    named("digest.delete_empty_days", statement.execute(db)).await?;
+    Ok(())
+}
+
+/// `Changes::received`, as arrays.
+#[derive(Default)]
+struct Columns {
+    posts: Vec<Uuid>,
+    days: Vec<NaiveDate>,
+    authors: Vec<Uuid>,
+    likes: Vec<i64>,
+    replies: Vec<i64>,
+}
+
+impl Columns {
+    fn of(changes: &Changes, wanted: impl Fn(&Received) -> bool) -> Self {
+        let mut columns = Self::default();
+        for ((post, day), received) in changes
+            .received
+            .iter()
+            .filter(|(_, received)| wanted(received))
+        {
+            columns.posts.push(*post);
+            columns.days.push(*day);
+            columns.authors.push(received.author);
+            columns.likes.push(received.likes);
+            columns.replies.push(received.replies);
+        }
+        columns
+    }
+}

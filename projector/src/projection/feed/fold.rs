@@ -1,0 +1,118 @@
+//! A batch's net changes to posts, likes and who follows whom.
+
+use std::collections::{BTreeMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use feedmill_events::Event;
+use uuid::Uuid;
+
+use crate::{
+    batch::Batch,
+    error::ApplyError,
+    projection::{made_at, net::Net},
+};
+
+#[derive(Debug, Default)]
+pub struct Changes<'a> {
+    /// Posts that the batch makes and leaves standing.
+    pub created: BTreeMap<Uuid, NewPost<'a>>,
+    /// Posts of before the batch that it deletes.
+    pub deleted: BTreeMap<Uuid, OldPost>,
+    /// By author and viewer.
+    pub follows: Net<(Uuid, Uuid)>,
+    /// By post and who likes it; of standing posts only.
+    pub likes: Net<(Uuid, Uuid)>,
+    /// What is added to the counts of posts that stand before and after the batch.
+    pub counts: BTreeMap<Uuid, Counts>,
+}
+
+#[derive(Debug)]
+pub struct NewPost<'a> {
+    pub author: Uuid,
+    pub reply_to: Option<Uuid>,
+    pub text: &'a str,
+    pub created_at: DateTime<Utc>,
+    pub counts: Counts,
+}
+
+#[derive(Debug)]
+pub struct OldPost {
+    pub author: Uuid,
+    pub is_root: bool,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    pub likes: i64,
+    pub replies: i64,
+}
+
+impl<'a> Changes<'a> {
+    pub fn of(batch: &'a Batch) -> Result<Self, ApplyError> {
+        let mut changes = Self::default();
+        // Made and deleted within the batch: as if they had never been.
+        let mut vanished = HashSet::new();
+        for logged in &batch.events {
+            match &logged.event {
+                Event::AccountFollowed(e) => changes.follows.start((e.followee, e.follower), ()),
+                Event::AccountUnfollowed(e) => changes.follows.stop((e.followee, e.follower)),
+                Event::PostCreated(e) => {
+                    let reply_to = e.reply_to.map(|parent| parent.post);
+                    if let Some(parent) = reply_to {
+                        changes.counts.entry(parent).or_default().replies += 1;
+                    }
+                    let post = NewPost {
+                        author: e.author,
+                        reply_to,
+                        text: &e.text,
+                        created_at: made_at(e.post)?,
+                        counts: Counts::default(),
+                    };
+                    changes.created.insert(e.post, post);
+                }
+                Event::PostDeleted(e) => {
+                    if let Some(parent) = e.reply_to {
+                        changes.counts.entry(parent.post).or_default().replies -= 1;
+                    }
+                    if changes.created.remove(&e.post).is_some() {
+                        vanished.insert(e.post);
+                    } else {
+                        let post = OldPost {
+                            author: e.author,
+                            is_root: e.reply_to.is_none(),
+                        };
+                        changes.deleted.insert(e.post, post);
+                    }
+                }
+                Event::PostLiked(e) => changes.likes.start((e.post, e.user), ()),
+                Event::PostUnliked(e) => changes.likes.stop((e.post, e.user)),
+                _ => {}
+            }
+        }
+        let gone = |post: &Uuid| vanished.contains(post) || changes.deleted.contains_key(post);
+        changes.likes.retain(|(post, _)| !gone(&post));
+        for (post, _) in changes.likes.started() {
+            changes.counts.entry(post).or_default().likes += 1;
+        }
+        for (post, _) in changes.likes.stopped() {
+            changes.counts.entry(post).or_default().likes -= 1;
+        }
+        changes
+            .counts
+            .retain(|post, counts| *counts != Counts::default() && !gone(post));
+        // A new post is inserted with its counts.
+        for (id, post) in &mut changes.created {
+            post.counts = changes.counts.remove(id).unwrap_or_default();
+        }
+        Ok(changes)
+    }
+
+    /// The new root posts and their authors.
+    pub fn new_roots(&self) -> (Vec<Uuid>, Vec<Uuid>) {
+        self.created
+            .iter()
+            .filter(|(_, post)| post.reply_to.is_none())
+            .map(|(id, post)| (*id, post.author))
+            .unzip()
+    }
+}

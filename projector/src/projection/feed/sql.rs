@@ -1,0 +1,146 @@
+//! The statements for posts, likes and follows. Each does nothing, at no cost, when it has nothing to do.
+
+use feedmill_service::sql::named;
+use sqlx::{PgConnection, query};
+use uuid::Uuid;
+
+use super::fold::Changes;
+use crate::error::{ApplyError, expect_rows};
+
+pub async fn delete_posts(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+    let ids: Vec<Uuid> = changes.deleted.keys().copied().collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* feed.delete_posts */ DELETE FROM posts WHERE id = ANY($1)",
+        &ids
+    );
+    let done = named("feed.delete_posts", statement.execute(db)).await?;
+    expect_rows("feed.delete_posts", ids.len(), done.rows_affected())
+}
+
+pub async fn delete_likes_of_posts(
+    changes: &Changes<'_>,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    let ids: Vec<Uuid> = changes.deleted.keys().copied().collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* feed.delete_likes_of_posts */ DELETE FROM likes WHERE post_id = ANY($1)",
+        &ids
+    );
+    named("feed.delete_likes_of_posts", statement.execute(db)).await?;
+    Ok(())
+}
+
+pub async fn delete_follows(
+    changes: &Changes<'_>,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    let (authors, viewers): (Vec<Uuid>, Vec<Uuid>) = changes.follows.stopped().unzip();
+    if authors.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* feed.delete_follows */
+        DELETE FROM feed_follows f USING unnest($1::uuid[], $2::uuid[]) AS o(author, viewer)
+        WHERE f.author = o.author AND f.viewer = o.viewer",
+        &authors,
+        &viewers,
+    );
+    let done = named("feed.delete_follows", statement.execute(db)).await?;
+    expect_rows("feed.delete_follows", authors.len(), done.rows_affected())
+}
+
+pub async fn insert_follows(
+    changes: &Changes<'_>,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    let (authors, viewers): (Vec<Uuid>, Vec<Uuid>) = changes.follows.started().unzip();
+    if authors.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* feed.insert_follows */
+        INSERT INTO feed_follows (author, viewer) SELECT * FROM unnest($1::uuid[], $2::uuid[])",
+        &authors,
+        &viewers,
+    );
+    named("feed.insert_follows", statement.execute(db)).await?;
+    Ok(())
+}
+
+pub async fn insert_posts(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+    if changes.created.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = changes.created.keys().copied().collect();
+    let posts = || changes.created.values();
+    let statement = query!(
+        "/* feed.insert_posts */
+        INSERT INTO posts (id, author, reply_to, text, like_count, reply_count, created_at)
+        SELECT * FROM unnest(
+            $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::timestamptz[])",
+        &ids,
+        &posts().map(|post| post.author).collect::<Vec<_>>(),
+        &posts().map(|post| post.reply_to).collect::<Vec<_>>() as &[Option<Uuid>],
+        &posts().map(|post| post.text).collect::<Vec<_>>() as &[&str],
+        &posts().map(|post| post.counts.likes).collect::<Vec<_>>(),
+        &posts().map(|post| post.counts.replies).collect::<Vec<_>>(),
+        &posts().map(|post| post.created_at).collect::<Vec<_>>(),
+    );
+    named("feed.insert_posts", statement.execute(db)).await?;
+    Ok(())
+}
+
+pub async fn delete_likes(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+    let (posts, users): (Vec<Uuid>, Vec<Uuid>) = changes.likes.stopped().unzip();
+    if posts.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* feed.delete_likes */
+        DELETE FROM likes l USING unnest($1::uuid[], $2::uuid[]) AS o(post_id, user_id)
+        WHERE l.post_id = o.post_id AND l.user_id = o.user_id",
+        &posts,
+        &users,
+    );
+    let done = named("feed.delete_likes", statement.execute(db)).await?;
+    expect_rows("feed.delete_likes", posts.len(), done.rows_affected())
+}
+
+pub async fn insert_likes(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+    let (posts, users): (Vec<Uuid>, Vec<Uuid>) = changes.likes.started().unzip();
+    if posts.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* feed.insert_likes */
+        INSERT INTO likes (post_id, user_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])",
+        &posts,
+        &users,
+    );
+    named("feed.insert_likes", statement.execute(db)).await?;
+    Ok(())
+}
+
+/// A post that a reply answers may be gone since an earlier batch; then there is nothing to count.
+pub async fn add_counts(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+    if changes.counts.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* feed.add_counts */
+        UPDATE posts p SET like_count = p.like_count + d.likes, reply_count = p.reply_count + d.replies
+        FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS d(id, likes, replies)
+        WHERE p.id = d.id",
+        &changes.counts.keys().copied().collect::<Vec<_>>(),
+        &changes.counts.values().map(|counts| counts.likes).collect::<Vec<_>>(),
+        &changes.counts.values().map(|counts| counts.replies).collect::<Vec<_>>(),
+    );
+    named("feed.add_counts", statement.execute(db)).await?;
+    Ok(())
+}

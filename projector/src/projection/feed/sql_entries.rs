@@ -1,0 +1,188 @@
+//! The statements for the entries of feeds.
+//!
+//! What is kept of a feed is whole from its floor upwards, and nothing below the floor counts; so an entry
+//! that is left or lost below it does no harm. Floors only rise, which makes these statements commute
+//! between instances that have different partitions.
+
+use feedmill_service::sql::named;
+use sqlx::{PgConnection, query, query_scalar};
+use uuid::Uuid;
+
+use super::fold::Changes;
+use crate::{error::ApplyError, projection::Context};
+
+/// Takes deleted root posts out of the feeds of their authors and of those who followed them before the
+/// batch.
+pub async fn delete_of_posts(
+    changes: &Changes<'_>,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    let (posts, authors): (Vec<Uuid>, Vec<Uuid>) = changes
+        .deleted
+        .iter()
+        .filter(|(_, post)| post.is_root)
+        .map(|(id, post)| (*id, post.author))
+        .unzip();
+    if posts.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* feed.delete_entries_of_posts */
+        DELETE FROM feed_entries e
+        USING (
+            SELECT f.viewer, d.id FROM unnest($1::uuid[], $2::uuid[]) AS d(id, author)
+            JOIN feed_follows f ON f.author = d.author
+            UNION ALL
+            SELECT d.author, d.id FROM unnest($1::uuid[], $2::uuid[]) AS d(id, author)
+        ) gone
+        WHERE e.viewer = gone.viewer AND e.post_id = gone.id",
+        &posts,
+        &authors,
+    );
+    named("feed.delete_entries_of_posts", statement.execute(db)).await?;
+    Ok(())
+}
+
+/// Takes the posts of those who are no longer followed out of the feeds of those who followed them.
+pub async fn delete_of_follows(
+    changes: &Changes<'_>,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    let (authors, viewers): (Vec<Uuid>, Vec<Uuid>) = changes.follows.stopped().unzip();
+    if authors.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* feed.delete_entries_of_follows */
+        DELETE FROM feed_entries e
+        USING (
+            SELECT s.viewer, p.id FROM unnest($1::uuid[], $2::uuid[]) AS s(author, viewer)
+            LEFT JOIN feed_floors fl ON fl.viewer = s.viewer
+            JOIN posts p ON p.author = s.author AND p.reply_to IS NULL
+                AND p.id >= coalesce(fl.floor, '00000000-0000-0000-0000-000000000000')
+        ) gone
+        WHERE e.viewer = gone.viewer AND e.post_id = gone.id",
+        &authors,
+        &viewers,
+    );
+    named("feed.delete_entries_of_follows", statement.execute(db)).await?;
+    Ok(())
+}
+
+/// Puts new root posts into the feeds of their authors and of everyone who follows them. Gives a sample of
+/// the viewers whose feeds have grown, to be looked at for trimming.
+pub async fn fan_out(
+    changes: &Changes<'_>,
+    context: &Context,
+    db: &mut PgConnection,
+) -> Result<Vec<Uuid>, ApplyError> {
+    let (posts, authors) = changes.new_roots();
+    if posts.is_empty() {
+        return Ok(vec![]);
+    }
+    let statement = query_scalar!(
+        r#"/* feed.fan_out */
+        WITH made AS (
+            INSERT INTO feed_entries (viewer, post_id)
+            SELECT f.viewer, p.id FROM unnest($1::uuid[], $2::uuid[]) AS p(id, author)
+            JOIN feed_follows f ON f.author = p.author
+            UNION ALL
+            SELECT p.author, p.id FROM unnest($1::uuid[], $2::uuid[]) AS p(id, author)
+            ORDER BY 1, 2
+            RETURNING viewer, post_id
+        )
+        SELECT DISTINCT viewer FROM made
+        WHERE (uuid_hash(viewer)::bigint # uuid_hash(post_id)::bigint) % $3 = 0"#,
+        &posts,
+        &authors,
+        context.feed_trim_one_in,
+    );
+    Ok(named("feed.fan_out", statement.fetch_all(db)).await?)
+}
+
+/// Puts the newest root posts of those who are newly followed into the feeds of their followers. If an
+/// author has more than are kept ready, the feed's floor rises to the last of those put in: below it, the
+/// feed is read from the authors. Gives a sample of the viewers, as `fan_out` does.
+pub async fn backfill(
+    changes: &Changes<'_>,
+    context: &Context,
+    db: &mut PgConnection,
+) -> Result<Vec<Uuid>, ApplyError> {
+    let (authors, viewers): (Vec<Uuid>, Vec<Uuid>) = changes.follows.started().unzip();
+    if authors.is_empty() {
+        return Ok(vec![]);
+    }
+    let statement = query_scalar!(
+        r#"/* feed.backfill */
+        WITH wanted AS (
+            SELECT s.viewer, p.id, p.place, p.is_last
+            FROM unnest($1::uuid[], $2::uuid[]) AS s(author, viewer)
+            LEFT JOIN feed_floors fl ON fl.viewer = s.viewer
+            CROSS JOIN LATERAL (
+                SELECT newest.id,
+                    row_number() OVER (ORDER BY newest.id DESC) AS place,
+                    lead(newest.id) OVER (ORDER BY newest.id DESC) IS NULL AS is_last
+                FROM (
+                    SELECT q.id FROM posts q
+                    WHERE q.author = s.author AND q.reply_to IS NULL
+                        AND q.id >= coalesce(fl.floor, '00000000-0000-0000-0000-000000000000')
+                    ORDER BY q.id DESC LIMIT $3::bigint + 1
+                ) newest
+            ) p
+        ), raised AS (
+            INSERT INTO feed_floors AS old (viewer, floor)
+            SELECT DISTINCT ON (viewer) viewer, id FROM wanted
+            WHERE place = $3 AND NOT is_last
+            ORDER BY viewer, id DESC
+            ON CONFLICT (viewer) DO UPDATE SET floor = greatest(old.floor, excluded.floor)
+        ), made AS (
+            INSERT INTO feed_entries (viewer, post_id)
+            SELECT viewer, id FROM wanted WHERE place <= $3 ORDER BY 1, 2
+            ON CONFLICT DO NOTHING
+            RETURNING viewer, post_id
+        )
+        SELECT DISTINCT viewer FROM made
+        WHERE (uuid_hash(viewer)::bigint # uuid_hash(post_id)::bigint) % $4 = 0"#,
+        &authors,
+        &viewers,
+        context.feed_depth,
+        context.feed_trim_one_in,
+    );
+    Ok(named("feed.backfill", statement.fetch_all(db)).await?)
+}
+
+/// Of these feeds, cuts those that have more than twice what is kept ready back to just that.
+pub async fn trim(
+    mut viewers: Vec<Uuid>,
+    context: &Context,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    if viewers.is_empty() {
+        return Ok(());
+    }
+    viewers.sort_unstable();
+    viewers.dedup();
+    let statement = query!(
+        "/* feed.trim */
+        WITH raised AS (
+            INSERT INTO feed_floors AS old (viewer, floor)
+            SELECT v.viewer, last.post_id FROM unnest($1::uuid[]) AS v(viewer)
+            CROSS JOIN LATERAL (
+                SELECT 1 FROM feed_entries WHERE viewer = v.viewer
+                ORDER BY post_id DESC LIMIT 1 OFFSET 2 * $2::bigint
+            ) AS beyond
+            CROSS JOIN LATERAL (
+                SELECT post_id FROM feed_entries WHERE viewer = v.viewer
+                ORDER BY post_id DESC LIMIT 1 OFFSET $2::bigint - 1
+            ) AS last
+            ORDER BY v.viewer
+            ON CONFLICT (viewer) DO UPDATE SET floor = greatest(old.floor, excluded.floor)
+            RETURNING viewer, floor
+        )
+        DELETE FROM feed_entries e USING raised r WHERE e.viewer = r.viewer AND e.post_id < r.floor",
+        &viewers,
+        context.feed_depth,
+    );
+    named("feed.trim", statement.execute(db)).await?;
+    Ok(())
+}

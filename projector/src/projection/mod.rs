@@ -1,0 +1,119 @@
+//! What a projection is: a name, tables, the event types it wants, and how a batch of them is applied.
+//!
+//! Each one folds a batch in memory, in the log's order, to its net changes (`fold.rs`), and applies those by
+//! a fixed sequence of set-based statements (`sql.rs`), whose number does not depend on the batch's size.
+//! Nothing here names a schema: the connection's `search_path` chooses, so that a rebuild can fill another
+//! one with the same code. Nothing here reads a clock or another projection's tables.
+
+pub mod conversations;
+pub mod digest;
+pub mod feed;
+mod net;
+pub mod profiles;
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use feedmill_events::id;
+use futures::future::BoxFuture;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{batch::Batch, error::ApplyError};
+
+/// Every projection there is.
+pub static ALL: [&Projection; 4] = [
+    &profiles::PROJECTION,
+    &feed::PROJECTION,
+    &digest::PROJECTION,
+    &conversations::PROJECTION,
+];
+
+pub struct Projection {
+    /// Also the name of its schema and of its NATS subject.
+    pub name: &'static str,
+    /// Its tables, in order.
+    pub migrations: &'static [Migration],
+    /// The types of the events that it is given.
+    pub wants: &'static [&'static str],
+    /// Applies a batch that continues the checkpoint. Called in a transaction that also moves it.
+    pub apply: Apply,
+}
+
+pub type Apply = for<'a> fn(
+    &'a Batch,
+    &'a Context,
+    &'a mut PgConnection,
+) -> BoxFuture<'a, Result<(), ApplyError>>;
+
+impl Projection {
+    pub fn wants(&self, kind: &str) -> bool {
+        self.wants.contains(&kind)
+    }
+}
+
+impl fmt::Debug for Projection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// A file of `migrations/read/<projection>/`.
+#[derive(Debug)]
+pub struct Migration {
+    pub name: &'static str,
+    pub sql: &'static str,
+}
+
+/// Settings that change what is kept, never what is answered.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// How many posts of a feed are kept ready, at least.
+    pub feed_depth: i64,
+    /// A feed is looked at for trimming once in so many of its new entries, on average.
+    pub feed_trim_one_in: i64,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self {
+            feed_depth: 1_000,
+            feed_trim_one_in: 256,
+        }
+    }
+}
+
+/// The projection of that name, as an operator types it.
+pub fn named(name: &str) -> Result<&'static Projection, String> {
+    ALL.into_iter().find(|p| p.name == name).ok_or_else(|| {
+        let names: Vec<&str> = ALL.iter().map(|p| p.name).collect();
+        format!(
+            "there is no such projection; there are {}",
+            names.join(", ")
+        )
+    })
+}
+
+/// A time of a payload. Errors: milliseconds beyond the calendar.
+fn time(millis: i64) -> Result<DateTime<Utc>, ApplyError> {
+    DateTime::from_timestamp_millis(millis).ok_or(ApplyError::Time(millis))
+}
+
+/// When a post or a message was made.
+fn made_at(id: Uuid) -> Result<DateTime<Utc>, ApplyError> {
+    time(id::millis(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_wanted_type_exists() {
+        for projection in ALL {
+            for wanted in projection.wants {
+                assert!(feedmill_events::event::TYPES.contains(wanted), "{wanted}");
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! profile(user), followers and following.
+
+mod fold;
+mod sql;
+
+use futures::FutureExt as _;
+use sqlx::PgConnection;
+
+use self::fold::Changes;
+use super::{Context, Migration, Projection};
+use crate::{batch::Batch, error::ApplyError};
+
+pub static PROJECTION: Projection = Projection {
+    name: "profiles",
+    migrations: &[Migration {
+        name: "0001_profiles",
+        sql: include_str!("../../../../migrations/read/profiles/0001_profiles.sql"),
+    }],
+    wants: &[
+        "account.created",
+        "account.profile_changed",
+        "account.followed",
+        "account.unfollowed",
+        "post.created",
+        "post.deleted",
+    ],
+    apply: |batch, context, connection| apply(batch, context, connection).boxed(),
+};
+
+async fn apply(
+    batch: &Batch,
+    _: &Context,
+    connection: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    let changes = Changes::of(batch);
+    sql::insert_accounts(&changes, connection).await?;
+    sql::update_accounts(&changes, connection).await?;
+    sql::delete_follows(&changes, connection).await?;
+    sql::insert_follows(&changes, connection).await?;
+    sql::add_counts(&changes, connection).await
+}

@@ -1,0 +1,151 @@
+//! The statements of profiles. Each does nothing, at no cost, when it has nothing to do.
+
+use chrono::{DateTime, Utc};
+use feedmill_service::sql::named;
+use sqlx::{PgConnection, query};
+use uuid::Uuid;
+
+use super::fold::Changes;
+use crate::error::{ApplyError, expect_rows};
+
+pub async fn insert_accounts(
+    changes: &Changes<'_>,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    let (mut ids, mut handles, mut names, mut bios, mut times) =
+        (vec![], vec![], vec![], vec![], vec![]);
+    for (id, account) in &changes.accounts {
+        if let Some(created_at) = account.created_at {
+            ids.push(*id);
+            handles.push(account.handle);
+            names.push(account.display_name);
+            bios.push(account.bio);
+            times.push(created_at);
+        }
+    }
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* profiles.insert_accounts */
+        INSERT INTO accounts (id, handle, display_name, bio, created_at)
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])",
+        &ids,
+        &handles as &[&str],
+        &names as &[&str],
+        &bios as &[&str],
+        &times,
+    );
+    named("profiles.insert_accounts", statement.execute(db)).await?;
+    Ok(())
+}
+
+pub async fn update_accounts(
+    changes: &Changes<'_>,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    let (mut ids, mut handles, mut names, mut bios) = (vec![], vec![], vec![], vec![]);
+    for (id, account) in &changes.accounts {
+        if account.created_at.is_none() {
+            ids.push(*id);
+            handles.push(account.handle);
+            names.push(account.display_name);
+            bios.push(account.bio);
+        }
+    }
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* profiles.update_accounts */
+        UPDATE accounts a SET handle = n.handle, display_name = n.display_name, bio = n.bio
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS n(id, handle, display_name, bio)
+        WHERE a.id = n.id",
+        &ids,
+        &handles as &[&str],
+        &names as &[&str],
+        &bios as &[&str],
+    );
+    let done = named("profiles.update_accounts", statement.execute(db)).await?;
+    expect_rows("profiles.update_accounts", ids.len(), done.rows_affected())
+}
+
+pub async fn delete_follows(
+    changes: &Changes<'_>,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    let (followees, followers): (Vec<Uuid>, Vec<Uuid>) = changes.follows.ended().unzip();
+    if followees.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* profiles.delete_follows */
+        DELETE FROM follows f USING unnest($1::uuid[], $2::uuid[]) AS o(followee, follower)
+        WHERE f.followee = o.followee AND f.follower = o.follower",
+        &followees,
+        &followers,
+    );
+    let done = named("profiles.delete_follows", statement.execute(db)).await?;
+    expect_rows(
+        "profiles.delete_follows",
+        followees.len(),
+        done.rows_affected(),
+    )
+}
+
+pub async fn insert_follows(
+    changes: &Changes<'_>,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    let (mut followees, mut followers, mut times) = (vec![], vec![], Vec::<DateTime<Utc>>::new());
+    for ((followee, follower), since) in changes.follows.current() {
+        followees.push(followee);
+        followers.push(follower);
+        times.push(*since);
+    }
+    if followees.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* profiles.insert_follows */
+        INSERT INTO follows (followee, follower, followed_at)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[])",
+        &followees,
+        &followers,
+        &times,
+    );
+    named("profiles.insert_follows", statement.execute(db)).await?;
+    Ok(())
+}
+
+/// Counts move in several partitions, so they are only ever added to and taken from. In order of their
+/// accounts, so that two instances do not wait for each other in a circle.
+pub async fn add_counts(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+    let (mut accounts, mut followers, mut following, mut posts) = (vec![], vec![], vec![], vec![]);
+    for (account, counts) in &changes.counts {
+        if (counts.followers, counts.following, counts.posts) != (0, 0, 0) {
+            accounts.push(*account);
+            followers.push(counts.followers);
+            following.push(counts.following);
+            posts.push(counts.posts);
+        }
+    }
+    if accounts.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* profiles.add_counts */
+        INSERT INTO account_counts AS c (account, followers, following, posts)
+        SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[])
+        ON CONFLICT (account) DO UPDATE SET
+            followers = c.followers + excluded.followers,
+            following = c.following + excluded.following,
+            posts = c.posts + excluded.posts",
+        &accounts,
+        &followers,
+        &following,
+        &posts,
+    );
+    named("profiles.add_counts", statement.execute(db)).await?;
+    Ok(())
+}

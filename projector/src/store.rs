@@ -1,0 +1,45 @@
+//! Connections for projections.
+
+use std::{str::FromStr as _, time::Duration};
+
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::{projection::Projection, schema::BOOKS};
+
+/// A pool for one projection: one connection that applies, one that reads the log. Needs no server to be
+/// made. Errors: a URL that is none.
+///
+/// Not `service::sql::pool`, since applying wants other settings:
+/// - Every statement finds few rows by their keys. A plan that was made while a table was empty would scan
+///   it, and be kept for hours while the table grows; so scans and the joins that live on them are out, and
+///   with their made-up costs, compilation of plans.
+/// - The checkpoint is in the transaction that it is about, so a commit that a crash of the server undoes is
+///   done again from the log, and need not wait for the disk.
+/// - A post of somebody whom very many follow takes a while.
+pub fn pool(url: &str, projection: &Projection) -> sqlx::Result<PgPool> {
+    let options = PgConnectOptions::from_str(url)?
+        .application_name(&format!("projector {}", projection.name))
+        .options([
+            (
+                "search_path",
+                format!("{},{BOOKS}", projection.name).as_str(),
+            ),
+            ("enable_seqscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+            ("jit", "off"),
+            ("synchronous_commit", "off"),
+            ("statement_timeout", "60s"),
+            ("idle_in_transaction_session_timeout", "60s"),
+            ("timezone", "UTC"),
+        ]);
+    Ok(PgPoolOptions::new()
+        .max_connections(2)
+        .acquire_timeout(Duration::from_secs(3))
+        .idle_timeout(None)
+        .max_lifetime(Duration::from_mins(30))
+        .connect_lazy_with(options))
+}

@@ -1,0 +1,94 @@
+//! Reading and applying a batch, in one transaction with its checkpoints.
+
+use std::time::{Duration, Instant};
+
+use async_nats::connection::State;
+use feedmill_events::{Announcement, subject};
+use feedmill_service::telemetry;
+use tracing::Instrument as _;
+
+use super::Worker;
+use crate::{
+    batch::{self, Batch, Entry, Range},
+    checkpoint,
+    error::ApplyError,
+    log, metrics as names,
+};
+
+/// Announcements are a courtesy, and nobody waits for them longer.
+const ANNOUNCE_WITHIN: Duration = Duration::from_millis(100);
+
+impl Worker {
+    /// Applies these ranges from the log, or as much of them as is read at once.
+    pub(super) async fn step(&mut self, ranges: &[Range]) -> Result<(), ApplyError> {
+        let entries = log::read(&self.job.pool, self.job.projection, ranges).await?;
+        self.apply(entries, "log").await
+    }
+
+    /// Applies entries that continue the checkpoints, and moves those.
+    pub(super) async fn apply(
+        &mut self,
+        entries: Vec<Entry>,
+        source: &'static str,
+    ) -> Result<(), ApplyError> {
+        let name = self.job.projection.name;
+        let batch = Batch::decode(self.job.projection, entries)?;
+        let size = batch::total(&batch.ranges).unsigned_abs();
+        let span = tracing::info_span!(
+            "projection.apply",
+            otel.name = format!("projection.{name}.apply"),
+            projection = name,
+            events = size,
+            wanted = batch.events.len(),
+        );
+        if let Some(trace) = &batch.trace {
+            telemetry::set_parent(&span, trace);
+        }
+        let start = Instant::now();
+        self.commit(&batch).instrument(span).await?;
+        metrics::histogram!(names::BATCH_SECONDS, "projection" => name).record(start.elapsed());
+        metrics::counter!(names::EVENTS, "projection" => name, "source" => source).increment(size);
+        for range in &batch.ranges {
+            self.done[range.partition] = range.upto;
+        }
+        if self.failures > 0 {
+            self.failures = 0;
+            self.report();
+        }
+        self.announce(&batch.ranges).await;
+        Ok(())
+    }
+
+    async fn commit(&self, batch: &Batch) -> Result<(), ApplyError> {
+        let mut tx = self.job.pool.begin().await?;
+        checkpoint::advance(self.job.projection, self.generation, &batch.ranges, &mut tx).await?;
+        if !batch.events.is_empty() {
+            (self.job.projection.apply)(batch, &self.job.context, &mut tx).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Tells everyone how far the projection is. May be lost.
+    async fn announce(&self, ranges: &[Range]) {
+        // Without a connection the client would keep it, and once it is full, keep us.
+        if self.job.nats.connection_state() != State::Connected {
+            return;
+        }
+        let announcement = Announcement {
+            projection: self.job.projection.name.to_owned(),
+            generation: self.generation,
+            progress: ranges
+                .iter()
+                .map(|range| (range.partition, range.upto))
+                .collect(),
+        };
+        let Ok(bytes) = announcement.encode() else {
+            return;
+        };
+        let publish = self.job.nats.publish(
+            subject::announcements(self.job.projection.name),
+            bytes.into(),
+        );
+        let _ = tokio::time::timeout(ANNOUNCE_WITHIN, publish).await;
+    }
+}

@@ -1,0 +1,265 @@
+//! One projection at work.
+//!
+//! A session loads the checkpoints, catches up from the log and then applies what comes, until something
+//! fails that a new session will mend. The checkpoint is all that is kept between sessions.
+
+mod apply;
+mod isolate;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use async_nats::Client;
+use feedmill_events::Partition;
+use feedmill_service::{Health, Shutdown};
+use sqlx::PgPool;
+
+use self::isolate::Blocked;
+use crate::{
+    batch::{self, Entry},
+    checkpoint,
+    consumer::{self, Inbox},
+    error::{ApplyError, Remedy},
+    lag::Lag,
+    log::{self, Places},
+    metrics as names,
+    projection::{Context, Projection},
+};
+
+/// A batch is at most so many events (or one a partition).
+const BATCH_EVENTS: usize = 4_000;
+/// How often the log is looked at while events come by themselves, and while they do not.
+const LOOK_LIVE: Duration = Duration::from_secs(1);
+const LOOK_DEAF: Duration = Duration::from_millis(250);
+/// The wait after a session that failed: doubled each time.
+const RETRY_FIRST: Duration = Duration::from_millis(50);
+const RETRY_MOST: Duration = Duration::from_secs(5);
+
+/// What a worker is given.
+pub struct Job {
+    pub projection: &'static Projection,
+    pub context: Context,
+    /// The partitions that this instance projects.
+    pub owned: BTreeSet<Partition>,
+    pub pool: PgPool,
+    pub nats: Client,
+    pub health: Health,
+    pub shutdown: Shutdown,
+}
+
+pub struct Worker {
+    job: Job,
+    inbox: Inbox,
+    generation: i32,
+    /// The checkpoints, as of the last commit.
+    done: Places,
+    /// Heads and checkpoints at the last look.
+    seen: Option<(Places, Places)>,
+    lag: Lag,
+    blocked: BTreeMap<Partition, Blocked>,
+    failures: u32,
+}
+
+impl Worker {
+    /// Begins to follow the stream; what comes waits for `run`.
+    pub fn new(job: Job) -> Self {
+        job.health
+            .set(job.projection.name, Err("starting".to_owned()));
+        Self {
+            inbox: consumer::start(job.nats.clone(), job.projection, job.shutdown.clone()),
+            job,
+            generation: 0,
+            done: Places::default(),
+            seen: None,
+            lag: Lag::default(),
+            blocked: BTreeMap::new(),
+            failures: 0,
+        }
+    }
+
+    /// Projects until shutdown.
+    pub async fn run(mut self) {
+        while let Err(error) = self.session().await {
+            let name = self.job.projection.name;
+            if matches!(error, ApplyError::Conflict) {
+                metrics::counter!(names::CONFLICTS, "projection" => name).increment(1);
+            } else {
+                self.job.health.set(name, Err(error.to_string()));
+            }
+            let wait = RETRY_MOST.min(RETRY_FIRST * 2u32.saturating_pow(self.failures.min(10)));
+            self.failures += 1;
+            tracing::warn!(projection = name, %error, ?wait, "starting over from the checkpoints");
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.job.shutdown.soft.cancelled() => return,
+            }
+        }
+    }
+
+    async fn session(&mut self) -> Result<(), ApplyError> {
+        (self.generation, self.done) =
+            checkpoint::load(&self.job.pool, self.job.projection).await?;
+        self.seen = None;
+        self.load_blocked().await?;
+        self.report();
+        self.catch_up(None).await?;
+        let mut entries = Vec::with_capacity(BATCH_EVENTS);
+        let mut next_look = Instant::now();
+        loop {
+            tokio::select! {
+                biased;
+                () = self.job.shutdown.soft.cancelled() => return Ok(()),
+                Ok(()) = self.inbox.live.changed() => {
+                    // Whatever came before there was a consumer will not come by itself.
+                    self.catch_up(None).await?;
+                }
+                () = tokio::time::sleep_until(next_look.into()) => {
+                    self.look().await?;
+                    let live = *self.inbox.live.borrow();
+                    next_look = Instant::now() + if live { LOOK_LIVE } else { LOOK_DEAF };
+                }
+                1.. = self.inbox.entries.recv_many(&mut entries, BATCH_EVENTS) => {
+                    self.take(std::mem::take(&mut entries)).await?;
+                }
+            }
+        }
+    }
+
+    /// Applies, of what came, what continues the checkpoints, and fills the gaps from the log.
+    async fn take(&mut self, entries: Vec<Entry>) -> Result<(), ApplyError> {
+        let (mut next, mut continuing) = (self.done.clone(), Vec::with_capacity(entries.len()));
+        let mut gaps: BTreeMap<Partition, i64> = BTreeMap::new();
+        let mut duplicates = 0;
+        for entry in entries
+            .into_iter()
+            .filter(|entry| self.is_open(entry.partition))
+        {
+            let place = &mut next[entry.partition];
+            if entry.seq <= *place {
+                duplicates += 1;
+            } else if entry.seq == *place + 1 {
+                *place = entry.seq;
+                continuing.push(entry);
+            } else {
+                gaps.entry(entry.partition)
+                    .or_insert(entry.seq - 1 - *place);
+            }
+        }
+        let name = self.job.projection.name;
+        metrics::counter!(names::DUPLICATES, "projection" => name).increment(duplicates);
+        let ranges = batch::ranges(&continuing);
+        if !ranges.is_empty() {
+            match self.apply(continuing, "stream").await {
+                Err(error) if error.remedy() == Remedy::Isolate => {
+                    self.narrow(&ranges, error).await?;
+                }
+                result => result?,
+            }
+        }
+        if gaps.is_empty() {
+            return Ok(());
+        }
+        let missing: i64 = gaps.values().sum();
+        metrics::counter!(names::GAP_EVENTS, "projection" => name)
+            .increment(missing.unsigned_abs());
+        tracing::warn!(
+            projection = name,
+            missing,
+            "the stream left events out; reading them from the log"
+        );
+        self.catch_up(Some(gaps.into_keys().collect())).await
+    }
+
+    /// The watchdog: compares the log's heads with the checkpoints, and reads what should have come and did
+    /// not. That is what is behind since the last look without having moved; or all, if nothing can come.
+    async fn look(&mut self) -> Result<(), ApplyError> {
+        let heads = log::heads(&self.job.pool).await?;
+        self.observe(&heads);
+        let live = *self.inbox.live.borrow();
+        let stalled: BTreeSet<Partition> = self
+            .open()
+            .filter(|partition| heads[*partition] > self.done[*partition])
+            .filter(|partition| {
+                !live
+                    || self.seen.as_ref().is_some_and(|(heads, done)| {
+                        done[*partition] == self.done[*partition]
+                            && heads[*partition] > done[*partition]
+                    })
+            })
+            .collect();
+        self.seen = Some((heads, self.done.clone()));
+        if !stalled.is_empty() && (!live || self.inbox.entries.is_empty()) {
+            self.catch_up(Some(stalled)).await?;
+        }
+        self.retry_blocked().await
+    }
+
+    /// Applies from the log, in large batches, what these partitions (or all) are behind.
+    async fn catch_up(
+        &mut self,
+        partitions: Option<BTreeSet<Partition>>,
+    ) -> Result<(), ApplyError> {
+        while !self.job.shutdown.soft.is_cancelled() {
+            let heads = log::heads(&self.job.pool).await?;
+            self.observe(&heads);
+            let wanted = |partition: &Partition| {
+                partitions
+                    .as_ref()
+                    .is_none_or(|set| set.contains(partition))
+            };
+            let ranges = log::plan(
+                self.open().filter(wanted),
+                &self.done,
+                &heads,
+                BATCH_EVENTS as i64,
+            );
+            if ranges.is_empty() {
+                return Ok(());
+            }
+            match self.step(&ranges).await {
+                Err(error) if error.remedy() == Remedy::Isolate => {
+                    self.narrow(&ranges, error).await?;
+                }
+                result => result?,
+            }
+            let all_read = ranges
+                .iter()
+                .all(|range| self.done[range.partition] >= range.upto);
+            if all_read && batch::total(&ranges) < BATCH_EVENTS as i64 {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn is_open(&self, partition: Partition) -> bool {
+        self.job.owned.contains(&partition) && !self.blocked.contains_key(&partition)
+    }
+
+    /// The partitions that are worked on.
+    fn open(&self) -> impl Iterator<Item = Partition> {
+        self.job
+            .owned
+            .iter()
+            .copied()
+            .filter(|partition| !self.blocked.contains_key(partition))
+    }
+
+    /// Sets the metrics of how far behind the projection is.
+    fn observe(&mut self, heads: &Places) {
+        let now = Instant::now();
+        let name = self.job.projection.name;
+        let events: i64 = self
+            .job
+            .owned
+            .iter()
+            .map(|p| (heads[*p] - self.done[*p]).max(0))
+            .sum();
+        self.lag.see(now, heads);
+        let since = self.lag.since(now, &self.done, &self.job.owned);
+        metrics::gauge!(names::LAG_EVENTS, "projection" => name).set(events as f64);
+        metrics::gauge!(names::LAG_SECONDS, "projection" => name).set(since.as_secs_f64());
+    }
+}
