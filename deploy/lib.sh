@@ -168,7 +168,7 @@ find_rust() {
 
 # install_missing PACKAGE…: with apt, and sudo for an ordinary user.
 install_missing() {
-    local as_root=() packages="$*"
+    local as_root=() packages="$*" log=$home/logs/apt.log
     (($#)) || return 0
     command -v apt-get >/dev/null || die "please install what is missing: $packages"
     if ((EUID != 0)); then
@@ -176,6 +176,7 @@ install_missing() {
         as_root=(sudo)
     fi
     say "installs $packages"
+    mkdir -p "$home/logs"
     # Debian would start a server of its own on port 5432, which nobody asked for.
     # shellcheck disable=SC2016 # expanded by that sh
     "${as_root[@]}" sh -euc '
@@ -185,8 +186,8 @@ install_missing() {
         trap "rm -f $conf" EXIT
         echo "create_main_cluster = false" >"$conf"
         apt-get -qq update
-        apt-get -qq install --no-install-recommends "$@"' sh -y "$@" >/dev/null ||
-        die "could not install $packages; as root: apt-get install $packages"
+        apt-get -qq -y install --no-install-recommends "$@"' sh "$@" >"$log" 2>&1 ||
+        die "could not install $packages: $(last_words "$log") - see $log"
 }
 
 # With pg_version set, PostgreSQL has to be of that version.
