@@ -1,1 +1,31 @@
+//! The read API: an answer is one SQL statement over read tables that are shaped like it.
+//!
+//! A request goes through [`router`] (all routes on one screen): who asks (`auth`), how fresh the answer must
+//! be (`position`, which waits on `progress`), then a handler of `http`, which reads its parameters (`page`,
+//! `period`, `user_ref`), asks `query` for the views of `view`, and gives them to `answer`.
+//!
+//! - [`config`], [`state`], `error`: what there is to set, to share and to go wrong.
+//! - `cursor`: sealed cursors, for `page`.
+//! - `progress`: how far the projections are, as far as this process knows.
 
+mod answer;
+mod auth;
+pub mod config;
+pub mod cursor;
+mod error;
+mod http;
+mod page;
+mod period;
+mod position;
+mod progress;
+mod query;
+pub mod router;
+pub mod state;
+mod user_ref;
+mod view;
+
+pub use config::Config;
+pub use cursor::Cursors;
+pub use progress::Progress;
+pub use router::router;
+pub use state::AppState;

@@ -1,0 +1,178 @@
+//! Settings, from flags or the environment; `--help` tells them all.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{ErrorKind, Write},
+    net::SocketAddr,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, anyhow};
+use clap::{Args, Parser};
+use feedmill_service::{HttpArgs, NatsArgs, TelemetryArgs, tokens::Trust};
+
+/// Answers the reads of Feedmill: feeds, digests, conversations, posts and profiles.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "read-api", version)]
+pub struct Config {
+    /// Where to listen
+    #[arg(long, env = "READ_LISTEN", default_value = "127.0.0.1:8081")]
+    pub listen: SocketAddr,
+    /// The database of the read tables, with a role that may select from them and needs no more
+    #[arg(long, env = "READ_DATABASE_URL", hide_env_values = true)]
+    pub database_url: String,
+    /// Connections to the database at most
+    #[arg(long, env = "READ_DATABASE_CONNECTIONS", default_value = "16", value_parser = clap::value_parser!(u32).range(1..))]
+    pub database_connections: u32,
+    #[command(flatten)]
+    pub auth: AuthArgs,
+    #[command(flatten)]
+    pub cursors: CursorArgs,
+    #[command(flatten)]
+    pub nats: NatsArgs,
+    #[command(flatten)]
+    pub http: HttpArgs,
+    #[command(flatten)]
+    pub telemetry: TelemetryArgs,
+}
+
+/// Whose tokens are accepted.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Tokens")]
+pub struct AuthArgs {
+    /// The key set that tokens are verified with; it may be absent at the start
+    #[arg(
+        long,
+        env = "AUTH_JWKS_URL",
+        default_value = "http://127.0.0.1:8080/.well-known/jwks.json"
+    )]
+    pub jwks_url: String,
+    /// The issuer (iss) that a token must name
+    #[arg(long, env = "AUTH_ISSUER", default_value = "feedmill")]
+    pub issuer: String,
+    /// The audience (aud) that a token must name
+    #[arg(long, env = "AUTH_AUDIENCE", default_value = "feedmill")]
+    pub audience: String,
+    /// The issuer is somebody else's identity provider, not write-api: accounts are derived from issuer and subject
+    #[arg(long, env = "AUTH_EXTERNAL")]
+    pub external: bool,
+}
+
+impl AuthArgs {
+    pub fn trust(&self) -> Trust {
+        Trust {
+            issuer: self.issuer.clone(),
+            audience: self.audience.clone(),
+            external: self.external,
+        }
+    }
+}
+
+/// What cursors are sealed with.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Cursors")]
+pub struct CursorArgs {
+    /// The key: 64 hexadecimal digits, the same for all instances; preferred to the file
+    #[arg(long, env = "CURSOR_KEY", hide_env_values = true)]
+    pub cursor_key: Option<String>,
+    /// A file with the key; it is made if it is not there
+    #[arg(long, env = "CURSOR_KEY_FILE", default_value = ".feedmill/cursor.key")]
+    pub cursor_key_file: PathBuf,
+}
+
+impl CursorArgs {
+    /// The key of the setting or of the file, which is made with mode 0600 if it is not there. Errors: what
+    /// is no key, and a file that can be neither read nor made.
+    pub fn key(&self) -> anyhow::Result<[u8; 32]> {
+        if let Some(text) = self.cursor_key.as_deref().filter(|text| !text.is_empty()) {
+            return parse(text).ok_or_else(|| anyhow!("CURSOR_KEY must be 64 hexadecimal digits"));
+        }
+        let file = &self.cursor_key_file;
+        if !file.try_exists()? {
+            create(file).with_context(|| format!("cannot make the key file {}", file.display()))?;
+        }
+        let text = fs::read_to_string(file)
+            .with_context(|| format!("cannot read the key file {}", file.display()))?;
+        parse(text.trim())
+            .ok_or_else(|| anyhow!("{} must hold 64 hexadecimal digits", file.display()))
+    }
+}
+
+fn parse(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut key = [0; 32];
+    for (index, byte) in key.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).ok()?;
+    }
+    Some(key)
+}
+
+/// Writes a new key beside `file` and links it there: of several processes that do so at once one makes the
+/// key, and nobody reads half of it.
+fn create(file: &Path) -> anyhow::Result<()> {
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let key: [u8; 32] = rand::random();
+    let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(format!(".{}", std::process::id()));
+    let mut handle = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&beside)?;
+    writeln!(handle, "{text}")?;
+    handle.sync_all()?;
+    let linked = fs::hard_link(&beside, file);
+    fs::remove_file(&beside)?;
+    match linked {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_fit_together() {
+        Config::command().debug_assert();
+    }
+
+    #[test]
+    fn a_missing_key_file_is_made_once() {
+        let folder =
+            std::env::temp_dir().join(format!("feedmill-cursor-{:016x}", rand::random::<u64>()));
+        let args = CursorArgs {
+            cursor_key: None,
+            cursor_key_file: folder.join("deep/cursor.key"),
+        };
+        let key = args.key().unwrap();
+        assert_eq!(args.key().unwrap(), key);
+        fs::write(&args.cursor_key_file, "short").unwrap();
+        assert!(args.key().is_err());
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_key_is_64_hexadecimal_digits() {
+        assert_eq!(parse(&"0f".repeat(32)), Some([15; 32]));
+        for bad in [
+            "",
+            "0f",
+            &"0g".repeat(32),
+            &"0f".repeat(33),
+            &"é".repeat(32),
+        ] {
+            assert_eq!(parse(bad), None, "{bad:?}");
+        }
+    }
+}

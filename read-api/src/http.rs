@@ -1,0 +1,10 @@
+//! The handlers, by noun. Each reads its parameters, asks one query, and answers.
+
+pub mod conversation;
+pub mod digest;
+pub mod feed;
+pub mod post;
+pub mod user;
+
+/// What a handler answers.
+pub(crate) type Result = std::result::Result<crate::answer::Answer, crate::error::Error>;

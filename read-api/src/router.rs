@@ -1,0 +1,60 @@
+//! Every route, and the projections that its answer is made of.
+
+use axum::{Router, middleware::from_fn_with_state, routing::get};
+
+use crate::{
+    auth,
+    http::{conversation, digest, feed, post, user},
+    position,
+    progress::Projection::{self, Conversations, Digest, Feed, Profiles},
+    state::AppState,
+};
+
+pub fn router(state: AppState) -> Router {
+    let progress = state.progress.clone();
+    // A request that carries a position waits until these are there.
+    let of = |projections: &'static [Projection]| {
+        from_fn_with_state((progress.clone(), projections), position::wait)
+    };
+    Router::new()
+        .route("/v1/feed", get(feed::page).layer(of(&[Feed, Profiles])))
+        .route(
+            "/v1/digest",
+            get(digest::read).layer(of(&[Digest, Feed, Profiles])),
+        )
+        .route(
+            "/v1/conversations",
+            get(conversation::page).layer(of(&[Conversations, Profiles])),
+        )
+        .route(
+            "/v1/conversations/{id}/messages",
+            get(conversation::messages).layer(of(&[Conversations])),
+        )
+        .route(
+            "/v1/posts/{id}",
+            get(post::one).layer(of(&[Feed, Profiles])),
+        )
+        .route(
+            "/v1/posts/{id}/replies",
+            get(post::replies).layer(of(&[Feed, Profiles])),
+        )
+        .route(
+            "/v1/users/{user}",
+            get(user::profile).layer(of(&[Profiles])),
+        )
+        .route(
+            "/v1/users/{user}/posts",
+            get(user::posts).layer(of(&[Feed, Profiles])),
+        )
+        .route(
+            "/v1/users/{user}/followers",
+            get(user::followers).layer(of(&[Profiles])),
+        )
+        .route(
+            "/v1/users/{user}/following",
+            get(user::following).layer(of(&[Profiles])),
+        )
+        .route("/v1/me", get(user::me).layer(of(&[Profiles])))
+        .route_layer(from_fn_with_state(state.clone(), auth::authenticate))
+        .with_state(state)
+}

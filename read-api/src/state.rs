@@ -1,0 +1,25 @@
+//! What all requests share.
+
+use axum::extract::FromRef;
+use feedmill_service::Verifier;
+use sqlx::PgPool;
+
+use crate::{cursor::Cursors, progress::Progress};
+
+/// The live read models; statements name tables without a schema.
+pub const SEARCH_PATH: &str = "profiles, feed, digest, conversations, projector";
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct AppState {
+    pub pool: PgPool,
+    pub verifier: Verifier,
+    pub cursors: Cursors,
+    pub progress: Progress,
+}
+
+impl FromRef<AppState> for Verifier {
+    fn from_ref(state: &AppState) -> Self {
+        state.verifier.clone()
+    }
+}

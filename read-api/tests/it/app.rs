@@ -1,0 +1,337 @@
+//! A running read API on a database of its own, and hands to fill its tables with.
+
+use std::{
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+use chrono::{DateTime, Utc};
+use feedmill_events::id;
+use feedmill_service::{Health, HttpArgs, Shutdown, Signer, Verifier, http, sql, telemetry};
+use read_api::{AppState, Cursors, Progress};
+use reqwest::{Method, StatusCode, header::HeaderMap};
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+/// 2024-04-13T09:20:00Z, a Saturday: where the tests' times begin.
+pub const START: i64 = 1_713_000_000_000;
+
+pub struct App {
+    /// As the owner: for filling tables.
+    pub pool: PgPool,
+    pub progress: Progress,
+    pub signer: Signer,
+    address: String,
+    client: reqwest::Client,
+    shutdown: Shutdown,
+    database: String,
+}
+
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+impl Reply {
+    /// The names of the fields that a problem complains about.
+    pub fn fields(&self) -> Vec<&str> {
+        let errors = self.body["errors"].as_array();
+        errors
+            .into_iter()
+            .flatten()
+            .filter_map(|error| error["field"].as_str())
+            .collect()
+    }
+
+    pub fn code(&self) -> (u16, &str) {
+        (
+            self.status.as_u16(),
+            self.body["code"].as_str().unwrap_or("no code"),
+        )
+    }
+}
+
+fn server() -> String {
+    std::env::vars()
+        .find_map(|(name, value)| (name == "TEST_DATABASE_URL").then_some(value))
+        .expect("TEST_DATABASE_URL must name a PostgreSQL on which tests may make databases; deploy/test starts one")
+}
+
+/// The server's URL with another database.
+fn database_url(database: &str) -> String {
+    let server = server();
+    let (base, parameters) = server.split_once('?').unwrap_or((&server, ""));
+    let base = base.rsplit_once('/').map_or(base, |(base, _)| base);
+    if parameters.is_empty() {
+        format!("{base}/{database}")
+    } else {
+        format!("{base}/{database}?{parameters}")
+    }
+}
+
+impl App {
+    pub async fn start() -> Self {
+        telemetry::crypto();
+        let database = format!("read_api_test_{:016x}", rand::random::<u64>());
+        let mut admin = PgConnection::connect(&server())
+            .await
+            .expect("TEST_DATABASE_URL answers");
+        admin
+            .execute(AssertSqlSafe(format!("CREATE DATABASE {database}")))
+            .await
+            .unwrap();
+        admin.close().await.unwrap();
+        let url = database_url(&database);
+        let pool = sql::pool(&url, "test", 4, Some(read_api::state::SEARCH_PATH))
+            .await
+            .unwrap();
+        lay_tables(&pool).await;
+
+        // The service itself may only read.
+        let separator = if url.contains('?') { '&' } else { '?' };
+        let reader = format!("{url}{separator}options=-c%20role%3Dfeedmill_read");
+        let read_pool = sql::pool(&reader, "read-api", 4, Some(read_api::state::SEARCH_PATH))
+            .await
+            .unwrap();
+        let signer = Signer::new([7; 32], "feedmill", "feedmill").unwrap();
+        let (health, shutdown, progress) = (Health::new(), Shutdown::new(), Progress::new());
+        tokio::spawn(
+            shutdown.soft.clone().run_until_cancelled_owned(
+                progress.clone().look(read_pool.clone(), health.clone()),
+            ),
+        );
+        let state = AppState {
+            pool: read_pool,
+            verifier: Verifier::of(&signer),
+            cursors: Cursors::new(&[9; 32]),
+            progress: progress.clone(),
+        };
+        let args = HttpArgs::default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let routes = http::standard(read_api::router(state), &args, &health);
+        let stop = shutdown.clone();
+        tokio::spawn(async move { http::serve(listener, routes, &args, stop).await.unwrap() });
+        Self {
+            pool,
+            progress,
+            signer,
+            address,
+            client: reqwest::Client::new(),
+            shutdown,
+            database,
+        }
+    }
+
+    pub fn token(&self, account: Uuid) -> String {
+        self.signer
+            .sign(account, Duration::from_secs(600), now())
+            .unwrap()
+    }
+
+    pub async fn get(&self, viewer: Uuid, path: &str) -> Reply {
+        self.get_with(viewer, path, &[]).await
+    }
+
+    pub async fn get_with(&self, viewer: Uuid, path: &str, headers: &[(&str, &str)]) -> Reply {
+        let bearer = format!("Bearer {}", self.token(viewer));
+        let headers = [&[("authorization", bearer.as_str())], headers].concat();
+        self.send(Method::GET, path, &headers).await
+    }
+
+    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Reply {
+        let mut request = self
+            .client
+            .request(method, format!("{}{path}", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = response.bytes().await.unwrap();
+        let body = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes).unwrap()
+        };
+        Reply {
+            status,
+            headers,
+            body,
+        }
+    }
+
+    /// All items of a list, page by page to its end; checks what the contract says of every page.
+    pub async fn all(&self, viewer: Uuid, path: &str, limit: usize) -> Vec<Value> {
+        let (mut items, mut next) = (Vec::new(), format!("{path}?limit={limit}"));
+        loop {
+            let page = self.get(viewer, &next).await;
+            assert_eq!(page.status, StatusCode::OK, "{next}: {}", page.body);
+            let mut more = page.body["items"].as_array().unwrap().clone();
+            let count = more.len();
+            items.append(&mut more);
+            let link = page.headers.get("link").map(|link| link.to_str().unwrap());
+            let Some(cursor) = page.body["next_cursor"].as_str() else {
+                assert!(page.body["next_cursor"].is_null() && link.is_none() && count <= limit);
+                return items;
+            };
+            assert_eq!(count, limit, "a page is short only at the end");
+            next = format!("{path}?limit={limit}&cursor={cursor}");
+            assert_eq!(link, Some(&*format!("<{next}>; rel=\"next\"")));
+        }
+    }
+
+    pub async fn run(&self, statement: &str) {
+        self.pool
+            .execute(AssertSqlSafe(statement.to_owned()))
+            .await
+            .unwrap();
+    }
+
+    /// An account `user<n>`, "User n".
+    pub async fn account(&self, n: u64) -> Uuid {
+        let account = account_id(n);
+        sqlx::query("INSERT INTO accounts VALUES ($1, $2, $3, 'about me', $4)")
+            .bind(account)
+            .bind(format!("user{n}"))
+            .bind(format!("User {n}"))
+            .bind(time(id::millis(account)))
+            .execute(&self.pool)
+            .await
+            .unwrap();
+        account
+    }
+
+    /// A post by `author`, `at` milliseconds after the start.
+    pub async fn post(&self, author: Uuid, at: i64, reply_to: Option<Uuid>) -> Uuid {
+        let post = id::compose(START + at, 0, rand::random(), None);
+        sqlx::query("INSERT INTO posts (id, author, reply_to, text, created_at) VALUES ($1, $2, $3, $4, $5)")
+            .bind(post)
+            .bind(author)
+            .bind(reply_to)
+            .bind(format!("at {at}"))
+            .bind(time(START + at))
+            .execute(&self.pool)
+            .await
+            .unwrap();
+        post
+    }
+
+    pub async fn counts(&self, post: Uuid, likes: i64, replies: i64) {
+        self.run(&format!(
+            "UPDATE posts SET like_count = {likes}, reply_count = {replies} WHERE id = '{post}'"
+        ))
+        .await;
+    }
+
+    /// In the tables of both projections that know of follows.
+    pub async fn follow(&self, follower: Uuid, followee: Uuid, at: i64) {
+        self.run(&format!(
+            "INSERT INTO feed_follows VALUES ('{followee}', '{follower}')"
+        ))
+        .await;
+        sqlx::query("INSERT INTO follows VALUES ($1, $2, $3)")
+            .bind(followee)
+            .bind(follower)
+            .bind(time(START + at))
+            .execute(&self.pool)
+            .await
+            .unwrap();
+    }
+
+    pub async fn entries(&self, viewer: Uuid, posts: &[Uuid]) {
+        sqlx::query("INSERT INTO feed_entries SELECT $1, unnest($2)")
+            .bind(viewer)
+            .bind(posts)
+            .execute(&self.pool)
+            .await
+            .unwrap();
+    }
+
+    pub async fn floor(&self, viewer: Uuid, floor: Uuid) {
+        self.run(&format!(
+            "INSERT INTO feed_floors VALUES ('{viewer}', '{floor}')"
+        ))
+        .await;
+    }
+
+    pub async fn checkpoint(&self, projection: &str, generation: i32, partition: u8, seq: i64) {
+        self.run(&format!(
+            "INSERT INTO projections VALUES ('{projection}', {generation}) ON CONFLICT DO NOTHING; \
+             INSERT INTO checkpoints VALUES ('{projection}', {generation}, {partition}, {seq}) \
+             ON CONFLICT (projection, generation, partition) DO UPDATE SET seq = excluded.seq"
+        ))
+        .await;
+    }
+}
+
+impl Drop for App {
+    /// The database goes with the test, whether it passed or not.
+    fn drop(&mut self) {
+        self.shutdown.now();
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.database);
+        let gone = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let mut admin = PgConnection::connect(&server()).await.unwrap();
+                admin.execute(AssertSqlSafe(drop)).await.unwrap();
+            });
+        });
+        let _ = gone.join();
+    }
+}
+
+/// The migrations of the read tables, each folder in its schema, as the projector lays them.
+async fn lay_tables(pool: &PgPool) {
+    let role = "DO $$ BEGIN CREATE ROLE feedmill_read NOLOGIN; \
+                EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$";
+    pool.execute(role).await.unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations/read");
+    for schema in ["profiles", "feed", "digest", "conversations", "projector"] {
+        let mut script = format!("CREATE SCHEMA {schema}; SET search_path = {schema};\n");
+        let folder = std::fs::read_dir(root.join(schema)).unwrap();
+        let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        for file in files {
+            script += &std::fs::read_to_string(file).unwrap();
+        }
+        script += &format!(
+            "; GRANT USAGE ON SCHEMA {schema} TO feedmill_read; \
+             GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO feedmill_read; \
+             SET search_path = {}",
+            read_api::state::SEARCH_PATH
+        );
+        pool.execute(AssertSqlSafe(script)).await.unwrap();
+    }
+}
+
+pub fn account_id(n: u64) -> Uuid {
+    id::compose(
+        START - 1_000_000 + i64::try_from(n).unwrap(),
+        0,
+        n << 8,
+        None,
+    )
+}
+
+pub fn time(millis: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(millis).unwrap()
+}
+
+pub fn now() -> DateTime<Utc> {
+    SystemTime::now().into()
+}
+
+/// The ids of a list's items.
+pub fn ids(items: &[Value]) -> Vec<Uuid> {
+    items
+        .iter()
+        .map(|item| item["id"].as_str().unwrap().parse().unwrap())
+        .collect()
+}

@@ -1,0 +1,124 @@
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::app::{App, START, ids, time};
+
+/// A viewer who follows four others; everyone's roots and replies. Returns the viewer and the roots that are
+/// their feed, newest first.
+async fn world(app: &App) -> (Uuid, Vec<Uuid>) {
+    let viewer = app.account(1).await;
+    let stranger = app.account(9).await;
+    let mut people = vec![viewer];
+    for n in 2..=5 {
+        let followee = app.account(n).await;
+        app.follow(viewer, followee, 0).await;
+        people.push(followee);
+    }
+    let mut feed = Vec::new();
+    for n in 0..90_i64 {
+        // Uneven on purpose: the newest roots of one author do not reach as far down as another's.
+        let author = people[usize::try_from(n * n % 7 % 5).unwrap()];
+        let root = app.post(author, n * 1_000, None).await;
+        feed.push(root);
+        if n % 9 == 0 {
+            app.post(author, n * 1_000 + 5, Some(root)).await;
+            app.post(stranger, n * 1_000 + 7, None).await;
+        }
+    }
+    feed.reverse();
+    (viewer, feed)
+}
+
+#[tokio::test]
+async fn a_feed_post_has_the_shape_of_the_contract() {
+    let app = App::start().await;
+    let (viewer, author) = (app.account(1).await, app.account(2).await);
+    let post = app.post(author, 1, None).await;
+    app.counts(post, 3, 2).await;
+    app.run(&format!("INSERT INTO likes VALUES ('{post}', '{viewer}')"))
+        .await;
+    app.entries(viewer, &[post]).await;
+    let feed = app.get(viewer, "/v1/feed").await;
+    assert_eq!(feed.headers["content-type"], "application/json");
+    assert_eq!(
+        feed.body,
+        json!({
+            "items": [{
+                "id": post, "author": { "id": author, "handle": "user2", "display_name": "User 2" },
+                "text": "at 1", "reply_to": null, "created_at": "2024-04-13T09:20:00.001Z",
+                "like_count": 3, "reply_count": 2, "liked_by_me": true,
+            }],
+            "next_cursor": null,
+        })
+    );
+    assert_eq!(time(START).to_rfc3339(), "2024-04-13T09:20:00+00:00");
+}
+
+#[tokio::test]
+async fn a_feed_without_a_floor_pages_to_its_end() {
+    let app = App::start().await;
+    let (viewer, feed) = world(&app).await;
+    app.entries(viewer, &feed).await;
+    for limit in [1, 7, 20, 89, 90, 91, 100] {
+        assert_eq!(
+            ids(&app.all(viewer, "/v1/feed", limit).await),
+            feed,
+            "pages of {limit}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn below_the_floor_a_feed_goes_on_without_a_seam() {
+    let app = App::start().await;
+    let (viewer, feed) = world(&app).await;
+    for depth in [1, 20, 37, 89] {
+        app.run("DELETE FROM feed_entries; DELETE FROM feed_floors")
+            .await;
+        app.entries(viewer, &feed[..depth]).await;
+        app.floor(viewer, feed[depth - 1]).await;
+        for limit in [1, 6, 20, 36, 37, 38, 100] {
+            let pages = app.all(viewer, "/v1/feed", limit).await;
+            assert_eq!(ids(&pages), feed, "depth {depth}, pages of {limit}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn entries_below_the_floor_do_not_count() {
+    let app = App::start().await;
+    let (viewer, feed) = world(&app).await;
+    let stranger = app.account(10).await;
+    let stray = app.post(stranger, 500, None).await;
+    app.entries(viewer, &feed[..40]).await;
+    app.entries(viewer, &[stray]).await;
+    app.floor(viewer, feed[39]).await;
+    for limit in [3, 40, 100] {
+        assert_eq!(ids(&app.all(viewer, "/v1/feed", limit).await), feed);
+    }
+}
+
+#[tokio::test]
+async fn a_post_whose_author_is_not_projected_yet_is_there_without_a_name() {
+    let app = App::start().await;
+    let viewer = app.account(1).await;
+    let unknown = crate::app::account_id(77);
+    let post = app.post(unknown, 1, None).await;
+    app.entries(viewer, &[post]).await;
+    let feed = app.get(viewer, "/v1/feed").await;
+    assert_eq!(
+        feed.body["items"][0]["author"],
+        json!({ "id": unknown, "handle": "", "display_name": "" })
+    );
+}
+
+#[tokio::test]
+async fn an_empty_feed_is_an_empty_page() {
+    let app = App::start().await;
+    let viewer = crate::app::account_id(1);
+    let feed = app.get(viewer, "/v1/feed").await;
+    assert_eq!(
+        (feed.status.as_u16(), feed.body),
+        (200, json!({ "items": [], "next_cursor": null }))
+    );
+}

@@ -1,0 +1,14 @@
+//! The read API over HTTP, against a real PostgreSQL whose read tables the tests fill themselves.
+//!
+//! Needs `TEST_DATABASE_URL`: a server on which databases and roles may be made. Each test has its own.
+
+mod access;
+mod app;
+mod conversation;
+mod digest;
+mod feed;
+mod page;
+mod position;
+mod post;
+mod statements;
+mod user;

@@ -1,0 +1,241 @@
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    app::{App, account_id},
+    statements::calls,
+};
+
+const PROJECTIONS: [&str; 4] = ["profiles", "feed", "digest", "conversations"];
+
+async fn at(app: &App, position: &str, prefer: &str) -> crate::app::Reply {
+    app.get_with(
+        account_id(1),
+        "/v1/feed",
+        &[("Feedmill-Min-Position", position), ("Prefer", prefer)],
+    )
+    .await
+}
+
+#[tokio::test]
+async fn a_position_that_is_reached_is_answered() {
+    let app = App::start().await;
+    for projection in PROJECTIONS {
+        app.checkpoint(projection, 1, 3, 5).await;
+        app.checkpoint(projection, 1, 60, 9).await;
+    }
+    for position in ["3:5", "3:4,60:9", "7:0", "60:1"] {
+        let reply = at(&app, position, "wait=3").await;
+        assert_eq!(reply.status, 200, "{position}");
+        assert_eq!(reply.headers["preference-applied"], "wait=3");
+    }
+    let at_once = Instant::now();
+    assert_eq!(at(&app, "3:5,60:9", "wait=0").await.status, 200);
+    assert!(at_once.elapsed() < Duration::from_millis(500));
+}
+
+#[tokio::test]
+async fn a_position_that_is_not_reached_times_out() {
+    let app = App::start().await;
+    app.checkpoint("feed", 1, 3, 5).await;
+    app.checkpoint("profiles", 1, 3, 4).await;
+    for (position, prefer, least) in [
+        ("3:6", "wait=0", 0),
+        ("3:5", "", 1_000),
+        ("3:4,5:1", "wait=2", 2_000),
+        ("3:9223372036854775807", "wait=1", 1_000),
+    ] {
+        let start = Instant::now();
+        let reply = at(&app, position, prefer).await;
+        let took = start.elapsed();
+        assert_eq!(reply.code(), (503, "projection_behind"), "{position}");
+        assert_eq!(reply.headers["retry-after"], "1");
+        let least = Duration::from_millis(least);
+        assert!(
+            least <= took && took < least + Duration::from_millis(900),
+            "{position} took {took:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_read_waits_for_all_that_it_is_made_of_and_no_more() {
+    let app = App::start().await;
+    let account = app.account(1).await;
+    app.checkpoint("conversations", 1, 3, 5).await;
+    app.checkpoint("feed", 1, 3, 5).await;
+    let headers = [("Feedmill-Min-Position", "3:5"), ("Prefer", "wait=0")];
+    let messages = format!("/v1/conversations/{account}/messages");
+    assert_eq!(
+        app.get_with(account, &messages, &headers).await.status,
+        404,
+        "conversations suffice"
+    );
+    for path in [
+        "/v1/conversations",
+        "/v1/feed",
+        "/v1/me",
+        "/v1/digest",
+        "/v1/users/@user1/posts",
+    ] {
+        assert_eq!(
+            app.get_with(account, path, &headers).await.code(),
+            (503, "projection_behind"),
+            "{path}"
+        );
+    }
+    app.checkpoint("profiles", 1, 3, 5).await;
+    for path in [
+        "/v1/conversations",
+        "/v1/feed",
+        "/v1/me",
+        "/v1/users/@user1/posts",
+    ] {
+        assert_eq!(
+            app.get_with(account, path, &headers).await.status,
+            200,
+            "{path}"
+        );
+    }
+    assert_eq!(
+        app.get_with(account, "/v1/digest", &headers).await.status,
+        503,
+        "the digest is behind"
+    );
+}
+
+#[tokio::test]
+async fn a_read_goes_on_soon_after_its_position_is_reached() {
+    let app = Arc::new(App::start().await);
+    app.checkpoint("profiles", 1, 3, 5).await;
+    let waiting = {
+        let app = Arc::clone(&app);
+        tokio::spawn(async move {
+            let reply = at(&app, "3:5", "wait=10").await;
+            (reply.status, Instant::now())
+        })
+    };
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let reached = Instant::now();
+    app.checkpoint("feed", 1, 3, 5).await;
+    let (status, answered) = waiting.await.unwrap();
+    assert_eq!(status, 200);
+    assert!(
+        answered >= reached && answered - reached < Duration::from_millis(500),
+        "{:?}",
+        answered - reached
+    );
+}
+
+#[tokio::test]
+async fn only_the_live_generation_counts() {
+    let app = App::start().await;
+    app.checkpoint("feed", 1, 3, 5).await;
+    app.checkpoint("profiles", 1, 3, 5).await;
+    assert_eq!(at(&app, "3:5", "wait=1").await.status, 200);
+    app.checkpoint("feed", 2, 3, 9).await;
+    assert_eq!(at(&app, "3:9", "wait=0").await.status, 503, "profiles");
+    app.checkpoint("profiles", 1, 3, 9).await;
+    assert_eq!(
+        at(&app, "3:9", "wait=0").await.status,
+        503,
+        "the feed's second generation is not live"
+    );
+    app.run("UPDATE projections SET generation = 2 WHERE name = 'feed'")
+        .await;
+    assert_eq!(at(&app, "3:9", "wait=1").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_no_position_is_named() {
+    let app = App::start().await;
+    for position in ["", "3", "64:1", "3:-1", "3:x", "3:1,", "3:1;4:1"] {
+        let reply = at(&app, position, "wait=0").await;
+        assert_eq!(
+            (reply.code(), reply.fields()),
+            ((422, "invalid_request"), vec!["Feedmill-Min-Position"])
+        );
+    }
+}
+
+#[tokio::test]
+async fn waiting_costs_one_reader_however_many_wait() {
+    let app = Arc::new(App::start().await);
+    app.checkpoint("feed", 1, 3, 5).await;
+    app.checkpoint("profiles", 1, 3, 5).await;
+    assert_eq!(at(&app, "3:5", "wait=1").await.status, 200);
+    let Some(before) = calls(&app, "/* checkpoint.live */%").await else {
+        return;
+    };
+    for _ in 0..30 {
+        assert_eq!(at(&app, "3:5", "wait=1").await.status, 200);
+    }
+    let known = calls(&app, "/* checkpoint.live */%").await.unwrap();
+    assert!(
+        known - before <= 1,
+        "what is known is not asked for again: {}",
+        known - before
+    );
+
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let app = Arc::clone(&app);
+        waiting.spawn(async move { at(&app, "3:6", "wait=1").await.status.as_u16() });
+    }
+    assert!(
+        waiting
+            .join_all()
+            .await
+            .into_iter()
+            .all(|status| status == 503)
+    );
+    let after = calls(&app, "/* checkpoint.live */%").await.unwrap();
+    assert!(
+        after - known < 120,
+        "{} reads for 100 waiting",
+        after - known
+    );
+}
+
+/// With `TEST_NATS_URL`: faster than the next look at the checkpoints could be, because nobody looks.
+#[tokio::test]
+async fn announcements_are_heard() {
+    let Some((_, url)) = std::env::vars().find(|(name, _)| name == "TEST_NATS_URL") else {
+        eprintln!("not tested: TEST_NATS_URL is not set");
+        return;
+    };
+    let app = App::start().await;
+    app.checkpoint("feed", 1, 3, 5).await;
+    app.checkpoint("profiles", 1, 3, 6).await;
+    let client = feedmill_service::nats::connect(&url, "read-api-test").await;
+    tokio::spawn(
+        app.progress
+            .clone()
+            .listen(client.clone(), feedmill_service::Health::new()),
+    );
+    // Learns the generation, which no announcement is believed without.
+    assert_eq!(at(&app, "3:5", "wait=1").await.status, 200);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let announcement = feedmill_events::Announcement {
+        projection: "feed".to_owned(),
+        generation: 1,
+        progress: vec![(3u8.try_into().unwrap(), 6)],
+    };
+    let bytes = announcement.encode().unwrap();
+    client
+        .publish(
+            feedmill_events::subject::announcements("feed"),
+            bytes.into(),
+        )
+        .await
+        .unwrap();
+    client.flush().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(
+        at(&app, "3:6", "wait=0").await.status,
+        200,
+        "the table still says 5"
+    );
+}
