@@ -67,7 +67,10 @@ impl Answer {
 
     /// The same answer, if its status is this one; panics otherwise.
     #[track_caller]
-    #[expect(clippy::return_self_not_must_use, reason = "it is a check in the first place")]
+    #[expect(
+        clippy::return_self_not_must_use,
+        reason = "it is a check in the first place"
+    )]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{self:?}");
         self

@@ -69,10 +69,10 @@ pub async fn wait_until_projected(stack: &Stack, longest: Duration) -> Result<Du
 /// Lines that must be refused, as the second line of a file, each by its number and with nothing of it
 /// applied: the log afterwards has at most the good first line more.
 pub async fn broken_lines(stack: &Stack, folder: &Path) -> Result<usize> {
-    let at = "2031-01-01T00:00:01.000Z";
+    let at = "2021-01-01T00:00:01.000Z";
     let tag = format!("{:08x}", rand::random::<u32>());
     let good = format!(
-        r#"{{"type":"account","id":"good {tag}","handle":"g_{tag}","display_name":"Good","at":"2031-01-01T00:00:00.000Z"}}"#
+        r#"{{"type":"account","id":"good {tag}","handle":"g_{tag}","display_name":"Good","at":"2021-01-01T00:00:00.000Z"}}"#
     );
     let long = "x".repeat(5_001);
     let broken = [
@@ -91,7 +91,7 @@ pub async fn broken_lines(stack: &Stack, folder: &Path) -> Result<usize> {
             r#"{{"type":"post","id":"b {tag}","author":"good {tag}","text":"x","at":"yesterday"}}"#
         ),
         format!(
-            r#"{{"type":"post","id":"b {tag}","author":"good {tag}","text":"x","at":"2030-01-01T00:00:00.000Z"}}"#
+            r#"{{"type":"post","id":"b {tag}","author":"good {tag}","text":"x","at":"2020-01-01T00:00:00.000Z"}}"#
         ),
         format!(
             r#"{{"type":"post","id":"b {tag}","author":"good {tag}","text":"x","reply_to":"b","at":"{at}"}}"#

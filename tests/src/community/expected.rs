@@ -12,7 +12,11 @@ use crate::harness::Stack;
 
 /// An answer that is not the expected one.
 #[derive(Debug)]
-pub struct Difference(pub String);
+pub struct Difference {
+    pub whose: String,
+    pub what: &'static str,
+    pub how: String,
+}
 
 /// What was compared, by name, and how often; and what was not equal.
 pub type Compared = (BTreeMap<&'static str, usize>, Vec<Difference>);
@@ -27,9 +31,12 @@ impl Checker<'_> {
     fn same(&mut self, whose: &str, what: &'static str, expected: &Value, actual: &Value) {
         *self.done.entry(what).or_default() += 1;
         if expected != actual {
-            self.wrong.push(Difference(format!(
-                "{whose}: {what}: expected {expected}, answered {actual}"
-            )));
+            let how = format!("expected {expected}, answered {actual}");
+            self.wrong.push(Difference {
+                whose: whose.to_owned(),
+                what,
+                how,
+            });
         }
     }
 

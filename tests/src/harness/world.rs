@@ -133,6 +133,11 @@ impl World {
         }
     }
 
+    /// The same as by `Deref`, where a process of the world is borrowed too.
+    pub fn stack(&self) -> &Stack {
+        &self.stack
+    }
+
     /// Name and process id of every service that runs.
     pub fn pids(&self) -> Vec<(String, u32)> {
         let all = self.write.iter().chain(&self.projectors).chain(&self.read);

@@ -1,3 +1,11 @@
-//! Feedmill from outside, one world a file.
+//! Feedmill from outside. Each file has a world of its own.
 
+mod access;
+mod bad_input;
+mod community;
+mod concurrency;
+mod idempotency;
+mod one_statement;
 mod property;
+mod scene;
+mod sessions;

@@ -1,0 +1,93 @@
+//! Passwords, sessions and refresh tokens.
+
+use feedmill_tests::{
+    client::{Answer, Client},
+    harness::{Plan, World},
+};
+use reqwest::Method;
+use serde_json::json;
+
+use crate::scene::assert_problem;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_token_is_good_once() {
+    let mut world = World::start(Plan::default()).await;
+    let client = world.client();
+    client.create_account("alice", "Alice").await.expect(201);
+
+    let first = client.sign_in("Alice").await.expect(201);
+    assert_eq!(first.json()["token_type"], "Bearer");
+    assert!(
+        first.json()["expires_in"]
+            .as_i64()
+            .is_some_and(|seconds| seconds > 0),
+        "{first:?}"
+    );
+    let me = client.with_token(&access(&first));
+    me.post("hello", None).await.expect(201);
+    me.get("/v1/me").await.expect(200);
+
+    // Sessions outlive the process that made them.
+    world.write[0].restart().await;
+    let second = refresh(&client, &first).await.expect(201);
+    client
+        .with_token(&access(&second))
+        .post("again", None)
+        .await
+        .expect(201);
+    let third = refresh(&client, &second).await.expect(201);
+
+    // A used one that comes again ends the family: whoever has the newest is out too.
+    assert_problem(&refresh(&client, &first).await, 401, "a used token");
+    assert_problem(
+        &refresh(&client, &third).await,
+        401,
+        "the newest token of an ended family",
+    );
+
+    // Another session of the same account is another family.
+    let other = client.sign_in("alice").await.expect(201);
+    refresh(&client, &other).await.expect(201);
+
+    for (handle, password) in [
+        ("alice", "wrong password"),
+        ("nobody_here", "correct horse battery"),
+    ] {
+        let body = json!({"handle": handle, "password": password});
+        let answer = client
+            .command(Method::POST, "/v1/sessions", Some(body))
+            .await;
+        assert_problem(&answer, 401, handle);
+        assert_eq!(answer.json()["code"], "wrong_credentials", "{answer:?}");
+    }
+    let token = other.json()["refresh_token"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    for bad in [
+        String::new(),
+        "x".to_owned(),
+        token[..token.len() - 4].to_owned() + "AAAA",
+        access(&other),
+    ] {
+        let body = json!({"refresh_token": bad});
+        let answer = client
+            .command(Method::POST, "/v1/sessions/refresh", Some(body))
+            .await;
+        assert_problem(&answer, 401, &format!("refresh token {bad:?}"));
+    }
+}
+
+fn access(session: &Answer) -> String {
+    session.json()["access_token"]
+        .as_str()
+        .expect("an access token")
+        .to_owned()
+}
+
+async fn refresh(client: &Client, session: &Answer) -> Answer {
+    let body = json!({"refresh_token": session.json()["refresh_token"]});
+    client
+        .command(Method::POST, "/v1/sessions/refresh", Some(body))
+        .await
+}
