@@ -1,1 +1,22 @@
-fn main() {}
+//! The write side's binary; see `write-api --help`.
+
+use clap::Parser;
+use feedmill_service::telemetry;
+use write_api::{
+    command,
+    config::{Cli, Command},
+};
+
+fn main() -> anyhow::Result<()> {
+    let Cli { command, config } = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let _telemetry = telemetry::init("write-api", &config.telemetry)?;
+        match command.unwrap_or(Command::Serve) {
+            Command::Serve => command::serve(config).await,
+            Command::Migrate => command::migrate(&config).await,
+            Command::Import { file } => command::import(&config, &file).await,
+            Command::Token { account } => command::token(&config, &account).await,
+        }
+    })
+}

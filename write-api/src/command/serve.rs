@@ -1,0 +1,157 @@
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use async_nats::connection::State as NatsState;
+use feedmill_events::PARTITIONS;
+use feedmill_service::{Health, Shutdown, Verifier, http, nats, sql};
+use sqlx::PgPool;
+use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::APPLICATION;
+use crate::{
+    config::Config,
+    domain::Clock,
+    housekeeping,
+    lane::Lanes,
+    relay::Relay,
+    router::router,
+    session::{Hasher, Sessions},
+    state::{App, Local},
+};
+
+/// Connections for what is not a lane: sessions, health, housekeeping.
+const POOL: u32 = 8;
+
+/// How often health looks at what the service stands on.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// `write-api serve`: until SIGTERM or Ctrl-C.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    let shutdown = Shutdown::on_signals(config.http.shutdown_grace)?;
+    let stopped = shutdown.soft.clone();
+    let server = tokio::select! {
+        server = Server::start(config, shutdown) => server?,
+        () = stopped.cancelled() => return Ok(()),
+    };
+    server.join().await
+}
+
+/// A write-api that serves.
+pub struct Server {
+    address: SocketAddr,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Server {
+    /// Listens, waits for PostgreSQL, and serves from then on. NATS may come later. Errors: a port that is
+    /// taken, settings that cannot work, a database without the schema.
+    pub async fn start(config: Config, shutdown: Shutdown) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(config.write_listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", config.write_listen))?;
+        let address = listener.local_addr()?;
+        let health = Health::new();
+        let pool = sql::pool(config.write_database_url()?, APPLICATION, POOL, None).await?;
+        wait_for_log(&pool).await?;
+
+        let clock = Arc::new(Clock::default());
+        let (verifier, local) = identity(&config, &pool, &health, &shutdown)?;
+        let nats = nats::connect(&config.nats.nats_url, APPLICATION).await;
+        let appended = Arc::new(Notify::new());
+        let (lanes, mut lane_tasks) = Lanes::start(&pool, &clock, usize::from(config.lanes), &appended);
+
+        // These end after the last request, the relay last of all: it sees every commit.
+        let (late, last) = (CancellationToken::new(), CancellationToken::new());
+        let relay = Relay { pool: pool.clone(), nats: nats.clone(), appended, health: health.clone() };
+        let relay = tokio::spawn(relay.run(last.clone()));
+        let watch = tokio::spawn(watch(pool.clone(), nats, health.clone()));
+        let housekeeping = tokio::spawn(housekeeping::run(pool, Arc::clone(&clock), late.clone()));
+
+        let app = http::standard(router(App::new(lanes, verifier, local, clock)), &config.http, &health);
+        let task = tokio::spawn(async move {
+            let served = http::serve(listener, app, &config.http, shutdown).await;
+            late.cancel();
+            watch.abort();
+            // With the last request the last way into the lanes has gone: they finish what they have.
+            while lane_tasks.join_next().await.is_some() {}
+            last.cancel();
+            let _ = tokio::join!(relay, housekeeping);
+            served
+        });
+        Ok(Self { address, task })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until it has ended, after its shutdown.
+    pub async fn join(self) -> anyhow::Result<()> {
+        self.task.await?
+    }
+}
+
+/// Whose tokens are believed, and what accounts of our own need if there are any.
+fn identity(
+    config: &Config,
+    pool: &PgPool,
+    health: &Health,
+    shutdown: &Shutdown,
+) -> anyhow::Result<(Verifier, Option<Local>)> {
+    if let Some(url) = &config.auth.auth_jwks_url {
+        let verifier = Verifier::from_jwks(url, config.auth.external_trust(), health, shutdown)?;
+        return Ok((verifier, None));
+    }
+    let signer = config.auth.signer()?;
+    let hasher = Arc::new(Hasher::new(usize::from(config.auth.password_hashes))?);
+    let ttl = config.auth.access_token_ttl;
+    let local = Local {
+        sessions: Sessions::new(pool.clone(), signer.clone(), Arc::clone(&hasher), ttl),
+        hasher,
+        fingerprint_key: signer.derived_secret("idempotency fingerprints"),
+        signer: signer.clone(),
+    };
+    Ok((Verifier::of(&signer), Some(local)))
+}
+
+/// Waits until PostgreSQL answers, and makes sure that it has the log.
+async fn wait_for_log(pool: &PgPool) -> anyhow::Result<()> {
+    loop {
+        let count = sqlx::query_scalar!(
+            r#"/* log.partitions.count */ SELECT count(*) AS "count!" FROM write.partitions"#
+        );
+        match sql::named("log.partitions.count", count.fetch_one(pool)).await {
+            Ok(count) if count == i64::from(PARTITIONS) => return Ok(()),
+            Ok(count) => bail!("the log has {count} partitions and must have {PARTITIONS}"),
+            // 3F000 and 42P01: no such schema or table. 42501: no right to it. 28…: not let in.
+            Err(sqlx::Error::Database(error))
+                if error.code().is_some_and(|code| code.starts_with("28") || code == "42501") =>
+            {
+                bail!("PostgreSQL refuses WRITE_DATABASE_URL: {error}");
+            }
+            Err(sqlx::Error::Database(error))
+                if error.code().is_some_and(|code| code == "3F000" || code == "42P01") =>
+            {
+                bail!("the database has no log yet: run `write-api migrate` first ({error})");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "waiting for PostgreSQL");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+/// Keeps `/health/ready` true: without PostgreSQL nothing works, without NATS everything does, only later.
+async fn watch(pool: PgPool, nats: async_nats::Client, health: Health) {
+    loop {
+        let answer = sqlx::query_scalar!(r#"/* health.database.ask */ SELECT 1 AS "one!""#);
+        let database = sql::named("health.database.ask", answer.fetch_one(&pool)).await;
+        health.set("database", database.map(|_| ()).map_err(|error| error.to_string()));
+        let connected = nats.connection_state() == NatsState::Connected;
+        health.note("nats", if connected { Ok(()) } else { Err("not connected".to_owned()) });
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}

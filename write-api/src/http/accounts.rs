@@ -1,0 +1,48 @@
+use axum::{extract::State, response::Response};
+use feedmill_service::Problem;
+use serde::Deserialize;
+
+use super::{
+    request::{Fields, LocalOnly, Told, local},
+    respond::{self, CardView},
+};
+use crate::{
+    domain::{Command, DisplayName, Handle, Outcome, Password},
+    state::App,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewAccount {
+    handle: String,
+    display_name: String,
+    password: String,
+}
+
+impl NewAccount {
+    fn parse(self) -> Result<(Handle, DisplayName, Password), Problem> {
+        let mut fields = Fields::default();
+        let handle = fields.take("handle", self.handle);
+        let display_name = fields.take("display_name", self.display_name);
+        let password = fields.take("password", self.password);
+        match (handle, display_name, password) {
+            (Some(handle), Some(display_name), Some(password)) => Ok((handle, display_name, password)),
+            _ => Err(fields.problem()),
+        }
+    }
+}
+
+/// `POST /v1/accounts`
+pub async fn create(
+    State(app): State<App>,
+    _: LocalOnly,
+    request: Told<NewAccount>,
+) -> Result<Response, Problem> {
+    let (handle, display_name, password) = request.body.parse()?;
+    let password_hash = Some(local(&app)?.hasher.hash(password).await?);
+    let command = Command::CreateAccount { handle, display_name, password_hash };
+    let answer = app.submit_anonymous(command, request.key).await?;
+    let Outcome::Account { card, .. } = &answer.outcome else { return Err(respond::mismatch(&answer)) };
+    let location = format!("/v1/users/{}", card.id);
+    Ok(respond::created(&answer, &location, CardView::from(card.clone())))
+}

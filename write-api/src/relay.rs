@@ -1,0 +1,88 @@
+//! The relay: copies the log to JetStream, in order, and never holds up a command.
+//!
+//! Of all instances of write-api one leads, by an advisory lock of PostgreSQL ([`lease`]); the others tell it
+//! on core NATS when they have committed. The leader asks the stream where it ends ([`stream`]) and goes on
+//! from there ([`copy`]), with up to 2,000 messages under way ([`window`]).
+//!
+//! Every message says which sequence number the stream must have reached before it. So a message that got
+//! lost takes all that follow it down with it, and a second leader, or a late packet of a former one, cannot
+//! slip in between: the stream has the log's order whatever happens. After any failure the leader asks the
+//! stream again. What had been stored without our hearing of it is then simply there.
+
+mod copy;
+mod lease;
+mod stream;
+mod window;
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::Client;
+use feedmill_events::subject;
+use feedmill_service::health::Health;
+use sqlx::PgPool;
+use tokio::{sync::Notify, time::timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use lease::Lease;
+
+/// How often an instance that does not lead tries to. With the time after which PostgreSQL ends a silent
+/// leader's session, a leader that is gone is replaced within five seconds.
+const TRY_EVERY: Duration = Duration::from_secs(1);
+
+/// What the relay works with.
+pub struct Relay {
+    /// Only for where to connect: the relay has a connection of its own.
+    pub pool: PgPool,
+    pub nats: Client,
+    /// Notified after each commit that appended something.
+    pub appended: Arc<Notify>,
+    pub health: Health,
+}
+
+impl Relay {
+    /// Runs until `stop`, which should come after the last commit: what is in the log by then is still
+    /// published, if JetStream takes it within three seconds. Whatever is left, the next leader publishes.
+    pub async fn run(self, stop: CancellationToken) {
+        // Both are there from the start, so that a dashboard can tell "nobody leads" from "no data".
+        metrics::gauge!("relay_leader").set(0.0);
+        metrics::gauge!("relay_lag_events").set(0.0);
+        while !stop.is_cancelled() {
+            let Some(lease) = self.follow(&stop).await else { return };
+            info!("this instance copies the log to JetStream now");
+            metrics::gauge!("relay_leader").set(1.0);
+            let lost = copy::lead(&self, lease, &stop).await;
+            metrics::gauge!("relay_leader").set(0.0);
+            metrics::gauge!("relay_lag_events").set(0.0);
+            if let Err(error) = lost {
+                warn!(%error, "this instance does not lead the relay any more: its connection to PostgreSQL is gone");
+            }
+        }
+    }
+
+    /// Tells the leader of this instance's commits until it can lead itself. None: stopped.
+    async fn follow(&self, stop: &CancellationToken) -> Option<Lease> {
+        let mut candidate = None;
+        let mut tries = tokio::time::interval(TRY_EVERY);
+        tries.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return None,
+                () = self.appended.notified() => self.announce().await,
+                _ = tries.tick() => match lease::acquire(&self.pool, candidate.take()).await {
+                    Ok(Ok(lease)) => return Some(lease),
+                    Ok(Err(connection)) => candidate = Some(connection),
+                    Err(error) => warn!(%error, "the relay cannot reach PostgreSQL; it keeps trying"),
+                },
+            }
+        }
+    }
+
+    /// Tells whoever leads. Lost if NATS is away; the leader looks every second anyway.
+    async fn announce(&self) {
+        let said = self.nats.publish(subject::APPENDED, bytes::Bytes::new());
+        timeout(Duration::from_millis(100), said).await.ok();
+        // A burst of commits is one announcement: the next is not sent before this has passed.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}

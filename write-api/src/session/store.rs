@@ -1,0 +1,194 @@
+//! The tables of sessions. A session's row is locked while it is decided on, so of two refreshes with one
+//! token exactly one wins.
+
+use chrono::{DateTime, SubsecRound, Utc};
+use feedmill_events::id;
+use feedmill_service::sql::named;
+use serde::{Deserialize, Serialize};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::SessionError;
+use crate::{domain::Moment, lane::IdempotencyKey};
+
+pub struct Credentials {
+    pub account: Uuid,
+    pub hash: String,
+}
+
+/// What tokens are made from. All of it may be stored: none of it is secret.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Issued {
+    pub session: Uuid,
+    pub account: Uuid,
+    pub generation: i32,
+    /// In whole seconds, as tokens have it.
+    pub at: DateTime<Utc>,
+    #[serde(skip)]
+    pub replayed: bool,
+}
+
+/// None: nobody has the handle, or they have no password.
+pub async fn credentials(pool: &PgPool, handle: &str) -> sqlx::Result<Option<Credentials>> {
+    let query = sqlx::query_as!(
+        Credentials,
+        r#"/* session.credentials.read */
+        SELECT accounts.id AS account, passwords.hash
+        FROM write.accounts
+        JOIN write.passwords ON passwords.account_id = accounts.id
+        WHERE accounts.handle = $1"#,
+        handle
+    );
+    named("session.credentials.read", query.fetch_optional(pool)).await
+}
+
+/// A new session.
+pub async fn open(
+    pool: &PgPool,
+    account: Uuid,
+    key: Option<&IdempotencyKey>,
+    now: Moment,
+    expires_at: DateTime<Utc>,
+) -> Result<Issued, SessionError> {
+    let mut transaction = pool.begin().await?;
+    let issued = Issued {
+        session: id::compose(now.millis, now.counter, now.random, None),
+        account,
+        generation: 1,
+        at: now.at().trunc_subsecs(0),
+        replayed: false,
+    };
+    // The key first: a second request with it waits here for the first, and then finds its answer.
+    if let Some(earlier) = claim(&mut transaction, key, &issued).await? {
+        return Ok(earlier);
+    }
+    let insert = sqlx::query!(
+        r#"/* session.session.open */
+        INSERT INTO write.sessions (id, account_id, generation, expires_at) VALUES ($1, $2, $3, $4)"#,
+        issued.session,
+        account,
+        issued.generation,
+        expires_at
+    );
+    named("session.session.open", insert.execute(&mut *transaction)).await?;
+    transaction.commit().await?;
+    Ok(issued)
+}
+
+/// The next generation of a session, for the present one.
+pub async fn rotate(
+    pool: &PgPool,
+    session: Uuid,
+    generation: i32,
+    key: Option<&IdempotencyKey>,
+    now: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+) -> Result<Issued, SessionError> {
+    let mut transaction = pool.begin().await?;
+    let lock = sqlx::query!(
+        r#"/* session.session.lock */
+        SELECT account_id, generation, expires_at, ended FROM write.sessions WHERE id = $1 FOR UPDATE"#,
+        session
+    );
+    let found = named("session.session.lock", lock.fetch_optional(&mut *transaction)).await?;
+    let Some(found) = found.filter(|found| found.expires_at > now) else {
+        return Err(SessionError::DeadToken);
+    };
+    let issued = Issued {
+        session,
+        account: found.account_id,
+        generation: generation.wrapping_add(1),
+        at: now.trunc_subsecs(0),
+        replayed: false,
+    };
+    // Before the generation: whoever repeats a request by its key has the old token by right.
+    if let Some(earlier) = find(&mut transaction, key, issued.account).await? {
+        return Ok(earlier);
+    }
+    if found.ended {
+        return Err(SessionError::DeadToken);
+    }
+    let stolen = generation != found.generation;
+    let update = sqlx::query!(
+        r#"/* session.session.rotate */
+        UPDATE write.sessions
+        SET generation = CASE WHEN $2 THEN generation ELSE $3 END,
+            expires_at = CASE WHEN $2 THEN expires_at ELSE $4 END,
+            ended = $2
+        WHERE id = $1"#,
+        session,
+        stolen,
+        issued.generation,
+        expires_at
+    );
+    named("session.session.rotate", update.execute(&mut *transaction)).await?;
+    if !stolen && let Some(earlier) = claim(&mut transaction, key, &issued).await? {
+        return Ok(earlier);
+    }
+    transaction.commit().await?;
+    if stolen {
+        tracing::warn!(%session, "a used refresh token came again; its session has ended");
+        return Err(SessionError::DeadToken);
+    }
+    Ok(issued)
+}
+
+/// Takes the key for this answer, or finds the answer that has it. Without a key, neither.
+async fn claim(
+    connection: &mut PgConnection,
+    key: Option<&IdempotencyKey>,
+    issued: &Issued,
+) -> Result<Option<Issued>, SessionError> {
+    let Some(used) = key else { return Ok(None) };
+    let answer = serde_json::to_value(issued).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let insert = sqlx::query!(
+        r#"/* session.answer.store */
+        INSERT INTO write.idempotency (account_id, key, fingerprint, answer) VALUES ($1, $2, $3, $4)
+        ON CONFLICT ON CONSTRAINT idempotency_pkey DO NOTHING"#,
+        issued.account,
+        used.key,
+        &used.fingerprint[..],
+        answer
+    );
+    let inserted = named("session.answer.store", insert.execute(&mut *connection)).await?;
+    if inserted.rows_affected() == 1 {
+        return Ok(None);
+    }
+    find(connection, key, issued.account).await
+}
+
+/// The answer that was given to the key.
+async fn find(
+    connection: &mut PgConnection,
+    key: Option<&IdempotencyKey>,
+    account: Uuid,
+) -> Result<Option<Issued>, SessionError> {
+    let Some(key) = key else { return Ok(None) };
+    let select = sqlx::query!(
+        r#"/* session.answer.read */
+        SELECT fingerprint, answer FROM write.idempotency WHERE account_id = $1 AND key = $2"#,
+        account,
+        key.key
+    );
+    let Some(row) = named("session.answer.read", select.fetch_optional(connection)).await? else {
+        return Ok(None);
+    };
+    if row.fingerprint != key.fingerprint {
+        return Err(SessionError::KeyReused);
+    }
+    let earlier: Issued =
+        serde_json::from_value(row.answer).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    Ok(Some(Issued { replayed: true, ..earlier }))
+}
+
+/// Deletes up to `limit` sessions that nobody can continue. Returns how many.
+pub async fn delete_expired(pool: &PgPool, now: DateTime<Utc>, limit: i64) -> sqlx::Result<u64> {
+    let delete = sqlx::query!(
+        r#"/* session.expired.delete */
+        DELETE FROM write.sessions
+        WHERE id IN (SELECT id FROM write.sessions WHERE expires_at < $1 LIMIT $2)"#,
+        now,
+        limit
+    );
+    Ok(named("session.expired.delete", delete.execute(pool)).await?.rows_affected())
+}

@@ -1,0 +1,358 @@
+//! The stream has what the log has, in its order, whatever happens to either.
+
+use std::{
+    collections::BTreeMap,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_nats::jetstream::{self, consumer, stream};
+use feedmill_events::{Partition, subject};
+use feedmill_service::{Health, nats};
+use futures::StreamExt;
+use sqlx::PgPool;
+use tokio::{sync::Notify, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use write_api::relay::Relay;
+
+use crate::harness::{Database, Folder, Nats, eventually};
+
+/// A relay in this process, and what it needs.
+struct Running {
+    appended: Arc<Notify>,
+    health: Health,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    async fn start(database: &Database, server: &Nats) -> Self {
+        let pool = PgPool::connect(&database.service_url()).await.unwrap();
+        let (appended, health, stop) = (Arc::new(Notify::new()), Health::new(), CancellationToken::new());
+        let nats = nats::connect(&server.url(), "test").await;
+        let relay = Relay { pool, nats, appended: Arc::clone(&appended), health: health.clone() };
+        Self { appended, health, stop: stop.clone(), task: tokio::spawn(relay.run(stop)) }
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap();
+    }
+}
+
+/// Appends events to the log, as a lane does.
+async fn append(pool: &PgPool, partition: i16, count: i64) {
+    let sql = "WITH moved AS (
+            UPDATE write.partitions SET head = head + $2 WHERE id = $1 RETURNING id, head - $2 AS before
+        )
+        INSERT INTO write.events (partition, seq, type, at, body)
+        SELECT id, before + n, 'post.created', now(), '\\x00'::bytea FROM moved, generate_series(1, $2) AS n";
+    sqlx::query(sql).bind(partition).bind(count).execute(pool).await.unwrap();
+}
+
+async fn head(pool: &PgPool) -> i64 {
+    sqlx::query_scalar("SELECT sum(head)::bigint FROM write.partitions").fetch_one(pool).await.unwrap()
+}
+
+/// The events of each partition, in the order in which the stream has them.
+async fn contents(server: &Nats) -> BTreeMap<Partition, Vec<i64>> {
+    let jetstream = jetstream::new(server.client().await);
+    let mut events: BTreeMap<Partition, Vec<i64>> = BTreeMap::new();
+    let Ok(stream) = jetstream.get_stream(subject::STREAM).await else { return events };
+    let mut left = stream.cached_info().state.messages;
+    let pull = consumer::pull::Config { ack_policy: consumer::AckPolicy::None, ..Default::default() };
+    let consumer = stream.create_consumer(pull).await.unwrap();
+    let mut messages = consumer.messages().await.unwrap();
+    while left > 0 {
+        let message = messages.next().await.unwrap().unwrap();
+        let id = message.headers.as_ref().unwrap().get(subject::MESSAGE_ID).unwrap();
+        let (partition, seq) = subject::parse_message_id(id.as_str()).unwrap();
+        assert_eq!(message.subject.as_str(), subject::events(partition));
+        events.entry(partition).or_default().push(seq);
+        left -= 1;
+    }
+    events
+}
+
+async fn stored(server: &Nats) -> u64 {
+    let jetstream = jetstream::new(server.client().await);
+    let stream = jetstream.get_stream(subject::STREAM).await;
+    stream.map_or(0, |stream| stream.cached_info().state.messages)
+}
+
+/// Waits until the stream has as many messages as the log has events, and then looks at each: every event
+/// once, and each partition's in order.
+async fn assert_equal(pool: &PgPool, server: &Nats, limit: Duration) {
+    eventually("the stream has the whole log", limit, || async {
+        stored(server).await >= head(pool).await as u64
+    })
+    .await;
+    let heads: Vec<(i16, i64)> =
+        sqlx::query_as("SELECT id, head FROM write.partitions WHERE head > 0").fetch_all(pool).await.unwrap();
+    let log: BTreeMap<_, Vec<i64>> = heads
+        .into_iter()
+        .map(|(id, head)| (Partition::try_from(id).unwrap(), (1..=head).collect()))
+        .collect();
+    assert_eq!(contents(server).await, log);
+}
+
+const SOON: Duration = Duration::from_secs(15);
+
+#[tokio::test]
+async fn the_stream_becomes_the_log() {
+    let (database, server) = (Database::new().await, Nats::start().await);
+    let pool = database.pool().await;
+    append(&pool, 3, 5_000).await;
+    append(&pool, 40, 700).await;
+    let relay = Running::start(&database, &server).await;
+    assert_equal(&pool, &server, SOON).await;
+    for partition in 0..64 {
+        append(&pool, partition, 1 + i64::from(partition)).await;
+    }
+    relay.appended.notify_one();
+    assert_equal(&pool, &server, SOON).await;
+    relay.stop().await;
+
+    // What is appended while nobody relays is there after the next start.
+    append(&pool, 3, 10).await;
+    append(&pool, 63, 1).await;
+    let relay = Running::start(&database, &server).await;
+    assert_equal(&pool, &server, SOON).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_committed_before_the_stop_is_published() {
+    let (database, server) = (Database::new().await, Nats::start().await);
+    let pool = database.pool().await;
+    append(&pool, 1, 1).await;
+    let relay = Running::start(&database, &server).await;
+    assert_equal(&pool, &server, SOON).await;
+    append(&pool, 1, 3_000).await;
+    relay.stop().await;
+    assert_eq!(stored(&server).await, 3_001);
+}
+
+#[tokio::test]
+async fn a_stream_that_was_deleted_is_filled_again() {
+    let (database, server) = (Database::new().await, Nats::start().await);
+    let pool = database.pool().await;
+    let relay = Running::start(&database, &server).await;
+    append(&pool, 3, 500).await;
+    append(&pool, 4, 500).await;
+    assert_equal(&pool, &server, SOON).await;
+    jetstream::new(server.client().await).delete_stream(subject::STREAM).await.unwrap();
+    // It is noticed even if nothing more is appended.
+    assert_equal(&pool, &server, SOON).await;
+    append(&pool, 3, 5).await;
+    assert_equal(&pool, &server, SOON).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn nats_may_come_late_and_lose_everything() {
+    let (database, mut server) = (Database::new().await, Nats::absent());
+    let pool = database.pool().await;
+    append(&pool, 9, 100).await;
+    let relay = Running::start(&database, &server).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    server.start_again().await;
+    assert_equal(&pool, &server, SOON).await;
+    server.kill();
+    server.wipe();
+    append(&pool, 10, 100).await;
+    relay.appended.notify_one();
+    server.start_again().await;
+    assert_equal(&pool, &server, SOON).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn killing_nats_under_load_loses_nothing_and_keeps_the_order() {
+    let (database, mut server) = (Database::new().await, Nats::start().await);
+    let pool = database.pool().await;
+    let relay = Running::start(&database, &server).await;
+    let (appended, writer_pool) = (Arc::clone(&relay.appended), pool.clone());
+    let writer = tokio::spawn(async move {
+        for round in 0..400 {
+            append(&writer_pool, round % 7, 50).await;
+            appended.notify_one();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        server.kill();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        server.start_again().await;
+    }
+    writer.await.unwrap();
+    assert_equal(&pool, &server, Duration::from_secs(30)).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn of_two_instances_one_leads_and_is_told_by_the_other() {
+    let (database, server) = (Database::new().await, Nats::start().await);
+    let pool = database.pool().await;
+    let first = Running::start(&database, &server).await;
+    append(&pool, 1, 1).await;
+    assert_equal(&pool, &server, SOON).await;
+    let second = Running::start(&database, &server).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(leaders(&pool).await.len(), 1);
+
+    // Twenty commits on the instance that does not lead, one after the other: with only the leader's look
+    // once a second this would take more than ten seconds.
+    let started = Instant::now();
+    for _ in 0..20 {
+        append(&pool, 2, 1).await;
+        second.appended.notify_one();
+        let want = head(&pool).await as u64;
+        eventually("the event arrives", SOON, || async { stored(&server).await == want }).await;
+    }
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+
+    // The leader's connection goes: one of the two leads again, within five seconds.
+    let before = leaders(&pool).await;
+    sqlx::query("SELECT pg_terminate_backend($1)").bind(before[0]).execute(&pool).await.unwrap();
+    let after = || async { leaders(&pool).await.iter().any(|leader| *leader != before[0]) };
+    eventually("somebody leads again", Duration::from_secs(5), after).await;
+    append(&pool, 2, 10).await;
+    assert_equal(&pool, &server, SOON).await;
+
+    first.stop().await;
+    eventually("the other leads", Duration::from_secs(5), || async { leaders(&pool).await.len() == 1 }).await;
+    append(&pool, 2, 10).await;
+    assert_equal(&pool, &server, SOON).await;
+    second.stop().await;
+}
+
+/// The PostgreSQL processes of whoever leads in this database.
+async fn leaders(pool: &PgPool) -> Vec<i32> {
+    let sql = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database =
+        (SELECT oid FROM pg_database WHERE datname = current_database())";
+    sqlx::query_scalar(sql).fetch_all(pool).await.unwrap()
+}
+
+/// The binary, as a process that can be stopped in its tracks.
+fn process(database: &Database, server: &Nats, folder: &Folder) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_write-api"))
+        .args(["--write-listen", "127.0.0.1:0", "--write-database-url", &database.service_url()])
+        .args(["--nats-url", &server.url(), "--auth-key-file"])
+        .arg(folder.path().join("key.pem"))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn signal(process: &Child, name: &str) {
+    let status = Command::new("kill").args([name, &process.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+#[tokio::test]
+async fn a_leader_that_hangs_is_replaced_and_does_no_harm_when_it_wakes() {
+    let (database, server, folder) = (Database::new().await, Nats::start().await, Folder::new());
+    let pool = database.pool().await;
+    let mut first = process(&database, &server, &folder);
+    append(&pool, 5, 100).await;
+    assert_equal(&pool, &server, SOON).await;
+    let hanging = leaders(&pool).await;
+    let second = Running::start(&database, &server).await;
+
+    signal(&first, "-STOP");
+    append(&pool, 5, 100).await;
+    append(&pool, 6, 100).await;
+    let after = || async { leaders(&pool).await.iter().any(|leader| !hanging.contains(leader)) };
+    eventually("the other leads", Duration::from_secs(6), after).await;
+    assert_equal(&pool, &server, SOON).await;
+
+    signal(&first, "-CONT");
+    for _ in 0..20 {
+        append(&pool, 5, 100).await;
+        second.appended.notify_one();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_equal(&pool, &server, SOON).await;
+    assert_eq!(leaders(&pool).await.len(), 1);
+    second.stop().await;
+    first.kill().unwrap();
+    first.wait().unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_that_an_operator_limited_stays_so_and_shows_where_the_log_is() {
+    let (database, server) = (Database::new().await, Nats::start().await);
+    let pool = database.pool().await;
+    let jetstream = jetstream::new(server.client().await);
+    let limited = stream::Config {
+        name: subject::STREAM.to_owned(),
+        subjects: vec![subject::ALL_EVENTS.to_owned()],
+        max_messages: 50,
+        ..Default::default()
+    };
+    jetstream.create_stream(limited).await.unwrap();
+    let relay = Running::start(&database, &server).await;
+    append(&pool, 1, 30).await;
+    let last = |partition: u8| {
+        let (jetstream, subject) =
+            (jetstream.clone(), subject::events(Partition::try_from(partition).unwrap()));
+        async move {
+            let stream = jetstream.get_stream(subject::STREAM).await.unwrap();
+            let message = stream.get_last_raw_message_by_subject(&subject).await.ok()?;
+            subject::parse_message_id(message.headers.get(subject::MESSAGE_ID)?.as_str()).map(|(_, seq)| seq)
+        }
+    };
+    eventually("partition 1 is there", SOON, || async { last(1).await == Some(30) }).await;
+    append(&pool, 2, 100).await;
+    eventually("partition 2 is there", SOON, || async { last(2).await == Some(100) }).await;
+    assert_eq!(last(1).await, None);
+    relay.stop().await;
+
+    // Whether partition 1 had gone out is no longer to be seen. Its last event comes again: whoever lacks
+    // something notices, and whoever doesn't skips it. Nothing else does.
+    append(&pool, 2, 5).await;
+    append(&pool, 7, 3).await;
+    let relay = Running::start(&database, &server).await;
+    eventually("partition 2 goes on", SOON, || async { last(2).await == Some(105) }).await;
+    eventually("partition 1 shows its head", SOON, || async { last(1).await == Some(30) }).await;
+    eventually("partition 7 shows its head", SOON, || async { last(7).await == Some(3) }).await;
+    let mut stream = jetstream.get_stream(subject::STREAM).await.unwrap();
+    let info = stream.info().await.unwrap();
+    assert_eq!(info.config.max_messages, 50);
+    assert_eq!(info.state.last_sequence, 30 + 100 + 5 + 1 + 1);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_ahead_of_the_log_stops_the_relay_and_says_why() {
+    let (database, server) = (Database::new().await, Nats::start().await);
+    let pool = database.pool().await;
+    append(&pool, 1, 10).await;
+    let relay = Running::start(&database, &server).await;
+    assert_equal(&pool, &server, SOON).await;
+    relay.stop().await;
+    // As after a restored backup.
+    sqlx::query("DELETE FROM write.events WHERE seq > 5").execute(&pool).await.unwrap();
+    sqlx::query("UPDATE write.partitions SET head = 5 WHERE id = 1").execute(&pool).await.unwrap();
+    append(&pool, 2, 10).await;
+    let relay = Running::start(&database, &server).await;
+    let app = || async {
+        let router = relay.health.router();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let served = tokio::spawn(async move { axum::serve(listener, router).await });
+        feedmill_service::telemetry::crypto();
+        let body = reqwest::get(format!("http://{address}/health/ready")).await.unwrap().text().await.unwrap();
+        served.abort();
+        body.contains("the database is older than the stream")
+    };
+    eventually("health says it", SOON, app).await;
+    assert_eq!(stored(&server).await, 10);
+    // Its operator decides for the database.
+    jetstream::new(server.client().await).delete_stream(subject::STREAM).await.unwrap();
+    assert_equal(&pool, &server, SOON).await;
+    relay.stop().await;
+}

@@ -1,0 +1,204 @@
+//! Passwords and refresh tokens.
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+use write_api::housekeeping;
+
+use crate::harness::{Api, Person, problem};
+
+async fn log_in(api: &Api, handle: &str, password: &str) -> Response {
+    api.post("/v1/sessions", json!({ "handle": handle, "password": password })).await
+}
+
+async fn refresh(api: &Api, token: &str) -> Response {
+    api.post("/v1/sessions/refresh", json!({ "refresh_token": token })).await
+}
+
+async fn tokens(response: Response) -> (String, String) {
+    assert_eq!(response.status(), 201);
+    assert_eq!(response.headers()["cache-control"], "no-store");
+    let body: Value = response.json().await.unwrap();
+    assert_eq!(body["token_type"], "Bearer");
+    assert_eq!(body["expires_in"], 900);
+    let text = |field: &str| body[field].as_str().unwrap().to_owned();
+    (text("access_token"), text("refresh_token"))
+}
+
+/// Whether an access token is good for a command.
+async fn works(api: &Api, token: &str) -> bool {
+    let request = api.request(Method::POST, "/v1/posts").bearer_auth(token).json(&json!({ "text": "hello" }));
+    request.send().await.unwrap().status() == 201
+}
+
+#[tokio::test]
+async fn a_session_lives_by_refreshing() {
+    let api = Api::start().await;
+    api.person("miller").await;
+    let (access, first) = tokens(log_in(&api, "Miller", "long enough").await).await;
+    assert!(works(&api, &access).await);
+    let (access, second) = tokens(refresh(&api, &first).await).await;
+    assert!(works(&api, &access).await);
+    assert_ne!(first, second);
+    let (_, third) = tokens(refresh(&api, &second).await).await;
+    tokens(refresh(&api, &third).await).await;
+}
+
+#[tokio::test]
+async fn a_used_refresh_token_ends_its_session_and_no_other() {
+    let api = Api::start().await;
+    api.person("miller").await;
+    let (_, other) = tokens(log_in(&api, "miller", "long enough").await).await;
+    let (_, first) = tokens(log_in(&api, "miller", "long enough").await).await;
+    let (_, second) = tokens(refresh(&api, &first).await).await;
+    let dead = (401, "dead_token".to_owned(), vec![]);
+    assert_eq!(problem(refresh(&api, &first).await).await, dead);
+    assert_eq!(problem(refresh(&api, &second).await).await, dead);
+    tokens(refresh(&api, &other).await).await;
+}
+
+#[tokio::test]
+async fn of_many_refreshes_at_once_one_wins() {
+    let api = Api::start().await;
+    api.person("miller").await;
+    let (_, token) = tokens(log_in(&api, "miller", "long enough").await).await;
+    let all = join_all((0..20).map(|_| refresh(&api, &token))).await;
+    assert_eq!(all.iter().filter(|response| response.status() == 201).count(), 1);
+    assert_eq!(all.iter().filter(|response| response.status() == 401).count(), 19);
+}
+
+#[tokio::test]
+async fn what_is_no_refresh_token_is_refused() {
+    let api = Api::start().await;
+    api.person("miller").await;
+    let (access, token) = tokens(log_in(&api, "miller", "long enough").await).await;
+    let dead = (401, "dead_token".to_owned(), vec![]);
+    for bad in ["", "x", &access, &token[1..], &"A".repeat(100_000), "ö"] {
+        assert_eq!(problem(refresh(&api, bad).await).await, dead, "{bad:.20}");
+    }
+    // A session whose time has passed, before and after it is cleared away.
+    let pool = api.database.pool().await;
+    sqlx::query("UPDATE write.sessions SET expires_at = now() - interval '1 second'")
+        .execute(&pool)
+        .await
+        .unwrap();
+    assert_eq!(problem(refresh(&api, &token).await).await, dead);
+    housekeeping::clean(&pool, chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::days(40_000)).await.unwrap();
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM write.sessions").fetch_one(&pool).await.unwrap();
+    assert_eq!(left, 0);
+    assert_eq!(problem(refresh(&api, &token).await).await, dead);
+}
+
+#[tokio::test]
+async fn whether_a_handle_exists_is_not_to_be_learned_by_logging_in() {
+    let api = Api::start().await;
+    api.person("miller").await;
+    let timed = |handle: &'static str| {
+        let api = &api;
+        async move {
+            let (mut least, mut bodies) = (Duration::MAX, Vec::new());
+            for _ in 0..6 {
+                let started = Instant::now();
+                let response = log_in(api, handle, "a wrong password").await;
+                least = least.min(started.elapsed());
+                bodies.push((response.status(), response.text().await.unwrap()));
+            }
+            (least, bodies)
+        }
+    };
+    let (known, nobody) = (timed("miller").await, timed("nobody").await);
+    assert_eq!(known.1, nobody.1);
+    assert_eq!(known.1[0].0, 401);
+    let ratio = known.0.as_secs_f64() / nobody.0.as_secs_f64();
+    assert!((0.6..1.6).contains(&ratio), "{known:?} and {nobody:?}");
+}
+
+#[tokio::test]
+async fn guessing_is_slow_and_hurts_nobody_else() {
+    let api = Api::start().await;
+    api.person("miller").await;
+    api.person("baker").await;
+    // The minute may turn once while we guess.
+    let mut refused = None;
+    for _ in 0..21 {
+        let response = log_in(&api, "miller", "a wrong password").await;
+        if response.status() == 429 {
+            refused = Some(response);
+            break;
+        }
+    }
+    let refused = refused.expect("guessing is not limited");
+    let wait: u64 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait));
+    assert_eq!(problem(refused).await.1, "too_many_attempts");
+    tokens(log_in(&api, "baker", "long enough").await).await;
+}
+
+#[tokio::test]
+async fn a_flood_of_passwords_is_refused_and_not_queued_for_ever() {
+    let api = Api::start().await;
+    let handles: Vec<String> = (0..400).map(|n| format!("nobody_{n}")).collect();
+    let started = Instant::now();
+    let all = join_all(handles.iter().map(|handle| log_in(&api, handle, "a wrong password"))).await;
+    let count = |status: u16| all.iter().filter(|response| response.status() == status).count();
+    assert!(count(503) > 0 && count(401) > 0 && count(401) + count(503) == 400);
+    assert!(started.elapsed() < Duration::from_secs(20));
+    // And afterwards all is as before.
+    api.person("miller").await;
+    tokens(log_in(&api, "miller", "long enough").await).await;
+}
+
+#[tokio::test]
+async fn a_key_brings_the_same_tokens_again() {
+    let mut api = Api::start().await;
+    let miller = api.person("miller").await.id;
+    let with_key = async |api: &Api, path: &str, key: &str, body: &Value| {
+        let request = api.request(Method::POST, path).header("Idempotency-Key", key);
+        request.json(body).send().await.unwrap()
+    };
+    let credentials = json!({ "handle": "miller", "password": "long enough" });
+    let first = with_key(&api, "/v1/sessions", "a", &credentials).await;
+    assert!(!first.headers().contains_key("idempotency-replayed"));
+    let first = tokens(first).await;
+
+    api.stop().await;
+    api.start_again(&[]).await;
+    let again = with_key(&api, "/v1/sessions", "a", &credentials).await;
+    assert_eq!(again.headers()["idempotency-replayed"], "true");
+    assert_eq!(tokens(again).await, first);
+    let wrong = json!({ "handle": "miller", "password": "a wrong password" });
+    assert_eq!(with_key(&api, "/v1/sessions", "a", &wrong).await.status(), 401);
+
+    let body = json!({ "refresh_token": first.1 });
+    let second = tokens(with_key(&api, "/v1/sessions/refresh", "b", &body).await).await;
+    let again = with_key(&api, "/v1/sessions/refresh", "b", &body).await;
+    assert_eq!(again.headers()["idempotency-replayed"], "true");
+    assert_eq!(tokens(again).await, second);
+    // The same key for something else.
+    let reused = with_key(&api, "/v1/sessions", "b", &credentials).await;
+    assert_eq!(problem(reused).await, (422, "idempotency_key_reused".to_owned(), vec![]));
+    // Many at once with one key are one.
+    let body = json!({ "refresh_token": second.1 });
+    let all = join_all((0..10).map(|_| with_key(&api, "/v1/sessions/refresh", "c", &body))).await;
+    let third = tokens(with_key(&api, "/v1/sessions/refresh", "c", &body).await).await;
+    for response in all {
+        assert_eq!(tokens(response).await, third);
+    }
+
+    // Commands and sessions of an account share its keys.
+    let person = Person { api: &api, id: miller, token: second.0.clone() };
+    let post = person.request(Method::POST, "/v1/posts").header("Idempotency-Key", "b");
+    let reused = post.json(&json!({ "text": "hello" })).send().await.unwrap();
+    assert_eq!(problem(reused).await.1, "idempotency_key_reused");
+
+    // Nothing of it is secret.
+    let pool = api.database.pool().await;
+    let kept: Vec<String> =
+        sqlx::query_scalar("SELECT answer::text FROM write.idempotency").fetch_all(&pool).await.unwrap();
+    assert!(!kept.is_empty());
+    for answer in kept {
+        assert!(!answer.contains(&first.1) && !answer.contains(&second.1) && !answer.contains(&second.0));
+    }
+}
