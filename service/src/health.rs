@@ -8,7 +8,7 @@ use std::{
 use axum::{Json, Router, http::StatusCode, routing::get};
 use serde_json::{Value, json};
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Ok,
     /// Worth saying, but the service does its work.
@@ -25,7 +25,8 @@ impl Health {
         Self::default()
     }
 
-    /// A part that the service cannot do without: an `Err` says why it is not ready. Changes are logged.
+    /// A part that the service cannot do without: an `Err` says why it is not ready. Changes
+    /// are logged, except the first state.
     pub fn set(&self, part: &'static str, state: Result<(), String>) {
         self.put(part, state.map_or_else(Part::NotReady, |()| Part::Ok));
     }
@@ -83,13 +84,11 @@ impl Health {
     fn put(&self, name: &'static str, part: Part) {
         let before = self.lock().insert(name, part.clone());
         match (before, part) {
-            (Some(Part::Degraded(_) | Part::NotReady(_)), Part::Ok) => {
-                tracing::info!(part = name, "ready again");
-            }
-            (None | Some(Part::Ok), Part::Degraded(reason) | Part::NotReady(reason)) => {
-                tracing::warn!(part = name, reason, "not ready");
-            }
-            _ => {}
+            (before, part) if before.as_ref() == Some(&part) => {}
+            (None, _) => {}
+            (Some(_), Part::Ok) => tracing::info!(part = name, "ready again"),
+            (Some(_), Part::Degraded(reason)) => tracing::warn!(part = name, reason, "degraded"),
+            (Some(_), Part::NotReady(reason)) => tracing::warn!(part = name, reason, "not ready"),
         }
     }
 

@@ -4,7 +4,7 @@
 //! - [`telemetry`]: logs, metrics and traces.
 //! - [`http`]: the server and its limits; [`extract`] and [`problem`] are how a request that does not fit
 //!   is answered.
-//! - [`tokens`]: who is asking.
+//! - [`tokens`]: who is asking; [`secret_file`]: the keys that an installation makes for itself.
 //! - [`health`]: whether the service is alive and ready.
 //! - [`shutdown`]: its end, in two stages.
 //! - [`sql`] and [`nats`]: connections that come back by themselves.
@@ -15,6 +15,7 @@ pub mod health;
 pub mod http;
 pub mod nats;
 pub mod problem;
+pub mod secret_file;
 pub mod shutdown;
 pub mod sql;
 pub mod telemetry;

@@ -101,6 +101,7 @@ async fn observe(request: Request, next: Next) -> Response {
         span.record("otel.status_code", "ERROR");
     }
     let took = start.elapsed();
+    tracing::debug!(parent: &span, seconds = took.as_secs_f64(), "answered");
     metrics::histogram!("http_request_duration_seconds", "method" => method, "route" => route.clone())
         .record(took);
     metrics::counter!(

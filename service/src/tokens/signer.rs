@@ -1,13 +1,6 @@
 //! The key of this installation: it signs our own tokens.
 
-use std::{
-    fs::OpenOptions,
-    io::{ErrorKind, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
@@ -23,6 +16,8 @@ use jsonwebtoken::{
 use serde::Serialize;
 use sha2::Sha256;
 use uuid::Uuid;
+
+use crate::secret_file;
 
 /// An Ed25519 key, and the issuer and audience that it signs for. Cheap to clone.
 #[derive(Clone)]
@@ -51,18 +46,12 @@ impl Signer {
     /// processes may do so at once: one makes it, all read it. Errors: a file that cannot be read or
     /// written, or is no such key.
     pub fn load_or_create(file: &Path, issuer: &str, audience: &str) -> anyhow::Result<Self> {
-        if !file.try_exists()? {
-            create(file).with_context(|| format!("cannot make the key file {}", file.display()))?;
-        }
-        let read = || -> anyhow::Result<Self> {
-            let mode = std::fs::metadata(file)?.permissions().mode();
-            if mode.trailing_zeros() < 6 {
-                // Not refused: some places mount secrets so.
-                tracing::warn!(file = %file.display(), "others may read the key file");
-            }
-            Self::from_pem(&std::fs::read_to_string(file)?, issuer, audience)
-        };
-        read().with_context(|| format!("cannot use the key file {}", file.display()))
+        let pem = secret_file::load_or_create(file, || {
+            let pem = pkcs8(rand::random()).to_pkcs8_pem(LineEnding::LF)?;
+            Ok(pem.to_string())
+        })?;
+        Self::from_pem(&pem, issuer, audience)
+            .with_context(|| format!("cannot use the key file {}", file.display()))
     }
 
     /// A key in PEM (PKCS #8), as `openssl genpkey -algorithm ed25519` makes it.
@@ -148,30 +137,5 @@ fn pkcs8(seed: [u8; 32]) -> KeypairBytes {
     KeypairBytes {
         secret_key: seed,
         public_key: None,
-    }
-}
-
-/// Writes a new key beside `file` and links it there, so that nobody ever reads half a key.
-fn create(file: &Path) -> anyhow::Result<()> {
-    let seed: [u8; 32] = rand::random();
-    let pem = pkcs8(seed).to_pkcs8_pem(LineEnding::LF)?;
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let mut temporary = file.as_os_str().to_owned();
-    temporary.push(format!(".{}", std::process::id()));
-    let mut handle = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)?;
-    handle.write_all(pem.as_bytes())?;
-    handle.sync_all()?;
-    let linked = std::fs::hard_link(&temporary, file);
-    std::fs::remove_file(&temporary)?;
-    match linked {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error.into()),
-        _ => Ok(()),
     }
 }

@@ -74,7 +74,10 @@ struct Key {
 
 #[derive(Deserialize)]
 struct Claims {
+    // Missing ones are refused by the validation, which says so better.
+    #[serde(default)]
     iss: String,
+    #[serde(default)]
     sub: String,
     preferred_username: Option<String>,
     name: Option<String>,

@@ -255,9 +255,9 @@ async fn http_2_is_spoken_as_well() {
 
 #[tokio::test]
 async fn requests_are_counted_by_route() {
-    let app = Router::new().route("/things/{id}", get(|| async { "thing" }));
+    let app = Router::new().route("/counted/{id}", get(|| async { "thing" }));
     let server = start(app, quick()).await;
-    for path in ["/things/1", "/things/2", "/elsewhere"] {
+    for path in ["/counted/1", "/counted/2", "/elsewhere"] {
         server.get(path).await;
     }
     let response = server.get("/metrics").await;
@@ -267,8 +267,8 @@ async fn requests_are_counted_by_route() {
     );
     let text = response.text().await.unwrap();
     for line in [
-        r#"http_requests_total{method="GET",route="/things/{id}",status="200"} 2"#,
-        r#"http_request_duration_seconds_bucket{method="GET",route="/things/{id}",le="+Inf"} 2"#,
+        r#"http_requests_total{method="GET",route="/counted/{id}",status="200"} 2"#,
+        r#"http_request_duration_seconds_bucket{method="GET",route="/counted/{id}",le="+Inf"} 2"#,
         r#"route="unmatched",status="404"}"#,
         "http_connections",
     ] {

@@ -4,6 +4,7 @@
 mod extract;
 mod health;
 mod http;
+mod nats;
 mod shutdown;
 mod sql;
 mod support;

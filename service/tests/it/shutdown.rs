@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use axum::{Router, routing::get};
-use feedmill_service::HttpArgs;
+use feedmill_service::{HttpArgs, Shutdown};
 use tokio::{
     net::TcpStream,
     time::{sleep, timeout},
@@ -73,4 +73,20 @@ async fn hard_cuts_what_is_left() {
         .unwrap()
         .unwrap();
     assert!(request.await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn a_signal_is_soft_and_the_grace_is_finite() {
+    let shutdown = Shutdown::on_signals(Duration::from_millis(300)).unwrap();
+    let kill = std::process::Command::new("kill")
+        .arg(std::process::id().to_string())
+        .status();
+    assert!(kill.unwrap().success());
+    timeout(Duration::from_secs(2), shutdown.soft.cancelled())
+        .await
+        .unwrap();
+    assert!(!shutdown.hard.is_cancelled());
+    timeout(Duration::from_secs(2), shutdown.hard.cancelled())
+        .await
+        .unwrap();
 }

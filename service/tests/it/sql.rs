@@ -84,12 +84,12 @@ async fn a_statement_that_was_cancelled_leaves_its_connection_sound() {
         assert_eq!(one(&pool).await.unwrap(), 1);
     }
     let mut transaction = pool.begin().await.unwrap();
-    let slow =
-        sqlx::query("CREATE TEMPORARY TABLE x AS SELECT pg_sleep(0.05)").execute(&mut *transaction);
+    let slow = sqlx::query("CREATE TEMPORARY TABLE abandoned AS SELECT 1 FROM pg_sleep(0.05)")
+        .execute(&mut *transaction);
     assert!(timeout(Duration::from_millis(10), slow).await.is_err());
     drop(transaction);
     let left: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM pg_class WHERE relname = 'x' AND relpersistence = 't'",
+        "SELECT count(*) FROM pg_class WHERE relname = 'abandoned' AND relpersistence = 't'",
     )
     .fetch_one(&pool)
     .await
