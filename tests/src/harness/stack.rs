@@ -65,11 +65,12 @@ impl Stack {
         self.client_at(0)
     }
 
-    /// A client without a token, at the instances of this index (counted round).
+    /// A client without a token, at the instances of this index (counted round), if there are any.
     pub fn client_at(&self, index: usize) -> Client {
+        let at = |urls: &[String]| urls.get(index % urls.len().max(1)).cloned();
         Client::new(
-            &self.write[index % self.write.len()],
-            &self.read[index % self.read.len()],
+            &at(&self.write).unwrap_or_default(),
+            &at(&self.read).unwrap_or_default(),
         )
     }
 

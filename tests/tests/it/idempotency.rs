@@ -15,6 +15,8 @@ use crate::scene::{Command, Scene, assert_problem};
 async fn a_key_brings_the_first_answer_back() {
     let mut world = World::start(Plan {
         write: 2,
+        projectors: 0,
+        read: 0,
         ..Plan::default()
     })
     .await;

@@ -1,0 +1,72 @@
+//! Limits, cursors, periods and dates.
+
+use feedmill_tests::client::Client;
+
+use super::assert_field;
+use crate::scene::Scene;
+
+pub async fn do_not_fit(scene: &Scene, alice: &Client) {
+    for path in scene.lists() {
+        for limit in [
+            "0",
+            "1000",
+            "101",
+            "-1",
+            "1.5",
+            "ten",
+            "",
+            "99999999999999999999",
+        ] {
+            let path = format!("{path}?limit={limit}");
+            assert_field(&alice.get(&path).await, "limit", &path);
+        }
+        for cursor in [
+            "x",
+            "AAAA",
+            "%00",
+            "%FF%FE",
+            "..%2F..",
+            "é",
+            "'--",
+            &"A".repeat(5_000),
+        ] {
+            let path = format!("{path}?cursor={cursor}");
+            assert_field(
+                &alice.get(&path).await,
+                "cursor",
+                &path[..path.len().min(100)],
+            );
+        }
+        let path = format!("{path}?colour=red");
+        let answer = alice.get(&path).await;
+        assert!(
+            [200, 422].contains(&answer.status.as_u16()),
+            "{path}: {answer:?}"
+        );
+    }
+    for (query, field) in [
+        ("period=month&date=2026-01-01", "period"),
+        ("period=&date=2026-01-01", "period"),
+        ("date=2026-01-01", "period"),
+        ("period=day&date=2026-13-01", "date"),
+        ("period=day&date=2026-02-30", "date"),
+        ("period=day&date=yesterday", "date"),
+        ("period=day&date=", "date"),
+        ("period=day&date=99999-01-01", "date"),
+        ("period=week&date=-9999-01-01", "date"),
+    ] {
+        let path = format!("/v1/digest?{query}");
+        assert_field(&alice.get(&path).await, field, &path);
+    }
+    for query in [
+        "period=week&date=9999-12-31",
+        "period=week&date=0001-01-01",
+        "period=day&date=1969-12-31",
+    ] {
+        let answer = alice.get(&format!("/v1/digest?{query}")).await;
+        assert!(
+            [200, 422].contains(&answer.status.as_u16()),
+            "{query}: {answer:?}"
+        );
+    }
+}
