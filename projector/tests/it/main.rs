@@ -1,0 +1,10 @@
+//! Needs real servers: `TEST_DATABASE_URL`, a PostgreSQL superuser (each test makes its own database), and
+//! `NATS_SERVER_BIN`, a nats-server binary (each test that needs one starts its own).
+
+mod definitions;
+mod interference;
+mod load;
+mod poison;
+mod schema;
+mod stream;
+mod support;

@@ -1,0 +1,48 @@
+//! Workers at work.
+
+use feedmill_events::Partition;
+use feedmill_service::{Health, Shutdown, nats};
+use projector::{
+    projection::{Context, Projection},
+    worker::{Job, Worker},
+};
+use tokio::task::JoinHandle;
+
+use super::database::Database;
+
+pub struct Running {
+    pub health: Health,
+    shutdown: Shutdown,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    pub async fn start(
+        projection: &'static Projection,
+        context: Context,
+        database: &Database,
+        nats_url: &str,
+    ) -> Self {
+        let (health, shutdown) = (Health::new(), Shutdown::new());
+        let worker = Worker::new(Job {
+            projection,
+            context,
+            owned: Partition::all().collect(),
+            pool: database.pool(projection),
+            nats: nats::connect(nats_url, "projector").await,
+            health: health.clone(),
+            shutdown: shutdown.clone(),
+        });
+        Self {
+            health,
+            shutdown,
+            task: tokio::spawn(worker.run()),
+        }
+    }
+
+    /// Ends it as SIGTERM does.
+    pub async fn stop(self) {
+        self.shutdown.soft.cancel();
+        self.task.await.unwrap();
+    }
+}
