@@ -14,7 +14,7 @@ static BOOKS_MIGRATIONS: &[Migration] = &[Migration {
 }];
 
 /// Held while schemas are made, so that instances which start together do not do it twice.
-const LOCK: i64 = 0x6665_6564_6d69_6c6c; // "feedmill"
+const LOCK: i64 = 0x6665_6564_7461_626c; // "feedtabl"; the relay's lease has another
 
 /// Makes what is missing of the books' and these projections' schemas, all or nothing.
 pub async fn prepare(pool: &PgPool, projections: &[&Projection]) -> sqlx::Result<()> {
