@@ -117,7 +117,9 @@ fn create(file: &Path) -> anyhow::Result<()> {
         fs::create_dir_all(folder)?;
     }
     let key: [u8; 32] = rand::random();
-    let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let text = key
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     let mut beside = file.as_os_str().to_owned();
     beside.push(format!(".{}", std::process::id()));
     let mut handle = OpenOptions::new()

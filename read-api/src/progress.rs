@@ -24,7 +24,7 @@ use tokio::{
 
 use crate::query::checkpoint;
 
-/// Between two looks at the checkpoints while somebody waits.
+/// Between two looks at the checkpoints while somebody waits; never less.
 const LOOK: Duration = Duration::from_millis(30);
 
 /// Between two looks while nobody does: for the health of the database, and a belt to the announcements.
@@ -196,11 +196,14 @@ impl Progress {
                 }
                 Err(error) => health.set("database", Err(error.to_string())),
             }
-            if self.0.waiting.load(Ordering::Relaxed) > 0 {
-                sleep(LOOK).await;
-            } else {
-                let _ = timeout(IDLE_LOOK, self.0.look_now.notified()).await;
-            }
+            sleep(LOOK).await;
+            let _ = timeout(IDLE_LOOK, self.somebody_waits()).await;
+        }
+    }
+
+    async fn somebody_waits(&self) {
+        while self.0.waiting.load(Ordering::Relaxed) == 0 {
+            self.0.look_now.notified().await;
         }
     }
 

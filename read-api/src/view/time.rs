@@ -3,8 +3,6 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serializer;
 
-// serde hands the field over by reference.
-#[expect(clippy::trivially_copy_pass_by_ref)]
 pub fn serialize<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }

@@ -25,7 +25,7 @@ const PATHS: [&str; 11] = [
 async fn nothing_is_answered_without_a_valid_token() {
     let app = App::start().await;
     let me = app.account(1).await;
-    let ttl = Duration::from_secs(600);
+    let ttl = Duration::from_mins(10);
     let other = |seed, issuer, audience| Signer::new([seed; 32], issuer, audience).unwrap();
     let good = app.token(me);
     let (head, rest) = good.split_once('.').unwrap();

@@ -128,7 +128,7 @@ impl App {
 
     pub fn token(&self, account: Uuid) -> String {
         self.signer
-            .sign(account, Duration::from_secs(600), now())
+            .sign(account, Duration::from_mins(10), now())
             .unwrap()
     }
 
@@ -301,12 +301,13 @@ async fn lay_tables(pool: &PgPool) {
         for file in files {
             script += &std::fs::read_to_string(file).unwrap();
         }
-        script += &format!(
-            "; GRANT USAGE ON SCHEMA {schema} TO feedmill_read; \
+        let rights = format!(
+            "GRANT USAGE ON SCHEMA {schema} TO feedmill_read; \
              GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO feedmill_read; \
              SET search_path = {}",
             read_api::state::SEARCH_PATH
         );
+        let script = [script, rights].join(";\n");
         pool.execute(AssertSqlSafe(script)).await.unwrap();
     }
 }

@@ -1,6 +1,7 @@
 //! The read API over HTTP, against a real PostgreSQL whose read tables the tests fill themselves.
 //!
 //! Needs `TEST_DATABASE_URL`: a server on which databases and roles may be made. Each test has its own.
+#![allow(clippy::unwrap_used)]
 
 mod access;
 mod app;
