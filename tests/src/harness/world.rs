@@ -1,9 +1,11 @@
 //! A Feedmill that lives as long as its `World`.
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::Write,
     net::TcpListener,
     ops::Deref,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -61,7 +63,13 @@ impl World {
         nats.ready().await;
         let key_file = folder.0.join("auth.pem");
         let pem = Signer::new_key();
-        fs::write(&key_file, &pem).expect("the key file");
+        File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&key_file)
+            .and_then(|mut file| file.write_all(pem.as_bytes()))
+            .expect("the key file");
 
         let mut environment = vec![
             ("DATABASE_URL".to_owned(), database.owner_url()),
