@@ -75,6 +75,9 @@ pub async fn pool(
                 IDLE_IN_TRANSACTION_TIMEOUT,
             ),
             ("timezone", "UTC"),
+            // Statements take milliseconds here. Compiling one takes a hundred, and the planner's guesses
+            // about tables that have no statistics yet are enough to make it do so.
+            ("jit", "off"),
         ]);
     if let Some(search_path) = search_path {
         options = options.options([("search_path", search_path)]);
