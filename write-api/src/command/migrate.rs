@@ -1,7 +1,10 @@
+use std::str::FromStr;
+
 use anyhow::Context;
 use sqlx::{
-    Connection, PgConnection,
+    ConnectOptions,
     migrate::{Migrate, Migrator},
+    postgres::PgConnectOptions,
 };
 
 use crate::config::Config;
@@ -12,7 +15,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/write");
 /// for each other.
 pub async fn migrate(config: &Config) -> anyhow::Result<()> {
     let url = config.database_url.as_deref().context("DATABASE_URL is not set: where is PostgreSQL?")?;
-    let mut connection = PgConnection::connect(url).await.context("cannot connect to PostgreSQL")?;
+    // The server would otherwise tell, as a notice, of all that is there already.
+    let options = PgConnectOptions::from_str(url)?.options([("client_min_messages", "warning")]);
+    let mut connection = options.connect().await.context("cannot connect to PostgreSQL")?;
     let table = &*MIGRATIONS.table_name;
     connection.ensure_migrations_table(table).await?;
     let before = connection.list_applied_migrations(table).await?;

@@ -44,8 +44,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens, waits for PostgreSQL, and serves from then on. NATS may come later. Errors: a port that is
-    /// taken, settings that cannot work, a database without the schema.
+    /// Listens and serves. PostgreSQL may come later, and commands are refused until it does; so may NATS, which
+    /// no command needs. Errors: a port that is taken, settings that cannot work, a database without the schema.
     pub async fn start(config: Config, shutdown: Shutdown) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(config.write_listen)
             .await
@@ -53,7 +53,9 @@ impl Server {
         let address = listener.local_addr()?;
         let health = Health::new();
         let pool = sql::pool(config.write_database_url()?, APPLICATION, POOL, None).await?;
-        wait_for_log(&pool).await?;
+        if !has_log(&pool).await? {
+            health.set("database", Err("PostgreSQL does not answer".to_owned()));
+        }
 
         let clock = Arc::new(Clock::default());
         let (verifier, local) = identity(&config, &pool, &health, &shutdown)?;
@@ -116,40 +118,46 @@ fn identity(
     Ok((Verifier::of(&signer), Some(local)))
 }
 
-/// Waits until PostgreSQL answers, and makes sure that it has the log.
-async fn wait_for_log(pool: &PgPool) -> anyhow::Result<()> {
-    loop {
-        let count = sqlx::query_scalar!(
-            r#"/* log.partitions.count */ SELECT count(*) AS "count!" FROM write.partitions"#
-        );
-        match sql::named("log.partitions.count", count.fetch_one(pool)).await {
-            Ok(count) if count == i64::from(PARTITIONS) => return Ok(()),
-            Ok(count) => bail!("the log has {count} partitions and must have {PARTITIONS}"),
-            // 3F000 and 42P01: no such schema or table. 42501: no right to it. 28…: not let in.
-            Err(sqlx::Error::Database(error))
-                if error.code().is_some_and(|code| code.starts_with("28") || code == "42501") =>
-            {
-                bail!("PostgreSQL refuses WRITE_DATABASE_URL: {error}");
-            }
-            Err(sqlx::Error::Database(error))
-                if error.code().is_some_and(|code| code == "3F000" || code == "42P01") =>
-            {
-                bail!("the database has no log yet: run `write-api migrate` first ({error})");
-            }
-            Err(error) => {
-                tracing::warn!(%error, "waiting for PostgreSQL");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
+/// Makes sure that the database has the log. Err: it answers, and what is wrong with it does not pass by itself.
+/// Ok(false): it does not answer, or not now.
+async fn has_log(pool: &PgPool) -> anyhow::Result<bool> {
+    let count =
+        sqlx::query_scalar!(r#"/* log.partitions.count */ SELECT count(*) AS "count!" FROM write.partitions"#);
+    let error = match sql::named("log.partitions.count", count.fetch_one(pool)).await {
+        Ok(count) if count == i64::from(PARTITIONS) => return Ok(true),
+        Ok(count) => bail!("the log has {count} partitions and must have {PARTITIONS}"),
+        Err(error) => error,
+    };
+    match error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() {
+        // No such schema; no such table.
+        Some("3F000" | "42P01") => {
+            bail!("the database has no log yet: run `write-api migrate` first ({error})")
         }
+        // No such database; no right to the table; not let in at all.
+        Some("3D000" | "42501" | "28000" | "28P01") => {
+            bail!("PostgreSQL refuses WRITE_DATABASE_URL: {error}")
+        }
+        _ => Ok(false),
     }
 }
 
 /// Keeps `/health/ready` true: without PostgreSQL nothing works, without NATS everything does, only later.
 async fn watch(pool: PgPool, nats: async_nats::Client, health: Health) {
+    let mut known = false;
     loop {
-        let answer = sqlx::query_scalar!(r#"/* health.database.ask */ SELECT 1 AS "one!""#);
-        let database = sql::named("health.database.ask", answer.fetch_one(&pool)).await;
-        health.set("database", database.map(|_| ()).map_err(|error| error.to_string()));
+        let database = if known {
+            let ask = sqlx::query_scalar!(r#"/* health.database.ask */ SELECT 1 AS "one!""#);
+            let answer = sql::named("health.database.ask", ask.fetch_one(&pool)).await;
+            answer.map(|_| ()).map_err(|error| error.to_string())
+        } else {
+            match has_log(&pool).await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err("PostgreSQL does not answer".to_owned()),
+                Err(error) => Err(error.to_string()),
+            }
+        };
+        known |= database.is_ok();
+        health.set("database", database);
         let connected = nats.connection_state() == NatsState::Connected;
         health.note("nats", if connected { Ok(()) } else { Err("not connected".to_owned()) });
         tokio::time::sleep(LOOK_EVERY).await;

@@ -23,6 +23,9 @@ use super::{
 /// How many messages may be under way. More gain nothing: 109,000 a second are acknowledged with these.
 const IN_FLIGHT: usize = 2_000;
 
+/// And how many bytes of them, so that large events take no more memory than small ones.
+const BYTES_IN_FLIGHT: usize = 8 << 20;
+
 /// How long JetStream may take to answer. It answers in milliseconds, or not at all.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -37,6 +40,7 @@ pub enum WindowError {
 struct UnderWay {
     partition: usize,
     seq: i64,
+    bytes: usize,
     ack: BoxFuture<'static, Result<PublishAck, PublishError>>,
 }
 
@@ -47,6 +51,7 @@ pub struct Window {
     /// Up to where each partition was acknowledged.
     acknowledged: Places,
     under_way: VecDeque<UnderWay>,
+    bytes: usize,
 }
 
 /// A context for one stretch of publishing. Not for longer: what is abandoned when a stretch fails holds its
@@ -61,14 +66,15 @@ impl Window {
             jetstream,
             expected: end.last_sequence,
             acknowledged: end.published,
-            under_way: VecDeque::with_capacity(IN_FLIGHT),
+            under_way: VecDeque::new(),
+            bytes: 0,
         }
     }
 
     /// Publishes the event that follows all that was published before; waits when too many are under way.
     pub async fn publish(&mut self, entry: Entry) -> Result<(), WindowError> {
         while self.take_ready()? {}
-        while self.under_way.len() >= IN_FLIGHT {
+        while self.under_way.len() >= IN_FLIGHT || self.bytes >= BYTES_IN_FLIGHT {
             self.next_ack().await?;
         }
         let Ok(partition) = Partition::try_from(entry.partition) else { return Ok(()) };
@@ -79,12 +85,14 @@ impl Window {
         if let Some(trace) = entry.trace {
             headers.insert(subject::TRACEPARENT, trace);
         }
+        let bytes = entry.body.len();
         let published =
             self.jetstream.publish_with_headers(subject::events(partition), headers, entry.body.into());
         let ack = timeout(PATIENCE, published).await.map_err(|_| WindowError::Stuck)??;
         self.expected += 1;
+        self.bytes += bytes;
         let partition = usize::from(partition.number());
-        self.under_way.push_back(UnderWay { partition, seq: entry.seq, ack: ack.into_future() });
+        self.under_way.push_back(UnderWay { partition, seq: entry.seq, bytes, ack: ack.into_future() });
         Ok(())
     }
 
@@ -107,6 +115,7 @@ impl Window {
 
     fn settle(&mut self, answer: Result<PublishAck, PublishError>) -> Result<(), WindowError> {
         let settled = self.under_way.pop_front();
+        self.bytes -= settled.as_ref().map_or(0, |settled| settled.bytes);
         // A duplicate is in the stream too; but it takes no number, so what follows it is refused, and the
         // stream is asked again.
         answer?;

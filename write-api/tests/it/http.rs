@@ -219,3 +219,34 @@ async fn the_service_says_how_it_is() {
         assert!(metrics.contains(name), "{name} is not in\n{metrics}");
     }
 }
+
+#[tokio::test]
+async fn without_postgresql_it_starts_and_says_so() {
+    feedmill_service::telemetry::crypto();
+    let folder = crate::harness::Folder::new();
+    let key = folder.path().join("key.pem");
+    let config = crate::harness::config(&[
+        "--write-database-url",
+        "postgres://nobody@127.0.0.1:9/nothing",
+        "--auth-key-file",
+        key.to_str().unwrap(),
+    ]);
+    let signer = config.auth.signer().unwrap();
+    let shutdown = feedmill_service::Shutdown::new();
+    let server = write_api::command::Server::start(config, shutdown.clone()).await.unwrap();
+    let url = |path: &str| format!("http://{}{path}", server.address());
+    let ready = reqwest::get(url("/health/ready")).await.unwrap();
+    let ready = json_of(ready, 503).await;
+    assert_eq!(ready["parts"]["database"], "PostgreSQL does not answer");
+    assert_eq!(reqwest::get(url("/health/live")).await.unwrap().status(), 200);
+    let now = write_api::domain::Clock::default().now().at();
+    let token = signer.sign(Uuid::from_u128(1), std::time::Duration::from_mins(1), now).unwrap();
+    let client = reqwest::Client::new();
+    let post = client.post(url("/v1/posts")).bearer_auth(token).json(&json!({ "text": "a" }));
+    assert_eq!(problem(post.send().await.unwrap()).await.1, "database_unavailable");
+    let credentials = json!({ "handle": "miller", "password": "long enough" });
+    let session = client.post(url("/v1/sessions")).json(&credentials).send().await.unwrap();
+    assert_eq!(problem(session).await.1, "database_unavailable");
+    shutdown.now();
+    server.join().await.unwrap();
+}
