@@ -79,7 +79,11 @@ async fn a_key_brings_the_first_answer_back() {
         };
         let answer = send(&alice, &other, &key).await;
         assert_problem(&answer, 422, &format!("{key} with {other:?}"));
-        assert_eq!(answer.json()["code"], "idempotency_key_reused", "{answer:?}");
+        assert_eq!(
+            answer.json()["code"],
+            "idempotency_key_reused",
+            "{answer:?}"
+        );
     }
     assert_eq!(
         log::heads(&world.pool).await.expect("the heads"),

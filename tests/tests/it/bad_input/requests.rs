@@ -11,50 +11,33 @@ use crate::scene::{Scene, assert_problem};
 pub async fn bodies_do_not_fit(scene: &Scene, alice: &Client) {
     let huge = format!("{{\"text\": \"{}\"}}", "x".repeat(1 << 20));
     let deep = "[".repeat(100_000);
-    let raw: Vec<(&str, Vec<u8>, &str, u16)> = vec![
-        ("empty", Vec::new(), "application/json", 400),
-        (
-            "broken off",
-            b"{\"text\": \"a".to_vec(),
-            "application/json",
-            400,
-        ),
-        (
-            "two of them",
-            b"{\"text\": \"a\"}{}".to_vec(),
-            "application/json",
-            400,
-        ),
-        (
-            "not UTF-8",
-            b"{\"text\": \"\xff\xfe\"}".to_vec(),
-            "application/json",
-            400,
-        ),
+    let json = "application/json";
+    let text = br#"{"text": "a"}"#.as_slice();
+    // Of two things that are wrong with a body, either may be told.
+    let raw: [(&str, &[u8], &str, &[u16]); 13] = [
+        ("empty", b"", json, &[400]),
+        ("broken off", b"{", json, &[400]),
+        ("two of them", br#"{"text": "a"}{}"#, json, &[400, 422]),
+        ("not UTF-8", b"{\"text\": \"\xff\xfe\"}", json, &[400]),
         (
             "half a surrogate",
-            b"{\"text\": \"\\ud800\"}".to_vec(),
-            "application/json",
-            400,
+            br#"{"text": "\ud800"}"#,
+            json,
+            &[400, 422],
         ),
-        ("nested deeply", deep.into_bytes(), "application/json", 400),
-        ("an array", b"[]".to_vec(), "application/json", 422),
-        ("a number", b"1e999".to_vec(), "application/json", 400),
-        ("null", b"null".to_vec(), "application/json", 422),
-        ("over 1 MiB", huge.into_bytes(), "application/json", 413),
+        ("nested deeply", deep.as_bytes(), json, &[400, 422]),
+        ("an array", b"[]", json, &[422]),
+        ("a number", b"1e999", json, &[400, 422]),
+        ("null", b"null", json, &[422]),
+        ("over 1 MiB", huge.as_bytes(), json, &[413]),
         (
             "a form",
-            b"text=a".to_vec(),
+            b"text=a",
             "application/x-www-form-urlencoded",
-            415,
+            &[415],
         ),
-        (
-            "plain text",
-            b"{\"text\": \"a\"}".to_vec(),
-            "text/plain",
-            415,
-        ),
-        ("no content type", b"{\"text\": \"a\"}".to_vec(), "", 415),
+        ("plain text", text, "text/plain", &[415]),
+        ("no content type", text, "", &[415]),
     ];
     let mut commands = scene.commands();
     commands.retain(|command| command.body.is_some());
@@ -65,19 +48,16 @@ pub async fn bodies_do_not_fit(scene: &Scene, alice: &Client) {
         .map(|command| (command.method, command.path))
         .chain(open)
     {
-        for (what, body, content_type, status) in &raw {
-            let mut request = alice.request(method.clone(), &path).body(body.clone());
+        for (what, body, content_type, statuses) in raw {
+            let mut request = alice.request(method.clone(), &path).body(body.to_vec());
             if !content_type.is_empty() {
-                request = request.header("content-type", *content_type);
+                request = request.header("content-type", content_type);
             }
             let answer = alice.send(request).await;
-            // Which of the two a number too large is depends on the parser.
-            let number = *what == "a number" && answer.status == 422;
-            assert_problem(
-                &answer,
-                if number { 422 } else { *status },
-                &format!("{method} {path}: {what}"),
-            );
+            let status = answer.status.as_u16();
+            let context = format!("{method} {path}: {what}");
+            assert!(statuses.contains(&status), "{context}: {answer:?}");
+            assert_problem(&answer, status, &context);
         }
     }
 }
