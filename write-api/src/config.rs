@@ -92,7 +92,9 @@ pub struct AuthArgs {
 
 impl Config {
     pub fn write_database_url(&self) -> anyhow::Result<&str> {
-        self.write_database_url.as_deref().context("WRITE_DATABASE_URL is not set: where is PostgreSQL?")
+        self.write_database_url
+            .as_deref()
+            .context("WRITE_DATABASE_URL is not set: where is PostgreSQL?")
     }
 }
 
@@ -108,6 +110,10 @@ impl AuthArgs {
 
     /// What tokens of somebody else's identity provider must say.
     pub fn external_trust(&self) -> Trust {
-        Trust { issuer: self.auth_issuer.clone(), audience: self.auth_audience.clone(), external: true }
+        Trust {
+            issuer: self.auth_issuer.clone(),
+            audience: self.auth_audience.clone(),
+            external: true,
+        }
     }
 }

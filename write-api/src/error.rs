@@ -34,9 +34,11 @@ impl From<Rejection> for Problem {
     fn from(rejection: Rejection) -> Self {
         let detail = rejection.to_string();
         match rejection {
-            Rejection::UnknownActor => {
-                Self::new(StatusCode::UNAUTHORIZED, "unknown_account", "the token's account does not exist")
-            }
+            Rejection::UnknownActor => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "unknown_account",
+                "the token's account does not exist",
+            ),
             Rejection::NotFound { thing, field } => {
                 let what = match thing {
                     Thing::Account => "account",
@@ -45,15 +47,21 @@ impl From<Rejection> for Problem {
                     Thing::Message => "message",
                 };
                 let message = format!("there is no such {what}");
-                let errors = field.map(|field| FieldError::new(field, &message)).into_iter().collect();
+                let errors = field
+                    .map(|field| FieldError::new(field, &message))
+                    .into_iter()
+                    .collect();
                 Self::not_found(message).with_errors(errors)
             }
             Rejection::NotYours => Self::forbidden("not_yours", detail),
-            Rejection::HandleTaken => {
-                Self::conflict("handle_taken", &detail).with_errors(vec![FieldError::new("handle", detail)])
+            Rejection::HandleTaken => Self::conflict("handle_taken", &detail)
+                .with_errors(vec![FieldError::new("handle", detail)]),
+            Rejection::SelfFollow => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "self_follow", detail)
             }
-            Rejection::SelfFollow => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "self_follow", detail),
-            Rejection::NoOtherMember | Rejection::TooManyMembers(_) => Self::field("members", detail),
+            Rejection::NoOtherMember | Rejection::TooManyMembers(_) => {
+                Self::field("members", detail)
+            }
         }
     }
 }
@@ -61,14 +69,20 @@ impl From<Rejection> for Problem {
 impl From<SessionError> for Problem {
     fn from(error: SessionError) -> Self {
         match error {
-            SessionError::WrongCredentials => {
-                Self::new(StatusCode::UNAUTHORIZED, "wrong_credentials", error.to_string())
+            SessionError::WrongCredentials => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "wrong_credentials",
+                error.to_string(),
+            ),
+            SessionError::DeadToken => {
+                Self::new(StatusCode::UNAUTHORIZED, "dead_token", error.to_string())
             }
-            SessionError::DeadToken => Self::new(StatusCode::UNAUTHORIZED, "dead_token", error.to_string()),
-            SessionError::TooManyAttempts(wait) => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", error.to_string())
-                    .with_retry_after(wait)
-            }
+            SessionError::TooManyAttempts(wait) => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_attempts",
+                error.to_string(),
+            )
+            .with_retry_after(wait),
             SessionError::KeyReused => key_reused(),
             SessionError::Busy(busy) => busy.into(),
             SessionError::Signing(error) => Self::internal(error.as_ref()),
@@ -95,7 +109,8 @@ fn key_reused() -> Problem {
 }
 
 fn overloaded() -> Problem {
-    let mut problem = Problem::unavailable("too much is going on; nothing was changed, try again soon");
+    let mut problem =
+        Problem::unavailable("too much is going on; nothing was changed, try again soon");
     problem.code = "overloaded";
     problem
 }

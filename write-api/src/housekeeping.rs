@@ -61,5 +61,7 @@ async fn delete_answers(pool: &PgPool, before: DateTime<Utc>) -> sqlx::Result<u6
         before,
         PORTION
     );
-    Ok(named("idempotency.expired.delete", delete.execute(pool)).await?.rows_affected())
+    Ok(named("idempotency.expired.delete", delete.execute(pool))
+        .await?
+        .rows_affected())
 }

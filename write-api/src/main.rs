@@ -9,7 +9,9 @@ use write_api::{
 
 fn main() -> anyhow::Result<()> {
     let Cli { command, config } = Cli::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let _telemetry = telemetry::init("write-api", &config.telemetry)?;
         match command.unwrap_or(Command::Serve) {

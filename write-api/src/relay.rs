@@ -48,7 +48,9 @@ impl Relay {
         metrics::gauge!("relay_leader").set(0.0);
         metrics::gauge!("relay_lag_events").set(0.0);
         while !stop.is_cancelled() {
-            let Some(lease) = self.follow(&stop).await else { return };
+            let Some(lease) = self.follow(&stop).await else {
+                return;
+            };
             info!("this instance copies the log to JetStream now");
             metrics::gauge!("relay_leader").set(1.0);
             let lost = copy::lead(&self, lease, &stop).await;

@@ -20,7 +20,10 @@ pub fn router(app: App) -> Router {
         .route("/v1/posts", post(posts::create))
         .route("/v1/posts/{id}", delete(posts::remove))
         .route("/v1/posts/{id}/like", put(likes::add).delete(likes::remove))
-        .route("/v1/users/{id}/follow", put(follows::add).delete(follows::remove))
+        .route(
+            "/v1/users/{id}/follow",
+            put(follows::add).delete(follows::remove),
+        )
         .route("/v1/conversations", post(conversations::create))
         .route("/v1/conversations/{id}/messages", post(messages::create))
         .route("/v1/conversations/{id}/read", put(messages::mark_read))

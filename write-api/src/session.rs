@@ -79,7 +79,14 @@ pub struct Sessions {
 impl Sessions {
     pub fn new(pool: PgPool, signer: Signer, hasher: Arc<Hasher>, access_ttl: Duration) -> Self {
         let refresh = RefreshTokens::new(signer.derived_secret("refresh tokens"));
-        Self { pool, signer, hasher, refresh, attempts: Attempts::default(), access_ttl }
+        Self {
+            pool,
+            signer,
+            hasher,
+            refresh,
+            attempts: Attempts::default(),
+            access_ttl,
+        }
     }
 
     /// A session for whoever knows the password. Takes as long for a handle that does not exist.
@@ -90,11 +97,18 @@ impl Sessions {
         key: Option<&IdempotencyKey>,
         now: Moment,
     ) -> Result<Granted, SessionError> {
-        let attempt = self.attempts.begin(handle.as_str(), now.millis).map_err(SessionError::TooManyAttempts)?;
+        let attempt = self
+            .attempts
+            .begin(handle.as_str(), now.millis)
+            .map_err(SessionError::TooManyAttempts)?;
         let found = store::credentials(&self.pool, handle.as_str()).await?;
-        let (account, hash) = found.map_or((None, None), |found| (Some(found.account), Some(found.hash)));
+        let (account, hash) = found.map_or((None, None), |found| {
+            (Some(found.account), Some(found.hash))
+        });
         let right = self.hasher.verify(password, hash).await?;
-        let (Some(account), true) = (account, right) else { return Err(SessionError::WrongCredentials) };
+        let (Some(account), true) = (account, right) else {
+            return Err(SessionError::WrongCredentials);
+        };
         attempt.succeeded();
         let issued = store::open(&self.pool, account, key, now, now.at() + REFRESH_TTL).await?;
         self.grant(&issued)
@@ -110,7 +124,8 @@ impl Sessions {
     ) -> Result<Granted, SessionError> {
         let (session, generation) = self.refresh.read(token).ok_or(SessionError::DeadToken)?;
         let at = now.at();
-        let issued = store::rotate(&self.pool, session, generation, key, at, at + REFRESH_TTL).await?;
+        let issued =
+            store::rotate(&self.pool, session, generation, key, at, at + REFRESH_TTL).await?;
         self.grant(&issued)
     }
 
@@ -123,6 +138,9 @@ impl Sessions {
             expires_in: self.access_ttl.as_secs(),
             refresh_token: self.refresh.write(issued.session, issued.generation),
         };
-        Ok(Granted { tokens, replayed: issued.replayed })
+        Ok(Granted {
+            tokens,
+            replayed: issued.replayed,
+        })
     }
 }

@@ -46,7 +46,13 @@ pub struct Local {
 
 impl App {
     pub fn new(lanes: Lanes, verifier: Verifier, local: Option<Local>, clock: Arc<Clock>) -> Self {
-        Self(Arc::new(Inner { lanes, verifier, local, clock, known: Mutex::default() }))
+        Self(Arc::new(Inner {
+            lanes,
+            verifier,
+            local,
+            clock,
+            known: Mutex::default(),
+        }))
     }
 
     pub fn local(&self) -> Option<&Local> {
@@ -97,7 +103,16 @@ impl App {
     ) -> Result<Answer, Refusal> {
         let (name, started) = (command.name(), Instant::now());
         let traceparent = telemetry::current_traceparent();
-        let answer = self.0.lanes.submit(Order { actor, command, idempotency, traceparent }).await;
+        let answer = self
+            .0
+            .lanes
+            .submit(Order {
+                actor,
+                command,
+                idempotency,
+                traceparent,
+            })
+            .await;
         let outcome = match &answer {
             Ok(Answer { replayed: true, .. }) => "replayed",
             Ok(_) => "accepted",
@@ -106,7 +121,8 @@ impl App {
             Err(Refusal::Database(_) | Refusal::Internal) => "failed",
         };
         metrics::counter!("commands_total", "command" => name, "outcome" => outcome).increment(1);
-        metrics::histogram!("command_duration_seconds", "command" => name).record(started.elapsed());
+        metrics::histogram!("command_duration_seconds", "command" => name)
+            .record(started.elapsed());
         answer
     }
 

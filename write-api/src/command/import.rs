@@ -21,9 +21,11 @@ pub async fn import(config: &Config, path: &Path) -> anyhow::Result<()> {
     let pool = sql::pool(config.write_database_url()?, APPLICATION, 2, None).await?;
     let started = Instant::now();
     let mut shown = None;
-    let summary = import::run(&pool, file, Clock::default().now().at(), |progress| show(progress, &mut shown))
-        .await
-        .with_context(|| path.display().to_string())?;
+    let summary = import::run(&pool, file, Clock::default().now().at(), |progress| {
+        show(progress, &mut shown);
+    })
+    .await
+    .with_context(|| path.display().to_string())?;
     let seconds = started.elapsed().as_secs_f64();
     println!(
         "{} records in {seconds:.1} s ({:.0} a second): {} were there already, {} events were appended",
@@ -44,11 +46,17 @@ fn show(progress: Progress, shown: &mut Option<Instant>) {
         return;
     }
     *shown = Some(Instant::now());
-    let (start, end) = if terminal { ("\r\x1b[K", "") } else { ("", "\n") };
+    let (start, end) = if terminal {
+        ("\r\x1b[K", "")
+    } else {
+        ("", "\n")
+    };
     // Nobody to show it to is no reason to stop.
     let _ = match progress {
         Progress::Checked { records } => write!(error, "{start}checked {records} records{end}"),
-        Progress::Applied { records, of } => write!(error, "{start}imported {records} of {of} records{end}"),
+        Progress::Applied { records, of } => {
+            write!(error, "{start}imported {records} of {of} records{end}")
+        }
     };
     let _ = error.flush();
 }

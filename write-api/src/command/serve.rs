@@ -61,16 +61,26 @@ impl Server {
         let (verifier, local) = identity(&config, &pool, &health, &shutdown)?;
         let nats = nats::connect(&config.nats.nats_url, APPLICATION).await;
         let appended = Arc::new(Notify::new());
-        let (lanes, mut lane_tasks) = Lanes::start(&pool, &clock, usize::from(config.lanes), &appended);
+        let (lanes, mut lane_tasks) =
+            Lanes::start(&pool, &clock, usize::from(config.lanes), &appended);
 
         // These end after the last request, the relay last of all: it sees every commit.
         let (late, last) = (CancellationToken::new(), CancellationToken::new());
-        let relay = Relay { pool: pool.clone(), nats: nats.clone(), appended, health: health.clone() };
+        let relay = Relay {
+            pool: pool.clone(),
+            nats: nats.clone(),
+            appended,
+            health: health.clone(),
+        };
         let relay = tokio::spawn(relay.run(last.clone()));
         let watch = tokio::spawn(watch(pool.clone(), nats, health.clone()));
         let housekeeping = tokio::spawn(housekeeping::run(pool, Arc::clone(&clock), late.clone()));
 
-        let app = http::standard(router(App::new(lanes, verifier, local, clock)), &config.http, &health);
+        let app = http::standard(
+            router(App::new(lanes, verifier, local, clock)),
+            &config.http,
+            &health,
+        );
         let task = tokio::spawn(async move {
             let served = http::serve(listener, app, &config.http, shutdown).await;
             late.cancel();
@@ -121,14 +131,19 @@ fn identity(
 /// Makes sure that the database has the log. Err: it answers, and what is wrong with it does not pass by itself.
 /// Ok(false): it does not answer, or not now.
 async fn has_log(pool: &PgPool) -> anyhow::Result<bool> {
-    let count =
-        sqlx::query_scalar!(r#"/* log.partitions.count */ SELECT count(*) AS "count!" FROM write.partitions"#);
+    let count = sqlx::query_scalar!(
+        r#"/* log.partitions.count */ SELECT count(*) AS "count!" FROM write.partitions"#
+    );
     let error = match sql::named("log.partitions.count", count.fetch_one(pool)).await {
         Ok(count) if count == i64::from(PARTITIONS) => return Ok(true),
         Ok(count) => bail!("the log has {count} partitions and must have {PARTITIONS}"),
         Err(error) => error,
     };
-    match error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() {
+    match error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .as_deref()
+    {
         // No such schema; no such table.
         Some("3F000" | "42P01") => {
             bail!("the database has no log yet: run `write-api migrate` first ({error})")
@@ -159,7 +174,14 @@ async fn watch(pool: PgPool, nats: async_nats::Client, health: Health) {
         known |= database.is_ok();
         health.set("database", database);
         let connected = nats.connection_state() == NatsState::Connected;
-        health.note("nats", if connected { Ok(()) } else { Err("not connected".to_owned()) });
+        health.note(
+            "nats",
+            if connected {
+                Ok(())
+            } else {
+                Err("not connected".to_owned())
+            },
+        );
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -25,6 +25,12 @@ pub async fn token(config: &Config, account: &str) -> anyhow::Result<()> {
     let found = sql::named("account.id.find", query.fetch_optional(&pool)).await?;
     let found = found.with_context(|| format!("there is no account {account}"))?;
     let now = Clock::default().now().at();
-    println!("{}", config.auth.signer()?.sign(found, config.auth.access_token_ttl, now)?);
+    println!(
+        "{}",
+        config
+            .auth
+            .signer()?
+            .sign(found, config.auth.access_token_ttl, now)?
+    );
     Ok(())
 }

@@ -26,7 +26,9 @@ impl NewAccount {
         let display_name = fields.take("display_name", self.display_name);
         let password = fields.take("password", self.password);
         match (handle, display_name, password) {
-            (Some(handle), Some(display_name), Some(password)) => Ok((handle, display_name, password)),
+            (Some(handle), Some(display_name), Some(password)) => {
+                Ok((handle, display_name, password))
+            }
             _ => Err(fields.problem()),
         }
     }
@@ -40,9 +42,19 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     let (handle, display_name, password) = request.body.parse()?;
     let password_hash = Some(local(&app)?.hasher.hash(password).await?);
-    let command = Command::CreateAccount { handle, display_name, password_hash };
+    let command = Command::CreateAccount {
+        handle,
+        display_name,
+        password_hash,
+    };
     let answer = app.submit_anonymous(command, request.key).await?;
-    let Outcome::Account { card, .. } = &answer.outcome else { return Err(respond::mismatch(&answer)) };
+    let Outcome::Account { card, .. } = &answer.outcome else {
+        return Err(respond::mismatch(&answer));
+    };
     let location = format!("/v1/users/{}", card.id);
-    Ok(respond::created(&answer, &location, CardView::from(card.clone())))
+    Ok(respond::created(
+        &answer,
+        &location,
+        CardView::from(card.clone()),
+    ))
 }

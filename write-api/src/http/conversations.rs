@@ -27,9 +27,13 @@ impl NewConversation {
         let title = fields.take_optional("title", self.title);
         let numbered = self.members.iter().enumerate();
         // Through a vector, so that every id that is none is named and not only the first.
-        let members: Vec<Option<Uuid>> =
-            numbered.map(|(index, id)| fields.take_id(&format!("members[{index}]"), id)).collect();
-        match (members.into_iter().collect::<Option<BTreeSet<Uuid>>>(), title) {
+        let members: Vec<Option<Uuid>> = numbered
+            .map(|(index, id)| fields.take_id(&format!("members[{index}]"), id))
+            .collect();
+        match (
+            members.into_iter().collect::<Option<BTreeSet<Uuid>>>(),
+            title,
+        ) {
             (Some(members), Some(title)) => Ok(Command::StartConversation { members, title }),
             _ => Err(fields.problem()),
         }
@@ -51,7 +55,13 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     let command = request.body.parse()?;
     let answer = app.submit(&who, command, request.key).await?;
-    let Outcome::Conversation { id, title, members, created } = answer.outcome.clone() else {
+    let Outcome::Conversation {
+        id,
+        title,
+        members,
+        created,
+    } = answer.outcome.clone()
+    else {
         return Err(respond::mismatch(&answer));
     };
     let members = members.into_iter().map(CardView::from).collect();

@@ -12,7 +12,9 @@ pub async fn add(
     Path(user): Path<Uuid>,
     request: Plain,
 ) -> Result<Response, Problem> {
-    let answer = app.submit(&who, Command::Follow { user }, request.key).await?;
+    let answer = app
+        .submit(&who, Command::Follow { user }, request.key)
+        .await?;
     Ok(respond::done(&answer))
 }
 
@@ -23,6 +25,8 @@ pub async fn remove(
     Path(user): Path<Uuid>,
     request: Plain,
 ) -> Result<Response, Problem> {
-    let answer = app.submit(&who, Command::Unfollow { user }, request.key).await?;
+    let answer = app
+        .submit(&who, Command::Unfollow { user }, request.key)
+        .await?;
     Ok(respond::done(&answer))
 }

@@ -10,7 +10,9 @@ use super::request::local;
 use crate::state::App;
 
 /// `GET /.well-known/jwks.json`: what our tokens are verified with.
-pub async fn list(State(app): State<App>) -> Result<([(HeaderName, &'static str); 1], Json<Value>), Problem> {
+pub async fn list(
+    State(app): State<App>,
+) -> Result<([(HeaderName, &'static str); 1], Json<Value>), Problem> {
     let keys = local(&app)?.signer.jwks();
     Ok(([(header::CACHE_CONTROL, "public, max-age=300")], Json(keys)))
 }

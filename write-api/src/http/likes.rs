@@ -12,7 +12,9 @@ pub async fn add(
     Path(post): Path<Uuid>,
     request: Plain,
 ) -> Result<Response, Problem> {
-    let answer = app.submit(&who, Command::Like { post }, request.key).await?;
+    let answer = app
+        .submit(&who, Command::Like { post }, request.key)
+        .await?;
     Ok(respond::done(&answer))
 }
 
@@ -23,6 +25,8 @@ pub async fn remove(
     Path(post): Path<Uuid>,
     request: Plain,
 ) -> Result<Response, Problem> {
-    let answer = app.submit(&who, Command::Unlike { post }, request.key).await?;
+    let answer = app
+        .submit(&who, Command::Unlike { post }, request.key)
+        .await?;
     Ok(respond::done(&answer))
 }

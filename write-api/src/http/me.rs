@@ -26,9 +26,11 @@ impl ProfileChange {
         let display_name = fields.take_optional("display_name", self.display_name);
         let bio = fields.take_optional("bio", self.bio);
         match (handle, display_name, bio) {
-            (Some(handle), Some(display_name), Some(bio)) => {
-                Ok(Command::ChangeProfile { handle, display_name, bio })
-            }
+            (Some(handle), Some(display_name), Some(bio)) => Ok(Command::ChangeProfile {
+                handle,
+                display_name,
+                bio,
+            }),
             _ => Err(fields.problem()),
         }
     }
@@ -49,6 +51,14 @@ pub async fn change(
 ) -> Result<Response, Problem> {
     let command = request.body.parse()?;
     let answer = app.submit(&who, command, request.key).await?;
-    let Outcome::Account { card, bio } = &answer.outcome else { return Err(respond::mismatch(&answer)) };
-    Ok(respond::ok(&answer, ProfileView { card: card.clone().into(), bio: bio.clone() }))
+    let Outcome::Account { card, bio } = &answer.outcome else {
+        return Err(respond::mismatch(&answer));
+    };
+    Ok(respond::ok(
+        &answer,
+        ProfileView {
+            card: card.clone().into(),
+            bio: bio.clone(),
+        },
+    ))
 }

@@ -22,7 +22,9 @@ pub struct NewMessage {
 impl NewMessage {
     fn parse(self) -> Result<MessageText, Problem> {
         let mut fields = Fields::default();
-        fields.take("text", self.text).ok_or_else(|| fields.problem())
+        fields
+            .take("text", self.text)
+            .ok_or_else(|| fields.problem())
     }
 }
 
@@ -43,12 +45,33 @@ pub async fn create(
     request: Told<NewMessage>,
 ) -> Result<Response, Problem> {
     let text = request.body.parse()?;
-    let answer = app.submit(&who, Command::SendMessage { conversation, text }, request.key).await?;
-    let Outcome::Message { id, sender_id, text, created_at } = answer.outcome.clone() else {
+    let answer = app
+        .submit(
+            &who,
+            Command::SendMessage { conversation, text },
+            request.key,
+        )
+        .await?;
+    let Outcome::Message {
+        id,
+        sender_id,
+        text,
+        created_at,
+    } = answer.outcome.clone()
+    else {
         return Err(respond::mismatch(&answer));
     };
     let location = format!("/v1/conversations/{conversation}/messages/{id}");
-    Ok(respond::created(&answer, &location, MessageView { id, sender_id, text, created_at }))
+    Ok(respond::created(
+        &answer,
+        &location,
+        MessageView {
+            id,
+            sender_id,
+            text,
+            created_at,
+        },
+    ))
 }
 
 #[derive(Deserialize)]
@@ -60,7 +83,9 @@ pub struct ReadMark {
 impl ReadMark {
     fn parse(&self) -> Result<Uuid, Problem> {
         let mut fields = Fields::default();
-        fields.take_id("up_to", &self.up_to).ok_or_else(|| fields.problem())
+        fields
+            .take_id("up_to", &self.up_to)
+            .ok_or_else(|| fields.problem())
     }
 }
 
@@ -72,6 +97,15 @@ pub async fn mark_read(
     request: Told<ReadMark>,
 ) -> Result<Response, Problem> {
     let up_to = request.body.parse()?;
-    let answer = app.submit(&who, Command::MarkRead { conversation, up_to }, request.key).await?;
+    let answer = app
+        .submit(
+            &who,
+            Command::MarkRead {
+                conversation,
+                up_to,
+            },
+            request.key,
+        )
+        .await?;
     Ok(respond::done(&answer))
 }

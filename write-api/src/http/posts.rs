@@ -57,7 +57,14 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     let command = request.body.parse()?;
     let answer = app.submit(&who, command, request.key).await?;
-    let Outcome::Post { id, author, text, reply_to, created_at } = answer.outcome.clone() else {
+    let Outcome::Post {
+        id,
+        author,
+        text,
+        reply_to,
+        created_at,
+    } = answer.outcome.clone()
+    else {
         return Err(respond::mismatch(&answer));
     };
     let post = PostView {
@@ -80,6 +87,8 @@ pub async fn remove(
     Path(post): Path<Uuid>,
     request: Plain,
 ) -> Result<Response, Problem> {
-    let answer = app.submit(&who, Command::DeletePost { post }, request.key).await?;
+    let answer = app
+        .submit(&who, Command::DeletePost { post }, request.key)
+        .await?;
     Ok(respond::done(&answer))
 }

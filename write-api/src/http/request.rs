@@ -36,7 +36,10 @@ impl<T: DeserializeOwned> FromRequest<App> for Told<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         require_json(request.headers())?;
         let (bytes, key) = read(request, app).await?;
-        Ok(Self { body: parse_json(&bytes)?, key })
+        Ok(Self {
+            body: parse_json(&bytes)?,
+            key,
+        })
     }
 }
 
@@ -49,7 +52,10 @@ impl FromRequest<App> for Plain {
     }
 }
 
-async fn read(request: Request, app: &App) -> Result<(bytes::Bytes, Option<IdempotencyKey>), Problem> {
+async fn read(
+    request: Request,
+    app: &App,
+) -> Result<(bytes::Bytes, Option<IdempotencyKey>), Problem> {
     let key = key(request.headers())?;
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let Body(bytes) = Body::from_request(request, app).await?;
@@ -62,12 +68,17 @@ async fn read(request: Request, app: &App) -> Result<(bytes::Bytes, Option<Idemp
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let mut values = headers.get_all(KEY_HEADER).iter();
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
     let bytes = value.as_bytes();
     let fits = (1..=255).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic);
     match value.to_str() {
         Ok(key) if fits && values.next().is_none() => Ok(Some(key.to_owned())),
-        _ => Err(Problem::field(KEY_HEADER, "must be given once, with 1 to 255 visible ASCII characters")),
+        _ => Err(Problem::field(
+            KEY_HEADER,
+            "must be given once, with 1 to 255 visible ASCII characters",
+        )),
     }
 }
 
@@ -110,7 +121,10 @@ impl Fields {
     }
 
     /// For a field that need not be there. The outer None: it does not fit.
-    #[expect(clippy::option_option, reason = "the caller takes the outer one off in its `let … else`")]
+    #[expect(
+        clippy::option_option,
+        reason = "the caller takes the outer one off in its `let … else`"
+    )]
     pub fn take_optional<T>(
         &mut self,
         field: &str,

@@ -24,8 +24,18 @@ pub struct CardView {
 }
 
 impl From<Card> for CardView {
-    fn from(Card { id, handle, display_name }: Card) -> Self {
-        Self { id, handle, display_name }
+    fn from(
+        Card {
+            id,
+            handle,
+            display_name,
+        }: Card,
+    ) -> Self {
+        Self {
+            id,
+            handle,
+            display_name,
+        }
     }
 }
 
@@ -65,7 +75,9 @@ fn marked(mut response: Response, answer: &Answer) -> Response {
 /// Says so if the answer is an earlier one.
 pub fn replayed(mut response: Response, replayed: bool) -> Response {
     if replayed {
-        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        response
+            .headers_mut()
+            .insert(REPLAYED, HeaderValue::from_static("true"));
     }
     response
 }

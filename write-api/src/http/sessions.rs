@@ -44,7 +44,9 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     let (handle, password) = request.body.parse()?;
     let sessions = &local(&app)?.sessions;
-    let granted = sessions.log_in(&handle, password, request.key.as_ref(), app.clock().now()).await?;
+    let granted = sessions
+        .log_in(&handle, password, request.key.as_ref(), app.clock().now())
+        .await?;
     Ok(created(granted))
 }
 
@@ -62,13 +64,17 @@ pub async fn refresh(
 ) -> Result<Response, Problem> {
     let sessions = &local(&app)?.sessions;
     let token = &request.body.refresh_token;
-    let granted = sessions.refresh(token, request.key.as_ref(), app.clock().now()).await?;
+    let granted = sessions
+        .refresh(token, request.key.as_ref(), app.clock().now())
+        .await?;
     Ok(created(granted))
 }
 
 /// Tokens are for whoever asked, and for no cache on the way (RFC 6749, 5.1).
 fn created(Granted { tokens, replayed }: Granted) -> Response {
     let mut response = (StatusCode::CREATED, Json(tokens)).into_response();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     respond::replayed(response, replayed)
 }

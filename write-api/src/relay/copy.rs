@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use async_nats::{Subscriber, jetstream::stream::{InfoError, Stream}};
+use async_nats::{
+    Subscriber,
+    jetstream::stream::{InfoError, Stream},
+};
 use feedmill_events::subject;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
@@ -100,7 +103,11 @@ async fn stretch(
     stop: &CancellationToken,
 ) -> Result<(), Trouble> {
     let jetstream = window::context(relay.nats.clone());
-    let asked = timeout(ANSWER_WITHIN, stream::end(&jetstream, lease, known.as_ref())).await;
+    let asked = timeout(
+        ANSWER_WITHIN,
+        stream::end(&jetstream, lease, known.as_ref()),
+    )
+    .await;
     let (stream, end) = asked.map_err(|_| Trouble::Silent)??;
     let appended = match appended {
         Some(appended) => appended,
@@ -111,7 +118,10 @@ async fn stretch(
         },
     };
     relay.health.note("relay", Ok(()));
-    info!(stream_sequence = end.last_sequence, "the relay goes on from the stream's end");
+    info!(
+        stream_sequence = end.last_sequence,
+        "the relay goes on from the stream's end"
+    );
     let mut window = Window::new(jetstream, &end);
     let end = known.insert(end);
     let done = copy(relay, lease, appended, &stream, &mut window, stop).await;
@@ -179,11 +189,19 @@ async fn send(lease: &mut Lease, window: &mut Window, sent: &mut Places) -> Resu
 /// A stream that was deleted, emptied and refilled, or restored is not the one that we knew.
 async fn check(stream: &Stream, expected: u64) -> Result<(), Trouble> {
     let found = stream.get_info().await?.state.last_sequence;
-    if found == expected { Ok(()) } else { Err(Trouble::Changed { expected, found }) }
+    if found == expected {
+        Ok(())
+    } else {
+        Err(Trouble::Changed { expected, found })
+    }
 }
 
 /// What the last commands left behind, if it can be had quickly.
-async fn last_words(lease: &mut Lease, window: &mut Window, sent: &mut Places) -> Result<(), Trouble> {
+async fn last_words(
+    lease: &mut Lease,
+    window: &mut Window,
+    sent: &mut Places,
+) -> Result<(), Trouble> {
     let rest = async {
         while send(lease, window, sent).await? {}
         while !window.is_empty() {

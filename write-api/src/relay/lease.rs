@@ -50,22 +50,31 @@ pub async fn acquire(
         )
         .fetch_one(&mut connection)
         .await?;
-        Ok(if got { Ok(Lease(connection)) } else { Err(connection) })
+        Ok(if got {
+            Ok(Lease(connection))
+        } else {
+            Err(connection)
+        })
     };
-    timeout(PATIENCE, attempt).await.unwrap_or_else(|_| Err(timed_out()))
+    timeout(PATIENCE, attempt)
+        .await
+        .unwrap_or_else(|_| Err(timed_out()))
 }
 
 /// The server ends a session that has been silent for four seconds, and one whose machine does not answer: a
 /// leader that hangs, or is cut off, is then not leader any more. (A leader that lives asks every second.)
 async fn connect(pool: &PgPool) -> sqlx::Result<PgConnection> {
-    let options = (*pool.connect_options()).clone().application_name("feedmill-relay").options([
-        ("idle_session_timeout", "4s"),
-        ("statement_timeout", "0"),
-        ("tcp_keepalives_idle", "2"),
-        ("tcp_keepalives_interval", "1"),
-        ("tcp_keepalives_count", "2"),
-        ("tcp_user_timeout", "4000"),
-    ]);
+    let options = (*pool.connect_options())
+        .clone()
+        .application_name("feedmill-relay")
+        .options([
+            ("idle_session_timeout", "4s"),
+            ("statement_timeout", "0"),
+            ("tcp_keepalives_idle", "2"),
+            ("tcp_keepalives_interval", "1"),
+            ("tcp_keepalives_count", "2"),
+            ("tcp_user_timeout", "4000"),
+        ]);
     options.connect().await
 }
 
@@ -75,7 +84,10 @@ impl Lease {
         let rows = sqlx::query!("/* relay.heads.read */ SELECT id, head FROM write.partitions")
             .fetch_all(&mut self.0);
         let mut heads = [0; PARTITIONS as usize];
-        for row in timeout(PATIENCE, rows).await.unwrap_or_else(|_| Err(timed_out()))? {
+        for row in timeout(PATIENCE, rows)
+            .await
+            .unwrap_or_else(|_| Err(timed_out()))?
+        {
             if let Some(head) = heads.get_mut(row.id as usize) {
                 *head = row.head;
             }

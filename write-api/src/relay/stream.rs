@@ -31,7 +31,11 @@ pub enum StreamError {
          stream. Nothing is published until the stream {name} is deleted; it is then filled from the log again",
         name = subject::STREAM
     )]
-    Ahead { partition: i16, stream: i64, head: i64 },
+    Ahead {
+        partition: i16,
+        stream: i64,
+        head: i64,
+    },
 }
 
 /// Where the stream ended, and which stream that was.
@@ -78,7 +82,11 @@ pub async fn end(
         let (stream, head) = (last[index], heads[index]);
         published[index] = match stream {
             Some(stream) if stream > head => {
-                return Err(StreamError::Ahead { partition: partition.into(), stream, head });
+                return Err(StreamError::Ahead {
+                    partition: partition.into(),
+                    stream,
+                    head,
+                });
             }
             Some(stream) => stream,
             // The stream still has all it ever had, so it never had an event of this partition.
@@ -92,7 +100,14 @@ pub async fn end(
             },
         };
     }
-    Ok((stream, End { last_sequence: state.last_sequence, published, made }))
+    Ok((
+        stream,
+        End {
+            last_sequence: state.last_sequence,
+            published,
+            made,
+        },
+    ))
 }
 
 /// The last event of each partition that the stream holds.
@@ -106,7 +121,10 @@ async fn last_events(
     }
     let found: Vec<_> = futures::stream::iter(Partition::all())
         .map(|partition| async move {
-            match stream.get_last_raw_message_by_subject(&subject::events(partition)).await {
+            match stream
+                .get_last_raw_message_by_subject(&subject::events(partition))
+                .await
+            {
                 Ok(message) => Ok((partition, event_of(&message, partition))),
                 Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
                     Ok((partition, None))
@@ -126,5 +144,7 @@ async fn last_events(
 /// Which event a message is. A message that is none of ours counts as none.
 fn event_of(message: &StreamMessage, partition: Partition) -> Option<i64> {
     let id = message.headers.get(subject::MESSAGE_ID)?;
-    subject::parse_message_id(id.as_str()).filter(|(named, _)| *named == partition).map(|(_, seq)| seq)
+    subject::parse_message_id(id.as_str())
+        .filter(|(named, _)| *named == partition)
+        .map(|(_, seq)| seq)
 }

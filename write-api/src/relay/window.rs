@@ -57,7 +57,10 @@ pub struct Window {
 /// A context for one stretch of publishing. Not for longer: what is abandoned when a stretch fails holds its
 /// permits until it times out.
 pub fn context(nats: Client) -> Context {
-    ContextBuilder::new().timeout(PATIENCE).max_ack_inflight(IN_FLIGHT + 1).build(nats)
+    ContextBuilder::new()
+        .timeout(PATIENCE)
+        .max_ack_inflight(IN_FLIGHT + 1)
+        .build(nats)
 }
 
 impl Window {
@@ -77,7 +80,9 @@ impl Window {
         while self.under_way.len() >= IN_FLIGHT || self.bytes >= BYTES_IN_FLIGHT {
             self.next_ack().await?;
         }
-        let Ok(partition) = Partition::try_from(entry.partition) else { return Ok(()) };
+        let Ok(partition) = Partition::try_from(entry.partition) else {
+            return Ok(());
+        };
         let mut headers = HeaderMap::new();
         headers.insert(NATS_MESSAGE_ID, subject::message_id(partition, entry.seq));
         headers.insert(NATS_EXPECTED_LAST_SEQUENCE, self.expected.to_string());
@@ -86,27 +91,41 @@ impl Window {
             headers.insert(subject::TRACEPARENT, trace);
         }
         let bytes = entry.body.len();
-        let published =
-            self.jetstream.publish_with_headers(subject::events(partition), headers, entry.body.into());
-        let ack = timeout(PATIENCE, published).await.map_err(|_| WindowError::Stuck)??;
+        let published = self.jetstream.publish_with_headers(
+            subject::events(partition),
+            headers,
+            entry.body.into(),
+        );
+        let ack = timeout(PATIENCE, published)
+            .await
+            .map_err(|_| WindowError::Stuck)??;
         self.expected += 1;
         self.bytes += bytes;
         let partition = usize::from(partition.number());
-        self.under_way.push_back(UnderWay { partition, seq: entry.seq, bytes, ack: ack.into_future() });
+        self.under_way.push_back(UnderWay {
+            partition,
+            seq: entry.seq,
+            bytes,
+            ack: ack.into_future(),
+        });
         Ok(())
     }
 
     /// Waits for the oldest message's acknowledgement; for ever, when nothing is under way. May be dropped
     /// and called again.
     pub async fn next_ack(&mut self) -> Result<(), WindowError> {
-        let Some(oldest) = self.under_way.front_mut() else { return std::future::pending().await };
+        let Some(oldest) = self.under_way.front_mut() else {
+            return std::future::pending().await;
+        };
         let answer = (&mut oldest.ack).await;
         self.settle(answer)
     }
 
     /// Takes the oldest message's acknowledgement if it has come.
     fn take_ready(&mut self) -> Result<bool, WindowError> {
-        let Some(oldest) = self.under_way.front_mut() else { return Ok(false) };
+        let Some(oldest) = self.under_way.front_mut() else {
+            return Ok(false);
+        };
         match (&mut oldest.ack).now_or_never() {
             Some(answer) => self.settle(answer).map(|()| true),
             None => Ok(false),

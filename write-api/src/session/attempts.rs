@@ -40,7 +40,11 @@ impl Attempts {
         let minute = (now_millis / MINUTE) as u64;
         let counter = &self.counters[self.hasher.hash_one(handle) as usize % COUNTERS];
         let counted = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |counter| {
-            let used = if counter >> 16 == minute { counter & 0xFFFF } else { 0 };
+            let used = if counter >> 16 == minute {
+                counter & 0xFFFF
+            } else {
+                0
+            };
             (used < PER_MINUTE).then_some((minute << 16) | (used + 1))
         });
         match counted {
@@ -61,7 +65,9 @@ impl Attempt<'_> {
         let taken_back = |counter: u64| {
             (counter >> 16 == self.minute && counter & 0xFFFF > 0).then(|| counter - 1)
         };
-        self.counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken_back).ok();
+        self.counter
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken_back)
+            .ok();
     }
 }
 
@@ -75,7 +81,10 @@ mod tests {
         for _ in 0..PER_MINUTE {
             assert!(attempts.begin("miller", 30_000).is_ok());
         }
-        assert_eq!(attempts.begin("miller", 59_000).err(), Some(Duration::from_secs(1)));
+        assert_eq!(
+            attempts.begin("miller", 59_000).err(),
+            Some(Duration::from_secs(1))
+        );
         assert!(attempts.begin("someone_else", 59_000).is_ok());
         assert!(attempts.begin("miller", 60_000).is_ok());
     }
@@ -84,7 +93,10 @@ mod tests {
     fn attempts_that_succeed_do_not_count() {
         let attempts = Attempts::default();
         for _ in 0..100 {
-            attempts.begin("miller", 0).expect("never too many").succeeded();
+            attempts
+                .begin("miller", 0)
+                .expect("never too many")
+                .succeeded();
         }
     }
 }

@@ -52,14 +52,17 @@ impl Hasher {
 
     /// The hash to store of a new password.
     pub async fn hash(&self, password: Password) -> Result<String, Busy> {
-        self.off_thread(move |memory| hash(password.as_bytes(), memory)).await
+        self.off_thread(move |memory| hash(password.as_bytes(), memory))
+            .await
     }
 
     /// Whether the password has this hash. Without a hash it is false, and takes as long.
     pub async fn verify(&self, password: Password, hash: Option<String>) -> Result<bool, Busy> {
         let exists = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.dummy.clone());
-        let same = self.off_thread(move |memory| verify(password.as_bytes(), &hash, memory)).await?;
+        let same = self
+            .off_thread(move |memory| verify(password.as_bytes(), &hash, memory))
+            .await?;
         Ok(same && exists)
     }
 
@@ -67,7 +70,11 @@ impl Hasher {
         &self,
         work: impl FnOnce(&mut Vec<Block>) -> Result<T, Busy> + Send + 'static,
     ) -> Result<T, Busy> {
-        let turn = self.waiting.clone().try_acquire_owned().map_err(|_| Busy::Queue)?;
+        let turn = self
+            .waiting
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| Busy::Queue)?;
         let permit = timeout(PATIENCE, self.at_once.clone().acquire_owned()).await;
         let permit = permit.map_err(|_| Busy::Queue)?.map_err(|_| Busy::Queue)?;
         drop(turn);
@@ -79,7 +86,10 @@ impl Hasher {
             let spare = memory.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut blocks = spare.unwrap_or_default();
             let done = work(&mut blocks);
-            memory.lock().unwrap_or_else(PoisonError::into_inner).push(blocks);
+            memory
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(blocks);
             done
         })
         .await
@@ -108,7 +118,9 @@ fn hash(password: &[u8], memory: &mut Vec<Block>) -> Result<String, Busy> {
 
 fn verify(password: &[u8], hash: &str, memory: &mut Vec<Block>) -> Result<bool, Busy> {
     let phc = PasswordHash::new(hash).map_err(broken)?;
-    let (Some(salt), Some(expected)) = (phc.salt, phc.hash) else { return Err(broken("no salt or hash")) };
+    let (Some(salt), Some(expected)) = (phc.salt, phc.hash) else {
+        return Err(broken("no salt or hash"));
+    };
     if phc.algorithm != ARGON2ID_IDENT {
         return Err(broken("not argon2id"));
     }
@@ -119,11 +131,18 @@ fn verify(password: &[u8], hash: &str, memory: &mut Vec<Block>) -> Result<bool, 
     Ok(derive(password, salt, &params, memory)? == expected)
 }
 
-fn derive(password: &[u8], salt: &[u8], params: &Params, memory: &mut Vec<Block>) -> Result<Output, Busy> {
+fn derive(
+    password: &[u8],
+    salt: &[u8],
+    params: &Params,
+    memory: &mut Vec<Block>,
+) -> Result<Output, Busy> {
     memory.resize(params.block_count(), Block::default());
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
     let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
-    argon2.hash_password_into_with_memory(password, salt, &mut output, memory).map_err(broken)?;
+    argon2
+        .hash_password_into_with_memory(password, salt, &mut output, memory)
+        .map_err(broken)?;
     Output::new(&output).map_err(broken)
 }
 
@@ -138,12 +157,34 @@ mod tests {
         let password = |text: &str| Password::try_from(text.to_owned()).unwrap();
         let hasher = Hasher::new(1).unwrap();
         let hash = hasher.hash(password("correct horse")).await.unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert!(hasher.verify(password("correct horse"), Some(hash.clone())).await.unwrap());
-        assert!(!hasher.verify(password("correct house"), Some(hash.clone())).await.unwrap());
-        assert!(!hasher.verify(password("correct horse"), None).await.unwrap());
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
+        assert!(
+            hasher
+                .verify(password("correct horse"), Some(hash.clone()))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !hasher
+                .verify(password("correct house"), Some(hash.clone()))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !hasher
+                .verify(password("correct horse"), None)
+                .await
+                .unwrap()
+        );
         // Anybody else's implementation agrees.
         let phc = PasswordHash::new(&hash).unwrap();
-        assert!(Argon2::default().verify_password(b"correct horse", &phc).is_ok());
+        assert!(
+            Argon2::default()
+                .verify_password(b"correct horse", &phc)
+                .is_ok()
+        );
     }
 }

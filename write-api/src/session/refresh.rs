@@ -35,14 +35,17 @@ impl RefreshTokens {
         if length != TOKEN {
             return None;
         }
-        self.mac(&bytes[..PAYLOAD]).verify_slice(&bytes[PAYLOAD..]).ok()?;
+        self.mac(&bytes[..PAYLOAD])
+            .verify_slice(&bytes[PAYLOAD..])
+            .ok()?;
         let session = Uuid::from_slice(&bytes[..SESSION]).ok()?;
         let generation = i32::from_be_bytes(bytes[SESSION..PAYLOAD].try_into().ok()?);
         Some((session, generation))
     }
 
     fn mac(&self, payload: &[u8]) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("a key of any length will do");
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.secret).expect("a key of any length will do");
         mac.update(payload);
         mac
     }
@@ -66,9 +69,20 @@ mod tests {
         for index in 0..token.len() {
             let mut changed = token.clone().into_bytes();
             changed[index] = if changed[index] == b'A' { b'B' } else { b'A' };
-            assert_eq!(tokens.read(std::str::from_utf8(&changed).unwrap()), None, "character {index}");
+            assert_eq!(
+                tokens.read(std::str::from_utf8(&changed).unwrap()),
+                None,
+                "character {index}"
+            );
         }
-        for bad in ["", "A", "ö", &token[1..], &format!("{token}A"), &"A".repeat(10_000)] {
+        for bad in [
+            "",
+            "A",
+            "ö",
+            &token[1..],
+            &format!("{token}A"),
+            &"A".repeat(10_000),
+        ] {
             assert_eq!(tokens.read(bad), None);
         }
         assert_eq!(RefreshTokens::new([8; 32]).read(&token), None);

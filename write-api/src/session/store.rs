@@ -90,7 +90,11 @@ pub async fn rotate(
         SELECT account_id, generation, expires_at, ended FROM write.sessions WHERE id = $1 FOR UPDATE"#,
         session
     );
-    let found = named("session.session.lock", lock.fetch_optional(&mut *transaction)).await?;
+    let found = named(
+        "session.session.lock",
+        lock.fetch_optional(&mut *transaction),
+    )
+    .await?;
     let Some(found) = found.filter(|found| found.expires_at > now) else {
         return Err(SessionError::DeadToken);
     };
@@ -178,7 +182,10 @@ async fn find(
     }
     let earlier: Issued =
         serde_json::from_value(row.answer).map_err(|error| sqlx::Error::Decode(error.into()))?;
-    Ok(Some(Issued { replayed: true, ..earlier }))
+    Ok(Some(Issued {
+        replayed: true,
+        ..earlier
+    }))
 }
 
 /// Deletes up to `limit` sessions that nobody can continue. Returns how many.
@@ -190,5 +197,7 @@ pub async fn delete_expired(pool: &PgPool, now: DateTime<Utc>, limit: i64) -> sq
         now,
         limit
     );
-    Ok(named("session.expired.delete", delete.execute(pool)).await?.rows_affected())
+    Ok(named("session.expired.delete", delete.execute(pool))
+        .await?
+        .rows_affected())
 }

@@ -21,11 +21,16 @@ use write_api::{
 /// What a test needs from its environment.
 pub fn required(name: &str) -> String {
     #[expect(clippy::disallowed_methods, reason = "tests have no --help to show it")]
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run deploy/test, which sets it"))
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run deploy/test, which sets it"))
 }
 
 /// Waits until `condition` holds; panics with `what` if it does not within `limit`.
-pub async fn eventually<F: Future<Output = bool>>(what: &str, limit: Duration, condition: impl Fn() -> F) {
+pub async fn eventually<F: Future<Output = bool>>(
+    what: &str,
+    limit: Duration,
+    condition: impl Fn() -> F,
+) {
     let started = Instant::now();
     while !condition().await {
         assert!(started.elapsed() < limit, "not within {limit:?}: {what}");
@@ -40,8 +45,12 @@ pub struct Database {
 
 impl Database {
     pub async fn new() -> Self {
-        let database = Self { name: format!("it_write_{}", Uuid::new_v4().simple()) };
-        let mut admin = PgConnection::connect(&required("TEST_DATABASE_URL")).await.unwrap();
+        let database = Self {
+            name: format!("it_write_{}", Uuid::new_v4().simple()),
+        };
+        let mut admin = PgConnection::connect(&required("TEST_DATABASE_URL"))
+            .await
+            .unwrap();
         // Roles belong to the whole server: one test at a time makes them.
         admin.execute("SELECT pg_advisory_lock(64)").await.unwrap();
         let create = format!("CREATE DATABASE {}", database.name);
@@ -56,7 +65,9 @@ impl Database {
     pub fn owner_url(&self) -> String {
         let base = required("TEST_DATABASE_URL");
         let (server, rest) = base.rsplit_once('/').unwrap();
-        let parameters = rest.split_once('?').map_or(String::new(), |(_, rest)| format!("?{rest}"));
+        let parameters = rest
+            .split_once('?')
+            .map_or(String::new(), |(_, rest)| format!("?{rest}"));
         format!("{server}/{}{parameters}", self.name)
     }
 
@@ -82,7 +93,10 @@ impl Drop for Database {
         // Not on the test's runtime, which is on its way out.
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .unwrap();
                 runtime.block_on(work).ok();
             });
         });
@@ -119,14 +133,22 @@ pub struct Nats {
 
 impl Nats {
     pub async fn start() -> Self {
-        let mut nats = Self { folder: Folder::new(), port: free_port(), process: None };
+        let mut nats = Self {
+            folder: Folder::new(),
+            port: free_port(),
+            process: None,
+        };
         nats.start_again().await;
         nats
     }
 
     /// A port that nothing listens on.
     pub fn absent() -> Self {
-        Self { folder: Folder::new(), port: free_port(), process: None }
+        Self {
+            folder: Folder::new(),
+            port: free_port(),
+            process: None,
+        }
     }
 
     pub fn url(&self) -> String {
@@ -134,7 +156,11 @@ impl Nats {
     }
 
     pub async fn client(&self) -> async_nats::Client {
-        async_nats::ConnectOptions::new().retry_on_initial_connect().connect(self.url()).await.unwrap()
+        async_nats::ConnectOptions::new()
+            .retry_on_initial_connect()
+            .connect(self.url())
+            .await
+            .unwrap()
     }
 
     /// Without warning, as when the machine loses it.
@@ -154,7 +180,14 @@ impl Nats {
 
     pub async fn start_again(&mut self) {
         let process = Command::new(required("NATS_SERVER_BIN"))
-            .args(["-js", "-a", "127.0.0.1", "-p", &self.port.to_string(), "-sd"])
+            .args([
+                "-js",
+                "-a",
+                "127.0.0.1",
+                "-p",
+                &self.port.to_string(),
+                "-sd",
+            ])
             .arg(self.folder.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -162,9 +195,15 @@ impl Nats {
             .expect("NATS_SERVER_BIN cannot be run");
         self.process = Some(process);
         let port = self.port;
-        eventually("nats-server listens", Duration::from_secs(10), || async move {
-            tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()
-        })
+        eventually(
+            "nats-server listens",
+            Duration::from_secs(10),
+            || async move {
+                tokio::net::TcpStream::connect(("127.0.0.1", port))
+                    .await
+                    .is_ok()
+            },
+        )
         .await;
     }
 }
@@ -176,11 +215,17 @@ impl Drop for Nats {
 }
 
 fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 pub fn config(arguments: &[&str]) -> Config {
-    let arguments = ["write-api", "--write-listen", "127.0.0.1:0"].iter().chain(arguments);
+    let arguments = ["write-api", "--write-listen", "127.0.0.1:0"]
+        .iter()
+        .chain(arguments);
     Cli::parse_from(arguments).config
 }
 
@@ -202,7 +247,13 @@ impl Api {
     pub async fn start_on(database: Database, nats: Nats, arguments: &[&str]) -> Self {
         telemetry::crypto();
         let client = reqwest::Client::new();
-        let mut api = Self { database, nats, folder: Folder::new(), running: None, client };
+        let mut api = Self {
+            database,
+            nats,
+            folder: Folder::new(),
+            running: None,
+            client,
+        };
         api.start_again(arguments).await;
         api
     }
@@ -210,8 +261,16 @@ impl Api {
     pub async fn start_again(&mut self, arguments: &[&str]) {
         let (database, nats) = (self.database.service_url(), self.nats.url());
         let key = self.key_file();
-        let own =
-            ["--write-database-url", &database, "--nats-url", &nats, "--auth-key-file", &key, "--lanes", "2"];
+        let own = [
+            "--write-database-url",
+            &database,
+            "--nats-url",
+            &nats,
+            "--auth-key-file",
+            &key,
+            "--lanes",
+            "2",
+        ];
         let shutdown = Shutdown::new();
         let config = config(&own.iter().chain(arguments).copied().collect::<Vec<_>>());
         let server = Server::start(config, shutdown.clone()).await.unwrap();
@@ -225,11 +284,19 @@ impl Api {
     }
 
     pub fn key_file(&self) -> String {
-        self.folder.path().join("key.pem").to_str().unwrap().to_owned()
+        self.folder
+            .path()
+            .join("key.pem")
+            .to_str()
+            .unwrap()
+            .to_owned()
     }
 
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.running.as_ref().unwrap().0.address())
+        format!(
+            "http://{}{path}",
+            self.running.as_ref().unwrap().0.address()
+        )
     }
 
     pub fn signer(&self) -> Signer {
@@ -239,7 +306,9 @@ impl Api {
     /// A token for any account, whether or not it exists.
     pub fn token(&self, account: Uuid) -> String {
         let now = Clock::default().now().at();
-        self.signer().sign(account, Duration::from_mins(1), now).unwrap()
+        self.signer()
+            .sign(account, Duration::from_mins(1), now)
+            .unwrap()
     }
 
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
@@ -247,7 +316,11 @@ impl Api {
     }
 
     pub async fn post(&self, path: &str, body: Value) -> Response {
-        self.request(Method::POST, path).json(&body).send().await.unwrap()
+        self.request(Method::POST, path)
+            .json(&body)
+            .send()
+            .await
+            .unwrap()
     }
 
     /// A new account, signed in.
@@ -257,7 +330,11 @@ impl Api {
         assert_eq!(response.status(), 201);
         let account: Value = response.json().await.unwrap();
         let id: Uuid = account["id"].as_str().unwrap().parse().unwrap();
-        Person { api: self, id, token: self.token(id) }
+        Person {
+            api: self,
+            id,
+            token: self.token(id),
+        }
     }
 }
 
@@ -274,7 +351,11 @@ impl Person<'_> {
     }
 
     pub async fn post(&self, path: &str, body: Value) -> Response {
-        self.request(Method::POST, path).json(&body).send().await.unwrap()
+        self.request(Method::POST, path)
+            .json(&body)
+            .send()
+            .await
+            .unwrap()
     }
 
     pub async fn put(&self, path: &str) -> Response {
@@ -288,12 +369,18 @@ impl Person<'_> {
 
 /// Status, code and the fields that are named, of a problem document.
 pub async fn problem(response: Response) -> (u16, String, Vec<String>) {
-    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    assert_eq!(
+        response.headers()["content-type"],
+        "application/problem+json"
+    );
     let status = response.status().as_u16();
     let body: Value = response.json().await.unwrap();
     assert_eq!(body["status"], status);
     let fields = body["errors"].as_array().map_or(Vec::new(), |errors| {
-        errors.iter().map(|error| error["field"].as_str().unwrap().to_owned()).collect()
+        errors
+            .iter()
+            .map(|error| error["field"].as_str().unwrap().to_owned())
+            .collect()
     });
     (status, body["code"].as_str().unwrap().to_owned(), fields)
 }

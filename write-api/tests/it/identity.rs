@@ -14,7 +14,11 @@ async fn accounts_are_made_on_first_sight() {
     let own = ["--auth-jwks-url", &jwks];
     let api = Api::start_on(Database::new().await, Nats::absent(), &own).await;
     let subject = Uuid::from_u128(0x5eed);
-    let stranger = Person { api: &api, id: subject, token: provider.token(subject) };
+    let stranger = Person {
+        api: &api,
+        id: subject,
+        token: provider.token(subject),
+    };
     // The keys are fetched in the background.
     let mut response = stranger.post("/v1/posts", json!({ "text": "hello" })).await;
     for _ in 0..100 {
@@ -27,21 +31,38 @@ async fn accounts_are_made_on_first_sight() {
     let post: serde_json::Value = response.json().await.unwrap();
     let account = feedmill_service::tokens::external_account("feedmill", &subject.to_string());
     assert_eq!(post["author"]["id"], account.to_string());
-    let change = stranger.request(Method::PATCH, "/v1/me").json(&json!({ "handle": "stranger" }));
+    let change = stranger
+        .request(Method::PATCH, "/v1/me")
+        .json(&json!({ "handle": "stranger" }));
     assert_eq!(change.send().await.unwrap().status(), 200);
 
     // Nothing here makes accounts or sessions, and our own key signs nothing that is believed.
     let requests = [
-        ("/v1/accounts", json!({ "handle": "miller", "display_name": "M", "password": "long enough" })),
-        ("/v1/sessions", json!({ "handle": "stranger", "password": "long enough" })),
+        (
+            "/v1/accounts",
+            json!({ "handle": "miller", "display_name": "M", "password": "long enough" }),
+        ),
+        (
+            "/v1/sessions",
+            json!({ "handle": "stranger", "password": "long enough" }),
+        ),
         ("/v1/sessions/refresh", json!({ "refresh_token": "x" })),
     ];
     for (path, body) in requests {
         let refused = problem(api.post(path, body).await).await;
         assert_eq!(refused, (403, "external_identity".to_owned(), vec![]));
     }
-    let forged = Person { api: &api, id: subject, token: api.token(subject) };
-    assert_eq!(problem(forged.post("/v1/posts", json!({ "text": "hello" })).await).await.0, 401);
+    let forged = Person {
+        api: &api,
+        id: subject,
+        token: api.token(subject),
+    };
+    assert_eq!(
+        problem(forged.post("/v1/posts", json!({ "text": "hello" })).await)
+            .await
+            .0,
+        401
+    );
 }
 
 #[tokio::test]
@@ -56,11 +77,29 @@ async fn a_printed_token_works() {
             .unwrap();
         assert!(output.status.success(), "{output:?}");
         let token = String::from_utf8(output.stdout).unwrap().trim().to_owned();
-        let printed = Person { api: &api, id: miller.id, token };
-        assert_eq!(printed.post("/v1/posts", json!({ "text": "hello" })).await.status(), 201);
+        let printed = Person {
+            api: &api,
+            id: miller.id,
+            token,
+        };
+        assert_eq!(
+            printed
+                .post("/v1/posts", json!({ "text": "hello" }))
+                .await
+                .status(),
+            201
+        );
     }
-    let config = config(&["--write-database-url", &api.database.service_url(), "--auth-key-file", &api.key_file()]);
-    for (name, why) in [("@nobody", "there is no account"), ("miller", "neither an id nor a handle")] {
+    let config = config(&[
+        "--write-database-url",
+        &api.database.service_url(),
+        "--auth-key-file",
+        &api.key_file(),
+    ]);
+    for (name, why) in [
+        ("@nobody", "there is no account"),
+        ("miller", "neither an id nor a handle"),
+    ] {
         let error = command::token(&config, name).await.unwrap_err().to_string();
         assert!(error.contains(why), "{error}");
     }
@@ -69,12 +108,25 @@ async fn a_printed_token_works() {
 #[tokio::test]
 async fn migrating_again_changes_nothing() {
     let database = Database::new().await;
-    command::migrate(&config(&["--database-url", &database.owner_url()])).await.unwrap();
+    command::migrate(&config(&["--database-url", &database.owner_url()]))
+        .await
+        .unwrap();
     // A database without the log is named as such, and not waited for.
     let empty = database.owner_url();
-    sqlx::query("DROP SCHEMA write CASCADE").execute(&database.pool().await).await.unwrap();
-    let config = config(&["--write-database-url", &empty, "--auth-key-file", "/nowhere"]);
-    let error = command::Server::start(config, feedmill_service::Shutdown::new()).await.err().unwrap();
+    sqlx::query("DROP SCHEMA write CASCADE")
+        .execute(&database.pool().await)
+        .await
+        .unwrap();
+    let config = config(&[
+        "--write-database-url",
+        &empty,
+        "--auth-key-file",
+        "/nowhere",
+    ]);
+    let error = command::Server::start(config, feedmill_service::Shutdown::new())
+        .await
+        .err()
+        .unwrap();
     assert!(error.to_string().contains("write-api migrate"), "{error}");
 }
 

@@ -1,5 +1,7 @@
 //! The stream has what the log has, in its order, whatever happens to either.
 
+mod operator;
+
 use std::{
     collections::BTreeMap,
     process::{Child, Command, Stdio},
@@ -7,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_nats::jetstream::{self, consumer, stream};
+use async_nats::jetstream::{self, consumer};
 use feedmill_events::{Partition, subject};
 use feedmill_service::{Health, nats};
 use futures::StreamExt;
@@ -29,10 +31,24 @@ struct Running {
 impl Running {
     async fn start(database: &Database, server: &Nats) -> Self {
         let pool = PgPool::connect(&database.service_url()).await.unwrap();
-        let (appended, health, stop) = (Arc::new(Notify::new()), Health::new(), CancellationToken::new());
+        let (appended, health, stop) = (
+            Arc::new(Notify::new()),
+            Health::new(),
+            CancellationToken::new(),
+        );
         let nats = nats::connect(&server.url(), "test").await;
-        let relay = Relay { pool, nats, appended: Arc::clone(&appended), health: health.clone() };
-        Self { appended, health, stop: stop.clone(), task: tokio::spawn(relay.run(stop)) }
+        let relay = Relay {
+            pool,
+            nats,
+            appended: Arc::clone(&appended),
+            health: health.clone(),
+        };
+        Self {
+            appended,
+            health,
+            stop: stop.clone(),
+            task: tokio::spawn(relay.run(stop)),
+        }
     }
 
     async fn stop(self) {
@@ -48,25 +64,43 @@ async fn append(pool: &PgPool, partition: i16, count: i64) {
         )
         INSERT INTO write.events (partition, seq, type, at, body)
         SELECT id, before + n, 'post.created', now(), '\\x00'::bytea FROM moved, generate_series(1, $2) AS n";
-    sqlx::query(sql).bind(partition).bind(count).execute(pool).await.unwrap();
+    sqlx::query(sql)
+        .bind(partition)
+        .bind(count)
+        .execute(pool)
+        .await
+        .unwrap();
 }
 
 async fn head(pool: &PgPool) -> i64 {
-    sqlx::query_scalar("SELECT sum(head)::bigint FROM write.partitions").fetch_one(pool).await.unwrap()
+    sqlx::query_scalar("SELECT sum(head)::bigint FROM write.partitions")
+        .fetch_one(pool)
+        .await
+        .unwrap()
 }
 
 /// The events of each partition, in the order in which the stream has them.
 async fn contents(server: &Nats) -> BTreeMap<Partition, Vec<i64>> {
     let jetstream = jetstream::new(server.client().await);
     let mut events: BTreeMap<Partition, Vec<i64>> = BTreeMap::new();
-    let Ok(stream) = jetstream.get_stream(subject::STREAM).await else { return events };
+    let Ok(stream) = jetstream.get_stream(subject::STREAM).await else {
+        return events;
+    };
     let mut left = stream.cached_info().state.messages;
-    let pull = consumer::pull::Config { ack_policy: consumer::AckPolicy::None, ..Default::default() };
+    let pull = consumer::pull::Config {
+        ack_policy: consumer::AckPolicy::None,
+        ..Default::default()
+    };
     let consumer = stream.create_consumer(pull).await.unwrap();
     let mut messages = consumer.messages().await.unwrap();
     while left > 0 {
         let message = messages.next().await.unwrap().unwrap();
-        let id = message.headers.as_ref().unwrap().get(subject::MESSAGE_ID).unwrap();
+        let id = message
+            .headers
+            .as_ref()
+            .unwrap()
+            .get(subject::MESSAGE_ID)
+            .unwrap();
         let (partition, seq) = subject::parse_message_id(id.as_str()).unwrap();
         assert_eq!(message.subject.as_str(), subject::events(partition));
         events.entry(partition).or_default().push(seq);
@@ -89,7 +123,10 @@ async fn assert_equal(pool: &PgPool, server: &Nats, limit: Duration) {
     })
     .await;
     let heads: Vec<(i16, i64)> =
-        sqlx::query_as("SELECT id, head FROM write.partitions WHERE head > 0").fetch_all(pool).await.unwrap();
+        sqlx::query_as("SELECT id, head FROM write.partitions WHERE head > 0")
+            .fetch_all(pool)
+            .await
+            .unwrap();
     let log: BTreeMap<_, Vec<i64>> = heads
         .into_iter()
         .map(|(id, head)| (Partition::try_from(id).unwrap(), (1..=head).collect()))
@@ -132,22 +169,6 @@ async fn what_was_committed_before_the_stop_is_published() {
     append(&pool, 1, 3_000).await;
     relay.stop().await;
     assert_eq!(stored(&server).await, 3_001);
-}
-
-#[tokio::test]
-async fn a_stream_that_was_deleted_is_filled_again() {
-    let (database, server) = (Database::new().await, Nats::start().await);
-    let pool = database.pool().await;
-    let relay = Running::start(&database, &server).await;
-    append(&pool, 3, 500).await;
-    append(&pool, 4, 500).await;
-    assert_equal(&pool, &server, SOON).await;
-    jetstream::new(server.client().await).delete_stream(subject::STREAM).await.unwrap();
-    // It is noticed even if nothing more is appended.
-    assert_equal(&pool, &server, SOON).await;
-    append(&pool, 3, 5).await;
-    assert_equal(&pool, &server, SOON).await;
-    relay.stop().await;
 }
 
 #[tokio::test]
@@ -210,20 +231,39 @@ async fn of_two_instances_one_leads_and_is_told_by_the_other() {
         append(&pool, 2, 1).await;
         second.appended.notify_one();
         let want = head(&pool).await as u64;
-        eventually("the event arrives", SOON, || async { stored(&server).await == want }).await;
+        eventually("the event arrives", SOON, || async {
+            stored(&server).await == want
+        })
+        .await;
     }
-    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(6),
+        "{:?}",
+        started.elapsed()
+    );
 
     // The leader's connection goes: one of the two leads again, within five seconds.
     let before = leaders(&pool).await;
-    sqlx::query("SELECT pg_terminate_backend($1)").bind(before[0]).execute(&pool).await.unwrap();
-    let after = || async { leaders(&pool).await.iter().any(|leader| *leader != before[0]) };
+    sqlx::query("SELECT pg_terminate_backend($1)")
+        .bind(before[0])
+        .execute(&pool)
+        .await
+        .unwrap();
+    let after = || async {
+        leaders(&pool)
+            .await
+            .iter()
+            .any(|leader| *leader != before[0])
+    };
     eventually("somebody leads again", Duration::from_secs(5), after).await;
     append(&pool, 2, 10).await;
     assert_equal(&pool, &server, SOON).await;
 
     first.stop().await;
-    eventually("the other leads", Duration::from_secs(5), || async { leaders(&pool).await.len() == 1 }).await;
+    eventually("the other leads", Duration::from_secs(5), || async {
+        leaders(&pool).await.len() == 1
+    })
+    .await;
     append(&pool, 2, 10).await;
     assert_equal(&pool, &server, SOON).await;
     second.stop().await;
@@ -239,7 +279,12 @@ async fn leaders(pool: &PgPool) -> Vec<i32> {
 /// The binary, as a process that can be stopped in its tracks.
 fn process(database: &Database, server: &Nats, folder: &Folder) -> Child {
     Command::new(env!("CARGO_BIN_EXE_write-api"))
-        .args(["--write-listen", "127.0.0.1:0", "--write-database-url", &database.service_url()])
+        .args([
+            "--write-listen",
+            "127.0.0.1:0",
+            "--write-database-url",
+            &database.service_url(),
+        ])
         .args(["--nats-url", &server.url(), "--auth-key-file"])
         .arg(folder.path().join("key.pem"))
         .stderr(Stdio::null())
@@ -248,7 +293,10 @@ fn process(database: &Database, server: &Nats, folder: &Folder) -> Child {
 }
 
 fn signal(process: &Child, name: &str) {
-    let status = Command::new("kill").args([name, &process.id().to_string()]).status().unwrap();
+    let status = Command::new("kill")
+        .args([name, &process.id().to_string()])
+        .status()
+        .unwrap();
     assert!(status.success());
 }
 
@@ -265,7 +313,12 @@ async fn a_leader_that_hangs_is_replaced_and_does_no_harm_when_it_wakes() {
     signal(&first, "-STOP");
     append(&pool, 5, 100).await;
     append(&pool, 6, 100).await;
-    let after = || async { leaders(&pool).await.iter().any(|leader| !hanging.contains(leader)) };
+    let after = || async {
+        leaders(&pool)
+            .await
+            .iter()
+            .any(|leader| !hanging.contains(leader))
+    };
     eventually("the other leads", Duration::from_secs(6), after).await;
     assert_equal(&pool, &server, SOON).await;
 
@@ -280,101 +333,4 @@ async fn a_leader_that_hangs_is_replaced_and_does_no_harm_when_it_wakes() {
     second.stop().await;
     first.kill().unwrap();
     first.wait().unwrap();
-}
-
-/// The last event of a partition that the stream has.
-async fn last(server: &Nats, partition: u8) -> Option<i64> {
-    let subject = subject::events(Partition::try_from(partition).unwrap());
-    let stream = jetstream::new(server.client().await).get_stream(subject::STREAM).await.unwrap();
-    let message = stream.get_last_raw_message_by_subject(&subject).await.ok()?;
-    subject::parse_message_id(message.headers.get(subject::MESSAGE_ID)?.as_str()).map(|(_, seq)| seq)
-}
-
-/// A stream of an operator's, which keeps 50 messages and remembers message ids for so long; into it 30 events of
-/// partition 1, of which it then keeps none, and 100 of partition 2. Afterwards, while nobody relays, 5 more of
-/// partition 2 and the first 3 of partition 7; and a relay.
-async fn limited(duplicate_window: Duration) -> (Database, Nats, Running) {
-    let (database, server) = (Database::new().await, Nats::start().await);
-    let pool = database.pool().await;
-    let limited = stream::Config {
-        name: subject::STREAM.to_owned(),
-        subjects: vec![subject::ALL_EVENTS.to_owned()],
-        max_messages: 50,
-        duplicate_window,
-        ..Default::default()
-    };
-    jetstream::new(server.client().await).create_stream(limited).await.unwrap();
-    let relay = Running::start(&database, &server).await;
-    append(&pool, 1, 30).await;
-    eventually("partition 1 is there", SOON, || async { last(&server, 1).await == Some(30) }).await;
-    append(&pool, 2, 100).await;
-    eventually("partition 2 is there", SOON, || async { last(&server, 2).await == Some(100) }).await;
-    assert_eq!(last(&server, 1).await, None);
-    relay.stop().await;
-    append(&pool, 2, 5).await;
-    append(&pool, 7, 3).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let relay = Running::start(&database, &server).await;
-    eventually("partition 2 goes on", SOON, || async { last(&server, 2).await == Some(105) }).await;
-    eventually("partition 7 shows its head", SOON, || async { last(&server, 7).await == Some(3) }).await;
-    (database, server, relay)
-}
-
-async fn limited_stream(server: &Nats) -> stream::Info {
-    let stream = jetstream::new(server.client().await).get_stream(subject::STREAM).await.unwrap();
-    stream.cached_info().clone()
-}
-
-#[tokio::test]
-async fn a_stream_that_an_operator_limited_stays_so_and_shows_the_heads_of_the_log() {
-    // Whether partition 1 had gone out is no longer to be seen. Its last event comes again: whoever lacks
-    // something notices, and whoever doesn't skips it. Nothing before it comes again.
-    let (_database, server, relay) = limited(Duration::from_millis(200)).await;
-    eventually("partition 1 shows its head", SOON, || async { last(&server, 1).await == Some(30) }).await;
-    let info = limited_stream(&server).await;
-    assert_eq!(info.config.max_messages, 50);
-    assert_eq!(info.state.last_sequence, 30 + 100 + 5 + 1 + 1);
-    relay.stop().await;
-}
-
-#[tokio::test]
-async fn an_event_that_the_stream_remembers_having_had_holds_up_nothing() {
-    let (database, server, relay) = limited(Duration::from_mins(2)).await;
-    assert_eq!(last(&server, 1).await, None);
-    assert_eq!(limited_stream(&server).await.state.last_sequence, 30 + 100 + 5 + 1);
-    append(&database.pool().await, 1, 2).await;
-    eventually("partition 1 goes on", SOON, || async { last(&server, 1).await == Some(32) }).await;
-    assert_eq!(limited_stream(&server).await.state.last_sequence, 30 + 100 + 5 + 1 + 2);
-    relay.stop().await;
-}
-
-#[tokio::test]
-async fn a_stream_that_is_ahead_of_the_log_stops_the_relay_and_says_why() {
-    let (database, server) = (Database::new().await, Nats::start().await);
-    let pool = database.pool().await;
-    append(&pool, 1, 10).await;
-    let relay = Running::start(&database, &server).await;
-    assert_equal(&pool, &server, SOON).await;
-    relay.stop().await;
-    // As after a restored backup.
-    sqlx::query("DELETE FROM write.events WHERE seq > 5").execute(&pool).await.unwrap();
-    sqlx::query("UPDATE write.partitions SET head = 5 WHERE id = 1").execute(&pool).await.unwrap();
-    append(&pool, 2, 10).await;
-    let relay = Running::start(&database, &server).await;
-    let app = || async {
-        let router = relay.health.router();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let served = tokio::spawn(async move { axum::serve(listener, router).await });
-        feedmill_service::telemetry::crypto();
-        let body = reqwest::get(format!("http://{address}/health/ready")).await.unwrap().text().await.unwrap();
-        served.abort();
-        body.contains("the database is older than the stream")
-    };
-    eventually("health says it", SOON, app).await;
-    assert_eq!(stored(&server).await, 10);
-    // Its operator decides for the database.
-    jetstream::new(server.client().await).delete_stream(subject::STREAM).await.unwrap();
-    assert_equal(&pool, &server, SOON).await;
-    relay.stop().await;
 }

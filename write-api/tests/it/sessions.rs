@@ -10,11 +10,16 @@ use write_api::housekeeping;
 use crate::harness::{Api, Person, problem};
 
 async fn log_in(api: &Api, handle: &str, password: &str) -> Response {
-    api.post("/v1/sessions", json!({ "handle": handle, "password": password })).await
+    api.post(
+        "/v1/sessions",
+        json!({ "handle": handle, "password": password }),
+    )
+    .await
 }
 
 async fn refresh(api: &Api, token: &str) -> Response {
-    api.post("/v1/sessions/refresh", json!({ "refresh_token": token })).await
+    api.post("/v1/sessions/refresh", json!({ "refresh_token": token }))
+        .await
 }
 
 async fn tokens(response: Response) -> (String, String) {
@@ -29,7 +34,10 @@ async fn tokens(response: Response) -> (String, String) {
 
 /// Whether an access token is good for a command.
 async fn works(api: &Api, token: &str) -> bool {
-    let request = api.request(Method::POST, "/v1/posts").bearer_auth(token).json(&json!({ "text": "hello" }));
+    let request = api
+        .request(Method::POST, "/v1/posts")
+        .bearer_auth(token)
+        .json(&json!({ "text": "hello" }));
     request.send().await.unwrap().status() == 201
 }
 
@@ -65,8 +73,18 @@ async fn of_many_refreshes_at_once_one_wins() {
     api.person("miller").await;
     let (_, token) = tokens(log_in(&api, "miller", "long enough").await).await;
     let all = join_all((0..20).map(|_| refresh(&api, &token))).await;
-    assert_eq!(all.iter().filter(|response| response.status() == 201).count(), 1);
-    assert_eq!(all.iter().filter(|response| response.status() == 401).count(), 19);
+    assert_eq!(
+        all.iter()
+            .filter(|response| response.status() == 201)
+            .count(),
+        1
+    );
+    assert_eq!(
+        all.iter()
+            .filter(|response| response.status() == 401)
+            .count(),
+        19
+    );
 }
 
 #[tokio::test]
@@ -85,8 +103,16 @@ async fn what_is_no_refresh_token_is_refused() {
         .await
         .unwrap();
     assert_eq!(problem(refresh(&api, &token).await).await, dead);
-    housekeeping::clean(&pool, chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::days(40_000)).await.unwrap();
-    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM write.sessions").fetch_one(&pool).await.unwrap();
+    housekeeping::clean(
+        &pool,
+        chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::days(40_000),
+    )
+    .await
+    .unwrap();
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM write.sessions")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
     assert_eq!(left, 0);
     assert_eq!(problem(refresh(&api, &token).await).await, dead);
 }
@@ -130,7 +156,11 @@ async fn guessing_is_slow_and_hurts_nobody_else() {
         }
     }
     let refused = refused.expect("guessing is not limited");
-    let wait: u64 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    let wait: u64 = refused.headers()["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
     assert!((1..=60).contains(&wait));
     assert_eq!(problem(refused).await.1, "too_many_attempts");
     tokens(log_in(&api, "baker", "long enough").await).await;
@@ -141,8 +171,17 @@ async fn a_flood_of_passwords_is_refused_and_not_queued_for_ever() {
     let api = Api::start().await;
     let handles: Vec<String> = (0..400).map(|n| format!("nobody_{n}")).collect();
     let started = Instant::now();
-    let all = join_all(handles.iter().map(|handle| log_in(&api, handle, "a wrong password"))).await;
-    let count = |status: u16| all.iter().filter(|response| response.status() == status).count();
+    let all = join_all(
+        handles
+            .iter()
+            .map(|handle| log_in(&api, handle, "a wrong password")),
+    )
+    .await;
+    let count = |status: u16| {
+        all.iter()
+            .filter(|response| response.status() == status)
+            .count()
+    };
     assert!(count(503) > 0 && count(401) > 0 && count(401) + count(503) == 400);
     assert!(started.elapsed() < Duration::from_secs(20));
     // And afterwards all is as before.
@@ -155,7 +194,9 @@ async fn a_key_brings_the_same_tokens_again() {
     let mut api = Api::start().await;
     let miller = api.person("miller").await.id;
     let with_key = async |api: &Api, path: &str, key: &str, body: &Value| {
-        let request = api.request(Method::POST, path).header("Idempotency-Key", key);
+        let request = api
+            .request(Method::POST, path)
+            .header("Idempotency-Key", key);
         request.json(body).send().await.unwrap()
     };
     let credentials = json!({ "handle": "miller", "password": "long enough" });
@@ -169,7 +210,10 @@ async fn a_key_brings_the_same_tokens_again() {
     assert_eq!(again.headers()["idempotency-replayed"], "true");
     assert_eq!(tokens(again).await, first);
     let wrong = json!({ "handle": "miller", "password": "a wrong password" });
-    assert_eq!(with_key(&api, "/v1/sessions", "a", &wrong).await.status(), 401);
+    assert_eq!(
+        with_key(&api, "/v1/sessions", "a", &wrong).await.status(),
+        401
+    );
 
     let body = json!({ "refresh_token": first.1 });
     let second = tokens(with_key(&api, "/v1/sessions/refresh", "b", &body).await).await;
@@ -178,7 +222,10 @@ async fn a_key_brings_the_same_tokens_again() {
     assert_eq!(tokens(again).await, second);
     // The same key for something else.
     let reused = with_key(&api, "/v1/sessions", "b", &credentials).await;
-    assert_eq!(problem(reused).await, (422, "idempotency_key_reused".to_owned(), vec![]));
+    assert_eq!(
+        problem(reused).await,
+        (422, "idempotency_key_reused".to_owned(), vec![])
+    );
     // Many at once with one key are one.
     let body = json!({ "refresh_token": second.1 });
     let all = join_all((0..10).map(|_| with_key(&api, "/v1/sessions/refresh", "c", &body))).await;
@@ -188,17 +235,29 @@ async fn a_key_brings_the_same_tokens_again() {
     }
 
     // Commands and sessions of an account share its keys.
-    let person = Person { api: &api, id: miller, token: second.0.clone() };
-    let post = person.request(Method::POST, "/v1/posts").header("Idempotency-Key", "b");
+    let person = Person {
+        api: &api,
+        id: miller,
+        token: second.0.clone(),
+    };
+    let post = person
+        .request(Method::POST, "/v1/posts")
+        .header("Idempotency-Key", "b");
     let reused = post.json(&json!({ "text": "hello" })).send().await.unwrap();
     assert_eq!(problem(reused).await.1, "idempotency_key_reused");
 
     // Nothing of it is secret.
     let pool = api.database.pool().await;
-    let kept: Vec<String> =
-        sqlx::query_scalar("SELECT answer::text FROM write.idempotency").fetch_all(&pool).await.unwrap();
+    let kept: Vec<String> = sqlx::query_scalar("SELECT answer::text FROM write.idempotency")
+        .fetch_all(&pool)
+        .await
+        .unwrap();
     assert!(!kept.is_empty());
     for answer in kept {
-        assert!(!answer.contains(&first.1) && !answer.contains(&second.1) && !answer.contains(&second.0));
+        assert!(
+            !answer.contains(&first.1)
+                && !answer.contains(&second.1)
+                && !answer.contains(&second.0)
+        );
     }
 }

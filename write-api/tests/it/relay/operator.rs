@@ -1,0 +1,176 @@
+//! What an operator may do to the stream.
+
+use std::time::Duration;
+
+use async_nats::jetstream::{self, stream};
+use feedmill_events::{Partition, subject};
+
+use super::{Running, SOON, append, assert_equal, stored};
+use crate::harness::{Database, Nats, eventually};
+
+#[tokio::test]
+async fn a_stream_that_was_deleted_is_filled_again() {
+    let (database, server) = (Database::new().await, Nats::start().await);
+    let pool = database.pool().await;
+    let relay = Running::start(&database, &server).await;
+    append(&pool, 3, 500).await;
+    append(&pool, 4, 500).await;
+    assert_equal(&pool, &server, SOON).await;
+    jetstream::new(server.client().await)
+        .delete_stream(subject::STREAM)
+        .await
+        .unwrap();
+    // It is noticed even if nothing more is appended.
+    assert_equal(&pool, &server, SOON).await;
+    append(&pool, 3, 5).await;
+    assert_equal(&pool, &server, SOON).await;
+    relay.stop().await;
+}
+
+/// The last event of a partition that the stream has.
+async fn last(server: &Nats, partition: u8) -> Option<i64> {
+    let subject = subject::events(Partition::try_from(partition).unwrap());
+    let stream = jetstream::new(server.client().await)
+        .get_stream(subject::STREAM)
+        .await
+        .unwrap();
+    let message = stream
+        .get_last_raw_message_by_subject(&subject)
+        .await
+        .ok()?;
+    subject::parse_message_id(message.headers.get(subject::MESSAGE_ID)?.as_str())
+        .map(|(_, seq)| seq)
+}
+
+/// A stream of an operator's, which keeps 50 messages and remembers message ids for so long; into it 30 events of
+/// partition 1, of which it then keeps none, and 100 of partition 2. Afterwards, while nobody relays, 5 more of
+/// partition 2 and the first 3 of partition 7; and a relay.
+async fn limited(duplicate_window: Duration) -> (Database, Nats, Running) {
+    let (database, server) = (Database::new().await, Nats::start().await);
+    let pool = database.pool().await;
+    let limited = stream::Config {
+        name: subject::STREAM.to_owned(),
+        subjects: vec![subject::ALL_EVENTS.to_owned()],
+        max_messages: 50,
+        duplicate_window,
+        ..Default::default()
+    };
+    jetstream::new(server.client().await)
+        .create_stream(limited)
+        .await
+        .unwrap();
+    let relay = Running::start(&database, &server).await;
+    append(&pool, 1, 30).await;
+    eventually("partition 1 is there", SOON, || async {
+        last(&server, 1).await == Some(30)
+    })
+    .await;
+    append(&pool, 2, 100).await;
+    eventually("partition 2 is there", SOON, || async {
+        last(&server, 2).await == Some(100)
+    })
+    .await;
+    assert_eq!(last(&server, 1).await, None);
+    relay.stop().await;
+    append(&pool, 2, 5).await;
+    append(&pool, 7, 3).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let relay = Running::start(&database, &server).await;
+    eventually("partition 2 goes on", SOON, || async {
+        last(&server, 2).await == Some(105)
+    })
+    .await;
+    eventually("partition 7 shows its head", SOON, || async {
+        last(&server, 7).await == Some(3)
+    })
+    .await;
+    (database, server, relay)
+}
+
+async fn limited_stream(server: &Nats) -> stream::Info {
+    let stream = jetstream::new(server.client().await)
+        .get_stream(subject::STREAM)
+        .await
+        .unwrap();
+    stream.cached_info().clone()
+}
+
+#[tokio::test]
+async fn a_stream_that_an_operator_limited_stays_so_and_shows_the_heads_of_the_log() {
+    // Whether partition 1 had gone out is no longer to be seen. Its last event comes again: whoever lacks
+    // something notices, and whoever doesn't skips it. Nothing before it comes again.
+    let (_database, server, relay) = limited(Duration::from_millis(200)).await;
+    eventually("partition 1 shows its head", SOON, || async {
+        last(&server, 1).await == Some(30)
+    })
+    .await;
+    let info = limited_stream(&server).await;
+    assert_eq!(info.config.max_messages, 50);
+    assert_eq!(info.state.last_sequence, 30 + 100 + 5 + 1 + 1);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_that_the_stream_remembers_having_had_holds_up_nothing() {
+    let (database, server, relay) = limited(Duration::from_mins(2)).await;
+    assert_eq!(last(&server, 1).await, None);
+    assert_eq!(
+        limited_stream(&server).await.state.last_sequence,
+        30 + 100 + 5 + 1
+    );
+    append(&database.pool().await, 1, 2).await;
+    eventually("partition 1 goes on", SOON, || async {
+        last(&server, 1).await == Some(32)
+    })
+    .await;
+    assert_eq!(
+        limited_stream(&server).await.state.last_sequence,
+        30 + 100 + 5 + 1 + 2
+    );
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_ahead_of_the_log_stops_the_relay_and_says_why() {
+    let (database, server) = (Database::new().await, Nats::start().await);
+    let pool = database.pool().await;
+    append(&pool, 1, 10).await;
+    let relay = Running::start(&database, &server).await;
+    assert_equal(&pool, &server, SOON).await;
+    relay.stop().await;
+    // As after a restored backup.
+    sqlx::query("DELETE FROM write.events WHERE seq > 5")
+        .execute(&pool)
+        .await
+        .unwrap();
+    sqlx::query("UPDATE write.partitions SET head = 5 WHERE id = 1")
+        .execute(&pool)
+        .await
+        .unwrap();
+    append(&pool, 2, 10).await;
+    let relay = Running::start(&database, &server).await;
+    let app = || async {
+        let router = relay.health.router();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let served = tokio::spawn(async move { axum::serve(listener, router).await });
+        feedmill_service::telemetry::crypto();
+        let body = reqwest::get(format!("http://{address}/health/ready"))
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
+        served.abort();
+        body.contains("the database is older than the stream")
+    };
+    eventually("health says it", SOON, app).await;
+    assert_eq!(stored(&server).await, 10);
+    // Its operator decides for the database.
+    jetstream::new(server.client().await)
+        .delete_stream(subject::STREAM)
+        .await
+        .unwrap();
+    assert_equal(&pool, &server, SOON).await;
+    relay.stop().await;
+}
