@@ -56,7 +56,8 @@ impl Config {
     pub fn context(&self) -> Context {
         Context {
             feed_depth: self.feed_depth,
-            ..Context::default()
+            // So that a feed outgrows its depth by about a quarter, and not by ten times where it is small.
+            feed_trim_one_in: (self.feed_depth / 4).clamp(1, 256),
         }
     }
 }
