@@ -4,7 +4,7 @@
 //! be (`position`, which waits on `progress`), then a handler of `http`, which reads its parameters (`page`,
 //! `period`, `user_ref`), asks `query` for the views of `view`, and gives them to `answer`.
 //!
-//! - [`config`], [`state`], `error`: what there is to set, to share and to go wrong.
+//! - [`config`], [`state`], `error`: what there is to set, to share and to go wrong; [`serve()`] wires it up.
 //! - `cursor`: sealed cursors, for `page`.
 //! - `progress`: how far the projections are, as far as this process knows.
 
@@ -20,6 +20,7 @@ mod position;
 mod progress;
 mod query;
 pub mod router;
+mod serve;
 pub mod state;
 mod user_ref;
 mod view;
@@ -28,4 +29,5 @@ pub use config::Config;
 pub use cursor::Cursors;
 pub use progress::Progress;
 pub use router::router;
+pub use serve::serve;
 pub use state::AppState;

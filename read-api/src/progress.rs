@@ -255,3 +255,62 @@ impl Drop for Waiting<'_> {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint(generation: i32, seq: i64) -> checkpoint::Checkpoint {
+        let partition = Partition::try_from(3u8).unwrap();
+        checkpoint::Checkpoint {
+            projection: "feed".to_owned(),
+            generation,
+            partition,
+            seq,
+        }
+    }
+
+    fn announce(progress: &Progress, generation: i32, seq: i64) {
+        let (projection, partition) = ("feed".to_owned(), Partition::try_from(3u8).unwrap());
+        let announcement = Announcement {
+            projection,
+            generation,
+            progress: vec![(partition, seq)],
+        };
+        progress.hear(&announcement.encode().unwrap());
+    }
+
+    fn reached(progress: &Progress, position: &str) -> bool {
+        progress.has_reached(&position.parse().unwrap(), &[Projection::Feed])
+    }
+
+    #[test]
+    fn announcements_count_once_their_generation_is_known_to_be_live() {
+        let progress = Progress::new();
+        announce(&progress, 1, 5);
+        assert!(!reached(&progress, "3:1"), "nothing is known yet");
+        progress.learn(&[checkpoint(1, 4)]);
+        announce(&progress, 2, 9);
+        assert!(
+            reached(&progress, "3:4") && !reached(&progress, "3:5"),
+            "a rebuild is not live"
+        );
+        announce(&progress, 1, 5);
+        assert!(reached(&progress, "3:5") && !reached(&progress, "3:5,4:1"));
+        progress.hear(b"no announcement");
+    }
+
+    #[test]
+    fn nothing_sinks_within_a_generation_and_another_begins_anew() {
+        let progress = Progress::new();
+        progress.learn(&[checkpoint(1, 4)]);
+        announce(&progress, 1, 9);
+        progress.learn(&[checkpoint(1, 5)]);
+        assert!(
+            reached(&progress, "3:9"),
+            "the announcement was faster than the look"
+        );
+        progress.learn(&[checkpoint(2, 5)]);
+        assert!(!reached(&progress, "3:9") && reached(&progress, "3:5"));
+    }
+}

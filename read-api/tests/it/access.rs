@@ -117,3 +117,25 @@ async fn only_get_is_possible() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_database_that_is_away_is_503() {
+    let app = App::start().await;
+    let me = app.account(1).await;
+    app.run("ALTER SCHEMA feed RENAME TO gone").await;
+    let missing = app.get(me, "/v1/feed").await;
+    assert_eq!(
+        missing.code(),
+        (503, "unavailable"),
+        "the projector has not made its tables yet"
+    );
+    assert!(missing.headers.contains_key("retry-after"));
+    assert_eq!(app.get(me, "/v1/me").await.status, 200);
+    app.run("ALTER SCHEMA gone RENAME TO feed").await;
+    assert_eq!(app.get(me, "/v1/feed").await.status, 200);
+
+    app.read_pool.close().await;
+    let away = app.get(me, "/v1/feed").await;
+    assert_eq!(away.code(), (503, "database_unavailable"));
+    assert!(away.headers.contains_key("retry-after"));
+}

@@ -21,6 +21,8 @@ pub const START: i64 = 1_713_000_000_000;
 pub struct App {
     /// As the owner: for filling tables.
     pub pool: PgPool,
+    /// The service's own.
+    pub read_pool: PgPool,
     pub progress: Progress,
     pub signer: Signer,
     address: String,
@@ -104,7 +106,7 @@ impl App {
             ),
         );
         let state = AppState {
-            pool: read_pool,
+            pool: read_pool.clone(),
             verifier: Verifier::of(&signer),
             cursors: Cursors::new(&[9; 32]),
             progress: progress.clone(),
@@ -117,6 +119,7 @@ impl App {
         tokio::spawn(async move { http::serve(listener, routes, &args, stop).await.unwrap() });
         Self {
             pool,
+            read_pool,
             progress,
             signer,
             address,

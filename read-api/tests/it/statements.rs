@@ -1,20 +1,30 @@
 //! One statement a read.
 
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::app::App;
 
-/// How often statements like `pattern` were executed in the test's database. None where the server does not
-/// load `pg_stat_statements`.
+/// How often the service's statements like `pattern` were executed in the test's database. None where the
+/// server does not load `pg_stat_statements`.
 pub async fn calls(app: &App, pattern: &str) -> Option<i64> {
+    count(app, "query LIKE $1", pattern).await
+}
+
+/// All statements, except the look at the checkpoints that a task of its own takes now and then.
+async fn all_calls(app: &App) -> Option<i64> {
+    count(app, "query NOT LIKE $1", "/* checkpoint.live */%").await
+}
+
+async fn count(app: &App, condition: &str, pattern: &str) -> Option<i64> {
     let made = sqlx::query("CREATE EXTENSION IF NOT EXISTS pg_stat_statements SCHEMA public")
         .execute(&app.pool)
         .await;
-    let counted = sqlx::query_scalar(
+    let counted = sqlx::query_scalar(AssertSqlSafe(format!(
         "SELECT coalesce(sum(calls), 0)::bigint FROM public.pg_stat_statements \
          WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-             AND query LIKE $1 AND query NOT LIKE '%pg_stat_statements%'",
-    )
+             AND query NOT LIKE '%pg_stat_statements%' AND {condition}"
+    )))
     .bind(pattern)
     .fetch_one(&app.pool)
     .await;
@@ -23,11 +33,6 @@ pub async fn calls(app: &App, pattern: &str) -> Option<i64> {
         eprintln!("not tested: the server does not load pg_stat_statements");
     }
     calls
-}
-
-/// All statements, except the look at the checkpoints that a task of its own takes now and then.
-async fn all_calls(app: &App) -> Option<i64> {
-    Some(calls(app, "%").await? - calls(app, "/* checkpoint.live */%").await?)
 }
 
 #[tokio::test]

@@ -1,0 +1,53 @@
+//! The service, wired up.
+
+use anyhow::Context;
+use feedmill_service::{Health, Shutdown, Verifier, http, nats, sql};
+use tokio::net::TcpListener;
+
+use crate::{
+    config::Config,
+    cursor::Cursors,
+    progress::Progress,
+    router::router,
+    state::{AppState, SEARCH_PATH},
+};
+
+/// Serves until `shutdown`. PostgreSQL, NATS and the source of the token keys may all be absent, now or
+/// later: readiness says so. Errors: an address that is taken, and settings that cannot work.
+pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
+    let health = Health::new();
+    let cursors = Cursors::new(&config.cursors.key()?);
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {} (READ_LISTEN)", config.listen))?;
+    let (url, trust) = (&config.auth.jwks_url, config.auth.trust());
+    let verifier = Verifier::from_jwks(url, trust, &health, &shutdown)?;
+    let connections = config.database_connections;
+    let pool = sql::pool(
+        &config.database_url,
+        "read-api",
+        connections,
+        Some(SEARCH_PATH),
+    )
+    .await
+    .context("READ_DATABASE_URL is no URL of a PostgreSQL database")?;
+    let nats = nats::connect(&config.nats.nats_url, "read-api").await;
+
+    let progress = Progress::new();
+    health.set("database", Err("not asked yet".to_owned()));
+    let looking = progress.clone().look(pool.clone(), health.clone());
+    let listening = progress.clone().listen(nats, health.clone());
+    tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(looking));
+    tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(listening));
+
+    let state = AppState {
+        pool: pool.clone(),
+        verifier,
+        cursors,
+        progress,
+    };
+    let app = http::standard(router(state), &config.http, &health);
+    http::serve(listener, app, &config.http, shutdown).await?;
+    pool.close().await;
+    Ok(())
+}
