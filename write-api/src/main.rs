@@ -1,5 +1,7 @@
 //! The write side's binary; see `write-api --help`.
 
+use std::process::ExitCode;
+
 use clap::Parser;
 use feedmill_service::telemetry;
 use write_api::{
@@ -7,8 +9,18 @@ use write_api::{
     config::{Cli, Command},
 };
 
-fn main() -> anyhow::Result<()> {
-    let Cli { command, config } = Cli::parse();
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line: what went wrong, and why.
+            eprintln!("write-api: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(Cli { command, config }: Cli) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
