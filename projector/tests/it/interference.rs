@@ -1,1 +1,105 @@
+//! Instances in each other's way, and a server that drops connections.
 
+use std::time::Duration;
+
+use projector::projection::{Context, digest, feed, profiles};
+
+use crate::support::{
+    database::Database, metric, model, nats::Nats, running::Running, world::World,
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_instances_with_the_same_partitions_apply_every_event_once() {
+    let (database, nats, mut world) = (Database::new().await, Nats::started().await, World::new(6));
+    nats.make_stream().await;
+    let projection = &profiles::PROJECTION;
+    let conflicts = metric("projector_cas_conflicts_total", projection.name);
+    let one = Running::start(projection, Context::default(), &database, &nats.url).await;
+    let two = Running::start(projection, Context::default(), &database, &nats.url).await;
+    for _ in 0..40 {
+        let events = world.happen(50);
+        let places = database.append(&events).await;
+        nats.publish(events.iter().zip(places)).await;
+    }
+    database
+        .caught_up(projection, Duration::from_secs(20))
+        .await;
+    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    assert!(metric("projector_cas_conflicts_total", projection.name) > conflicts);
+    one.stop().await;
+    // The other goes on alone.
+    database.append(&world.happen(50)).await;
+    database
+        .caught_up(projection, Duration::from_secs(20))
+        .await;
+    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    two.stop().await;
+}
+
+#[tokio::test]
+async fn lost_connections_block_nothing() {
+    let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(7));
+    let projection = &feed::PROJECTION;
+    let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
+    for _ in 0..10 {
+        database.append(&world.happen(200)).await;
+        tokio::time::sleep(Duration::from_millis(120)).await;
+        sqlx::query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = current_database() AND application_name = 'projector feed'",
+        )
+        .execute(&database.admin)
+        .await
+        .unwrap();
+    }
+    database
+        .caught_up(projection, Duration::from_secs(20))
+        .await;
+    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    let blocked: i64 = sqlx::query_scalar("SELECT count(*) FROM projector.blocked")
+        .fetch_one(&database.admin)
+        .await
+        .unwrap();
+    assert_eq!(blocked, 0);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_projection_of_another_generation_is_left_alone() {
+    let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(8));
+    let projection = &digest::PROJECTION;
+    let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
+    database.append(&world.happen(100)).await;
+    database
+        .caught_up(projection, Duration::from_secs(10))
+        .await;
+    // As at the end of a rebuild: the checkpoints of the next generation are where it is.
+    sqlx::raw_sql(
+        "BEGIN;
+        INSERT INTO projector.checkpoints (projection, generation, partition, seq)
+        SELECT projection, 2, partition, seq FROM projector.checkpoints WHERE projection = 'digest';
+        UPDATE projector.projections SET generation = 2 WHERE name = 'digest';
+        COMMIT",
+    )
+    .execute(&database.admin)
+    .await
+    .unwrap();
+    database.append(&world.happen(100)).await;
+    let left = || async {
+        let sql = "SELECT (sum(p.head) - sum(c.seq))::bigint FROM write.partitions p
+            JOIN projector.checkpoints c ON c.partition = p.id AND c.projection = 'digest' AND generation = 2";
+        sqlx::query_scalar::<_, i64>(sql)
+            .fetch_one(&database.admin)
+            .await
+            .unwrap()
+    };
+    for _ in 0..200 {
+        if left().await == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    assert_eq!(left().await, 0);
+    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    worker.stop().await;
+}

@@ -1,1 +1,178 @@
+//! What comes from the stream is applied at once; what does not come is found in the log.
 
+use std::time::{Duration, Instant};
+
+use feedmill_events::{Announcement, subject};
+use futures::StreamExt as _;
+use projector::projection::{Context, conversations, digest, feed, profiles};
+
+use crate::support::{
+    database::Database, metric, model, nats::Nats, running::Running, world::World,
+};
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// Until the worker has its consumer: from then on, what is published comes to it.
+async fn followed(stream: &async_nats::jetstream::stream::Stream, consumers: usize) {
+    for _ in 0..400 {
+        if stream
+            .get_info()
+            .await
+            .is_ok_and(|info| info.state.consumer_count >= consumers)
+        {
+            return tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("nobody follows the stream");
+}
+
+#[tokio::test]
+async fn an_event_is_applied_when_it_comes_and_announced() {
+    let (database, nats, mut world) = (Database::new().await, Nats::started().await, World::new(1));
+    let stream = nats.make_stream().await;
+    let projection = &profiles::PROJECTION;
+    let mut heard = nats
+        .client()
+        .await
+        .subscribe(subject::announcements("profiles"))
+        .await
+        .unwrap();
+    let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
+    followed(&stream, 1).await;
+    let mut waits = vec![];
+    for _ in 0..20 {
+        let events = world.happen(1);
+        let places = database.append(&events).await;
+        let start = Instant::now();
+        nats.publish(events.iter().zip(places.iter().copied()))
+            .await;
+        let message = tokio::time::timeout(SOON, heard.next())
+            .await
+            .unwrap()
+            .unwrap();
+        waits.push(start.elapsed());
+        let announced = Announcement::decode(&message.payload).unwrap();
+        assert_eq!(announced.progress, places);
+        assert_eq!(database.behind(projection).await, 0);
+    }
+    waits.sort();
+    println!(
+        "published to announced: median {:?}, longest {:?}",
+        waits[10], waits[19]
+    );
+    assert!(
+        waits[10] < Duration::from_millis(250),
+        "not at once, but by looking: {waits:?}"
+    );
+    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_stream_leaves_out_or_repeats_is_applied_once() {
+    let (database, nats, mut world) = (Database::new().await, Nats::started().await, World::new(2));
+    let stream = nats.make_stream().await;
+    let projection = &conversations::PROJECTION;
+    let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
+    followed(&stream, 1).await;
+    let (gaps, duplicates) = (
+        metric("projector_gap_events_total", projection.name),
+        metric("projector_duplicate_events_total", projection.name),
+    );
+    for _ in 0..10 {
+        let events = world.happen(100);
+        let places = database.append(&events).await;
+        let all: Vec<_> = events.iter().zip(places).collect();
+        // Most, and after the time in which the stream drops duplicates, some of them again.
+        let most: Vec<_> = all
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| i % 7 != 3)
+            .map(|(_, event)| *event)
+            .collect();
+        nats.publish(most.iter().copied()).await;
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        nats.publish(most.iter().copied().skip(20).take(30)).await;
+    }
+    database.caught_up(projection, SOON).await;
+    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    assert!(metric("projector_gap_events_total", projection.name) > gaps);
+    assert!(metric("projector_duplicate_events_total", projection.name) > duplicates);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_last_message_that_never_comes_is_read_from_the_log() {
+    let (database, nats, mut world) = (Database::new().await, Nats::started().await, World::new(3));
+    let stream = nats.make_stream().await;
+    let projection = &digest::PROJECTION;
+    let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
+    followed(&stream, 1).await;
+    let events = world.happen(300);
+    let places = database.append(&events).await;
+    nats.publish(events.iter().zip(places).take(150)).await;
+    database.caught_up(projection, Duration::from_secs(4)).await;
+    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_wiped_stream_and_foreign_messages_change_nothing() {
+    let (database, nats, mut world) = (Database::new().await, Nats::started().await, World::new(4));
+    let stream = nats.make_stream().await;
+    let projection = &feed::PROJECTION;
+    let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
+    followed(&stream, 1).await;
+    let context = async_nats::jetstream::new(nats.client().await);
+    for round in 0..3 {
+        let events = world.happen(100);
+        let places = database.append(&events).await;
+        nats.publish(events.iter().zip(places)).await;
+        // A message that the relay did not send.
+        context
+            .publish("feedmill.events.5", "what is this".into())
+            .await
+            .unwrap()
+            .await
+            .unwrap();
+        database.caught_up(projection, SOON).await;
+        match round {
+            0 => stream.purge().await.map(drop).unwrap(),
+            _ => {
+                context.delete_stream(subject::STREAM).await.unwrap();
+                database.append(&world.happen(50)).await;
+                database.caught_up(projection, SOON).await;
+                followed(&nats.make_stream().await, 1).await;
+            }
+        }
+    }
+    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn projections_go_on_without_nats() {
+    let (database, mut nats, mut world) = (Database::new().await, Nats::absent(), World::new(5));
+    let projection = &feed::PROJECTION;
+    database.append(&world.happen(200)).await;
+    let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
+    database.caught_up(projection, SOON).await;
+    assert!(worker.health.is_ready());
+    database.append(&world.happen(200)).await;
+    database.caught_up(projection, Duration::from_secs(2)).await;
+    // It comes, goes in the middle, and comes again.
+    for _ in 0..2 {
+        nats.start().await;
+        let stream = nats.make_stream().await;
+        followed(&stream, 1).await;
+        let events = world.happen(200);
+        let places = database.append(&events).await;
+        nats.publish(events.iter().zip(places).take(100)).await;
+        nats.kill();
+        database.append(&world.happen(50)).await;
+        database.caught_up(projection, SOON).await;
+    }
+    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    worker.stop().await;
+}

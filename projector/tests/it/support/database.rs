@@ -49,11 +49,10 @@ impl Database {
             .await
             .unwrap();
         let options = server.clone().database(&name);
-        let url = options
-            .clone()
-            .options([("role", "feedmill_projector")])
-            .to_url_lossy()
-            .to_string();
+        let mut url = options.to_url_lossy();
+        url.query_pairs_mut()
+            .append_pair("options", "-c role=feedmill_projector");
+        let url = url.to_string();
         let admin = PgPoolOptions::new()
             .max_connections(3)
             .connect_with(options)
