@@ -33,6 +33,7 @@ async fn main() {
     while Instant::now() < end {
         let world = World::start(Plan {
             write: 2,
+            feed_depth: 3,
             ..Plan::default()
         })
         .await;

@@ -9,3 +9,4 @@ mod one_statement;
 mod property;
 mod scene;
 mod sessions;
+mod teeth;

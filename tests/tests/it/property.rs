@@ -17,7 +17,11 @@ async fn reads_equal_their_definitions() {
     let seeds = (first..)
         .take(number("PROPERTY_SEEDS", 5))
         .map(|seed| (seed, commands));
-    let world = World::start(Plan::default()).await;
+    let world = World::start(Plan {
+        feed_depth: 3,
+        ..Plan::default()
+    })
+    .await;
     let mut reads = 0;
     for (seed, commands) in REGRESSIONS.iter().copied().chain(seeds) {
         match check(&world, seed, commands).await {
