@@ -87,17 +87,19 @@ impl App {
             .unwrap();
         admin.close().await.unwrap();
         let url = database_url(&database);
-        let pool = sql::pool(&url, "test", 4, Some(read_api::state::SEARCH_PATH))
-            .await
-            .unwrap();
+        let with = |option: &str| {
+            let separator = if url.contains('?') { '&' } else { '?' };
+            format!("{url}{separator}options=-c%20{option}")
+        };
+        let open = async |url: String, name: &str| {
+            sql::pool(&url, name, 4, Some(read_api::state::SEARCH_PATH))
+                .await
+                .unwrap()
+        };
+        let pool = open(with("synchronous_commit%3Doff"), "test").await;
         lay_tables(&pool).await;
-
         // The service itself may only read.
-        let separator = if url.contains('?') { '&' } else { '?' };
-        let reader = format!("{url}{separator}options=-c%20role%3Dfeedmill_read");
-        let read_pool = sql::pool(&reader, "read-api", 4, Some(read_api::state::SEARCH_PATH))
-            .await
-            .unwrap();
+        let read_pool = open(with("role%3Dfeedmill_read"), "read-api").await;
         let signer = Signer::new([7; 32], "feedmill", "feedmill").unwrap();
         let (health, shutdown, progress) = (Health::new(), Shutdown::new(), Progress::new());
         tokio::spawn(
