@@ -214,12 +214,14 @@ impl Drop for Nats {
     }
 }
 
+/// Below the ports that outgoing connections are given: a server that is away for a moment finds its port free.
 fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    loop {
+        let port = 20_000 + rand::random::<u16>() % 12_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 pub fn config(arguments: &[&str]) -> Config {

@@ -121,24 +121,23 @@ async fn what_is_no_refresh_token_is_refused() {
 async fn whether_a_handle_exists_is_not_to_be_learned_by_logging_in() {
     let api = Api::start().await;
     api.person("miller").await;
-    let timed = |handle: &'static str| {
-        let api = &api;
-        async move {
-            let (mut least, mut bodies) = (Duration::MAX, Vec::new());
-            for _ in 0..6 {
-                let started = Instant::now();
-                let response = log_in(api, handle, "a wrong password").await;
-                least = least.min(started.elapsed());
-                bodies.push((response.status(), response.text().await.unwrap()));
-            }
-            (least, bodies)
-        }
+    let timed = async |handle: &str| {
+        let started = Instant::now();
+        let response = log_in(&api, handle, "a wrong password").await;
+        let took = started.elapsed();
+        (took, response.status(), response.text().await.unwrap())
     };
-    let (known, nobody) = (timed("miller").await, timed("nobody").await);
-    assert_eq!(known.1, nobody.1);
-    assert_eq!(known.1[0].0, 401);
-    let ratio = known.0.as_secs_f64() / nobody.0.as_secs_f64();
-    assert!((0.6..1.6).contains(&ratio), "{known:?} and {nobody:?}");
+    // By turns, and the fastest of each: what else the machine does should not be measured. A check that is
+    // left out would show as a tenth of the time.
+    let (mut known, mut nobody) = (Duration::MAX, Duration::MAX);
+    for _ in 0..9 {
+        let (one, other) = (timed("miller").await, timed("nobody").await);
+        assert_eq!((one.1.as_u16(), &one.2), (401, &other.2));
+        assert_eq!(one.1, other.1);
+        (known, nobody) = (known.min(one.0), nobody.min(other.0));
+    }
+    let ratio = known.as_secs_f64() / nobody.as_secs_f64();
+    assert!((0.4..2.5).contains(&ratio), "{known:?} and {nobody:?}");
 }
 
 #[tokio::test]
