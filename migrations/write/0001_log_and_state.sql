@@ -96,7 +96,7 @@ CREATE TABLE write.messages (
 CREATE TABLE write.idempotency (
     account_id  uuid        NOT NULL,   -- nil for commands without an account
     key         text        NOT NULL,
-    fingerprint bytea       NOT NULL,   -- SHA-256 of method, path and body
+    fingerprint bytea       NOT NULL,   -- HMAC-SHA-256 of method, path and body
     answer      jsonb       NOT NULL,
     created_at  timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT idempotency_pkey PRIMARY KEY (account_id, key)

@@ -25,7 +25,7 @@ impl Order {
 #[derive(Debug, Clone)]
 pub struct IdempotencyKey {
     pub key: String,
-    /// SHA-256 of method, path and body.
+    /// HMAC-SHA-256 of method, path and body: a body may hold a password.
     pub fingerprint: [u8; 32],
 }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 /// The first answer to a key, and the request that it was given to.
 #[derive(Debug, Clone)]
 pub struct Stored {
-    /// SHA-256 of method, path and body.
+    /// HMAC-SHA-256 of method, path and body.
     pub fingerprint: Vec<u8>,
     pub answer: Value,
 }

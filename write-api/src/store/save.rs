@@ -211,23 +211,18 @@ async fn posts(
     connection: &mut PgConnection,
     changes: &BTreeMap<Uuid, Option<(Uuid, Option<Parent>)>>,
 ) -> sqlx::Result<()> {
-    let mut new: (Vec<Uuid>, Vec<Uuid>, Vec<Option<Uuid>>, Vec<Option<Uuid>>) = Default::default();
-    for (id, post) in changes {
-        if let Some((author, parent)) = post {
-            new.0.push(*id);
-            new.1.push(*author);
-            new.2.push(parent.map(|parent| parent.post));
-            new.3.push(parent.map(|parent| parent.author));
-        }
-    }
-    if !new.0.is_empty() {
+    let new: Vec<(Uuid, Uuid, Option<Parent>)> = changes
+        .iter()
+        .filter_map(|(id, post)| post.map(|(author, parent)| (*id, author, parent)))
+        .collect();
+    if !new.is_empty() {
         let query = sqlx::query!(
             "/* state.posts.insert */ INSERT INTO write.posts (id, author_id, reply_to, reply_to_author)
              SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[])",
-            &new.0,
-            &new.1,
-            &new.2 as &[Option<Uuid>],
-            &new.3 as &[Option<Uuid>]
+            &new.iter().map(|(id, ..)| *id).collect::<Vec<_>>(),
+            &new.iter().map(|(_, author, _)| *author).collect::<Vec<_>>(),
+            &new.iter().map(|(.., parent)| parent.map(|p| p.post)).collect::<Vec<_>>() as &[Option<Uuid>],
+            &new.iter().map(|(.., parent)| parent.map(|p| p.author)).collect::<Vec<_>>() as &[Option<Uuid>]
         );
         sql::named("state.posts.insert", query.execute(&mut *connection)).await?;
     }
@@ -291,46 +286,48 @@ async fn conversations(
     if new.is_empty() {
         return Ok(());
     }
-    let mut rows: (
-        Vec<Uuid>,
-        Vec<Option<String>>,
-        Vec<Option<Uuid>>,
-        Vec<Option<Uuid>>,
-        Vec<DateTime<Utc>>,
-    ) = Default::default();
-    let mut members: (Vec<Uuid>, Vec<Uuid>) = Default::default();
-    for conversation in new {
-        let pair = crate::domain::pair(conversation.members.iter().copied());
-        rows.0.push(conversation.conversation);
-        rows.1.push(conversation.title);
-        rows.2.push(pair.map(|pair| pair.0));
-        rows.3.push(pair.map(|pair| pair.1));
-        rows.4.push(time(id::millis(conversation.conversation)));
-        for member in conversation.members {
-            members.0.push(conversation.conversation);
-            members.1.push(member);
-        }
-    }
+    let pairs: Vec<Option<(Uuid, Uuid)>> = new
+        .iter()
+        .map(|talk| crate::domain::pair(talk.members.iter().copied()))
+        .collect();
     let query = sqlx::query!(
         "/* state.conversations.insert */
          INSERT INTO write.conversations (id, title, pair_low, pair_high, created_at)
          SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::timestamptz[])",
-        &rows.0,
-        &rows.1 as &[Option<String>],
-        &rows.2 as &[Option<Uuid>],
-        &rows.3 as &[Option<Uuid>],
-        &rows.4
+        &new.iter().map(|talk| talk.conversation).collect::<Vec<_>>(),
+        &new.iter()
+            .map(|talk| talk.title.clone())
+            .collect::<Vec<_>>() as &[Option<String>],
+        &pairs
+            .iter()
+            .map(|pair| pair.map(|(low, _)| low))
+            .collect::<Vec<_>>() as &[Option<Uuid>],
+        &pairs
+            .iter()
+            .map(|pair| pair.map(|(_, high)| high))
+            .collect::<Vec<_>>() as &[Option<Uuid>],
+        &new.iter()
+            .map(|talk| time(id::millis(talk.conversation)))
+            .collect::<Vec<_>>()
     );
     sql::named(
         "state.conversations.insert",
         query.execute(&mut *connection),
     )
     .await?;
+    let (conversations, members): (Vec<Uuid>, Vec<Uuid>) = new
+        .iter()
+        .flat_map(|talk| {
+            talk.members
+                .iter()
+                .map(|member| (talk.conversation, *member))
+        })
+        .unzip();
     let query = sqlx::query!(
         "/* state.members.insert */ INSERT INTO write.members (conversation_id, user_id)
          SELECT * FROM unnest($1::uuid[], $2::uuid[])",
-        &members.0,
-        &members.1
+        &conversations,
+        &members
     );
     sql::named("state.members.insert", query.execute(connection)).await?;
     Ok(())
