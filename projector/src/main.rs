@@ -5,7 +5,7 @@ use projector::Config;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::parse();
-    let telemetry = service::telemetry::init("projector", &config.telemetry)?;
+    let _telemetry = service::telemetry::init("projector", &config.telemetry)?;
     let shutdown = service::shutdown::Shutdown::on_signals(config.http.shutdown_grace)?;
-    projector::run(config, &telemetry, shutdown).await
+    projector::run(config, shutdown).await
 }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use async_nats::connection::State;
 use axum::Router;
 use feedmill_events::Partition;
-use feedmill_service::{self as service, Health, Shutdown, telemetry::Telemetry};
+use feedmill_service::{self as service, Health, Shutdown};
 use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Runs until shutdown. Errors: settings that cannot work, and an address that is taken.
-pub async fn run(config: Config, _: &Telemetry, shutdown: Shutdown) -> anyhow::Result<()> {
+pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     metrics::describe();
     let health = Health::new();
     let listener = TcpListener::bind(config.listen)

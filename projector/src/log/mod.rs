@@ -54,11 +54,8 @@ pub async fn read(
             FROM (
                 SELECT e.partition, e.seq, e.trace, CASE WHEN e.type = ANY($4) THEN e.body END AS body
                 FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS r(partition, after, upto)
-                CROSS JOIN LATERAL (
-                    SELECT * FROM write.events e
-                    WHERE e.partition = r.partition AND e.seq > r.after AND e.seq <= r.upto
-                    ORDER BY e.seq
-                ) e
+                JOIN write.events e
+                    ON e.partition = r.partition AND e.seq > r.after AND e.seq <= r.upto
             ) w
         ) b
         WHERE before IS NULL OR before < $5

@@ -51,10 +51,7 @@ impl Worker {
         for range in &batch.ranges {
             self.done[range.partition] = range.upto;
         }
-        if self.failures > 0 {
-            self.failures = 0;
-            self.report();
-        }
+        self.succeeded();
         self.announce(&batch.ranges).await;
         Ok(())
     }

@@ -103,7 +103,9 @@ impl Worker {
             checkpoint::load(&self.job.pool, self.job.projection).await?;
         self.seen = None;
         self.load_blocked().await?;
-        self.report();
+        if self.failures == 0 {
+            self.report();
+        }
         self.catch_up(None).await?;
         let mut entries = Vec::with_capacity(BATCH_EVENTS);
         let mut next_look = Instant::now();
@@ -177,6 +179,7 @@ impl Worker {
     async fn look(&mut self) -> Result<(), ApplyError> {
         let heads = log::heads(&self.job.pool).await?;
         self.observe(&heads);
+        self.succeeded();
         let live = *self.inbox.live.borrow();
         let stalled: BTreeSet<Partition> = self
             .open()
@@ -232,6 +235,14 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Something worked, so what failed before is over.
+    fn succeeded(&mut self) {
+        if self.failures > 0 {
+            self.failures = 0;
+            self.report();
+        }
     }
 
     fn is_open(&self, partition: Partition) -> bool {

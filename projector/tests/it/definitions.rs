@@ -58,7 +58,7 @@ async fn apply_all(
 }
 
 async fn equals_its_definition(projection: &'static Projection) {
-    for seed in 0..6 {
+    for seed in 0..4 {
         let database = Database::new().await;
         let pool = database.pool(projection);
         let (mut world, mut rng) = (World::new(seed), StdRng::seed_from_u64(seed));

@@ -1,9 +1,15 @@
 //! Needs real servers: `TEST_DATABASE_URL`, a PostgreSQL superuser (each test makes its own database), and
 //! `NATS_SERVER_BIN`, a nats-server binary (each test that needs one starts its own).
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy knows test functions, but not their helpers"
+)]
+
 mod definitions;
 mod interference;
 mod load;
+mod log;
 mod poison;
 mod schema;
 mod stream;

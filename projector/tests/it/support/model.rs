@@ -50,7 +50,7 @@ fn tables(world: &World, projection: &str) -> Vec<Table> {
             (
                 "follows",
                 "SELECT concat_ws(' ', follower, followee, (extract(epoch FROM followed_at) * 1000)::bigint) FROM follows",
-                world.follows.iter().map(|((from, to), at)| format!("{from} {to} {}", at)).collect(),
+                world.follows.iter().map(|((from, to), at)| format!("{from} {to} {at}")).collect(),
             ),
         ],
         "feed" => vec![

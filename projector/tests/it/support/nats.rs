@@ -79,7 +79,7 @@ impl Nats {
     }
 
     pub async fn client(&self) -> Client {
-        feedmill_service::nats::connect(&self.url, "test").await
+        async_nats::connect(&self.url).await.unwrap()
     }
 
     /// The stream as the relay makes it, but for the time in which duplicates are dropped.

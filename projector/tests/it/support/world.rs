@@ -72,7 +72,7 @@ impl World {
         while events.len() < count {
             self.now += self.rng.gen_range(1..2 * HOUR);
             let event = if self.accounts.len() < 3 {
-                self.join()
+                Some(self.join())
             } else {
                 self.anything()
             };
@@ -88,16 +88,16 @@ impl World {
 
     fn anything(&mut self) -> Option<Event> {
         match self.rng.gen_range(0..100) {
-            0..2 => (self.accounts.len() < 9).then(|| self.join())?,
+            0..2 => (self.accounts.len() < 9).then(|| self.join()),
             2..4 => self.change_profile(),
             4..16 => self.follow(),
             16..24 => self.unfollow(),
-            24..42 => self.post(),
+            24..42 => Some(self.post()),
             42..54 => self.reply(),
             54..62 => self.delete(),
             62..74 => self.like(),
             74..80 => self.unlike(),
-            80..82 => self.converse(),
+            80..82 => Some(self.converse()),
             82..94 => self.say(),
             _ => self.read(),
         }
@@ -135,7 +135,7 @@ impl World {
         Some((id, self.posts[&id].clone()))
     }
 
-    fn join(&mut self) -> Option<Event> {
+    fn join(&mut self) -> Event {
         let account = self.id(None);
         let handle = format!("person_{}", self.accounts.len());
         let display_name = format!("Person {}", self.accounts.len());
@@ -146,11 +146,11 @@ impl World {
             created_at: self.now,
         };
         self.accounts.insert(account, new);
-        Some(Event::AccountCreated(AccountCreated {
+        Event::AccountCreated(AccountCreated {
             account,
             handle,
             display_name,
-        }))
+        })
     }
 
     fn change_profile(&mut self) -> Option<Event> {
@@ -189,7 +189,7 @@ impl World {
         }))
     }
 
-    fn post(&mut self) -> Option<Event> {
+    fn post(&mut self) -> Event {
         let author = self.anyone();
         self.create(author, None, Partition::of(author))
     }
@@ -197,22 +197,17 @@ impl World {
     fn reply(&mut self) -> Option<Event> {
         let author = self.anyone();
         let (post, parent) = self.any_post()?;
-        self.create(
+        Some(self.create(
             author,
             Some(Parent {
                 post,
                 author: parent.author,
             }),
             Partition::of(post),
-        )
+        ))
     }
 
-    fn create(
-        &mut self,
-        author: Uuid,
-        reply_to: Option<Parent>,
-        partition: Partition,
-    ) -> Option<Event> {
+    fn create(&mut self, author: Uuid, reply_to: Option<Parent>, partition: Partition) -> Event {
         let post = self.id(Some(partition));
         let text = format!("Text of {post}");
         self.posts.insert(
@@ -223,12 +218,12 @@ impl World {
                 text: text.clone(),
             },
         );
-        Some(Event::PostCreated(PostCreated {
+        Event::PostCreated(PostCreated {
             post,
             author,
             reply_to,
             text,
-        }))
+        })
     }
 
     fn delete(&mut self) -> Option<Event> {
@@ -269,7 +264,7 @@ impl World {
         }))
     }
 
-    fn converse(&mut self) -> Option<Event> {
+    fn converse(&mut self) -> Event {
         let conversation = self.id(None);
         let ids: Vec<Uuid> = self.accounts.keys().copied().collect();
         let size = self.rng.gen_range(2..=3);
@@ -284,11 +279,11 @@ impl World {
             ..Conversation::default()
         };
         self.conversations.insert(conversation, new);
-        Some(Event::ConversationCreated(ConversationCreated {
+        Event::ConversationCreated(ConversationCreated {
             conversation,
             members,
             title,
-        }))
+        })
     }
 
     fn say(&mut self) -> Option<Event> {
