@@ -178,6 +178,7 @@ impl App {
             let mut more = page.body["items"].as_array().unwrap().clone();
             let count = more.len();
             items.append(&mut more);
+            assert!(items.len() < 1_000, "{path} has no end");
             let link = page.headers.get("link").map(|link| link.to_str().unwrap());
             let Some(cursor) = page.body["next_cursor"].as_str() else {
                 assert!(page.body["next_cursor"].is_null() && link.is_none() && count <= limit);
