@@ -158,7 +158,7 @@ async fn again_and_broken(
     let broken = broken_lines(stack, &folder).await;
     fs::remove_dir_all(&folder).ok();
     let found = match &broken {
-        Ok(count) => format!("{count} kinds, each named by its number, nothing applied"),
+        Ok(count) => format!("{count} kinds, each named by its number, nothing of it applied"),
         Err(error) => format!("{error:#}"),
     };
     report.line("broken lines", found, broken.is_ok());

@@ -28,6 +28,8 @@ async fn a_refresh_token_is_good_once() {
     me.get("/v1/me").await.expect(200);
 
     // Sessions outlive the process that made them.
+    let ended = world.write[0].stop().await;
+    assert!(ended.success(), "SIGTERM: {ended}");
     world.write[0].restart().await;
     let second = refresh(&client, &first).await.expect(201);
     client
