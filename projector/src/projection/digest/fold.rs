@@ -71,9 +71,8 @@ impl Changes {
                 }
                 Event::PostDeleted(e) => {
                     changes.delete(e.post);
-                    if let Some(parent) = e.reply_to.filter(|parent| parent.author != e.author)
-                        && !changes.deleted.contains(&parent.post)
-                    {
+                    // If the post that it answered is gone too, there will be no row to take it from.
+                    if let Some(parent) = e.reply_to.filter(|parent| parent.author != e.author) {
                         changes
                             .receive(parent.post, parent.author, date(made_at(e.post)?))
                             .replies -= 1;

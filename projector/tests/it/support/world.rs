@@ -97,7 +97,7 @@ impl World {
             54..62 => self.delete(),
             62..74 => self.like(),
             74..80 => self.unlike(),
-            80..82 => Some(self.converse()),
+            80..82 => (self.conversations.len() < 5).then(|| self.converse()),
             82..94 => self.say(),
             _ => self.read(),
         }
@@ -106,8 +106,8 @@ impl World {
     /// Most ids are in the order in which things happen; an import may bring older ones.
     fn id(&mut self, partition: Option<Partition>) -> Uuid {
         self.counter = (self.counter + 1) % 4096;
-        let age = if self.rng.gen_ratio(1, 8) {
-            self.rng.gen_range(0..48 * HOUR)
+        let age = if self.rng.gen_ratio(1, 4) {
+            self.rng.gen_range(0..240 * HOUR)
         } else {
             0
         };
@@ -305,7 +305,12 @@ impl World {
     fn read(&mut self) -> Option<Event> {
         let conversation = Self::any(&mut self.rng, &self.conversations)?;
         let talk = self.conversations.get_mut(&conversation)?;
-        let up_to = Self::any(&mut self.rng, &talk.messages)?;
+        let latest = *talk.messages.keys().next_back()?;
+        let up_to = if self.rng.gen_bool(0.5) {
+            latest
+        } else {
+            Self::any(&mut self.rng, &talk.messages)?
+        };
         let members: Vec<Uuid> = talk.members.iter().copied().collect();
         let user = *members.choose(&mut self.rng)?;
         let mark = talk.marks.entry(user).or_insert(up_to);
