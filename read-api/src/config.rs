@@ -41,30 +41,36 @@ pub struct Config {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Tokens")]
 pub struct AuthArgs {
-    /// The key set that tokens are verified with; it may be absent at the start
-    #[arg(
-        long,
-        env = "AUTH_JWKS_URL",
-        default_value = "http://127.0.0.1:8080/.well-known/jwks.json"
-    )]
-    pub jwks_url: String,
+    /// Where write-api is: the keys of its tokens are at /.well-known/jwks.json there. It may be absent at the start
+    #[arg(long, env = "WRITE_API_URL", default_value = "http://127.0.0.1:8080")]
+    pub write_api_url: String,
+    /// The key set of somebody else's identity provider, whose tokens are then taken instead of write-api's
+    #[arg(long, env = "AUTH_JWKS_URL")]
+    pub jwks_url: Option<String>,
     /// The issuer (iss) that a token must name
     #[arg(long, env = "AUTH_ISSUER", default_value = "feedmill")]
     pub issuer: String,
     /// The audience (aud) that a token must name
     #[arg(long, env = "AUTH_AUDIENCE", default_value = "feedmill")]
     pub audience: String,
-    /// The issuer is somebody else's identity provider, not write-api: accounts are derived from issuer and subject
-    #[arg(long, env = "AUTH_EXTERNAL")]
-    pub external: bool,
 }
 
 impl AuthArgs {
+    /// Where the keys are.
+    pub fn key_set(&self) -> String {
+        self.jwks_url.clone().unwrap_or_else(|| {
+            format!(
+                "{}/.well-known/jwks.json",
+                self.write_api_url.trim_end_matches('/')
+            )
+        })
+    }
+
     pub fn trust(&self) -> Trust {
         Trust {
             issuer: self.issuer.clone(),
             audience: self.audience.clone(),
-            external: self.external,
+            external: self.jwks_url.is_some(),
         }
     }
 }

@@ -20,7 +20,7 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {} (READ_LISTEN)", config.listen))?;
-    let (url, trust) = (&config.auth.jwks_url, config.auth.trust());
+    let (url, trust) = (&config.auth.key_set(), config.auth.trust());
     let verifier = Verifier::from_jwks(url, trust, &health, &shutdown)?;
     let connections = config.database_connections;
     let pool = sql::pool(

@@ -199,13 +199,10 @@ async fn waiting_costs_one_reader_however_many_wait() {
     );
 }
 
-/// With `TEST_NATS_URL`: faster than the next look at the checkpoints could be, because nobody looks.
+/// Faster than the next look at the checkpoints could be, because nobody looks.
 #[tokio::test]
 async fn announcements_are_heard() {
-    let Some((_, url)) = std::env::vars().find(|(name, _)| name == "TEST_NATS_URL") else {
-        eprintln!("not tested: TEST_NATS_URL is not set");
-        return;
-    };
+    let (_nats, url) = nats_server();
     let app = App::start().await;
     app.checkpoint("feed", 1, 3, 5).await;
     app.checkpoint("profiles", 1, 3, 6).await;
@@ -238,4 +235,30 @@ async fn announcements_are_heard() {
         200,
         "the table still says 5"
     );
+}
+
+/// A nats-server of `NATS_SERVER_BIN`, killed when the test ends.
+fn nats_server() -> (Killed, String) {
+    let (_, binary) = std::env::vars()
+        .find(|(name, _)| name == "NATS_SERVER_BIN")
+        .expect("NATS_SERVER_BIN must be the path of a nats-server: run deploy/test");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let child = std::process::Command::new(binary)
+        .args(["-a", "127.0.0.1", "-p", &port.to_string()])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    (Killed(child), format!("nats://127.0.0.1:{port}"))
+}
+
+struct Killed(std::process::Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

@@ -113,8 +113,8 @@ impl World {
             .map(|index| start("projector", index, &environment))
             .unzip();
         let keys = (
-            "AUTH_JWKS_URL".to_owned(),
-            format!("{}/.well-known/jwks.json", write_urls[0]),
+            "WRITE_API_URL".to_owned(),
+            write_urls[0].clone(),
         );
         let reading = [environment.clone(), vec![keys]].concat();
         let (mut read, read_urls): (Vec<_>, Vec<_>) = (0..plan.read)
