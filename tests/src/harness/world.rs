@@ -112,10 +112,7 @@ impl World {
         let (mut projectors, _): (Vec<_>, Vec<_>) = (0..plan.projectors)
             .map(|index| start("projector", index, &environment))
             .unzip();
-        let keys = (
-            "WRITE_API_URL".to_owned(),
-            write_urls[0].clone(),
-        );
+        let keys = ("WRITE_API_URL".to_owned(), write_urls[0].clone());
         let reading = [environment.clone(), vec![keys]].concat();
         let (mut read, read_urls): (Vec<_>, Vec<_>) = (0..plan.read)
             .map(|index| start("read-api", index, &reading))
