@@ -1,5 +1,6 @@
 //! Logs, metrics and traces of a process.
 
+use std::io::IsTerminal as _;
 use std::{collections::HashMap, sync::OnceLock, time::Duration};
 
 use anyhow::Context as _;
@@ -40,7 +41,12 @@ pub fn init(service_name: &'static str, args: &TelemetryArgs) -> anyhow::Result<
     let provider = provider.transpose()?;
     let filter = EnvFilter::try_new(&args.filter)
         .with_context(|| format!("{:?} is no log filter such as info,sqlx=debug", args.filter))?;
-    let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // Colours are for people at a terminal who have not asked for none.
+    let colours = std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+    let logs = tracing_subscriber::fmt::layer()
+        .with_ansi(colours)
+        .with_writer(std::io::stderr);
     let logs = match args.log_format {
         LogFormat::Text => logs.boxed(),
         LogFormat::Json => logs.json().flatten_event(true).boxed(),
