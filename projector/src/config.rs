@@ -2,10 +2,13 @@
 
 use std::net::SocketAddr;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use feedmill_service::config::{HttpArgs, NatsArgs, TelemetryArgs};
 
-use crate::projection::{self, Context, Projection};
+use crate::{
+    command::Command,
+    projection::{self, Context, Projection},
+};
 
 /// Projects Feedmill's event log into the tables that the read API answers from
 #[derive(Debug, Clone, Parser)]
@@ -36,12 +39,6 @@ pub struct Config {
     pub http: HttpArgs,
     #[command(flatten)]
     pub telemetry: TelemetryArgs,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
-pub enum Command {
-    /// Apply events as they come (the default)
-    Run,
 }
 
 impl Config {

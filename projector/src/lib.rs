@@ -4,6 +4,7 @@
 //! has missed from PostgreSQL, the source of truth ([`log`]), and applies what continues its checkpoint
 //! ([`checkpoint`]) in one transaction a batch ([`batch`], [`projection`]).
 //!
+//! - [`command`]: what an operator can ask for.
 //! - [`config`]: flags and environment.
 //! - [`error`]: what can go wrong with a batch, and what is done about it.
 //! - [`schema`]: makes the schemas and says who may read them.
@@ -11,6 +12,7 @@
 
 pub mod batch;
 pub mod checkpoint;
+pub mod command;
 pub mod config;
 pub mod consumer;
 pub mod error;

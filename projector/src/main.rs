@@ -1,11 +1,15 @@
 use clap::Parser as _;
 use feedmill_service as service;
-use projector::Config;
+use projector::{Config, command::Command};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let config = Config::parse();
+    let mut config = Config::parse();
     let _telemetry = service::telemetry::init("projector", &config.telemetry)?;
+    match config.command.take() {
+        None | Some(Command::Run) => {}
+        Some(command) => return projector::command::execute(command, &config).await,
+    }
     let shutdown = service::shutdown::Shutdown::on_signals(config.http.shutdown_grace)?;
     projector::run(config, shutdown).await
 }

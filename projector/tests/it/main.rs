@@ -8,7 +8,6 @@
 
 mod definitions;
 mod interference;
-mod load;
 mod log;
 mod poison;
 mod schema;
