@@ -2,6 +2,7 @@
 //! becomes a struct in the next version's module, and [`Event::decode`] upcasts the old one.
 
 pub mod v1;
+pub mod v2;
 
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
@@ -19,13 +20,14 @@ pub enum Event {
     PostDeleted(v1::PostDeleted),
     PostLiked(v1::PostLiked),
     PostUnliked(v1::PostUnliked),
-    ConversationCreated(v1::ConversationCreated),
+    ConversationCreated(v2::ConversationCreated),
     MessageSent(v1::MessageSent),
     ConversationRead(v1::ConversationRead),
+    NotificationsRead(v1::NotificationsRead),
 }
 
 /// The names of all types, as they stand in the log, in headers and in what an operator types.
-pub const TYPES: [&str; 11] = [
+pub const TYPES: [&str; 12] = [
     "account.created",
     "account.profile_changed",
     "account.followed",
@@ -37,6 +39,7 @@ pub const TYPES: [&str; 11] = [
     "conversation.created",
     "conversation.message_sent",
     "conversation.read",
+    "notifications.read",
 ];
 
 impl Event {
@@ -54,12 +57,16 @@ impl Event {
             Self::ConversationCreated(_) => TYPES[8],
             Self::MessageSent(_) => TYPES[9],
             Self::ConversationRead(_) => TYPES[10],
+            Self::NotificationsRead(_) => TYPES[11],
         }
     }
 
     /// The version that is written today.
     pub fn version(&self) -> u16 {
-        1
+        match self {
+            Self::ConversationCreated(_) => 2,
+            _ => 1,
+        }
     }
 
     /// Where the event belongs: with the account, the thread or the conversation that it is about.
@@ -80,6 +87,7 @@ impl Event {
             Self::ConversationCreated(e) => e.conversation,
             Self::MessageSent(e) => e.conversation,
             Self::ConversationRead(e) => e.conversation,
+            Self::NotificationsRead(e) => e.user,
         }
     }
 
@@ -100,6 +108,7 @@ impl Event {
             Self::ConversationCreated(e) => bytes(e),
             Self::MessageSent(e) => bytes(e),
             Self::ConversationRead(e) => bytes(e),
+            Self::NotificationsRead(e) => bytes(e),
         }
     }
 
@@ -122,9 +131,13 @@ impl Event {
             ("post.deleted", 1) => Self::PostDeleted(read(payload)?),
             ("post.liked", 1) => Self::PostLiked(read(payload)?),
             ("post.unliked", 1) => Self::PostUnliked(read(payload)?),
-            ("conversation.created", 1) => Self::ConversationCreated(read(payload)?),
+            ("conversation.created", 1) => {
+                Self::ConversationCreated(read::<v1::ConversationCreated>(payload)?.into())
+            }
+            ("conversation.created", 2) => Self::ConversationCreated(read(payload)?),
             ("conversation.message_sent", 1) => Self::MessageSent(read(payload)?),
             ("conversation.read", 1) => Self::ConversationRead(read(payload)?),
+            ("notifications.read", 1) => Self::NotificationsRead(read(payload)?),
             _ => {
                 return Err(DecodeError::Unknown {
                     name: name.chars().take(64).collect(),

@@ -11,6 +11,9 @@ pub const ALL_EVENTS: &str = "feedmill.events.*";
 /// Core NATS: something was appended to the log. No payload; the log says what.
 pub const APPENDED: &str = "feedmill.log.appended";
 
+/// Core NATS: a projector came or went, and the others are to look who is there. No payload.
+pub const PROJECTORS: &str = "feedmill.projectors";
+
 /// Core NATS: what a projection changed, an [`Announcement`](crate::Announcement) a message.
 pub const ALL_ANNOUNCEMENTS: &str = "feedmill.projected.*";
 

@@ -49,6 +49,8 @@ pub struct Model {
     /// Follower and followee, and when.
     pub follows: BTreeMap<(Uuid, Uuid), i64>,
     pub conversations: BTreeMap<Uuid, Conversation>,
+    /// Up to where each account has read its notifications.
+    pub notification_marks: BTreeMap<Uuid, Uuid>,
 }
 
 impl Model {
@@ -122,6 +124,12 @@ impl Model {
         let conversation = self.conversations.entry(conversation).or_default();
         let mark = conversation.members.entry(user).or_default();
         *mark = (*mark).max(Some(up_to));
+    }
+
+    /// Nor does this one.
+    pub fn mark_notifications_read(&mut self, user: Uuid, up_to: Uuid) {
+        let mark = self.notification_marks.entry(user).or_default();
+        *mark = up_to.max(*mark);
     }
 
     /// The conversation of exactly these members, if they are two.

@@ -5,6 +5,7 @@ mod clock;
 mod command;
 mod conversation;
 mod decide;
+mod notification;
 mod post;
 mod state;
 mod text;

@@ -62,6 +62,7 @@ impl From<Rejection> for Problem {
             Rejection::NoOtherMember | Rejection::TooManyMembers(_) => {
                 Self::field("members", detail)
             }
+            Rejection::FutureMark => Self::field("up_to", detail),
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod keys;
 pub mod likes;
 pub mod me;
 pub mod messages;
+pub mod notifications;
 pub mod posts;
 pub mod sessions;
 

@@ -6,7 +6,9 @@ use axum::{
 };
 
 use crate::{
-    http::{accounts, conversations, follows, keys, likes, me, messages, posts, sessions},
+    http::{
+        accounts, conversations, follows, keys, likes, me, messages, notifications, posts, sessions,
+    },
     state::App,
 };
 
@@ -27,5 +29,6 @@ pub fn router(app: App) -> Router {
         .route("/v1/conversations", post(conversations::create))
         .route("/v1/conversations/{id}/messages", post(messages::create))
         .route("/v1/conversations/{id}/read", put(messages::mark_read))
+        .route("/v1/notifications/read", put(notifications::mark_read))
         .with_state(app)
 }

@@ -101,3 +101,10 @@ pub struct ConversationRead {
     /// A message of the conversation; it and all before it are read.
     pub up_to: Uuid,
 }
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotificationsRead {
+    pub user: Uuid,
+    /// Notifications with this id and all before it are read.
+    pub up_to: Uuid,
+}

@@ -20,7 +20,7 @@ proptest! {
     /// Real envelopes with bytes changed, cut off and added: they come closer to the decoder's corners.
     #[test]
     fn damaged_envelopes_decode_or_are_refused(
-        which in 0..11usize,
+        which in 0..12usize,
         changes in vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
         cut in any::<prop::sample::Index>(),
         more in vec(any::<u8>(), 0..20),

@@ -100,6 +100,12 @@ impl Model {
                 self.mark_read(e.conversation, e.user, e.up_to);
                 forward
             }
+            Event::NotificationsRead(e) => {
+                let mark = self.notification_marks.get(&e.user);
+                let forward = mark.is_none_or(|mark| *mark < e.up_to);
+                self.mark_notifications_read(e.user, e.up_to);
+                forward && self.accounts.contains_key(&e.user)
+            }
         };
         if fits {
             Ok(())

@@ -48,10 +48,12 @@ pub enum Command {
     Unfollow {
         user: Uuid,
     },
-    /// `members` may name the actor, who is in it in any case.
+    /// `members` may name the actor, who is in it in any case. `creator` is the actor where somebody starts it
+    /// now, and None where it is imported: its record does not say who did.
     StartConversation {
         members: BTreeSet<Uuid>,
         title: Option<Title>,
+        creator: Option<Uuid>,
     },
     SendMessage {
         conversation: Uuid,
@@ -59,6 +61,9 @@ pub enum Command {
     },
     MarkRead {
         conversation: Uuid,
+        up_to: Uuid,
+    },
+    MarkNotificationsRead {
         up_to: Uuid,
     },
 }
@@ -69,9 +74,9 @@ impl Command {
         match self {
             Self::CreateAccount { handle, .. } => id::partition_of_key(handle.as_str().bytes()),
             Self::EnsureAccount { account, .. } => Partition::of(*account),
-            Self::ChangeProfile { .. } | Self::CreatePost { reply_to: None, .. } => {
-                Partition::of(actor)
-            }
+            Self::ChangeProfile { .. }
+            | Self::CreatePost { reply_to: None, .. }
+            | Self::MarkNotificationsRead { .. } => Partition::of(actor),
             Self::CreatePost {
                 reply_to: Some(post),
                 ..
@@ -106,6 +111,7 @@ impl Command {
             Self::StartConversation { .. } => "start_conversation",
             Self::SendMessage { .. } => "send_message",
             Self::MarkRead { .. } => "mark_read",
+            Self::MarkNotificationsRead { .. } => "mark_notifications_read",
         }
     }
 }
@@ -178,4 +184,7 @@ pub enum Rejection {
     NoOtherMember,
     #[error("a conversation has at most {0} members")]
     TooManyMembers(usize),
+    /// It would hide what is yet to come.
+    #[error("is in the future")]
+    FutureMark,
 }

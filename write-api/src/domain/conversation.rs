@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use feedmill_events::{
     Event,
-    event::v1::{ConversationCreated, ConversationRead, MessageSent},
+    event::{
+        v1::{ConversationRead, MessageSent},
+        v2::ConversationCreated,
+    },
 };
 use uuid::Uuid;
 
@@ -20,6 +23,7 @@ pub(super) fn start(
     id: Uuid,
     members: &BTreeSet<Uuid>,
     title: Option<&str>,
+    creator: Option<Uuid>,
 ) -> Result<Decision, Rejection> {
     let mut everyone = members.clone();
     everyone.insert(actor);
@@ -64,6 +68,7 @@ pub(super) fn start(
         conversation: id,
         members: everyone.into_iter().collect(),
         title: title.clone(),
+        creator,
     };
     Ok(Decision {
         events: vec![Event::ConversationCreated(event)],

@@ -3,7 +3,9 @@
 use feedmill_events::Event;
 use uuid::Uuid;
 
-use super::{Command, Moment, Outcome, Rejection, State, account, conversation, post};
+use super::{
+    Command, Moment, Outcome, Rejection, State, account, conversation, notification, post,
+};
 
 /// What an accepted command comes to. No events means that it already was so.
 #[derive(Debug)]
@@ -96,10 +98,14 @@ pub fn decide(
         Command::Unlike { post } => post::unlike(state, actor, *post),
         Command::Follow { user } => account::follow(state, actor, *user),
         Command::Unfollow { user } => account::unfollow(state, actor, *user),
-        Command::StartConversation { members, title } => {
+        Command::StartConversation {
+            members,
+            title,
+            creator,
+        } => {
             let id = moment.id(command.partition(actor));
             let title = title.as_ref().map(super::Title::as_str);
-            conversation::start(state, actor, id, members, title)
+            conversation::start(state, actor, id, members, title, *creator)
         }
         Command::SendMessage { conversation, text } => {
             let id = moment.id(command.partition(actor));
@@ -109,6 +115,9 @@ pub fn decide(
             conversation,
             up_to,
         } => conversation::mark_read(state, actor, *conversation, *up_to),
+        Command::MarkNotificationsRead { up_to } => {
+            notification::mark_read(state, actor, *up_to, moment.millis)
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! Given what happened, when somebody wants something, then this happens.
 
-use feedmill_events::{Event, Partition, event::v1};
+use feedmill_events::{
+    Event, Partition,
+    event::{v1, v2},
+};
 use uuid::Uuid;
 
 use super::*;
@@ -39,10 +42,11 @@ fn liked(post: u64, author: u64, user: u64) -> Event {
 }
 
 fn talk(n: u64, members: &[u64]) -> Event {
-    Event::ConversationCreated(v1::ConversationCreated {
+    Event::ConversationCreated(v2::ConversationCreated {
         conversation: id(n),
         members: members.iter().map(|member| id(*member)).collect(),
         title: None,
+        creator: None,
     })
 }
 
@@ -187,13 +191,18 @@ fn the_same_two_have_one_conversation() {
     let start = |members: &[u64]| Command::StartConversation {
         members: members.iter().map(|member| id(*member)).collect(),
         title: None,
+        creator: Some(id(1)),
     };
     let again = when(&given, 2, &start(&[1])).unwrap();
     assert!(again.events.is_empty());
     assert!(
         matches!(again.outcome, Outcome::Conversation { id: found, created: false, .. } if found == id(20))
     );
-    assert_eq!(events(&given, 1, &start(&[2, 3])).len(), 1);
+    let new = events(&given, 1, &start(&[2, 3]));
+    let [Event::ConversationCreated(new)] = &new[..] else {
+        panic!("{new:?}")
+    };
+    assert_eq!(new.creator, Some(id(1)));
     assert_eq!(
         when(&given, 1, &start(&[1])).unwrap_err(),
         Rejection::NoOtherMember
@@ -281,4 +290,38 @@ fn an_account_from_elsewhere_is_made_once_and_gets_a_handle_that_is_free() {
     assert!(made.handle.starts_with("u_") && Handle::try_from(made.handle.clone()).is_ok());
     assert_eq!(made.display_name, "Fifth");
     assert_eq!(events(&first, 5, &ensure), []);
+}
+
+#[test]
+fn notifications_are_read_once_and_never_unread_again() {
+    let mut given = vec![account(1)];
+    let read = |n| Command::MarkNotificationsRead { up_to: id(n) };
+    let first = events(&given, 1, &read(5));
+    let marked = v1::NotificationsRead {
+        user: id(1),
+        up_to: id(5),
+    };
+    assert_eq!(first, [Event::NotificationsRead(marked)]);
+    given.extend(first);
+    for n in [5, 4] {
+        assert_eq!(events(&given, 1, &read(n)), []);
+    }
+    assert_eq!(events(&given, 1, &read(6)).len(), 1);
+    let nothing = Command::MarkNotificationsRead { up_to: Uuid::nil() };
+    assert_eq!(events(&[account(1)], 1, &nothing), []);
+}
+
+#[test]
+fn what_is_yet_to_come_is_not_read() {
+    let read = |millis| Command::MarkNotificationsRead {
+        up_to: feedmill_events::id::first_of(millis),
+    };
+    let now = AT + 1_000;
+    for (later, accepted) in [(0, true), (5_000, true), (5_001, false), (1 << 40, false)] {
+        let decided = when(&[account(1)], 1, &read(now + later));
+        match decided {
+            Ok(decision) => assert!(accepted && decision.events.len() == 1, "{later}"),
+            Err(error) => assert!(!accepted && error == Rejection::FutureMark, "{later}"),
+        }
+    }
 }

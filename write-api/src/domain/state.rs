@@ -44,6 +44,8 @@ pub struct State {
     pub members: HashMap<(Uuid, Uuid), Option<Uuid>>,
     /// `(conversation, message)`.
     pub messages: HashSet<(Uuid, Uuid)>,
+    /// Up to where each account has read its notifications.
+    pub notification_marks: HashMap<Uuid, Uuid>,
 }
 
 impl State {
@@ -119,6 +121,9 @@ impl State {
             Event::ConversationRead(e) => {
                 self.members.insert((e.conversation, e.user), Some(e.up_to));
             }
+            Event::NotificationsRead(e) => {
+                self.notification_marks.insert(e.user, e.up_to);
+            }
         }
     }
 }
@@ -144,6 +149,7 @@ pub struct Needs {
     pub pairs: BTreeSet<(Uuid, Uuid)>,
     pub members: BTreeSet<(Uuid, Uuid)>,
     pub messages: BTreeSet<(Uuid, Uuid)>,
+    pub notification_marks: BTreeSet<Uuid>,
 }
 
 impl Needs {
@@ -197,6 +203,9 @@ impl Needs {
             } => {
                 self.members.insert((*conversation, actor));
                 self.messages.insert((*conversation, *up_to));
+            }
+            Command::MarkNotificationsRead { .. } => {
+                self.notification_marks.insert(actor);
             }
         }
     }

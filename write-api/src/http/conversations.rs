@@ -22,7 +22,7 @@ pub struct NewConversation {
 }
 
 impl NewConversation {
-    fn parse(self) -> Result<Command, Problem> {
+    fn parse(self, creator: Uuid) -> Result<Command, Problem> {
         let mut fields = Fields::default();
         let title = fields.take_optional("title", self.title);
         let numbered = self.members.iter().enumerate();
@@ -34,7 +34,11 @@ impl NewConversation {
             members.into_iter().collect::<Option<BTreeSet<Uuid>>>(),
             title,
         ) {
-            (Some(members), Some(title)) => Ok(Command::StartConversation { members, title }),
+            (Some(members), Some(title)) => Ok(Command::StartConversation {
+                members,
+                title,
+                creator: Some(creator),
+            }),
             _ => Err(fields.problem()),
         }
     }
@@ -53,7 +57,7 @@ pub async fn create(
     Caller(who): Caller,
     request: Told<NewConversation>,
 ) -> Result<Response, Problem> {
-    let command = request.body.parse()?;
+    let command = request.body.parse(who.account)?;
     let answer = app.submit(&who, command, request.key).await?;
     let Outcome::Conversation {
         id,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    request::{Fields, Told},
+    request::{Fields, ReadMark, Told},
     respond,
 };
 use crate::{
@@ -72,21 +72,6 @@ pub async fn create(
             created_at,
         },
     ))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReadMark {
-    up_to: String,
-}
-
-impl ReadMark {
-    fn parse(&self) -> Result<Uuid, Problem> {
-        let mut fields = Fields::default();
-        fields
-            .take_id("up_to", &self.up_to)
-            .ok_or_else(|| fields.problem())
-    }
 }
 
 /// `PUT /v1/conversations/{id}/read`

@@ -10,7 +10,7 @@ use feedmill_service::{
     FieldError, Problem,
     extract::{Body, parse_json, require_json},
 };
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     lane::IdempotencyKey,
@@ -148,5 +148,21 @@ impl Fields {
     /// What a client is told.
     pub fn problem(self) -> Problem {
         Problem::fields(self.0)
+    }
+}
+
+/// The body of a command that moves a read mark.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadMark {
+    up_to: String,
+}
+
+impl ReadMark {
+    pub fn parse(&self) -> Result<uuid::Uuid, Problem> {
+        let mut fields = Fields::default();
+        fields
+            .take_id("up_to", &self.up_to)
+            .ok_or_else(|| fields.problem())
     }
 }

@@ -199,6 +199,7 @@ fn command(record: &Record, known: &Known) -> Result<(Uuid, Command), String> {
                 Command::StartConversation {
                     members,
                     title: title.clone(),
+                    creator: None,
                 },
             )
         }

@@ -16,7 +16,8 @@ pub async fn state(
     accounts(connection, needs, state).await?;
     posts(connection, needs, state).await?;
     links(connection, needs, state).await?;
-    conversations(connection, needs, state).await
+    conversations(connection, needs, state).await?;
+    notification_marks(connection, needs, state).await
 }
 
 /// The two columns of a set of pairs.
@@ -176,5 +177,26 @@ async fn conversations(
             state.messages.insert((row.conversation_id, row.id));
         }
     }
+    Ok(())
+}
+
+async fn notification_marks(
+    connection: &mut PgConnection,
+    needs: &Needs,
+    state: &mut State,
+) -> sqlx::Result<()> {
+    if needs.notification_marks.is_empty() {
+        return Ok(());
+    }
+    let users: Vec<Uuid> = needs.notification_marks.iter().copied().collect();
+    let query = sqlx::query!(
+        "/* state.notification_marks.load */
+         SELECT user_id, up_to FROM write.notification_marks WHERE user_id = ANY($1)",
+        &users
+    );
+    let rows = sql::named("state.notification_marks.load", query.fetch_all(connection)).await?;
+    state
+        .notification_marks
+        .extend(rows.into_iter().map(|row| (row.user_id, row.up_to)));
     Ok(())
 }

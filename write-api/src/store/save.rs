@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use feedmill_events::{
     Event,
-    event::v1::{ConversationCreated, Parent},
+    event::{v1::Parent, v2::ConversationCreated},
     id,
 };
 use feedmill_service::sql;
@@ -26,6 +26,7 @@ pub struct Changes {
     conversations: Vec<ConversationCreated>,
     messages: Vec<(Uuid, Uuid)>,
     marks: BTreeMap<(Uuid, Uuid), Uuid>,
+    notification_marks: BTreeMap<Uuid, Uuid>,
     passwords: Vec<(Uuid, String)>,
 }
 
@@ -71,6 +72,9 @@ impl Changes {
             Event::ConversationRead(e) => {
                 self.marks.insert((e.conversation, e.user), e.up_to);
             }
+            Event::NotificationsRead(e) => {
+                self.notification_marks.insert(e.user, e.up_to);
+            }
         }
     }
 
@@ -85,7 +89,8 @@ impl Changes {
         posts(connection, &self.posts).await?;
         likes(connection, self.likes, &self.posts).await?;
         conversations(connection, self.conversations).await?;
-        messages(connection, self.messages, self.marks).await
+        messages(connection, self.messages, self.marks).await?;
+        notification_marks(connection, self.notification_marks).await
     }
 }
 
@@ -361,5 +366,24 @@ async fn messages(
         );
         sql::named("state.members.update", query.execute(connection)).await?;
     }
+    Ok(())
+}
+
+async fn notification_marks(
+    connection: &mut PgConnection,
+    marks: BTreeMap<Uuid, Uuid>,
+) -> sqlx::Result<()> {
+    if marks.is_empty() {
+        return Ok(());
+    }
+    let (users, up_to): (Vec<Uuid>, Vec<Uuid>) = marks.into_iter().unzip();
+    let query = sqlx::query!(
+        "/* state.notification_marks.save */ INSERT INTO write.notification_marks (user_id, up_to)
+         SELECT * FROM unnest($1::uuid[], $2::uuid[])
+         ON CONFLICT (user_id) DO UPDATE SET up_to = excluded.up_to",
+        &users,
+        &up_to
+    );
+    sql::named("state.notification_marks.save", query.execute(connection)).await?;
     Ok(())
 }

@@ -81,7 +81,7 @@ impl Database {
 
     /// Appends events to the log, as write-api does. Gives their partitions and sequence numbers.
     pub async fn append(&self, envelopes: &[Envelope]) -> Vec<(Partition, i64)> {
-        let bodies = envelopes.iter().map(|envelope| envelope.encode().unwrap());
+        let bodies = envelopes.iter().map(super::old::encode);
         let raw: Vec<Raw> = envelopes
             .iter()
             .zip(bodies)

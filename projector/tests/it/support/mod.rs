@@ -1,6 +1,7 @@
 pub mod database;
 pub mod model;
 pub mod nats;
+pub mod old;
 pub mod running;
 pub mod world;
 

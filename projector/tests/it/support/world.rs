@@ -4,9 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use feedmill_events::{
     Envelope, Event, Partition,
-    event::v1::{
-        AccountCreated, AccountFollowed, AccountUnfollowed, ConversationCreated, ConversationRead,
-        MessageSent, Parent, PostCreated, PostDeleted, PostLiked, PostUnliked, ProfileChanged,
+    event::{
+        v1::{
+            AccountCreated, AccountFollowed, AccountUnfollowed, ConversationRead, MessageSent,
+            NotificationsRead, Parent, PostCreated, PostDeleted, PostLiked, PostUnliked,
+            ProfileChanged,
+        },
+        v2::ConversationCreated,
     },
     id,
 };
@@ -27,6 +31,8 @@ pub struct World {
     /// By post and user: when.
     pub likes: BTreeMap<(Uuid, Uuid), i64>,
     pub conversations: BTreeMap<Uuid, Conversation>,
+    /// Up to where each account has read its notifications.
+    pub notification_marks: BTreeMap<Uuid, Uuid>,
 }
 
 pub struct Account {
@@ -63,6 +69,7 @@ impl World {
             posts: BTreeMap::new(),
             likes: BTreeMap::new(),
             conversations: BTreeMap::new(),
+            notification_marks: BTreeMap::new(),
         }
     }
 
@@ -99,7 +106,8 @@ impl World {
             74..80 => self.unlike(),
             80..82 => (self.conversations.len() < 5).then(|| self.converse()),
             82..94 => self.say(),
-            _ => self.read(),
+            94..98 => self.read(),
+            _ => self.read_notifications(),
         }
     }
 
@@ -279,10 +287,13 @@ impl World {
             ..Conversation::default()
         };
         self.conversations.insert(conversation, new);
+        // Without one, the event is stored as its first version.
+        let creator = members.first().copied().filter(|_| self.rng.gen_bool(0.5));
         Event::ConversationCreated(ConversationCreated {
             conversation,
             members,
             title,
+            creator,
         })
     }
 
@@ -320,5 +331,16 @@ impl World {
             user,
             up_to,
         }))
+    }
+
+    /// Up to now, or to some time ago, but never back.
+    fn read_notifications(&mut self) -> Option<Event> {
+        let (user, up_to) = (self.anyone(), self.id(None));
+        let mark = self.notification_marks.entry(user).or_default();
+        if up_to <= *mark {
+            return None;
+        }
+        *mark = up_to;
+        Some(Event::NotificationsRead(NotificationsRead { user, up_to }))
     }
 }

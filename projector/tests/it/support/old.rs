@@ -1,0 +1,23 @@
+//! Events as they were stored before their types had another version.
+
+use feedmill_events::{Envelope, Event, event::v1};
+
+/// The envelope's bytes; those of version 1 for a conversation whose creator nobody knows.
+pub fn encode(envelope: &Envelope) -> Vec<u8> {
+    let Event::ConversationCreated(event) = &envelope.event else {
+        return envelope.encode().unwrap();
+    };
+    if event.creator.is_some() {
+        return envelope.encode().unwrap();
+    }
+    let payload = postcard::to_stdvec(&v1::ConversationCreated {
+        conversation: event.conversation,
+        members: event.members.clone(),
+        title: event.title.clone(),
+    })
+    .unwrap();
+    let bytes =
+        postcard::to_stdvec(&(envelope.event.name(), 1_u16, envelope.at, &payload)).unwrap();
+    assert_eq!(Envelope::decode(&bytes).unwrap(), *envelope);
+    bytes
+}
