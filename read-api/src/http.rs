@@ -3,6 +3,7 @@
 pub mod conversation;
 pub mod digest;
 pub mod feed;
+pub mod notification;
 pub mod post;
 pub mod user;
 

@@ -40,14 +40,16 @@ pub enum Projection {
     Feed,
     Digest,
     Conversations,
+    Notifications,
 }
 
 impl Projection {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::Profiles,
         Self::Feed,
         Self::Digest,
         Self::Conversations,
+        Self::Notifications,
     ];
 
     fn name(self) -> &'static str {
@@ -56,6 +58,7 @@ impl Projection {
             Self::Feed => "feed",
             Self::Digest => "digest",
             Self::Conversations => "conversations",
+            Self::Notifications => "notifications",
         }
     }
 
@@ -92,7 +95,7 @@ pub struct Progress(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    known: Mutex<[Known; 4]>,
+    known: Mutex<[Known; Projection::ALL.len()]>,
     /// Marked whenever something new is known.
     news: watch::Sender<()>,
     waiting: AtomicUsize,
@@ -102,7 +105,7 @@ struct Inner {
 impl Default for Progress {
     fn default() -> Self {
         Self(Arc::new(Inner {
-            known: Mutex::new([Known::NOTHING; 4]),
+            known: Mutex::new([Known::NOTHING; Projection::ALL.len()]),
             news: watch::Sender::new(()),
             waiting: AtomicUsize::new(0),
             look_now: Notify::new(),
@@ -226,7 +229,7 @@ impl Progress {
         self.0.news.send_replace(());
     }
 
-    fn lock(&self) -> MutexGuard<'_, [Known; 4]> {
+    fn lock(&self) -> MutexGuard<'_, [Known; Projection::ALL.len()]> {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,5 +10,6 @@ pub mod checkpoint;
 pub mod conversation;
 pub mod digest;
 pub mod feed;
+pub mod notification;
 pub mod post;
 pub mod user;

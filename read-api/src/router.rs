@@ -4,9 +4,9 @@ use axum::{Router, middleware::from_fn_with_state, routing::get};
 
 use crate::{
     auth,
-    http::{conversation, digest, feed, post, user},
+    http::{conversation, digest, feed, notification, post, user},
     position,
-    progress::Projection::{self, Conversations, Digest, Feed, Profiles},
+    progress::Projection::{self, Conversations, Digest, Feed, Notifications, Profiles},
     state::AppState,
 };
 
@@ -29,6 +29,10 @@ pub fn router(state: AppState) -> Router {
         .route(
             "/v1/conversations/{id}/messages",
             get(conversation::messages).layer(of(&[Conversations])),
+        )
+        .route(
+            "/v1/notifications",
+            get(notification::page).layer(of(&[Notifications, Feed, Profiles])),
         )
         .route(
             "/v1/posts/{id}",

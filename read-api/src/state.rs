@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use crate::{cursor::Cursors, progress::Progress};
 
 /// The live read models; statements name tables without a schema.
-pub const SEARCH_PATH: &str = "profiles, feed, digest, conversations, projector";
+pub const SEARCH_PATH: &str = "profiles, feed, digest, conversations, notifications, projector";
 
 /// Cheap to clone.
 #[derive(Clone)]

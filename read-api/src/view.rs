@@ -2,6 +2,7 @@
 
 mod conversation;
 mod digest;
+mod notification;
 mod page;
 mod post;
 mod time;
@@ -9,6 +10,7 @@ mod user;
 
 pub use conversation::{Conversation, Inbox, Message};
 pub use digest::{Counters, Digest};
+pub use notification::{Notification, NotificationKind, NotificationPost, Notifications};
 pub use page::Page;
 pub use post::Post;
 pub use user::{Card, Follow, Profile};

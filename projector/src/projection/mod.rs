@@ -9,6 +9,7 @@ pub mod conversations;
 pub mod digest;
 pub mod feed;
 mod net;
+pub mod notifications;
 pub mod profiles;
 
 use std::fmt;
@@ -22,11 +23,12 @@ use uuid::Uuid;
 use crate::{batch::Batch, error::ApplyError};
 
 /// Every projection there is.
-pub static ALL: [&Projection; 4] = [
+pub static ALL: [&Projection; 5] = [
     &profiles::PROJECTION,
     &feed::PROJECTION,
     &digest::PROJECTION,
     &conversations::PROJECTION,
+    &notifications::PROJECTION,
 ];
 
 pub struct Projection {

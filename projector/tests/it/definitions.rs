@@ -104,3 +104,8 @@ async fn digest_equals_its_definition() {
 async fn conversations_equal_their_definition() {
     equals_its_definition(&projection::conversations::PROJECTION).await;
 }
+
+#[tokio::test]
+async fn notifications_equal_their_definition() {
+    equals_its_definition(&projection::notifications::PROJECTION).await;
+}

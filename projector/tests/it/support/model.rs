@@ -73,6 +73,7 @@ fn tables(world: &World, projection: &str) -> Vec<Table> {
         ],
         "digest" => digest(world),
         "conversations" => conversations(world),
+        "notifications" => notifications(world),
         other => panic!("no model of {other}"),
     }
 }
@@ -253,6 +254,43 @@ fn conversations(world: &World) -> Vec<Table> {
             "SELECT concat_ws(' ', user_id, conversation, activity, coalesce(read_up_to::text, '-'), unread_count)
             FROM members",
             members,
+        ),
+    ]
+}
+
+/// What others did to what is the viewer's and stands; by the time of the id, since the rest of it is a hash.
+fn notifications(world: &World) -> Vec<Table> {
+    let mut lines = BTreeSet::new();
+    let mut notify = |viewer: Uuid, at: i64, actor: Uuid, post: &str, reply: &str| {
+        if viewer != actor {
+            lines.insert(format!("{viewer} {at} {actor} {post} {reply}"));
+        }
+    };
+    for ((follower, followee), at) in &world.follows {
+        notify(*followee, *at, *follower, "-", "-");
+    }
+    for ((post, user), at) in &world.likes {
+        notify(world.posts[post].author, *at, *user, &post.to_string(), "-");
+    }
+    for (id, reply) in &world.posts {
+        if let Some(parent) = reply.reply_to
+            && world.posts.contains_key(&parent.post)
+        {
+            let (post, id, at) = (parent.post.to_string(), id.to_string(), id::millis(*id));
+            notify(parent.author, at, reply.author, &post, &id);
+        }
+    }
+    vec![
+        (
+            "notifications",
+            "SELECT concat_ws(' ', viewer, ('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint, actor,
+                coalesce(post::text, '-'), coalesce(reply::text, '-')) FROM notifications",
+            lines,
+        ),
+        (
+            "notification_marks",
+            "SELECT concat_ws(' ', viewer, up_to) FROM notification_marks",
+            world.notification_marks.iter().map(|(user, mark)| format!("{user} {mark}")).collect(),
         ),
     ]
 }

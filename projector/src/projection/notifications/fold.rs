@@ -1,0 +1,101 @@
+//! A batch's net changes to notifications.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use feedmill_events::Event;
+use uuid::Uuid;
+
+use super::id;
+use crate::{batch::Batch, projection::net::Net};
+
+/// Whom it is for, and its id.
+pub type Key = (Uuid, Uuid);
+
+/// Who did it, to which post of the viewer's, with which reply.
+#[derive(Debug, Clone, Copy)]
+pub struct Act {
+    pub actor: Uuid,
+    pub post: Option<Uuid>,
+    pub reply: Option<Uuid>,
+}
+
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Follows and likes. One that is taken back has its row: nobody can take back the like of a post that is
+    /// gone.
+    pub acts: Net<Key, Act>,
+    /// A reply that is deleted has its row only if the post that it answered still stands.
+    pub replies: Net<Key, Act>,
+    /// Posts that the batch deletes: all that is about them goes with them.
+    pub deleted: BTreeSet<Uuid>,
+    /// By viewer: the greatest mark of the batch.
+    pub marks: BTreeMap<Uuid, Uuid>,
+}
+
+impl Changes {
+    pub fn of(batch: &Batch) -> Self {
+        let mut changes = Self::default();
+        for logged in &batch.events {
+            let at = logged.at.timestamp_millis();
+            match &logged.event {
+                Event::AccountFollowed(e) => {
+                    let act = Act {
+                        actor: e.follower,
+                        post: None,
+                        reply: None,
+                    };
+                    let id = id::follow(at, e.follower, e.followee);
+                    changes.acts.start((e.followee, id), act);
+                }
+                Event::AccountUnfollowed(e) => {
+                    let id = id::follow(e.followed_at, e.follower, e.followee);
+                    changes.acts.stop((e.followee, id));
+                }
+                Event::PostLiked(e) if e.user != e.author => {
+                    let act = Act {
+                        actor: e.user,
+                        post: Some(e.post),
+                        reply: None,
+                    };
+                    let id = id::like(at, e.user, e.post);
+                    changes.acts.start((e.author, id), act);
+                }
+                Event::PostUnliked(e) if e.user != e.author => {
+                    let id = id::like(e.liked_at, e.user, e.post);
+                    changes.acts.stop((e.author, id));
+                }
+                Event::PostCreated(e) => {
+                    if let Some(parent) = e.reply_to.filter(|parent| parent.author != e.author) {
+                        let act = Act {
+                            actor: e.author,
+                            post: Some(parent.post),
+                            reply: Some(e.post),
+                        };
+                        let id = id::reply(e.author, e.post);
+                        changes.replies.start((parent.author, id), act);
+                    }
+                }
+                Event::PostDeleted(e) => {
+                    changes.deleted.insert(e.post);
+                    if let Some(parent) = e.reply_to.filter(|parent| parent.author != e.author) {
+                        let id = id::reply(e.author, e.post);
+                        changes.replies.stop((parent.author, id));
+                    }
+                }
+                Event::NotificationsRead(e) => {
+                    let mark = changes.marks.entry(e.user).or_default();
+                    *mark = e.up_to.max(*mark);
+                }
+                _ => {}
+            }
+        }
+        changes
+    }
+
+    /// What is new and stands at the end of the batch.
+    pub fn new(&self) -> impl Iterator<Item = (Key, Act)> {
+        let all = self.acts.current().chain(self.replies.current());
+        all.map(|(key, act)| (key, *act))
+            .filter(|(_, act)| act.post.is_none_or(|post| !self.deleted.contains(&post)))
+    }
+}

@@ -1,0 +1,40 @@
+//! notifications(viewer): who followed them, liked a post of theirs or replied to one.
+
+mod fold;
+mod id;
+mod sql;
+
+use futures::FutureExt as _;
+use sqlx::PgConnection;
+
+use self::fold::Changes;
+use super::{Context, Migration, Projection};
+use crate::{batch::Batch, error::ApplyError};
+
+pub static PROJECTION: Projection = Projection {
+    name: "notifications",
+    migrations: &[Migration {
+        name: "0001_notifications",
+        sql: include_str!("../../../../migrations/read/notifications/0001_notifications.sql"),
+    }],
+    wants: &[
+        "account.followed",
+        "account.unfollowed",
+        "post.created",
+        "post.deleted",
+        "post.liked",
+        "post.unliked",
+        "notifications.read",
+    ],
+    apply: |batch, context, connection| apply(batch, context, connection).boxed(),
+};
+
+/// What is taken back goes before what is about a deleted post, so that it is still there to be counted.
+async fn apply(batch: &Batch, _: &Context, db: &mut PgConnection) -> Result<(), ApplyError> {
+    let changes = Changes::of(batch);
+    sql::delete_acts(&changes, db).await?;
+    sql::delete_replies(&changes, db).await?;
+    sql::delete_of_posts(&changes, db).await?;
+    sql::insert(&changes, db).await?;
+    sql::move_marks(&changes, db).await
+}

@@ -1,0 +1,86 @@
+//! notifications(viewer).
+
+use chrono::DateTime;
+use feedmill_events::id;
+use feedmill_service::sql;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::view::{Card, Notification, NotificationKind, NotificationPost};
+
+/// The viewer's notifications, newest first, from below the notification `before`; and how many of all are not
+/// read, whatever the page.
+pub async fn page(
+    pool: &PgPool,
+    viewer: Uuid,
+    before: Option<Uuid>,
+    limit: i64,
+) -> sqlx::Result<(Vec<Notification>, i64)> {
+    let rows = sqlx::query!(
+        r#"/* notification.page */
+        WITH mark AS MATERIALIZED (
+            SELECT coalesce((SELECT up_to FROM notification_marks WHERE viewer = $1), $4) AS up_to
+        ), unread AS (
+            SELECT count(*) AS count
+            FROM notifications
+            WHERE viewer = $1 AND id > (SELECT up_to FROM mark)
+        ), page AS MATERIALIZED (
+            SELECT id, actor, post, reply
+            FROM notifications
+            WHERE viewer = $1 AND id < $2
+            ORDER BY id DESC
+            LIMIT $3
+        )
+        SELECT
+            unread.count AS "unread_count!",
+            page.id AS "id?", page.actor AS "actor?", page.post AS "post?", page.reply AS "reply?",
+            page.id <= mark.up_to AS "read?",
+            account.handle AS "handle?", account.display_name AS "display_name?",
+            shown.text AS "text?", shown.reply_to AS "reply_to?"
+        FROM mark
+        CROSS JOIN unread
+        LEFT JOIN page ON true
+        LEFT JOIN LATERAL (
+            SELECT handle, display_name FROM accounts WHERE id = page.actor LIMIT 1
+        ) AS account ON true
+        LEFT JOIN LATERAL (
+            SELECT text, reply_to FROM posts WHERE id = coalesce(page.reply, page.post) LIMIT 1
+        ) AS shown ON true
+        ORDER BY page.id DESC"#,
+        viewer,
+        before.unwrap_or(Uuid::max()),
+        limit,
+        Uuid::nil(),
+    );
+    let rows = sql::named("notification.page", rows.fetch_all(pool)).await?;
+    let unread_count = rows.first().map_or(0, |row| row.unread_count);
+    let notifications = rows.into_iter().filter_map(|row| {
+        let text = row.text.unwrap_or_default();
+        let (kind, post) = match (row.post, row.reply) {
+            (None, _) => (NotificationKind::Follow, None),
+            (Some(id), None) => {
+                let reply_to = row.reply_to;
+                let post = NotificationPost { id, text, reply_to };
+                (NotificationKind::Like, Some(post))
+            }
+            (reply_to, Some(id)) => {
+                let post = NotificationPost { id, text, reply_to };
+                (NotificationKind::Reply, Some(post))
+            }
+        };
+        let id = row.id?;
+        Some(Notification {
+            id,
+            kind,
+            actor: Card {
+                id: row.actor?,
+                handle: row.handle.unwrap_or_default(),
+                display_name: row.display_name.unwrap_or_default(),
+            },
+            post,
+            created_at: DateTime::from_timestamp_millis(id::millis(id))?,
+            read: row.read?,
+        })
+    });
+    Ok((notifications.collect(), unread_count))
+}
