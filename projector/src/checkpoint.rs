@@ -44,7 +44,13 @@ pub async fn load(pool: &PgPool, projection: &Projection) -> Result<(i32, Places
 
 /// Moves the checkpoints over these ranges, if they are where the ranges begin and the generation is live.
 /// Goes first in a transaction: whoever else has the same partition waits for its end, and then fails here,
-/// before any work. The generation is locked against a change until the end.
+/// before any work.
+///
+/// Against a rebuild's swap: the projection's row is locked `FOR SHARE` until the transaction ends. Whoever
+/// makes another generation live locks that row `FOR UPDATE` first, in the transaction that renames the
+/// schemas. So it waits for the batches under way, whose rows are then in the schema that was live; and a
+/// batch that comes later waits for it, and then finds the generation changed, before it has written anything
+/// to any schema. Nothing can be applied between the two.
 pub async fn advance(
     projection: &Projection,
     generation: i32,

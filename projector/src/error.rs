@@ -1,5 +1,7 @@
 //! What can go wrong with a batch, and what is done about it.
 
+use std::time::Duration;
+
 use feedmill_events::{DecodeError, Partition};
 
 /// Why a batch was not applied.
@@ -25,6 +27,9 @@ pub enum ApplyError {
     /// Somebody else moved the checkpoint, or another generation is live.
     #[error("the checkpoint is not where this instance left it")]
     Conflict,
+    /// Others may have its partitions by now.
+    #[error("this instance was away for {:.1} s, longer than its lease", .0.as_secs_f64())]
+    Lapsed(Duration),
     #[error("cannot read the log: {0}")]
     Log(sqlx::Error),
     #[error(transparent)]
@@ -59,7 +64,7 @@ impl ApplyError {
             {
                 Remedy::Isolate
             }
-            Self::Conflict | Self::Log(_) | Self::Sql(_) => Remedy::StartOver,
+            Self::Conflict | Self::Lapsed(_) | Self::Log(_) | Self::Sql(_) => Remedy::StartOver,
         }
     }
 }

@@ -8,6 +8,8 @@
 //! - [`config`]: flags and environment.
 //! - [`error`]: what can go wrong with a batch, and what is done about it.
 //! - [`schema`]: makes the schemas and says who may read them.
+//! - [`instance`]: this process among the others, and which partitions are its own.
+//! - [`relay`]: how far the stream is behind the log.
 //! - [`lag`], [`metrics`]: how far a projection is behind.
 
 pub mod batch;
@@ -16,10 +18,12 @@ pub mod command;
 pub mod config;
 pub mod consumer;
 pub mod error;
+pub mod instance;
 pub mod lag;
 pub mod log;
 pub mod metrics;
 pub mod projection;
+pub mod relay;
 pub mod run;
 pub mod schema;
 pub mod store;

@@ -5,12 +5,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_nats::connection::State;
 use axum::Router;
-use feedmill_events::Partition;
 use feedmill_service::{self as service, Health, Shutdown};
 use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Config, metrics, schema, store,
+    Config,
+    instance::Instance,
+    metrics, relay, schema, store,
     worker::{Job, Worker},
 };
 
@@ -62,12 +64,17 @@ async fn project(config: &Config, health: &Health, shutdown: &Shutdown) -> anyho
         }
     }
     health.set("schemas", Ok(()));
+    let instance = Instance::new(&config.database_url, &projections, nats.clone())
+        .context("PROJECTOR_DATABASE_URL is no PostgreSQL URL")?;
+    let (watched, stop) = (first.clone(), shutdown.soft.clone());
+    tokio::spawn(relay::watch(watched, nats.clone(), health.clone(), stop));
     let mut workers = JoinSet::new();
     for (projection, pool) in projections.into_iter().zip(pools) {
         let worker = Worker::new(Job {
             projection,
             context: config.context(),
-            owned: Partition::all().collect(),
+            orders: instance.orders(projection),
+            lease: instance.lease(),
             pool,
             nats: nats.clone(),
             health: health.clone(),
@@ -75,8 +82,12 @@ async fn project(config: &Config, health: &Health, shutdown: &Shutdown) -> anyho
         });
         workers.spawn(worker.run());
     }
+    // It ends after the workers: when it leaves, their partitions go to others.
+    let leave = CancellationToken::new();
+    let instance = tokio::spawn(instance.run(leave.clone()));
     loop {
         let connected = nats.connection_state() == State::Connected;
+        ::metrics::gauge!(metrics::NATS_CONNECTED).set(f64::from(u8::from(connected)));
         health.note(
             "nats",
             connected
@@ -87,8 +98,10 @@ async fn project(config: &Config, health: &Health, shutdown: &Shutdown) -> anyho
             () = tokio::time::sleep(RETRY) => {}
             ended = workers.join_next() => match ended {
                 Some(result) => result.context("a worker ended abnormally")?,
-                None => return Ok(()),
+                None => break,
             },
         }
     }
+    leave.cancel();
+    instance.await.context("the heartbeat ended abnormally")
 }

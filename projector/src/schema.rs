@@ -8,10 +8,16 @@ use crate::projection::{Migration, Projection};
 /// The schema of the projector's own books.
 pub const BOOKS: &str = "projector";
 
-static BOOKS_MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_checkpoints",
-    sql: include_str!("../../migrations/read/projector/0001_checkpoints.sql"),
-}];
+pub static BOOKS_MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "0001_checkpoints",
+        sql: include_str!("../../migrations/read/projector/0001_checkpoints.sql"),
+    },
+    Migration {
+        name: "0002_instances_and_controls",
+        sql: include_str!("../../migrations/read/projector/0002_instances_and_controls.sql"),
+    },
+];
 
 /// Held while schemas are made, so that instances which start together do not do it twice.
 const LOCK: i64 = 0x6665_6564_7461_626c; // "feedtabl"; the relay's lease has another

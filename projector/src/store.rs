@@ -9,6 +9,18 @@ use sqlx::{
 
 use crate::{projection::Projection, schema::BOOKS};
 
+/// For the books alone: heartbeats, and what operators do. Errors: a URL that is none.
+pub fn books(url: &str) -> sqlx::Result<PgConnectOptions> {
+    Ok(PgConnectOptions::from_str(url)?
+        .application_name("projector")
+        .options([
+            ("search_path", BOOKS),
+            ("statement_timeout", "10s"),
+            ("idle_in_transaction_session_timeout", "10s"),
+            ("timezone", "UTC"),
+        ]))
+}
+
 /// A pool for one projection: one connection that applies, one that reads the log. Needs no server to be
 /// made. Errors: a URL that is none.
 ///
@@ -18,6 +30,8 @@ use crate::{projection::Projection, schema::BOOKS};
 ///   with their made-up costs, compilation of plans.
 /// - The checkpoint is in the transaction that it is about, so a commit that a crash of the server undoes is
 ///   done again from the log, and need not wait for the disk.
+/// - A transaction never waits for anything but the server. If it does, its process was stopped, and the
+///   locks on its partitions keep those who took them over from going on, so the server ends it.
 /// - A post of somebody whom very many follow takes a while.
 pub fn pool(url: &str, projection: &Projection) -> sqlx::Result<PgPool> {
     let options = PgConnectOptions::from_str(url)?
@@ -33,7 +47,7 @@ pub fn pool(url: &str, projection: &Projection) -> sqlx::Result<PgPool> {
             ("jit", "off"),
             ("synchronous_commit", "off"),
             ("statement_timeout", "60s"),
-            ("idle_in_transaction_session_timeout", "60s"),
+            ("idle_in_transaction_session_timeout", "2s"),
             ("timezone", "UTC"),
         ]);
     Ok(PgPoolOptions::new()

@@ -1,6 +1,6 @@
 //! Reading and applying a batch, in one transaction with its checkpoints.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use async_nats::connection::State;
 use feedmill_events::{Announcement, subject};
@@ -48,6 +48,8 @@ impl Worker {
         self.commit(&batch).instrument(span).await?;
         metrics::histogram!(names::BATCH_SECONDS, "projection" => name).record(start.elapsed());
         metrics::counter!(names::EVENTS, "projection" => name, "source" => source).increment(size);
+        let now = UNIX_EPOCH.elapsed().unwrap_or_default();
+        metrics::gauge!(names::LAST_PROGRESS, "projection" => name).set(now.as_secs_f64());
         for range in &batch.ranges {
             self.done[range.partition] = range.upto;
         }
@@ -56,12 +58,15 @@ impl Worker {
         Ok(())
     }
 
+    /// The lease is looked at before and after the work, since a process may be stopped anywhere.
     async fn commit(&self, batch: &Batch) -> Result<(), ApplyError> {
+        self.job.lease.check()?;
         let mut tx = self.job.pool.begin().await?;
         checkpoint::advance(self.job.projection, self.generation, &batch.ranges, &mut tx).await?;
         if !batch.events.is_empty() {
             (self.job.projection.apply)(batch, &self.job.context, &mut tx).await?;
         }
+        self.job.lease.check()?;
         Ok(tx.commit().await?)
     }
 

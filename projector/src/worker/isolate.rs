@@ -1,6 +1,9 @@
 //! What is done about an event that cannot be applied: it stops its partition, and nothing else.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
 
 use feedmill_events::Partition;
 use feedmill_service::sql::named;
@@ -77,7 +80,9 @@ impl Worker {
         let statement = query_scalar!(
             "/* projector.block */
             INSERT INTO blocked AS b (projection, generation, partition, seq, attempts, error)
-            VALUES ($1, $2, $3, $4, 1, $5)
+            SELECT projection, generation, partition, seq + 1, 1, $5 FROM checkpoints
+            WHERE projection = $1 AND generation = $2 AND partition = $3 AND seq = $4::bigint - 1
+            FOR SHARE
             ON CONFLICT (projection, generation, partition) DO UPDATE SET
                 seq = excluded.seq, error = excluded.error,
                 attempts = CASE WHEN b.seq = excluded.seq THEN b.attempts + 1 ELSE 1 END,
@@ -89,7 +94,9 @@ impl Worker {
             seq,
             error.to_string(),
         );
-        let attempts = named("projector.block", statement.fetch_one(&self.job.pool)).await?;
+        let attempts = named("projector.block", statement.fetch_optional(&self.job.pool)).await?;
+        // Otherwise somebody has passed it by now: another instance, or an operator.
+        let attempts = attempts.ok_or(ApplyError::Conflict)?;
         let exponent = attempts.clamp(1, 10).unsigned_abs() - 1;
         let wait = RETRY_MOST.min(RETRY_FIRST * 2u32.pow(exponent));
         self.blocked.insert(
@@ -114,11 +121,12 @@ impl Worker {
 
     /// Tries the blocked partitions whose time has come.
     pub(super) async fn retry_blocked(&mut self) -> Result<(), ApplyError> {
+        self.forget_skipped().await?;
         let now = Instant::now();
         let due: Vec<Partition> = self
             .blocked
             .iter()
-            .filter(|(_, b)| b.next_try <= now)
+            .filter(|(partition, b)| b.next_try <= now && !self.orders.paused.contains(partition))
             .map(|(partition, _)| *partition)
             .collect();
         if due.is_empty() {
@@ -166,21 +174,37 @@ impl Worker {
         Ok(())
     }
 
-    /// Blocked partitions of before this session, to be tried at once.
-    pub(super) async fn load_blocked(&mut self) -> Result<(), ApplyError> {
-        let statement = query!(
-            "/* projector.blocked */
-            SELECT partition, attempts FROM blocked WHERE projection = $1 AND generation = $2",
-            self.job.projection.name,
-            self.generation,
-        );
-        self.blocked.clear();
-        for row in named("projector.blocked", statement.fetch_all(&self.job.pool)).await? {
-            if let Ok(partition) = Partition::try_from(row.partition)
-                && self.job.owned.contains(&partition)
-            {
+    /// Goes on after events that an operator has let this projection skip.
+    async fn forget_skipped(&mut self) -> Result<(), ApplyError> {
+        if self.blocked.is_empty() {
+            return Ok(());
+        }
+        let rows = self.blocked_rows().await?;
+        let skipped: BTreeSet<Partition> = self
+            .blocked
+            .keys()
+            .copied()
+            .filter(|partition| !rows.contains_key(partition))
+            .collect();
+        if skipped.is_empty() {
+            return Ok(());
+        }
+        self.reload(&skipped).await?;
+        self.blocked
+            .retain(|partition, _| !skipped.contains(partition));
+        self.report();
+        self.catch_up(Some(skipped)).await
+    }
+
+    /// Takes over, of these, the partitions that were blocked before, to be tried at once.
+    pub(super) async fn load_blocked(
+        &mut self,
+        partitions: &BTreeSet<Partition>,
+    ) -> Result<(), ApplyError> {
+        for (partition, attempts) in self.blocked_rows().await? {
+            if partitions.contains(&partition) {
                 let blocked = Blocked {
-                    attempts: row.attempts,
+                    attempts,
                     next_try: Instant::now(),
                 };
                 self.blocked.insert(partition, blocked);
@@ -189,21 +213,41 @@ impl Worker {
         Ok(())
     }
 
+    /// How often each was tried.
+    async fn blocked_rows(&self) -> Result<BTreeMap<Partition, i32>, ApplyError> {
+        let statement = query!(
+            "/* projector.blocked */
+            SELECT partition, attempts FROM blocked WHERE projection = $1 AND generation = $2",
+            self.job.projection.name,
+            self.generation,
+        );
+        let rows = named("projector.blocked", statement.fetch_all(&self.job.pool)).await?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| Some((Partition::try_from(row.partition).ok()?, row.attempts)))
+            .collect())
+    }
+
     /// Says that the projection is at work, and which partitions are not.
     pub(super) fn report(&self) {
         let name = self.job.projection.name;
         metrics::gauge!(names::BLOCKED, "projection" => name).set(self.blocked.len() as f64);
-        if self.blocked.is_empty() {
+        let blocked = self
+            .blocked
+            .iter()
+            .map(|(partition, blocked)| format!("{partition} ({} attempts)", blocked.attempts));
+        let paused = match self.orders.paused.len() {
+            0 => None,
+            one if one == self.orders.owned.len() => Some("all are paused".to_owned()),
+            some => Some(format!("{some} are paused")),
+        };
+        let standing: Vec<String> = blocked.chain(paused).collect();
+        if standing.is_empty() {
             self.job.health.set(name, Ok(()));
         } else {
-            let partitions: Vec<String> = self
-                .blocked
-                .iter()
-                .map(|(partition, blocked)| format!("{partition} ({} attempts)", blocked.attempts))
-                .collect();
             self.job.health.note(
                 name,
-                Err(format!("partitions stand still: {}", partitions.join(", "))),
+                Err(format!("partitions stand still: {}", standing.join(", "))),
             );
         }
     }

@@ -5,6 +5,7 @@
 
 mod apply;
 mod isolate;
+mod orders;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,6 +16,7 @@ use async_nats::Client;
 use feedmill_events::Partition;
 use feedmill_service::{Health, Shutdown};
 use sqlx::PgPool;
+use tokio::sync::watch;
 
 use self::isolate::Blocked;
 use crate::{
@@ -22,6 +24,7 @@ use crate::{
     checkpoint,
     consumer::{self, Inbox},
     error::{ApplyError, Remedy},
+    instance::{Lease, Orders},
     lag::Lag,
     log::{self, Places},
     metrics as names,
@@ -37,12 +40,17 @@ const LOOK_DEAF: Duration = Duration::from_millis(250);
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_MOST: Duration = Duration::from_secs(5);
 
+/// So many conflicts in a row are nothing to worry about.
+const CONFLICTS_TOLERATED: u32 = 5;
+
 /// What a worker is given.
 pub struct Job {
     pub projection: &'static Projection,
     pub context: Context,
-    /// The partitions that this instance projects.
-    pub owned: BTreeSet<Partition>,
+    /// The partitions to project, as they change.
+    pub orders: watch::Receiver<Orders>,
+    /// Without it nothing is written.
+    pub lease: Lease,
     pub pool: PgPool,
     pub nats: Client,
     pub health: Health,
@@ -53,6 +61,9 @@ pub struct Worker {
     job: Job,
     inbox: Inbox,
     generation: i32,
+    orders: Orders,
+    /// Partitions were opened, and may be behind.
+    behind: bool,
     /// The checkpoints, as of the last commit.
     done: Places,
     /// Heads and checkpoints at the last look.
@@ -68,9 +79,16 @@ impl Worker {
         job.health
             .set(job.projection.name, Err("starting".to_owned()));
         Self {
-            inbox: consumer::start(job.nats.clone(), job.projection, job.shutdown.clone()),
+            inbox: consumer::start(
+                job.nats.clone(),
+                job.projection,
+                job.orders.clone(),
+                job.shutdown.clone(),
+            ),
             job,
             generation: 0,
+            orders: Orders::default(),
+            behind: false,
             done: Places::default(),
             seen: None,
             lag: Lag::default(),
@@ -83,14 +101,26 @@ impl Worker {
     pub async fn run(mut self) {
         while let Err(error) = self.session().await {
             let name = self.job.projection.name;
-            if matches!(error, ApplyError::Conflict) {
-                metrics::counter!(names::CONFLICTS, "projection" => name).increment(1);
-            } else {
-                self.job.health.set(name, Err(error.to_string()));
+            match error {
+                ApplyError::Lapsed(_) => {
+                    tokio::select! {
+                        () = self.job.lease.held() => continue,
+                        () = self.job.shutdown.soft.cancelled() => return,
+                    }
+                }
+                ApplyError::Conflict => {
+                    metrics::counter!(names::CONFLICTS, "projection" => name).increment(1);
+                }
+                _ => self.job.health.set(name, Err(error.to_string())),
             }
             let wait = RETRY_MOST.min(RETRY_FIRST * 2u32.saturating_pow(self.failures.min(10)));
             self.failures += 1;
-            tracing::warn!(projection = name, %error, ?wait, "starting over from the checkpoints");
+            // Usual while partitions move between instances, or when a rebuild goes live.
+            if matches!(error, ApplyError::Conflict) && self.failures < CONFLICTS_TOLERATED {
+                tracing::info!(projection = name, "{error}: reading the checkpoints again");
+            } else {
+                tracing::warn!(projection = name, %error, ?wait, "starting over from the checkpoints");
+            }
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = self.job.shutdown.soft.cancelled() => return,
@@ -101,18 +131,24 @@ impl Worker {
     async fn session(&mut self) -> Result<(), ApplyError> {
         (self.generation, self.done) =
             checkpoint::load(&self.job.pool, self.job.projection).await?;
+        self.orders = self.job.orders.borrow_and_update().clone();
         self.seen = None;
-        self.load_blocked().await?;
+        self.blocked.clear();
+        self.load_blocked(&self.orders.owned.clone()).await?;
         if self.failures == 0 {
             self.report();
         }
-        self.catch_up(None).await?;
+        self.behind = true;
         let mut entries = Vec::with_capacity(BATCH_EVENTS);
         let mut next_look = Instant::now();
         loop {
+            while std::mem::take(&mut self.behind) {
+                self.catch_up(None).await?;
+            }
             tokio::select! {
                 biased;
                 () = self.job.shutdown.soft.cancelled() => return Ok(()),
+                true = changed(&self.job.orders) => self.obey().await?,
                 Ok(()) = self.inbox.live.changed() => {
                     // Whatever came before there was a consumer will not come by itself.
                     self.catch_up(None).await?;
@@ -205,6 +241,7 @@ impl Worker {
         partitions: Option<BTreeSet<Partition>>,
     ) -> Result<(), ApplyError> {
         while !self.job.shutdown.soft.is_cancelled() {
+            self.obey().await?;
             let heads = log::heads(&self.job.pool).await?;
             self.observe(&heads);
             let wanted = |partition: &Partition| {
@@ -245,32 +282,24 @@ impl Worker {
         }
     }
 
-    fn is_open(&self, partition: Partition) -> bool {
-        self.job.owned.contains(&partition) && !self.blocked.contains_key(&partition)
-    }
-
-    /// The partitions that are worked on.
-    fn open(&self) -> impl Iterator<Item = Partition> {
-        self.job
-            .owned
-            .iter()
-            .copied()
-            .filter(|partition| !self.blocked.contains_key(partition))
-    }
-
     /// Sets the metrics of how far behind the projection is.
     fn observe(&mut self, heads: &Places) {
         let now = Instant::now();
         let name = self.job.projection.name;
         let events: i64 = self
-            .job
+            .orders
             .owned
             .iter()
             .map(|p| (heads[*p] - self.done[*p]).max(0))
             .sum();
         self.lag.see(now, heads);
-        let since = self.lag.since(now, &self.done, &self.job.owned);
+        let since = self.lag.since(now, &self.done, &self.orders.owned);
         metrics::gauge!(names::LAG_EVENTS, "projection" => name).set(events as f64);
         metrics::gauge!(names::LAG_SECONDS, "projection" => name).set(since.as_secs_f64());
     }
+}
+
+/// Until there are new orders. They are not marked as seen. False, at once, if there will never be any.
+async fn changed(orders: &watch::Receiver<Orders>) -> bool {
+    orders.clone().changed().await.is_ok()
 }

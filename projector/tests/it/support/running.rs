@@ -1,12 +1,12 @@
 //! Workers at work.
 
-use feedmill_events::Partition;
 use feedmill_service::{Health, Shutdown, nats};
 use projector::{
+    instance::{Lease, Orders},
     projection::{Context, Projection},
     worker::{Job, Worker},
 };
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 
 use super::database::Database;
 
@@ -27,7 +27,8 @@ impl Running {
         let worker = Worker::new(Job {
             projection,
             context,
-            owned: Partition::all().collect(),
+            orders: watch::Sender::new(Orders::everything()).subscribe(),
+            lease: Lease::eternal(),
             pool: database.pool(projection),
             nats: nats::connect(nats_url, "projector").await,
             health: health.clone(),
