@@ -17,10 +17,14 @@ pub static BOOKS_MIGRATIONS: &[Migration] = &[
         name: "0002_instances_and_controls",
         sql: include_str!("../../migrations/read/projector/0002_instances_and_controls.sql"),
     },
+    Migration {
+        name: "0003_rebuilds",
+        sql: include_str!("../../migrations/read/projector/0003_rebuilds.sql"),
+    },
 ];
 
 /// Held while schemas are made, so that instances which start together do not do it twice.
-const LOCK: i64 = 0x6665_6564_7461_626c; // "feedtabl"; the relay's lease has another
+pub(crate) const LOCK: i64 = 0x6665_6564_7461_626c; // "feedtabl"; the relay's lease has another
 
 /// Makes what is missing of the books' and these projections' schemas, all or nothing.
 pub async fn prepare(pool: &PgPool, projections: &[&Projection]) -> sqlx::Result<()> {
@@ -37,7 +41,7 @@ pub async fn prepare(pool: &PgPool, projections: &[&Projection]) -> sqlx::Result
 /// Lays the migrations that `schema` does not have yet, after making it if need be, and lets the read API
 /// read its tables.
 pub async fn lay(
-    schema: &'static str,
+    schema: &str,
     migrations: &[Migration],
     db: &mut PgConnection,
 ) -> sqlx::Result<()> {

@@ -40,7 +40,42 @@ pub struct Projection {
     pub wants: &'static [&'static str],
     /// Applies a batch that continues the checkpoint. Called in a transaction that also moves it.
     pub apply: Apply,
+    /// What filling an empty schema with the whole log does otherwise.
+    pub rebuild: Rebuild,
 }
+
+/// What a rebuild has to know of a projection.
+#[derive(Debug)]
+pub struct Rebuild {
+    /// Names of the indexes, beside primary keys, by which `apply` finds rows. The others are made at the end.
+    pub indexes: &'static [&'static str],
+    pub derived: Option<Derived>,
+}
+
+impl Rebuild {
+    /// Nothing otherwise, for tables that primary keys are enough for.
+    pub const PLAIN: Self = Self {
+        indexes: &[],
+        derived: None,
+    };
+}
+
+/// Tables that follow from the projection's other tables, so that they can be made from those at once. What
+/// they hold may depend on how they were filled, as long as it agrees with the others.
+#[derive(Debug)]
+pub struct Derived {
+    pub tables: &'static [&'static str],
+    /// As the projection's `apply`, without these tables.
+    pub apply: Apply,
+    /// Fills them when the others are done.
+    pub derive: Derive,
+    /// What in them does not agree with the others: at most so many lines, best first.
+    pub check: Check,
+}
+
+pub type Derive =
+    for<'a> fn(&'a Context, &'a mut PgConnection) -> BoxFuture<'a, Result<(), ApplyError>>;
+pub type Check = for<'a> fn(i64, &'a mut PgConnection) -> BoxFuture<'a, sqlx::Result<Vec<String>>>;
 
 pub type Apply = for<'a> fn(
     &'a Batch,

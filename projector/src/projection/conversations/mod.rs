@@ -7,7 +7,7 @@ use futures::FutureExt as _;
 use sqlx::PgConnection;
 
 use self::fold::Changes;
-use super::{Context, Migration, Projection};
+use super::{Context, Migration, Projection, Rebuild};
 use crate::{batch::Batch, error::ApplyError};
 
 pub static PROJECTION: Projection = Projection {
@@ -22,6 +22,10 @@ pub static PROJECTION: Projection = Projection {
         "conversation.read",
     ],
     apply: |batch, context, connection| apply(batch, context, connection).boxed(),
+    rebuild: Rebuild {
+        indexes: &["members_of_conversation"],
+        derived: None,
+    },
 };
 
 /// New messages are counted by the read marks of before the batch; then whoever's mark has moved is counted

@@ -7,7 +7,7 @@ use futures::FutureExt as _;
 use sqlx::PgConnection;
 
 use self::fold::Changes;
-use super::{Context, Migration, Projection};
+use super::{Context, Migration, Projection, Rebuild};
 use crate::{batch::Batch, error::ApplyError};
 
 pub static PROJECTION: Projection = Projection {
@@ -27,6 +27,7 @@ pub static PROJECTION: Projection = Projection {
         "conversation.message_sent",
     ],
     apply: |batch, context, connection| apply(batch, context, connection).boxed(),
+    rebuild: Rebuild::PLAIN,
 };
 
 /// What the tables alone know (what a deleted post had received, whether the post that a deleted reply

@@ -2,13 +2,14 @@
 
 mod fold;
 mod sql;
+mod sql_derived;
 mod sql_entries;
 
 use futures::FutureExt as _;
 use sqlx::PgConnection;
 
 use self::fold::Changes;
-use super::{Context, Migration, Projection};
+use super::{Context, Derived, Migration, Projection, Rebuild};
 use crate::{batch::Batch, error::ApplyError};
 
 pub static PROJECTION: Projection = Projection {
@@ -26,6 +27,15 @@ pub static PROJECTION: Projection = Projection {
         "post.unliked",
     ],
     apply: |batch, context, connection| apply(batch, context, connection).boxed(),
+    rebuild: Rebuild {
+        indexes: &[],
+        derived: Some(Derived {
+            tables: &["feed_entries", "feed_floors"],
+            apply: |batch, _, connection| apply_without_entries(batch, connection).boxed(),
+            derive: |context, connection| sql_derived::fill_entries(context, connection).boxed(),
+            check: |limit, connection| sql_derived::wrong_entries(limit, connection).boxed(),
+        }),
+    },
 };
 
 /// The order matters: what goes is found by the follows and posts of before the batch, what comes by those
@@ -34,15 +44,24 @@ async fn apply(batch: &Batch, context: &Context, db: &mut PgConnection) -> Resul
     let changes = Changes::of(batch)?;
     sql_entries::delete_of_posts(&changes, db).await?;
     sql_entries::delete_of_follows(&changes, db).await?;
-    sql::delete_posts(&changes, db).await?;
-    sql::delete_likes_of_posts(&changes, db).await?;
-    sql::delete_follows(&changes, db).await?;
-    sql::insert_follows(&changes, db).await?;
-    sql::insert_posts(&changes, db).await?;
-    sql::delete_likes(&changes, db).await?;
-    sql::insert_likes(&changes, db).await?;
-    sql::add_counts(&changes, db).await?;
+    apply_changes(&changes, db).await?;
     let mut grown = sql_entries::fan_out(&changes, context, db).await?;
     grown.extend(sql_entries::backfill(&changes, context, db).await?);
     sql_entries::trim(grown, context, db).await
+}
+
+async fn apply_without_entries(batch: &Batch, db: &mut PgConnection) -> Result<(), ApplyError> {
+    apply_changes(&Changes::of(batch)?, db).await
+}
+
+/// To posts, likes and follows.
+async fn apply_changes(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+    sql::delete_posts(changes, db).await?;
+    sql::delete_likes_of_posts(changes, db).await?;
+    sql::delete_follows(changes, db).await?;
+    sql::insert_follows(changes, db).await?;
+    sql::insert_posts(changes, db).await?;
+    sql::delete_likes(changes, db).await?;
+    sql::insert_likes(changes, db).await?;
+    sql::add_counts(changes, db).await
 }

@@ -8,7 +8,7 @@ use futures::FutureExt as _;
 use sqlx::PgConnection;
 
 use self::fold::Changes;
-use super::{Context, Migration, Projection};
+use super::{Context, Migration, Projection, Rebuild};
 use crate::{batch::Batch, error::ApplyError};
 
 pub static PROJECTION: Projection = Projection {
@@ -27,6 +27,10 @@ pub static PROJECTION: Projection = Projection {
         "notifications.read",
     ],
     apply: |batch, context, connection| apply(batch, context, connection).boxed(),
+    rebuild: Rebuild {
+        indexes: &["notifications_of_post"],
+        derived: None,
+    },
 };
 
 /// What is taken back goes before what is about a deleted post, so that it is still there to be counted.

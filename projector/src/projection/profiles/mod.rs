@@ -7,7 +7,7 @@ use futures::FutureExt as _;
 use sqlx::PgConnection;
 
 use self::fold::Changes;
-use super::{Context, Migration, Projection};
+use super::{Context, Migration, Projection, Rebuild};
 use crate::{batch::Batch, error::ApplyError};
 
 pub static PROJECTION: Projection = Projection {
@@ -25,6 +25,7 @@ pub static PROJECTION: Projection = Projection {
         "post.deleted",
     ],
     apply: |batch, context, connection| apply(batch, context, connection).boxed(),
+    rebuild: Rebuild::PLAIN,
 };
 
 async fn apply(
@@ -37,5 +38,6 @@ async fn apply(
     sql::update_accounts(&changes, connection).await?;
     sql::delete_follows(&changes, connection).await?;
     sql::insert_follows(&changes, connection).await?;
-    sql::add_counts(&changes, connection).await
+    sql::add_counts(&changes, connection).await?;
+    sql::delete_empty_counts(&changes, connection).await
 }

@@ -5,7 +5,7 @@ use feedmill_service::sql::named;
 use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
-use super::fold::Changes;
+use super::fold::{Changes, Counts};
 use crate::error::{ApplyError, expect_rows};
 
 pub async fn insert_accounts(
@@ -147,5 +147,30 @@ pub async fn add_counts(changes: &Changes<'_>, db: &mut PgConnection) -> Result<
         &posts,
     );
     named("profiles.add_counts", statement.execute(db)).await?;
+    Ok(())
+}
+
+/// An account of which nothing counts any more has no row, so that the same log always makes the same rows.
+pub async fn delete_empty_counts(
+    changes: &Changes<'_>,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    let lost = |counts: &Counts| counts.followers < 0 || counts.following < 0 || counts.posts < 0;
+    let accounts: Vec<Uuid> = changes
+        .counts
+        .iter()
+        .filter(|(_, counts)| lost(counts))
+        .map(|(account, _)| *account)
+        .collect();
+    if accounts.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* profiles.delete_empty_counts */
+        DELETE FROM account_counts
+        WHERE account = ANY($1) AND followers = 0 AND following = 0 AND posts = 0",
+        &accounts,
+    );
+    named("profiles.delete_empty_counts", statement.execute(db)).await?;
     Ok(())
 }

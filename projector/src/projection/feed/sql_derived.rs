@@ -1,0 +1,105 @@
+//! The entries of all feeds at once, from the posts and the follows: for a rebuild, and to check them.
+
+use feedmill_service::sql::named;
+use sqlx::{PgConnection, query, query_scalar};
+
+use crate::{error::ApplyError, projection::Context};
+
+/// Fills the empty tables of entries and floors: of every feed as many of the newest root posts as are kept
+/// ready, and if there may be more, a floor at the last of them. So they depend on the posts, the follows and
+/// that number alone.
+pub async fn fill_entries(context: &Context, db: &mut PgConnection) -> Result<(), ApplyError> {
+    let statement = query!(
+        "/* feed.fill_entries */
+        INSERT INTO feed_entries (viewer, post_id)
+        SELECT v.viewer, newest.id
+        FROM (
+            SELECT viewer FROM feed_follows UNION SELECT author FROM posts WHERE reply_to IS NULL ORDER BY 1
+        ) v
+        CROSS JOIN LATERAL (
+            SELECT root.id
+            FROM (
+                SELECT f.author FROM feed_follows f WHERE f.viewer = v.viewer UNION ALL SELECT v.viewer
+            ) followed
+            CROSS JOIN LATERAL (
+                SELECT p.id FROM posts p WHERE p.author = followed.author AND p.reply_to IS NULL
+                ORDER BY p.id DESC LIMIT $1
+            ) root
+            ORDER BY root.id DESC LIMIT $1
+        ) newest",
+        context.feed_depth,
+    );
+    named("feed.fill_entries", statement.execute(&mut *db)).await?;
+    let statement = query!(
+        "/* feed.fill_floors */
+        INSERT INTO feed_floors (viewer, floor)
+        SELECT full_one.viewer, last.post_id
+        FROM (SELECT viewer FROM feed_entries GROUP BY viewer HAVING count(*) >= $1 ORDER BY 1) full_one
+        CROSS JOIN LATERAL (
+            SELECT post_id FROM feed_entries e WHERE e.viewer = full_one.viewer ORDER BY post_id LIMIT 1
+        ) last",
+        context.feed_depth,
+    );
+    named("feed.fill_floors", statement.execute(db)).await?;
+    Ok(())
+}
+
+/// Entries from the floors upwards that are missing, or there against the definition. All feeds are compared by
+/// sums first, so that nothing large is sorted.
+pub async fn wrong_entries(limit: i64, db: &mut PgConnection) -> sqlx::Result<Vec<String>> {
+    let statement = query_scalar!(
+        r#"/* feed.wrong_feeds */
+        WITH expected AS (
+            SELECT viewer, count(*) AS entries, sum(uuid_hash_extended(id, 0)) AS hash
+            FROM (
+                SELECT f.viewer, p.id FROM feed_follows f
+                LEFT JOIN feed_floors fl ON fl.viewer = f.viewer
+                JOIN posts p ON p.author = f.author AND p.reply_to IS NULL
+                    AND p.id >= coalesce(fl.floor, '00000000-0000-0000-0000-000000000000')
+                UNION ALL
+                SELECT p.author, p.id FROM posts p
+                LEFT JOIN feed_floors fl ON fl.viewer = p.author
+                WHERE p.reply_to IS NULL AND p.id >= coalesce(fl.floor, '00000000-0000-0000-0000-000000000000')
+            ) roots
+            GROUP BY viewer
+        ), actual AS (
+            SELECT e.viewer, count(*) AS entries, sum(uuid_hash_extended(e.post_id, 0)) AS hash
+            FROM feed_entries e
+            LEFT JOIN feed_floors fl ON fl.viewer = e.viewer
+            WHERE e.post_id >= coalesce(fl.floor, '00000000-0000-0000-0000-000000000000')
+            GROUP BY e.viewer
+        )
+        SELECT viewer AS "viewer!" FROM expected x FULL JOIN actual a USING (viewer)
+        WHERE x.entries IS DISTINCT FROM a.entries OR x.hash IS DISTINCT FROM a.hash
+        ORDER BY 1 LIMIT $1"#,
+        limit,
+    );
+    let viewers = named("feed.wrong_feeds", statement.fetch_all(&mut *db)).await?;
+    if viewers.is_empty() {
+        return Ok(vec![]);
+    }
+    let statement = query_scalar!(
+        r#"/* feed.wrong_entries */
+        WITH viewers AS (
+            SELECT v.viewer, coalesce(fl.floor, '00000000-0000-0000-0000-000000000000') AS floor
+            FROM unnest($1::uuid[]) AS v(viewer) LEFT JOIN feed_floors fl ON fl.viewer = v.viewer
+        ), expected AS (
+            SELECT v.viewer, p.id FROM viewers v
+            CROSS JOIN LATERAL (
+                SELECT f.author FROM feed_follows f WHERE f.viewer = v.viewer UNION ALL SELECT v.viewer
+            ) followed
+            JOIN posts p ON p.author = followed.author AND p.reply_to IS NULL AND p.id >= v.floor
+        ), actual AS (
+            SELECT v.viewer, e.post_id AS id FROM viewers v
+            JOIN feed_entries e ON e.viewer = v.viewer AND e.post_id >= v.floor
+        )
+        SELECT format('the feed of %s %s post %s', viewer,
+            CASE WHEN a.id IS NULL THEN 'lacks' ELSE 'should not have' END, id) AS "line!"
+        FROM expected x FULL JOIN actual a USING (viewer, id)
+        WHERE x.id IS NULL OR a.id IS NULL
+        ORDER BY viewer, id LIMIT $2"#,
+        &viewers,
+        limit,
+    );
+    named("feed.wrong_entries", statement.fetch_all(db)).await
+}
