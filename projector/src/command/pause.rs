@@ -1,11 +1,21 @@
 //! `projector pause` and `projector resume`
 
+use anyhow::bail;
 use feedmill_events::Partition;
+use feedmill_service::sql::named;
+use sqlx::{Connection as _, PgConnection, query, query_scalar};
 
+use super::{
+    audit::{self, Deed},
+    connect, moment, partition,
+};
 use crate::{
     Config,
     projection::{self, Projection},
 };
+
+/// In the place of a partition: all of them.
+const WHOLE: i16 = -1;
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
@@ -23,17 +33,112 @@ pub struct Args {
     by: String,
 }
 
-pub(super) fn partition(text: &str) -> Result<Partition, String> {
-    let number: u8 = text
-        .parse()
-        .map_err(|_| "partitions are 0 to 63".to_owned())?;
-    Partition::try_from(number).map_err(|error| error.to_string())
+impl Args {
+    fn what(&self) -> String {
+        match self.partition {
+            Some(partition) => format!("partition {partition} of {}", self.name.name),
+            None => self.name.name.to_owned(),
+        }
+    }
+
+    fn key(&self) -> i16 {
+        self.partition.map_or(WHOLE, i16::from)
+    }
+
+    async fn note(&self, action: &str, db: &mut PgConnection) -> sqlx::Result<()> {
+        let deed = Deed {
+            by: &self.by,
+            action,
+            projection: self.name.name,
+            partition: self.partition,
+            seq: None,
+            reason: &self.reason,
+            detail: None,
+        };
+        audit::note(&deed, db).await
+    }
 }
 
-pub async fn pause(args: &Args, _: &Config) -> anyhow::Result<()> {
-    anyhow::bail!("not there yet, {args:?}")
+/// The instances see it within a second. Errors: it is paused already.
+pub async fn pause(args: &Args, config: &Config) -> anyhow::Result<()> {
+    let mut connection = connect(config).await?;
+    let mut tx = connection.begin().await?;
+    let statement = query!(
+        "/* pause.pause */
+        INSERT INTO pauses (projection, partition, paused_by, reason) VALUES ($1, $2, $3, $4)
+        ON CONFLICT DO NOTHING",
+        args.name.name,
+        args.key(),
+        args.by,
+        args.reason,
+    );
+    let done = named("pause.pause", statement.execute(&mut *tx)).await?;
+    if done.rows_affected() == 0 {
+        bail!(
+            "{} is paused already{}",
+            args.what(),
+            by_whom(args, &mut tx).await?
+        );
+    }
+    args.note("pause", &mut tx).await?;
+    tx.commit().await?;
+    println!("{} is paused; it stops within a second", args.what());
+    Ok(())
 }
 
-pub async fn resume(args: &Args, _: &Config) -> anyhow::Result<()> {
-    anyhow::bail!("not there yet, {args:?}")
+/// The instances see it within a second. Errors: it is not paused, or only as a part of what is.
+pub async fn resume(args: &Args, config: &Config) -> anyhow::Result<()> {
+    let mut connection = connect(config).await?;
+    let mut tx = connection.begin().await?;
+    let name = args.name.name;
+    let statement = query!(
+        "/* pause.resume */ DELETE FROM pauses WHERE projection = $1 AND partition = $2",
+        name,
+        args.key(),
+    );
+    let done = named("pause.resume", statement.execute(&mut *tx)).await?;
+    let statement = query_scalar!(
+        "/* pause.others */ SELECT partition FROM pauses WHERE projection = $1 ORDER BY 1",
+        name,
+    );
+    let others = named("pause.others", statement.fetch_all(&mut *tx)).await?;
+    let others: Vec<String> = others
+        .into_iter()
+        .filter(|other| args.partition.is_none() || *other == WHOLE)
+        .map(|other| match other {
+            WHOLE => format!("{name} is paused as a whole"),
+            partition => format!("partition {partition} of {name} is paused by itself"),
+        })
+        .collect();
+    if done.rows_affected() == 0 {
+        match others.as_slice() {
+            [] => bail!("{} is not paused", args.what()),
+            others => bail!("{} is not paused, but {}", args.what(), others.join(", ")),
+        }
+    }
+    args.note("resume", &mut tx).await?;
+    tx.commit().await?;
+    println!("{} goes on within a second", args.what());
+    for other in others {
+        println!("but {other}");
+    }
+    Ok(())
+}
+
+async fn by_whom(args: &Args, db: &mut PgConnection) -> sqlx::Result<String> {
+    let statement = query!(
+        "/* pause.by_whom */
+        SELECT paused_by, reason, since FROM pauses WHERE projection = $1 AND partition = $2",
+        args.name.name,
+        args.key(),
+    );
+    let row = named("pause.by_whom", statement.fetch_optional(db)).await?;
+    Ok(row.map_or_else(String::new, |row| {
+        format!(
+            ", by {} since {}: {}",
+            row.paused_by,
+            moment(row.since),
+            row.reason
+        )
+    }))
 }

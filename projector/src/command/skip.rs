@@ -1,8 +1,14 @@
 //! `projector skip`
 
+use anyhow::{Context as _, bail};
 use feedmill_events::Partition;
+use feedmill_service::sql::named;
+use sqlx::{Connection as _, PgConnection, query, query_scalar};
 
-use super::pause::partition;
+use super::{
+    audit::{self, Deed},
+    connect, partition,
+};
 use crate::{
     Config,
     projection::{self, Projection},
@@ -26,6 +32,82 @@ pub struct Args {
     by: String,
 }
 
-pub async fn skip(args: &Args, _: &Config) -> anyhow::Result<()> {
-    anyhow::bail!("not there yet, {args:?}")
+/// Moves the checkpoint over the event that blocks the partition now. It is not applied, so the read model
+/// lacks it, and whatever builds on it may block too. Errors: any other event.
+pub async fn skip(args: &Args, config: &Config) -> anyhow::Result<()> {
+    let Args { partition, seq, .. } = *args;
+    let name = args.name.name;
+    let mut connection = connect(config).await?;
+    let mut tx = connection.begin().await?;
+    // Locked as by every batch, so that no rebuild goes live meanwhile.
+    let statement = query_scalar!(
+        "/* skip.generation */ SELECT generation FROM projections WHERE name = $1 FOR SHARE",
+        name,
+    );
+    let generation = named("skip.generation", statement.fetch_optional(&mut *tx)).await?;
+    let generation = generation.with_context(|| format!("{name} has never been projected"))?;
+    let statement = query!(
+        "/* skip.move */
+        UPDATE checkpoints c SET seq = c.seq + 1, updated_at = now()
+        FROM blocked b
+        WHERE c.projection = $1 AND c.generation = $2 AND c.partition = $3 AND c.seq = $4::bigint - 1
+            AND b.projection = $1 AND b.generation = $2 AND b.partition = $3 AND b.seq = $4::bigint
+        RETURNING b.attempts, b.error",
+        name,
+        generation,
+        i16::from(partition),
+        seq,
+    );
+    let Some(blocked) = named("skip.move", statement.fetch_optional(&mut *tx)).await? else {
+        bail!(
+            "event {partition}:{seq} does not block {name}: {}",
+            what_does(name, generation, partition, &mut tx).await?
+        );
+    };
+    let statement = query!(
+        "/* skip.unblock */
+        DELETE FROM blocked WHERE projection = $1 AND generation = $2 AND partition = $3",
+        name,
+        generation,
+        i16::from(partition),
+    );
+    named("skip.unblock", statement.execute(&mut *tx)).await?;
+    let deed = Deed {
+        by: &args.by,
+        action: "skip",
+        projection: name,
+        partition: Some(partition),
+        seq: Some(seq),
+        reason: &args.reason,
+        detail: Some(&blocked.error),
+    };
+    audit::note(&deed, &mut tx).await?;
+    tx.commit().await?;
+    println!(
+        "{name} skips event {partition}:{seq}, which failed {} times ({}); it goes on within two seconds",
+        blocked.attempts, blocked.error
+    );
+    Ok(())
+}
+
+async fn what_does(
+    name: &str,
+    generation: i32,
+    partition: Partition,
+    db: &mut PgConnection,
+) -> sqlx::Result<String> {
+    let statement = query_scalar!(
+        "/* skip.blocking */
+        SELECT b.seq FROM blocked b
+        JOIN checkpoints c USING (projection, generation, partition)
+        WHERE projection = $1 AND generation = $2 AND partition = $3 AND b.seq = c.seq + 1",
+        name,
+        generation,
+        i16::from(partition),
+    );
+    let seq = named("skip.blocking", statement.fetch_optional(db)).await?;
+    Ok(match seq {
+        Some(seq) => format!("event {partition}:{seq} does"),
+        None => format!("partition {partition} is not blocked"),
+    })
 }
