@@ -258,6 +258,12 @@ impl Client {
             .await
     }
 
+    pub async fn mark_notifications_read(&self, up_to: Uuid) -> Answer {
+        let body = json!({"up_to": up_to});
+        self.command(Method::PUT, "/v1/notifications/read", Some(body))
+            .await
+    }
+
     pub async fn mark_read(&self, conversation: Uuid, up_to: Uuid) -> Answer {
         let path = format!("/v1/conversations/{conversation}/read");
         self.command(Method::PUT, &path, Some(json!({"up_to": up_to})))

@@ -87,6 +87,7 @@ fn checks_of<'a>(viewer: &Viewer<'a>) -> Vec<Check<'a>> {
 
     checks.push(viewer.one("/v1/me".to_owned(), model.profile(id)));
     let (inbox, unread) = model.conversations(id);
+    let (notifications, unread_notifications) = model.notifications(id);
     for limit in scope.limits {
         checks.push(viewer.list(
             "/v1/feed".to_owned(),
@@ -100,6 +101,12 @@ fn checks_of<'a>(viewer: &Viewer<'a>) -> Vec<Check<'a>> {
             *limit,
             Some(inbox.clone()),
             total,
+        ));
+        checks.push(viewer.list(
+            "/v1/notifications".to_owned(),
+            *limit,
+            Some(notifications.clone()),
+            json!({"unread_count": unread_notifications}),
         ));
     }
     for period in scope

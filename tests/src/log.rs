@@ -125,7 +125,14 @@ pub async fn check_state(pool: &PgPool, model: &Model) -> Result<()> {
     .await?;
     let known = model.conversations.iter();
     let known = known.flat_map(|(id, found)| found.messages.keys().map(|message| (*id, *message)));
-    same("messages", &messages, &known.collect::<Vec<_>>())
+    same("messages", &messages, &known.collect::<Vec<_>>())?;
+
+    let marks: Vec<(Uuid, Uuid)> =
+        sqlx::query_as("SELECT user_id, up_to FROM write.notification_marks")
+            .fetch_all(pool)
+            .await?;
+    let marks = marks.into_iter().collect();
+    same("notification_marks", &marks, &model.notification_marks)
 }
 
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, state: &T, log: &T) -> Result<()> {

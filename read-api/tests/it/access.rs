@@ -7,10 +7,11 @@ use uuid::Uuid;
 
 use crate::app::{App, account_id, now};
 
-const PATHS: [&str; 11] = [
+const PATHS: [&str; 12] = [
     "/v1/feed",
     "/v1/digest?period=week",
     "/v1/conversations",
+    "/v1/notifications",
     "/v1/conversations/018f0000-0000-7000-8000-000000000001/messages",
     "/v1/posts/018f0000-0000-7000-8000-000000000001",
     "/v1/posts/018f0000-0000-7000-8000-000000000001/replies",

@@ -299,7 +299,14 @@ async fn lay_tables(pool: &PgPool) {
                 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$";
     pool.execute(role).await.unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations/read");
-    for schema in ["profiles", "feed", "digest", "conversations", "projector"] {
+    for schema in [
+        "profiles",
+        "feed",
+        "digest",
+        "conversations",
+        "notifications",
+        "projector",
+    ] {
         let mut script = format!("CREATE SCHEMA {schema}; SET search_path = {schema};\n");
         let folder = std::fs::read_dir(root.join(schema)).unwrap();
         let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();

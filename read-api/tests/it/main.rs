@@ -8,6 +8,7 @@ mod app;
 mod conversation;
 mod digest;
 mod feed;
+mod notification;
 mod page;
 mod position;
 mod post;

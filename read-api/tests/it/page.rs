@@ -112,6 +112,7 @@ async fn parameters_that_do_not_fit_are_named() {
     for list in [
         "/v1/feed",
         "/v1/conversations",
+        "/v1/notifications",
         &replies,
         "/v1/users/@user1/posts",
         "/v1/users/@user1/followers",

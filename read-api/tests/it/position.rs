@@ -8,7 +8,13 @@ use crate::{
     statements::calls,
 };
 
-const PROJECTIONS: [&str; 4] = ["profiles", "feed", "digest", "conversations"];
+const PROJECTIONS: [&str; 5] = [
+    "profiles",
+    "feed",
+    "digest",
+    "conversations",
+    "notifications",
+];
 
 async fn at(app: &App, position: &str, prefer: &str) -> crate::app::Reply {
     app.get_with(
@@ -103,6 +109,20 @@ async fn a_read_waits_for_all_that_it_is_made_of_and_no_more() {
         app.get_with(account, "/v1/digest", &headers).await.status,
         503,
         "the digest is behind"
+    );
+    assert_eq!(
+        app.get_with(account, "/v1/notifications", &headers)
+            .await
+            .status,
+        503,
+        "notifications are behind"
+    );
+    app.checkpoint("notifications", 1, 3, 5).await;
+    assert_eq!(
+        app.get_with(account, "/v1/notifications", &headers)
+            .await
+            .status,
+        200
     );
 }
 

@@ -83,6 +83,7 @@ async fn every_read_is_one_statement() {
         ("/v1/digest?period=day&date=2024-04-13".to_owned(), 200),
         ("/v1/digest?period=week&date=2024-04-13".to_owned(), 200),
         ("/v1/conversations".to_owned(), 200),
+        ("/v1/notifications".to_owned(), 200),
         (format!("/v1/conversations/{talk}/messages"), 200),
         (format!("/v1/conversations/{other}/messages"), 404),
         (format!("/v1/posts/{}", posts[0]), 200),

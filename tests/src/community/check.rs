@@ -50,6 +50,7 @@ pub async fn wait_until_projected(stack: &Stack, longest: Duration) -> Result<Du
         "/v1/feed",
         "/v1/digest?period=day&date=2020-01-01",
         "/v1/conversations",
+        "/v1/notifications",
     ] {
         loop {
             let answer = client.get(path).await;

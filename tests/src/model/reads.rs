@@ -52,6 +52,12 @@ pub fn time(millis: i64) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// The id of a notification: the act's time, and a hash of what, who and to which.
+fn act_id(kind: &str, at: i64, actor: Uuid, thing: Uuid) -> Uuid {
+    let act = [kind.as_bytes(), actor.as_bytes(), thing.as_bytes()].concat();
+    id::compose(at, 0, id::fnv1a(act), None)
+}
+
 impl Model {
     pub fn card(&self, user: Uuid) -> Value {
         let account = &self.accounts[&user];
@@ -267,6 +273,56 @@ impl Model {
             .map(|(_, _, found)| Self::unread(found, user))
             .sum();
         (views.collect(), total)
+    }
+
+    /// What others did to what is the user's and stands, newest first; and how much of it is not read.
+    pub fn notifications(&self, user: Uuid) -> (Vec<Value>, usize) {
+        // Id, kind, actor, and the post that is shown.
+        let mut acts: Vec<(Uuid, &str, Uuid, Option<Uuid>)> = Vec::new();
+        for ((follower, followee), at) in &self.follows {
+            if *followee == user {
+                acts.push((
+                    act_id("follow", *at, *follower, user),
+                    "follow",
+                    *follower,
+                    None,
+                ));
+            }
+        }
+        for ((post, actor), at) in &self.likes {
+            if self.posts[post].author == user {
+                acts.push((
+                    act_id("like", *at, *actor, *post),
+                    "like",
+                    *actor,
+                    Some(*post),
+                ));
+            }
+        }
+        for (reply, found) in &self.posts {
+            let parent = found.reply_to.and_then(|parent| self.posts.get(&parent));
+            if parent.is_some_and(|parent| parent.author == user) {
+                let id = act_id("reply", id::millis(*reply), found.author, *reply);
+                acts.push((id, "reply", found.author, Some(*reply)));
+            }
+        }
+        acts.retain(|(_, _, actor, _)| *actor != user);
+        acts.sort_unstable_by(|a, b| b.cmp(a));
+        let mark = self.notification_marks.get(&user).copied();
+        let read = |id: Uuid| mark.is_some_and(|mark| id <= mark);
+        let unread = acts.iter().filter(|(id, ..)| !read(*id)).count();
+        let view = |(id, kind, actor, post): (Uuid, &str, Uuid, Option<Uuid>)| {
+            let text = |id| json!({"id": id, "text": self.posts[&id].text, "reply_to": self.posts[&id].reply_to});
+            json!({
+                "id": id,
+                "type": kind,
+                "actor": self.card(actor),
+                "post": post.map(text),
+                "created_at": time(id::millis(id)),
+                "read": read(id),
+            })
+        };
+        (acts.into_iter().map(view).collect(), unread)
     }
 
     fn message(conversation: &Conversation, message: Uuid) -> Value {

@@ -77,6 +77,13 @@ pub enum Action {
         own: bool,
         foreign: bool,
     },
+    /// Up to one of theirs, or (unseen) to any post there is, or to what is yet to come.
+    MarkNotifications {
+        who: Pick,
+        notification: Pick,
+        unseen: bool,
+        future: bool,
+    },
     /// Every read is compared here and now.
     Compare,
 }
@@ -99,12 +106,12 @@ pub fn generate(seed: u64, commands: usize) -> Vec<Action> {
 }
 
 fn one(rng: &mut StdRng, focus: u8) -> Action {
-    const FEED: [usize; 12] = [3, 4, 4, 4, 5, 5, 6, 7, 8, 9, 9, 10];
+    const FEED: [usize; 13] = [3, 4, 4, 4, 5, 5, 6, 7, 8, 9, 9, 10, 15];
     const TALK: [usize; 8] = [11, 12, 13, 13, 13, 13, 14, 14];
     let kind = match focus {
         0 | 1 if rng.gen_bool(0.8) => *FEED.choose(rng).unwrap_or(&4),
         2 if rng.gen_bool(0.8) => *TALK.choose(rng).unwrap_or(&13),
-        _ => rng.gen_range(0..15),
+        _ => rng.gen_range(0..16),
     };
     let mut pick = || rng.gen_range(0..1_000_usize);
     let (who, a, b, c) = (pick(), pick(), pick(), pick());
@@ -141,12 +148,18 @@ fn one(rng: &mut StdRng, focus: u8) -> Action {
             own,
             text: b,
         },
-        _ => Action::MarkRead {
+        14 => Action::MarkRead {
             who,
             conversation: a,
             message: b,
             own,
             foreign: c % 10 == 0,
+        },
+        _ => Action::MarkNotifications {
+            who,
+            notification: a,
+            unseen: b % 3 == 0,
+            future: c % 10 == 0,
         },
     }
 }

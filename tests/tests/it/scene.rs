@@ -130,6 +130,11 @@ impl Scene {
                 format!("/v1/conversations/{talk}/read"),
                 Some(json!({"up_to": message})),
             ),
+            command(
+                Method::PUT,
+                "/v1/notifications/read".into(),
+                Some(json!({"up_to": post})),
+            ),
             command(Method::DELETE, format!("/v1/posts/{post}"), None),
         ]
     }
@@ -164,6 +169,7 @@ impl Scene {
         vec![
             "/v1/feed".to_owned(),
             "/v1/conversations".to_owned(),
+            "/v1/notifications".to_owned(),
             format!("/v1/conversations/{talk}/messages"),
             format!("/v1/posts/{post}/replies"),
             format!("/v1/users/{alice}/posts"),

@@ -55,6 +55,10 @@ const WRONG: &[(&str, &str)] = &[
         "UPDATE %t SET likes_received = likes_received + 1 WHERE ctid = (SELECT max(ctid) FROM %t)",
     ),
     (
+        "notifications.notifications",
+        "DELETE FROM %t WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
         "conversations.members",
         "UPDATE %t SET unread_count = unread_count + 1 WHERE ctid = (SELECT max(ctid) FROM %t)",
     ),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
+use feedmill_events::id;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -10,6 +11,7 @@ use super::{Run, pick};
 use crate::{
     client::Answer,
     property::action::{Action, Pick},
+    token,
 };
 
 /// What is sent, and what is kept of it.
@@ -222,6 +224,16 @@ impl Run<'_> {
                     self.model.mark_read(conversation, who, message);
                 }
             }
+            Action::MarkNotifications {
+                who: index,
+                notification,
+                unseen,
+                future,
+            } => {
+                let Some(who) = who(index) else { return Ok(()) };
+                self.mark_notifications(who, notification, unseen, future)
+                    .await?;
+            }
         }
         Ok(())
     }
@@ -250,6 +262,36 @@ impl Run<'_> {
                 .is_some_and(|at| at.ends_with(&id.to_string())),
             "{answer:?}"
         );
+        Ok(())
+    }
+
+    async fn mark_notifications(
+        &mut self,
+        who: Uuid,
+        notification: Pick,
+        unseen: bool,
+        future: bool,
+    ) -> Result<()> {
+        let client = self.client_of(who);
+        if future {
+            let later = id::first_of(token::now().timestamp_millis() + 60_000);
+            return expect(&client.mark_notifications_read(later).await, 422);
+        }
+        let mut places = self.posts.clone();
+        if !unseen {
+            let page = client.get("/v1/notifications?limit=100").await;
+            expect(&page, 200)?;
+            let seen = page.json()["items"].as_array().cloned().unwrap_or_default();
+            let ids = seen
+                .iter()
+                .filter_map(|item| item["id"].as_str()?.parse().ok());
+            places = ids.collect();
+        }
+        let Some(up_to) = pick(&places, notification) else {
+            return Ok(());
+        };
+        expect(&client.mark_notifications_read(up_to).await, 204)?;
+        self.model.mark_notifications_read(who, up_to);
         Ok(())
     }
 

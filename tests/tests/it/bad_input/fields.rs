@@ -136,7 +136,14 @@ pub async fn do_not_fit(scene: &Scene, alice: &Client) {
             &read,
             json!({"up_to": scene.message}),
             "up_to",
-            [id, vec![json!(null)]].concat(),
+            [id.clone(), vec![json!(null)]].concat(),
+        ),
+        (
+            Method::PUT,
+            "/v1/notifications/read",
+            json!({"up_to": scene.post}),
+            "up_to",
+            [id, vec![json!(null), json!(Uuid::max())]].concat(),
         ),
     ];
     for (method, path, legal, field, values) in table {
