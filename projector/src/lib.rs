@@ -8,6 +8,7 @@
 //! - [`config`]: flags and environment.
 //! - [`error`]: what can go wrong with a batch, and what is done about it.
 //! - [`schema`]: makes the schemas and says who may read them.
+//! - [`rebuild`]: makes a projection's tables anew beside the live ones, compares, and swaps them.
 //! - [`instance`]: this process among the others, and which partitions are its own.
 //! - [`relay`]: how far the stream is behind the log.
 //! - [`lag`], [`metrics`]: how far a projection is behind.
@@ -23,6 +24,7 @@ pub mod lag;
 pub mod log;
 pub mod metrics;
 pub mod projection;
+pub mod rebuild;
 pub mod relay;
 pub mod run;
 pub mod schema;

@@ -1,9 +1,11 @@
+use std::process::ExitCode;
+
 use clap::Parser as _;
 use feedmill_service as service;
 use projector::{Config, command::Command};
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> anyhow::Result<ExitCode> {
     let mut config = Config::parse();
     let _telemetry = service::telemetry::init("projector", &config.telemetry)?;
     match config.command.take() {
@@ -11,5 +13,6 @@ async fn main() -> anyhow::Result<()> {
         Some(command) => return projector::command::execute(command, &config).await,
     }
     let shutdown = service::shutdown::Shutdown::on_signals(config.http.shutdown_grace)?;
-    projector::run(config, shutdown).await
+    projector::run(config, shutdown).await?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -2,8 +2,11 @@
 
 mod audit;
 mod pause;
+mod rebuild;
 mod skip;
 mod status;
+
+use std::process::ExitCode;
 
 use anyhow::Context as _;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -25,17 +28,34 @@ pub enum Command {
     Resume(pause::Args),
     /// Pass over the event that blocks a partition now, without applying it
     Skip(skip::Args),
+    /// Make projections' tables anew from the log, beside the live ones, compare, and make them live
+    Rebuild(rebuild::RebuildArgs),
+    /// Replay the log aside, and compare with what is live; shows the rows that differ
+    Verify(rebuild::VerifyArgs),
+    /// Make the generation live again that the last rebuild (or rollback) replaced; use the version of this
+    /// program that made it
+    Rollback(rebuild::OneArgs),
+    /// Drop the tables that the last rebuild replaced, so that there is no rollback any more
+    DropPrevious(rebuild::OneArgs),
+    /// Drop what a rebuild has made that did not end
+    Abort(rebuild::OneArgs),
 }
 
 /// Does what an operator asked for. `Run` is not among it: that is [`crate::run`].
-pub async fn execute(command: Command, config: &Config) -> anyhow::Result<()> {
+pub async fn execute(command: Command, config: &Config) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Run => Ok(()),
-        Command::Status(args) => status::status(&args, config).await,
-        Command::Pause(args) => pause::pause(&args, config).await,
-        Command::Resume(args) => pause::resume(&args, config).await,
-        Command::Skip(args) => skip::skip(&args, config).await,
+        Command::Run => {}
+        Command::Status(args) => status::status(&args, config).await?,
+        Command::Pause(args) => pause::pause(&args, config).await?,
+        Command::Resume(args) => pause::resume(&args, config).await?,
+        Command::Skip(args) => skip::skip(&args, config).await?,
+        Command::Rebuild(args) => return rebuild::rebuild(&args, config).await,
+        Command::Verify(args) => return rebuild::verify(&args, config).await,
+        Command::Rollback(args) => return rebuild::rollback(&args, config).await,
+        Command::DropPrevious(args) => return rebuild::drop_previous(&args, config).await,
+        Command::Abort(args) => return rebuild::abort(&args, config).await,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A connection to the books.

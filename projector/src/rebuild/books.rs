@@ -1,0 +1,302 @@
+//! What a rebuild writes down.
+
+use std::collections::BTreeSet;
+
+use feedmill_events::Partition;
+use feedmill_service::sql::named;
+use sqlx::{PgConnection, query, query_scalar};
+
+use crate::{batch::Range, error::ApplyError, log::Places, projection::Projection};
+
+/// What comes next. Each ends in one transaction with the change to the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Most of the log, in large batches.
+    Bulk,
+    /// The indexes that the bulk did not need.
+    Index,
+    /// What follows from the other tables.
+    Derive,
+    /// The rest of the log, as the live model applies it.
+    Follow,
+}
+
+impl Phase {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bulk => "bulk",
+            Self::Index => "index",
+            Self::Derive => "derive",
+            Self::Follow => "follow",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        [Self::Bulk, Self::Index, Self::Derive, Self::Follow]
+            .into_iter()
+            .find(|phase| phase.name() == name)
+    }
+}
+
+/// A rebuild that has begun.
+pub struct Begun {
+    pub generation: i32,
+    /// None if it is of another version of this program.
+    pub phase: Option<Phase>,
+    pub made_by: String,
+    pub indexes: Vec<String>,
+}
+
+/// The live generation, and how far it is.
+pub async fn live(
+    projection: &Projection,
+    db: &mut PgConnection,
+) -> Result<(i32, Places), ApplyError> {
+    let statement = query!(
+        "/* rebuild.live */
+        SELECT p.generation, c.partition, c.seq FROM projections p
+        JOIN checkpoints c ON c.projection = p.name AND c.generation = p.generation
+        WHERE p.name = $1",
+        projection.name,
+    );
+    let rows = named("rebuild.live", statement.fetch_all(db)).await?;
+    let mut places = Places::default();
+    let mut live = 0;
+    for row in rows {
+        live = row.generation;
+        if let Ok(partition) = Partition::try_from(row.partition) {
+            places[partition] = row.seq;
+        }
+    }
+    Ok((live, places))
+}
+
+/// The live generation, which stays so until the end of the transaction, and whose checkpoints stand still.
+pub async fn hold_live(projection: &Projection, db: &mut PgConnection) -> sqlx::Result<i32> {
+    let statement = query_scalar!(
+        "/* rebuild.hold_live */ SELECT generation FROM projections WHERE name = $1 FOR UPDATE",
+        projection.name,
+    );
+    named("rebuild.hold_live", statement.fetch_one(db)).await
+}
+
+/// How far a generation is.
+pub async fn places(
+    projection: &Projection,
+    generation: i32,
+    db: &mut PgConnection,
+) -> sqlx::Result<Places> {
+    let statement = query!(
+        "/* rebuild.places */
+        SELECT partition, seq FROM checkpoints WHERE projection = $1 AND generation = $2",
+        projection.name,
+        generation,
+    );
+    let mut places = Places::default();
+    for row in named("rebuild.places", statement.fetch_all(db)).await? {
+        if let Ok(partition) = Partition::try_from(row.partition) {
+            places[partition] = row.seq;
+        }
+    }
+    Ok(places)
+}
+
+/// Moves the checkpoints of a generation that is not live.
+pub async fn advance(
+    projection: &Projection,
+    generation: i32,
+    ranges: &[Range],
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    let statement = query!(
+        "/* rebuild.advance */
+        WITH noted AS (UPDATE rebuilds SET updated_at = now() WHERE projection = $1)
+        UPDATE checkpoints c SET seq = m.upto, updated_at = now()
+        FROM unnest($3::smallint[], $4::bigint[], $5::bigint[]) AS m(partition, after, upto)
+        WHERE c.projection = $1 AND c.generation = $2 AND c.partition = m.partition AND c.seq = m.after",
+        projection.name,
+        generation,
+        &ranges
+            .iter()
+            .map(|range| i16::from(range.partition))
+            .collect::<Vec<_>>(),
+        &ranges.iter().map(|range| range.after).collect::<Vec<_>>(),
+        &ranges.iter().map(|range| range.upto).collect::<Vec<_>>(),
+    );
+    let done = named("rebuild.advance", statement.execute(db)).await?;
+    if done.rows_affected() == ranges.len() as u64 {
+        Ok(())
+    } else {
+        Err(ApplyError::Conflict)
+    }
+}
+
+pub async fn find(projection: &Projection, db: &mut PgConnection) -> sqlx::Result<Option<Begun>> {
+    let statement = query!(
+        "/* rebuild.find */
+        SELECT generation, phase, made_by, indexes FROM rebuilds WHERE projection = $1",
+        projection.name,
+    );
+    let row = named("rebuild.find", statement.fetch_optional(db)).await?;
+    Ok(row.map(|row| Begun {
+        generation: row.generation,
+        phase: Phase::named(&row.phase),
+        made_by: row.made_by,
+        indexes: row.indexes,
+    }))
+}
+
+/// Begins a rebuild, at the beginning of the log.
+pub async fn begin(
+    projection: &Projection,
+    generation: i32,
+    made_by: &str,
+    indexes: &[String],
+    db: &mut PgConnection,
+) -> sqlx::Result<()> {
+    let statement = query!(
+        "/* rebuild.begin */
+        INSERT INTO rebuilds (projection, generation, phase, made_by, indexes) VALUES ($1, $2, $3, $4, $5)",
+        projection.name,
+        generation,
+        Phase::Bulk.name(),
+        made_by,
+        indexes,
+    );
+    named("rebuild.begin", statement.execute(&mut *db)).await?;
+    let statement = query!(
+        "/* rebuild.make_checkpoints */
+        INSERT INTO checkpoints (projection, generation, partition, seq)
+        SELECT $1, $2, p, 0 FROM unnest($3::smallint[]) AS p",
+        projection.name,
+        generation,
+        &Partition::all().map(i16::from).collect::<Vec<_>>(),
+    );
+    named("rebuild.make_checkpoints", statement.execute(db)).await?;
+    Ok(())
+}
+
+pub async fn enter(
+    projection: &Projection,
+    phase: Phase,
+    db: &mut PgConnection,
+) -> sqlx::Result<()> {
+    let statement = query!(
+        "/* rebuild.enter */ UPDATE rebuilds SET phase = $2, updated_at = now() WHERE projection = $1",
+        projection.name,
+        phase.name(),
+    );
+    named("rebuild.enter", statement.execute(db))
+        .await
+        .map(drop)
+}
+
+pub async fn end(projection: &Projection, db: &mut PgConnection) -> sqlx::Result<()> {
+    let statement = query!(
+        "/* rebuild.end */ DELETE FROM rebuilds WHERE projection = $1",
+        projection.name
+    );
+    named("rebuild.end", statement.execute(db)).await.map(drop)
+}
+
+/// The generations that have checkpoints, in order.
+pub async fn generations(projection: &Projection, db: &mut PgConnection) -> sqlx::Result<Vec<i32>> {
+    let statement = query_scalar!(
+        "/* rebuild.generations */
+        SELECT DISTINCT generation FROM checkpoints WHERE projection = $1 ORDER BY 1",
+        projection.name,
+    );
+    named("rebuild.generations", statement.fetch_all(db)).await
+}
+
+/// Forgets checkpoints and blocked partitions of these generations.
+pub async fn forget(
+    projection: &Projection,
+    generations: &[i32],
+    db: &mut PgConnection,
+) -> sqlx::Result<()> {
+    let statement = query!(
+        "/* rebuild.forget */
+        WITH unblocked AS (DELETE FROM blocked WHERE projection = $1 AND generation = ANY($2))
+        DELETE FROM checkpoints WHERE projection = $1 AND generation = ANY($2)",
+        projection.name,
+        generations,
+    );
+    named("rebuild.forget", statement.execute(db))
+        .await
+        .map(drop)
+}
+
+/// Gives a generation another number.
+pub async fn renumber(
+    projection: &Projection,
+    from: i32,
+    to: i32,
+    db: &mut PgConnection,
+) -> sqlx::Result<()> {
+    let statement = query!(
+        "/* rebuild.renumber */
+        WITH unblocked AS (DELETE FROM blocked WHERE projection = $1 AND generation = $2)
+        UPDATE checkpoints SET generation = $3 WHERE projection = $1 AND generation = $2",
+        projection.name,
+        from,
+        to,
+    );
+    named("rebuild.renumber", statement.execute(db))
+        .await
+        .map(drop)
+}
+
+/// Makes a generation the live one.
+pub async fn set_live(
+    projection: &Projection,
+    generation: i32,
+    db: &mut PgConnection,
+) -> sqlx::Result<()> {
+    let statement = query!(
+        "/* rebuild.set_live */ UPDATE projections SET generation = $2 WHERE name = $1",
+        projection.name,
+        generation,
+    );
+    named("rebuild.set_live", statement.execute(db))
+        .await
+        .map(drop)
+}
+
+/// What operators had the live model pass over.
+pub async fn skipped(
+    projection: &Projection,
+    db: &mut PgConnection,
+) -> sqlx::Result<BTreeSet<(Partition, i64)>> {
+    let statement = query!(
+        r#"/* rebuild.skipped */
+        SELECT partition AS "partition!", seq AS "seq!" FROM audit
+        WHERE action = 'skip' AND projection = $1 AND partition IS NOT NULL AND seq IS NOT NULL"#,
+        projection.name,
+    );
+    let rows = named("rebuild.skipped", statement.fetch_all(db)).await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| Some((Partition::try_from(row.partition).ok()?, row.seq)))
+        .collect())
+}
+
+pub async fn audit(
+    projection: &Projection,
+    by: &str,
+    action: &str,
+    reason: &str,
+    db: &mut PgConnection,
+) -> sqlx::Result<()> {
+    let statement = query!(
+        "/* rebuild.audit */
+        INSERT INTO audit (done_by, action, projection, reason) VALUES ($1, $2, $3, $4)",
+        by,
+        action,
+        projection.name,
+        reason,
+    );
+    named("rebuild.audit", statement.execute(db))
+        .await
+        .map(drop)
+}

@@ -1,0 +1,147 @@
+//! Two generations change places, in one transaction.
+//!
+//! Reads find their tables by schema names. One that is being planned finds one table after the other, and
+//! must not find one of either generation: so the tables that were live are locked against reads for the
+//! moment in which the names change. A read that came before is waited for, one that comes while they are
+//! locked looks the names up again, and a plan that was kept is made anew, since the schemas have changed.
+//! That wait is short and tried again, so that a slow read, behind which others would queue, is no harm.
+
+use std::time::Duration;
+
+use sqlx::{Connection as _, PgConnection, query};
+
+use super::{
+    aside::{self, Aside},
+    books,
+    replay::{self, Target},
+    session::{self, Session, next, previous, run},
+    show::Show,
+};
+use crate::{error::ApplyError, projection::Projection, schema};
+
+/// How long reads may be kept waiting at once.
+const LOCK_READS: &str = "100ms";
+/// And projecting, which goes on afterwards where it was.
+const LOCK_WRITES: &str = "10s";
+const ATTEMPTS: u32 = 200;
+const RETRY: Duration = Duration::from_millis(100);
+/// Events of a batch within the transaction.
+const EVENTS: i64 = 4_000;
+
+/// Makes what is aside the live model, at the live position or after it, so that reads never go back.
+pub async fn go_live(
+    session: &mut Session,
+    aside: &mut Aside,
+    how: &str,
+    show: &mut Show,
+) -> anyhow::Result<()> {
+    show.step(session.projection, "going live");
+    for attempt in 1.. {
+        aside.follow(session, show).await?;
+        let before = aside.done.clone();
+        match exchange(session, aside, how).await {
+            Err(ApplyError::Sql(error)) if attempt < ATTEMPTS && is_wait(&error) => {
+                tracing::debug!(%error, attempt, "somebody uses the tables; trying again");
+                aside.done = before;
+                tokio::time::sleep(RETRY).await;
+            }
+            result => {
+                let generation = result?;
+                show.live(session.projection, generation, how);
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A lock that was not to be had in time, or a deadlock.
+fn is_wait(error: &sqlx::Error) -> bool {
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| ["55P03", "40P01"].contains(&code.as_ref()))
+}
+
+/// Gives the generation that is live now.
+async fn exchange(session: &mut Session, aside: &mut Aside, how: &str) -> Result<i32, ApplyError> {
+    let projection = session.projection;
+    let mut tx = session.db.begin().await?;
+    run(
+        format!("SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '{LOCK_WRITES}'"),
+        &mut tx,
+    )
+    .await?;
+    let lock = query!(
+        "/* rebuild.lock_schemas */ SELECT pg_advisory_xact_lock($1)",
+        schema::LOCK
+    );
+    lock.execute(&mut *tx).await?;
+    let tables: Vec<String> = aside::tables(projection.name, &mut tx)
+        .await?
+        .into_iter()
+        .map(|table| format!("{}.{}", projection.name, table.name))
+        .collect();
+    let lock_all = |mode| format!("LOCK TABLE {} IN {mode} MODE", tables.join(", "));
+    // Ends an autovacuum, for which the short wait below would never be enough, and lets none begin.
+    run(lock_all("SHARE UPDATE EXCLUSIVE"), &mut tx).await?;
+    let old = books::hold_live(projection, &mut tx).await?;
+    let (_, live) = books::live(projection, &mut tx).await?;
+    let mut target = Target {
+        projection,
+        context: &session.context,
+        db: &mut tx,
+        generation: aside.generation,
+        done: &mut aside.done,
+    };
+    replay::replay_within(&session.source, &mut target, EVENTS, &live).await?;
+    run(format!("SET LOCAL lock_timeout = '{LOCK_READS}'"), &mut tx).await?;
+    run(lock_all("ACCESS EXCLUSIVE"), &mut tx).await?;
+    let generation = old + 1;
+    rename(projection, aside, generation, &mut tx).await?;
+    let gone: Vec<i32> = books::generations(projection, &mut tx)
+        .await?
+        .into_iter()
+        .filter(|known| ![old, generation].contains(known))
+        .collect();
+    books::forget(projection, &gone, &mut tx).await?;
+    books::set_live(projection, generation, &mut tx).await?;
+    books::audit(projection, &session.by, "go live", how, &mut tx).await?;
+    tx.commit().await?;
+    Ok(generation)
+}
+
+async fn rename(
+    projection: &Projection,
+    aside: &Aside,
+    generation: i32,
+    db: &mut PgConnection,
+) -> sqlx::Result<()> {
+    let (next, previous) = (next(projection), previous(projection));
+    if aside.schema == previous {
+        // By way of the name that is free, since no rebuild is under way.
+        session::drop_schema(&next, db).await?;
+        rename_schema(projection.name, &next, db).await?;
+        rename_schema(&previous, projection.name, db).await?;
+        rename_schema(&next, &previous, db).await?;
+        if let Some(number) = aside.generation {
+            books::renumber(projection, number, generation, db).await?;
+        }
+    } else {
+        session::drop_schema(&previous, db).await?;
+        rename_schema(projection.name, &previous, db).await?;
+        rename_schema(&next, projection.name, db).await?;
+        books::end(projection, db).await?;
+    }
+    Ok(())
+}
+
+async fn rename_schema(from: &str, to: &str, db: &mut PgConnection) -> sqlx::Result<()> {
+    run(format!("ALTER SCHEMA {from} RENAME TO {to}"), db).await?;
+    let statement = query!(
+        "/* rebuild.rename_laid */ UPDATE laid_migrations SET schema = $2 WHERE schema = $1",
+        from,
+        to,
+    );
+    statement.execute(db).await.map(drop)
+}
