@@ -21,6 +21,8 @@ pub struct Scope<'a> {
     pub limits: &'a [usize],
     /// The days whose digests, and whose weeks' digests, are read.
     pub days: &'a [NaiveDate],
+    /// About how many posts and how many conversations are looked at one by one, of those that there are.
+    pub sample: usize,
 }
 
 /// Reads at once. Enough to keep two processors busy.
@@ -117,11 +119,22 @@ fn checks_of<'a>(viewer: &Viewer<'a>) -> Vec<Check<'a>> {
         let path = format!("/v1/digest?period={}&date={}", period.name(), period.date());
         checks.push(viewer.one(path, Some(model.digest(id, period))));
     }
-    for conversation in model.conversations.keys() {
+    let apart = |count: usize| (count / scope.sample.max(1)).max(1);
+    for conversation in model
+        .conversations
+        .keys()
+        .step_by(apart(model.conversations.len()))
+    {
         let path = format!("/v1/conversations/{conversation}/messages");
         checks.push(viewer.list(path, one(), model.messages(id, *conversation), json!({})));
     }
-    for post in model.posts.keys().chain(&model.deleted) {
+    let count = model.posts.len() + model.deleted.len();
+    for post in model
+        .posts
+        .keys()
+        .chain(&model.deleted)
+        .step_by(apart(count))
+    {
         let view = model.post(id, *post);
         let replies = model.replies(id, *post);
         checks.push(viewer.one(format!("/v1/posts/{post}"), view));

@@ -4,13 +4,17 @@
 //! somebody else runs.
 
 mod database;
+mod links;
+mod postgres;
 mod process;
 mod settings;
 mod stack;
 mod world;
 
 pub use database::Database;
-pub use process::{Process, run};
-pub use settings::setting;
+pub use links::Links;
+pub use postgres::Postgres;
+pub use process::{Process, run, signal};
+pub use settings::{service, setting};
 pub use stack::{Stack, services_memory};
 pub use world::{Plan, World};

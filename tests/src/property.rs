@@ -5,7 +5,7 @@ mod run;
 
 use std::fmt;
 
-pub use action::{Action, generate};
+pub use action::{Action, Pick, any, generate};
 
 use crate::harness::Stack;
 use run::Run;

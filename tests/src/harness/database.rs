@@ -18,11 +18,18 @@ pub struct Database {
     name: String,
     /// As its owner.
     pub pool: PgPool,
+    /// Whether the server stays when this is gone.
+    server_stays: bool,
 }
 
 impl Database {
+    /// On the server of `TEST_DATABASE_URL`.
     pub async fn create() -> Self {
-        let server = settings::test_database_url();
+        Self::create_on(settings::test_database_url(), true).await
+    }
+
+    /// On the server of this URL of its superuser, which may be thrown away with everything in it.
+    pub async fn create_on(server: String, server_stays: bool) -> Self {
         let name = format!("feedmill_test_{:016x}", rand::random::<u64>());
         let mut connection = connect(&server).await;
         sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}")))
@@ -35,7 +42,12 @@ impl Database {
         let pool = PgPoolOptions::new()
             .max_connections(4)
             .connect_lazy_with(options);
-        Self { server, name, pool }
+        Self {
+            server,
+            name,
+            pool,
+            server_stays,
+        }
     }
 
     /// Its URL as the owner.
@@ -70,6 +82,9 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
+        if !self.server_stays {
+            return;
+        }
         let (server, name) = (self.server.clone(), self.name.clone());
         // A thread of its own: a drop cannot wait for the runtime that it may be running on.
         let dropped = std::thread::spawn(move || {
@@ -93,7 +108,7 @@ impl Drop for Database {
 async fn connect(url: &str) -> PgConnection {
     PgConnection::connect(url)
         .await
-        .unwrap_or_else(|error| panic!("TEST_DATABASE_URL does not answer: {error}"))
+        .unwrap_or_else(|error| panic!("{url} does not answer: {error}"))
 }
 
 fn url_of(server: &str, database: &str, role: Option<&str>) -> String {

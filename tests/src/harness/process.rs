@@ -47,7 +47,8 @@ impl Process {
         process
     }
 
-    fn launch(&mut self) {
+    /// Starts it where it does not run, and does not wait.
+    pub fn launch(&mut self) {
         let log = File::options()
             .create(true)
             .append(true)
@@ -113,15 +114,7 @@ impl Process {
     /// SIGTERM, and waits for the end.
     pub async fn stop(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("a running process");
-        let pid = child.id().to_string();
-        let sent = Command::new("sh")
-            .args(["-c", "kill -TERM \"$0\"", &pid])
-            .status();
-        assert!(
-            sent.is_ok_and(|status| status.success()),
-            "SIGTERM to {}",
-            self.name
-        );
+        assert!(signal("TERM", &[child.id()]), "SIGTERM to {}", self.name);
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = child.try_wait().expect("the state of a child") {
@@ -146,14 +139,30 @@ impl Process {
         self.ready().await;
     }
 
+    /// Whether its health says 200 now.
+    pub async fn is_ready(&self) -> bool {
+        let request = crate::client::http().get(&self.health);
+        let answer = request.timeout(Duration::from_secs(2)).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    }
+
+    /// How it ended, if it has by itself.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.as_mut()?.try_wait().ok().flatten()
+    }
+
+    /// Its whole log up to now.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
     }
 
     /// The last lines of its log.
     pub fn log_tail(&self) -> String {
-        let text = fs::read(&self.log).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
+        let text = self.log();
         let lines: Vec<_> = text.lines().collect();
         let tail = &lines[lines.len().saturating_sub(25)..];
         format!(
@@ -171,6 +180,22 @@ impl Drop for Process {
             eprintln!("{}", self.log_tail());
         }
     }
+}
+
+/// Sends a signal to processes; whether all were there.
+pub fn signal(name: &str, pids: &[u32]) -> bool {
+    let pids: Vec<_> = pids.iter().map(u32::to_string).collect();
+    let sent = Command::new("sh")
+        .args([
+            "-c",
+            "name=$1; shift; kill -s \"$name\" \"$@\"",
+            "kill",
+            name,
+        ])
+        .args(pids)
+        .stderr(Stdio::null())
+        .status();
+    sent.is_ok_and(|status| status.success())
 }
 
 /// A command with nothing in its environment but what is given: a test must not depend on its caller's.

@@ -26,6 +26,24 @@ pub fn nats_server() -> PathBuf {
         .into()
 }
 
+/// A program of PostgreSQL: of `POSTGRES_BIN_DIR`, or the newest that is installed in the usual place.
+pub fn postgres_program(name: &str) -> PathBuf {
+    let given = setting("POSTGRES_BIN_DIR").map(|folder| PathBuf::from(folder).join(name));
+    let usual = || {
+        let versions = std::fs::read_dir("/usr/lib/postgresql")
+            .into_iter()
+            .flatten();
+        let mut found: Vec<_> = versions
+            .flatten()
+            .map(|version| version.path().join("bin").join(name))
+            .filter(|path| path.is_file())
+            .collect();
+        found.sort();
+        found.pop()
+    };
+    given.or_else(usual).unwrap_or_else(|| name.into())
+}
+
 /// A binary of the workspace, beside the one that runs now.
 pub fn service(name: &str) -> PathBuf {
     let here = std::env::current_exe().expect("the path of this executable");

@@ -60,6 +60,12 @@ impl Stack {
         }
     }
 
+    /// Where its NATS is.
+    pub fn nats_url(&self) -> &str {
+        let found = self.environment.iter().find(|(name, _)| name == "NATS_URL");
+        found.map_or("", |(_, url)| url)
+    }
+
     /// A client without a token, at the first instances.
     pub fn client(&self) -> Client {
         self.client_at(0)

@@ -1,15 +1,16 @@
 //! A Feedmill that lives as long as its `World`.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io::Write,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     ops::Deref,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
-use super::{Database, Process, Stack, process, settings};
+use super::{Database, Links, Postgres, Process, Stack, process, settings};
 use crate::token::Signer;
 
 /// What a world is made of.
@@ -19,6 +20,8 @@ pub struct Plan {
     pub read: usize,
     /// How deep feeds are materialised.
     pub feed_depth: usize,
+    /// With a PostgreSQL of its own, and links that can be cut between each service and its servers.
+    pub faults: bool,
     /// Further settings of every service.
     pub environment: Vec<(String, String)>,
 }
@@ -30,6 +33,7 @@ impl Default for Plan {
             projectors: 1,
             read: 1,
             feed_depth: 5,
+            faults: false,
             environment: Vec::new(),
         }
     }
@@ -41,7 +45,11 @@ pub struct World {
     pub projectors: Vec<Process>,
     pub write: Vec<Process>,
     pub nats: Process,
-    stack: Stack,
+    /// With `faults`.
+    pub postgres: Option<Postgres>,
+    /// With `faults`: of every service, by its name.
+    pub links: BTreeMap<String, Links>,
+    pub stack: Stack,
     pub folder: Folder,
     _database: Database,
 }
@@ -58,8 +66,14 @@ impl World {
     /// Starts one and waits until all of it is ready. Panics, with the log of what failed, otherwise.
     pub async fn start(plan: Plan) -> Self {
         let folder = Folder::new();
-        let (mut nats, nats_url) = start_nats(&folder.0);
-        let database = Database::create().await;
+        let (mut nats, nats_address) = start_nats(&folder.0);
+        let mut postgres = None;
+        let database = if plan.faults {
+            let own = postgres.insert(Postgres::start(&folder.0).await);
+            Database::create_on(own.url(), false).await
+        } else {
+            Database::create().await
+        };
         nats.ready().await;
         let key_file = folder.0.join("auth.pem");
         let pem = Signer::new_key();
@@ -85,7 +99,7 @@ impl World {
                 "READ_DATABASE_URL".to_owned(),
                 database.role_url("feedmill_read"),
             ),
-            ("NATS_URL".to_owned(), nats_url),
+            ("NATS_URL".to_owned(), format!("nats://{nats_address}")),
             ("AUTH_KEY_FILE".to_owned(), key_file.display().to_string()),
             ("CURSOR_KEY".to_owned(), "5e".repeat(32)),
             ("FEED_DEPTH".to_owned(), plan.feed_depth.to_string()),
@@ -103,8 +117,27 @@ impl World {
             })
             .await;
 
+        let counts = [
+            ("write-api", plan.write),
+            ("projector", plan.projectors),
+            ("read-api", plan.read),
+        ];
+        let mut links = BTreeMap::new();
+        if let Some(postgres) = &postgres {
+            for (name, count) in counts {
+                for index in 0..count {
+                    let own = Links::start(postgres.address, nats_address).await;
+                    links.insert(format!("{name}-{index}"), own);
+                }
+            }
+        }
         let start = |name: &str, index: usize, environment: &[(String, String)]| {
-            start_service(name, index, environment, &folder.0)
+            let own = links.get(&format!("{name}-{index}"));
+            let environment = own.map_or_else(
+                || environment.to_vec(),
+                |own: &Links| own.through(environment),
+            );
+            start_service(name, index, &environment, &folder.0)
         };
         let (mut write, write_urls): (Vec<_>, Vec<_>) = (0..plan.write)
             .map(|index| start("write-api", index, &environment))
@@ -132,6 +165,8 @@ impl World {
             projectors,
             write,
             nats,
+            postgres,
+            links,
             stack,
             folder,
             _database: database,
@@ -143,29 +178,45 @@ impl World {
         &self.stack
     }
 
+    /// Every service.
+    pub fn services(&self) -> impl Iterator<Item = &Process> {
+        self.write.iter().chain(&self.projectors).chain(&self.read)
+    }
+
+    /// Where JetStream keeps what it has.
+    pub fn jetstream(&self) -> PathBuf {
+        self.folder.0.join("jetstream")
+    }
+
+    /// The logs stay when the world ends.
+    pub fn keep_logs(&mut self) -> &Path {
+        self.folder.1 = true;
+        &self.folder.0
+    }
+
     /// Name and process id of every service that runs.
     pub fn pids(&self) -> Vec<(String, u32)> {
-        let all = self.write.iter().chain(&self.projectors).chain(&self.read);
-        all.filter_map(|process| Some((process.name.clone(), process.pid()?)))
+        self.services()
+            .filter_map(|process| Some((process.name.clone(), process.pid()?)))
             .collect()
     }
 }
 
-/// A folder of one's own, removed on drop unless the test failed.
-pub struct Folder(pub PathBuf);
+/// A folder of one's own, removed on drop unless the test failed or it is to be kept.
+pub struct Folder(pub PathBuf, bool);
 
 impl Folder {
     fn new() -> Self {
         let path =
             std::env::temp_dir().join(format!("feedmill-test-{:016x}", rand::random::<u64>()));
         fs::create_dir_all(&path).expect("a temporary folder");
-        Self(path)
+        Self(path, false)
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if self.1 || std::thread::panicking() {
             eprintln!("the logs are in {}", self.0.display());
         } else {
             fs::remove_dir_all(&self.0).ok();
@@ -203,8 +254,9 @@ fn start_service(
 }
 
 /// Its health endpoint answers once JetStream is up.
-fn start_nats(folder: &Path) -> (Process, String) {
-    let (port, monitor) = (free_port().to_string(), free_port().to_string());
+fn start_nats(folder: &Path) -> (Process, SocketAddr) {
+    let address: SocketAddr = ([127, 0, 0, 1], free_port()).into();
+    let (port, monitor) = (address.port().to_string(), free_port().to_string());
     let store = folder.join("jetstream").display().to_string();
     let arguments = [
         "-js",
@@ -227,11 +279,11 @@ fn start_nats(folder: &Path) -> (Process, String) {
         folder,
         health,
     );
-    (process, format!("nats://127.0.0.1:{port}"))
+    (process, address)
 }
 
 /// A port that was free a moment ago.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address").port()
 }

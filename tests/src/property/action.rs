@@ -105,6 +105,11 @@ pub fn generate(seed: u64, commands: usize) -> Vec<Action> {
     actions
 }
 
+/// Any command.
+pub fn any(rng: &mut StdRng) -> Action {
+    one(rng, u8::MAX)
+}
+
 fn one(rng: &mut StdRng, focus: u8) -> Action {
     const FEED: [usize; 13] = [3, 4, 4, 4, 5, 5, 6, 7, 8, 9, 9, 10, 15];
     const TALK: [usize; 8] = [11, 12, 13, 13, 13, 13, 14, 14];

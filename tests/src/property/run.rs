@@ -87,6 +87,7 @@ impl<'a> Run<'a> {
             viewers: &self.accounts,
             limits: LIMITS,
             days: &days,
+            sample: usize::MAX,
         };
         compare::every_read(self.stack, &self.client, &self.model, &scope).await
     }

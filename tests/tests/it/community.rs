@@ -50,6 +50,7 @@ async fn an_import_leads_to_what_its_records_say() {
         viewers: &viewers,
         limits: &[1, 7, 100],
         days: &days,
+        sample: usize::MAX,
     };
     every_read(&world, &world.client(), &expected, &scope)
         .await

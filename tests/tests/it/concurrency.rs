@@ -89,6 +89,7 @@ async fn the_log_is_dense_and_agrees_with_everything() {
         viewers: &accounts[..3],
         limits: &[9, 50],
         days: &[today],
+        sample: usize::MAX,
     };
     let reads = every_read(&world, &base, &model, &scope)
         .await

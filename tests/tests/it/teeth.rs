@@ -140,6 +140,7 @@ async fn compare(world: &World, expected: &Model) -> anyhow::Result<usize> {
         viewers: &viewers,
         limits: &[20],
         days: &days,
+        sample: usize::MAX,
     };
     every_read(world, &world.client(), expected, &scope).await
 }

@@ -1,0 +1,113 @@
+//! The JetStream stream of a stack, against the log.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use async_nats::jetstream::{
+    self,
+    consumer::{AckPolicy, pull},
+    stream::Stream,
+};
+use feedmill_events::subject;
+use futures::StreamExt;
+use rand::{Rng, rngs::StdRng};
+use sqlx::PgPool;
+use tokio::time::timeout;
+
+/// No answer of a NATS that is well takes longer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Partition and sequence number.
+pub type Place = (u8, i64);
+
+async fn open(nats_url: &str) -> Result<Stream> {
+    let opening = async {
+        let jetstream = jetstream::new(async_nats::connect(nats_url).await?);
+        anyhow::Ok(jetstream.get_stream(subject::STREAM).await?)
+    };
+    timeout(PATIENCE, opening).await?
+}
+
+fn place(id: Option<&str>) -> Option<Place> {
+    let (partition, seq) = subject::parse_message_id(id?)?;
+    Some((partition.number(), seq))
+}
+
+/// Deletes one message of those that are there; says which event it was.
+pub async fn delete_one(nats_url: &str, rng: &mut StdRng) -> Result<Place> {
+    let stream = open(nats_url).await?;
+    let deleting = async {
+        let state = stream.get_info().await?.state;
+        ensure!(state.messages > 0, "the stream is empty");
+        let sequence = rng.gen_range(state.first_sequence..=state.last_sequence);
+        let message = stream.get_raw_message(sequence).await?;
+        let id = message.headers.get(subject::MESSAGE_ID);
+        let place = place(id.map(async_nats::HeaderValue::as_str)).context("no message of ours")?;
+        stream.delete_message(sequence).await?;
+        Ok(place)
+    };
+    timeout(PATIENCE, deleting).await?
+}
+
+/// Every event of the stream, in its order, with its body.
+async fn contents(nats_url: &str) -> Result<Vec<(Place, Vec<u8>)>> {
+    let stream = open(nats_url).await?;
+    let mut count = usize::try_from(stream.get_info().await?.state.messages)?;
+    let config = pull::Config {
+        ack_policy: AckPolicy::None,
+        ..pull::Config::default()
+    };
+    let consumer = stream.create_consumer(config).await?;
+    let mut all = Vec::with_capacity(count);
+    while count > 0 {
+        let mut batch = consumer
+            .fetch()
+            .max_messages(count.min(500))
+            .messages()
+            .await?;
+        while let Some(message) = timeout(PATIENCE, batch.next()).await? {
+            let message = message.map_err(|error| anyhow!("{error}"))?;
+            let headers = message.headers.as_ref();
+            let id = headers.and_then(|headers| headers.get(subject::MESSAGE_ID));
+            let place =
+                place(id.map(async_nats::HeaderValue::as_str)).context("no message of ours")?;
+            all.push((place, message.payload.to_vec()));
+            count = count.saturating_sub(1);
+        }
+    }
+    Ok(all)
+}
+
+/// The stream has every event of the log, but those that were `deleted` from it on purpose, once, in each
+/// partition's order, and nothing else. Returns how many.
+pub async fn check(nats_url: &str, pool: &PgPool, deleted: &BTreeSet<Place>) -> Result<usize> {
+    let rows: Vec<(i16, i64, Vec<u8>)> =
+        sqlx::query_as("SELECT partition, seq, body FROM write.events")
+            .fetch_all(pool)
+            .await?;
+    let mut log = BTreeMap::new();
+    for (partition, seq, body) in rows {
+        log.insert((u8::try_from(partition)?, seq), body);
+    }
+    let contents = contents(nats_url).await?;
+    let mut last = BTreeMap::new();
+    for (place, body) in &contents {
+        let before = last.insert(place.0, place.1).unwrap_or(0);
+        ensure!(before < place.1, "the stream has {place:?} after {before}");
+        ensure!(
+            log.remove(place).as_ref() == Some(body),
+            "the stream has another {place:?} than the log"
+        );
+    }
+    log.retain(|place, _| !deleted.contains(place));
+    let missing: Vec<_> = log.keys().take(10).collect();
+    ensure!(
+        missing.is_empty(),
+        "the stream lacks {} events of the log: {missing:?} …",
+        log.len()
+    );
+    Ok(contents.len())
+}
