@@ -1,6 +1,6 @@
 //! Each projection equals its definition, whatever happens and however it is cut into batches.
 
-use feedmill_events::Partition;
+use feedmill_events::{Envelope, Event, Partition, event::v1::MessageSent, id};
 use projector::{
     batch::{Batch, Range},
     checkpoint, log,
@@ -8,6 +8,7 @@ use projector::{
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use sqlx::PgPool;
+use uuid::Uuid;
 
 use crate::support::{database::Database, model, world::World};
 
@@ -108,4 +109,59 @@ async fn conversations_equal_their_definition() {
 #[tokio::test]
 async fn notifications_equal_their_definition() {
     equals_its_definition(&projection::notifications::PROJECTION).await;
+}
+
+/// The bytes of version 1 as they were when it was new, and what came after them.
+#[tokio::test]
+async fn a_log_of_old_versions_is_projected_and_replayed() {
+    let golden = include_str!("../../../events/tests/golden/conversation.created.v1.hex").trim();
+    let bytes: Vec<u8> = (0..golden.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&golden[at..at + 2], 16).unwrap())
+        .collect();
+    let old = Envelope::decode(&bytes).unwrap();
+    let Event::ConversationCreated(created) = &old.event else {
+        panic!("{old:?}")
+    };
+    assert_eq!(created.creator, None);
+    let message = Event::MessageSent(MessageSent {
+        conversation: created.conversation,
+        message: id::compose(old.at + 1, 0, 0, Some(old.event.partition())),
+        sender: created.members[0],
+        text: "hello".to_owned(),
+    });
+    let new = Envelope {
+        at: old.at + 1,
+        event: message,
+    };
+    let database = Database::new().await;
+    let raw = [
+        (old.event.partition(), old.event.name(), old.at, bytes),
+        (
+            new.event.partition(),
+            new.event.name(),
+            new.at,
+            new.encode().unwrap(),
+        ),
+    ];
+    database.append_raw(&raw).await;
+
+    let mut expected: Vec<_> = created.members.iter().copied().zip([0, 1]).collect();
+    expected.sort_unstable();
+    let projection = &projection::conversations::PROJECTION;
+    let pool = database.pool(projection);
+    let mut rng = StdRng::seed_from_u64(1);
+    for largest in [1, 100] {
+        apply_all(projection, &SMALL, largest, &mut rng, &pool).await;
+        let unread: Vec<(Uuid, i64)> =
+            sqlx::query_as("SELECT user_id, unread_count FROM members ORDER BY 1")
+                .fetch_all(&pool)
+                .await
+                .unwrap();
+        assert_eq!(unread, expected);
+        sqlx::raw_sql("TRUNCATE members, messages, conversations; DELETE FROM checkpoints")
+            .execute(&pool)
+            .await
+            .unwrap();
+    }
 }

@@ -93,7 +93,7 @@ impl Changes {
     }
 
     /// What is new and stands at the end of the batch.
-    pub fn new(&self) -> impl Iterator<Item = (Key, Act)> {
+    pub fn standing(&self) -> impl Iterator<Item = (Key, Act)> {
         let all = self.acts.current().chain(self.replies.current());
         all.map(|(key, act)| (key, *act))
             .filter(|(_, act)| act.post.is_none_or(|post| !self.deleted.contains(&post)))

@@ -50,7 +50,7 @@ pub async fn delete_of_posts(changes: &Changes, db: &mut PgConnection) -> Result
 pub async fn insert(changes: &Changes, db: &mut PgConnection) -> Result<(), ApplyError> {
     let (mut viewers, mut ids, mut actors, mut posts, mut replies) =
         (vec![], vec![], vec![], vec![], vec![]);
-    for ((viewer, id), act) in changes.new() {
+    for ((viewer, id), act) in changes.standing() {
         viewers.push(viewer);
         ids.push(id);
         actors.push(act.actor);
