@@ -10,6 +10,7 @@ mod definitions;
 mod interference;
 mod log;
 mod poison;
+mod rebuild;
 mod schema;
 mod stream;
 mod support;

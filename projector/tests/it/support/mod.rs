@@ -2,6 +2,7 @@ pub mod database;
 pub mod model;
 pub mod nats;
 pub mod old;
+pub mod rebuilding;
 pub mod running;
 pub mod world;
 

@@ -1,0 +1,393 @@
+//! A rebuild makes the same tables beside the live ones, and they change places while everything goes on.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use projector::{
+    projection::{self, Context, Projection, digest, feed, profiles},
+    rebuild::{self, Outcome, show::Show},
+};
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use sqlx::{
+    Connection as _, Row as _,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::{sync::Mutex, task::JoinHandle};
+
+use crate::support::{
+    database::Database,
+    model,
+    nats::Nats,
+    rebuilding::{contents, generation, indexes, rebuild, run, schemas_beside, settings, verify},
+    running::Running,
+    world::World,
+};
+
+const SOON: Duration = Duration::from_secs(20);
+const SMALL: Context = Context {
+    feed_depth: 3,
+    feed_trim_one_in: 2,
+};
+
+/// Fills the log and all live models.
+async fn lively(seed: u64, events: usize) -> (Database, Nats, World, Vec<Running>) {
+    let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(seed));
+    let mut workers = vec![];
+    for projection in projection::ALL {
+        workers.push(Running::start(projection, SMALL, &database, &nats.url).await);
+    }
+    for _ in 0..events.div_ceil(150) {
+        database.append(&world.happen(150)).await;
+        for projection in projection::ALL {
+            caught_up(&database, projection).await;
+        }
+    }
+    (database, nats, world, workers)
+}
+
+/// Waits until the live generation has everything.
+async fn caught_up(database: &Database, projection: &Projection) {
+    let start = Instant::now();
+    loop {
+        let behind: i64 = sqlx::query_scalar(
+            "SELECT coalesce(sum(w.head) - coalesce(sum(c.seq), 0), 1)::bigint FROM write.partitions w
+            JOIN projector.projections p ON p.name = $1
+            LEFT JOIN projector.checkpoints c
+                ON c.partition = w.id AND c.projection = p.name AND c.generation = p.generation",
+        )
+        .bind(projection.name)
+        .fetch_one(&database.admin)
+        .await
+        .unwrap();
+        if behind == 0 {
+            return;
+        }
+        assert!(
+            start.elapsed() < SOON,
+            "{} is {behind} behind",
+            projection.name
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn stop(workers: Vec<Running>) {
+    for worker in workers {
+        worker.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_rebuild_equals_the_live_model_and_goes_live() {
+    let (database, _nats, mut world, workers) = lively(31, 900).await;
+    for projection in projection::ALL {
+        let (schema, before) = (projection.name, contents(&database, projection.name).await);
+        let of_live = indexes(&database, schema).await;
+        let ended = rebuild(&database, projection, &SMALL, false).await.unwrap();
+        assert_eq!(ended, Outcome::Done, "{schema}");
+        assert_eq!(generation(&database, projection).await, 2);
+        assert_eq!(indexes(&database, schema).await, of_live);
+        let after = contents(&database, schema).await;
+        for (old, new) in before.iter().zip(&after) {
+            if !["feed_entries", "feed_floors"].contains(&old.0.as_str()) {
+                assert_eq!(old, new, "{schema}");
+            }
+        }
+        assert_eq!(
+            contents(&database, &format!("{schema}_previous")).await,
+            before
+        );
+        model::assert_equal(&world, projection, &database.pool(projection)).await;
+    }
+    // The workers go on with the new generation, and the reader may read it.
+    database.append(&world.happen(200)).await;
+    for projection in projection::ALL {
+        caught_up(&database, projection).await;
+        model::assert_equal(&world, projection, &database.pool(projection)).await;
+        let readable: bool = sqlx::query_scalar(
+            "SELECT bool_and(has_table_privilege('feedmill_read', format('%I.%I', schemaname, tablename), 'SELECT'))
+                AND bool_and(has_schema_privilege('feedmill_read', schemaname, 'USAGE'))
+            FROM pg_tables WHERE schemaname = $1",
+        )
+        .bind(projection.name)
+        .fetch_one(&database.admin)
+        .await
+        .unwrap();
+        assert!(readable, "{}", projection.name);
+    }
+    stop(workers).await;
+}
+
+#[tokio::test]
+async fn two_rebuilds_of_the_same_log_give_the_same_bytes() {
+    let (database, _nats, world, workers) = lively(32, 1_200).await;
+    stop(workers).await;
+    for projection in projection::ALL {
+        let mut made = vec![];
+        for _ in 0..2 {
+            let ended = rebuild(&database, projection, &SMALL, false).await.unwrap();
+            assert_eq!(ended, Outcome::Done);
+            made.push(contents(&database, projection.name).await);
+        }
+        assert_eq!(made[0], made[1], "{}", projection.name);
+        model::assert_equal(&world, projection, &database.pool(projection)).await;
+    }
+}
+
+/// Appends without an end, and reads what must never be half.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_and_commands_go_on_while_generations_change_places() {
+    let (database, _nats, world, workers) = lively(33, 400).await;
+    let (database, world) = (Arc::new(database), Arc::new(Mutex::new(world)));
+    let stop_all = Arc::new(AtomicBool::new(false));
+    let appending: JoinHandle<()> = {
+        let (database, world, stop_all) = (database.clone(), world.clone(), stop_all.clone());
+        tokio::spawn(async move {
+            while !stop_all.load(Ordering::Relaxed) {
+                let events = world.lock().await.happen(5);
+                database.append(&events).await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+    };
+    let reads = Arc::new(AtomicU64::new(0));
+    let options: PgConnectOptions = database.url.parse().unwrap();
+    let reader = PgPoolOptions::new()
+        .max_connections(3)
+        .connect_with(options.options([
+            ("role", "feedmill_read"),
+            (
+                "search_path",
+                "feed,profiles,digest,conversations,notifications,projector",
+            ),
+        ]))
+        .await
+        .unwrap();
+    let reading: Vec<JoinHandle<()>> = (0..3)
+        .map(|_| {
+            let (reader, stop_all, reads) = (reader.clone(), stop_all.clone(), reads.clone());
+            tokio::spawn(async move {
+                while !stop_all.load(Ordering::Relaxed) {
+                    // Counts that are kept in one table and follow from others of the same generation.
+                    let row = sqlx::query(
+                        "SELECT
+                            (SELECT count(*) FROM posts p WHERE p.like_count
+                                <> (SELECT count(*) FROM likes l WHERE l.post_id = p.id)) AS likes,
+                            (SELECT count(*) FROM feed_entries e
+                                LEFT JOIN feed_floors f USING (viewer)
+                                LEFT JOIN posts p ON p.id = e.post_id
+                                WHERE p.id IS NULL AND (f.floor IS NULL OR e.post_id >= f.floor)) AS lost,
+                            (SELECT count(*) FROM accounts) AS accounts,
+                            (SELECT count(*) FROM account_counts c WHERE c.followers
+                                <> (SELECT count(*) FROM follows WHERE followee = c.account)) AS followers",
+                    )
+                    .fetch_one(&reader)
+                    .await
+                    .unwrap();
+                    assert_eq!(row.get::<i64, _>("likes"), 0);
+                    assert_eq!(row.get::<i64, _>("lost"), 0);
+                    assert_eq!(row.get::<i64, _>("followers"), 0);
+                    assert!(row.get::<i64, _>("accounts") >= 3);
+                    reads.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    for round in 0..4 {
+        for projection in [&feed::PROJECTION, &profiles::PROJECTION] {
+            let ended = rebuild(&database, projection, &SMALL, false).await.unwrap();
+            assert_eq!(ended, Outcome::Done, "{}", projection.name);
+            assert_eq!(generation(&database, projection).await, 2 + 2 * round);
+            let mut show = Show::new(true);
+            let ended =
+                rebuild::rollback(projection, &settings(&database, &SMALL), &mut show).await;
+            assert_eq!(ended.unwrap(), Outcome::Done);
+        }
+    }
+    stop_all.store(true, Ordering::Relaxed);
+    appending.await.unwrap();
+    for task in reading {
+        task.await.unwrap();
+    }
+    println!("{} reads", reads.load(Ordering::Relaxed));
+    assert!(reads.load(Ordering::Relaxed) > 20);
+    let world = world.lock().await;
+    for projection in projection::ALL {
+        caught_up(&database, projection).await;
+        model::assert_equal(&world, projection, &database.pool(projection)).await;
+        assert_eq!(
+            verify(&database, projection, &SMALL).await.unwrap(),
+            Outcome::Done
+        );
+    }
+    stop(workers).await;
+}
+
+#[tokio::test]
+async fn a_rebuild_that_is_killed_goes_on_and_ends_the_same() {
+    let (database, _nats, world, workers) = lively(34, 600).await;
+    stop(workers).await;
+    let projection = &feed::PROJECTION;
+    assert_eq!(
+        rebuild(&database, projection, &SMALL, false).await.unwrap(),
+        Outcome::Done
+    );
+    let whole = contents(&database, projection.name).await;
+    let mut rng = StdRng::seed_from_u64(34);
+    let mut generation_before = 2;
+    for _ in 0..10 {
+        let wait = Duration::from_millis(rng.gen_range(10..400));
+        // The future is dropped wherever it is, and its connections with it.
+        let ended = tokio::time::timeout(wait, rebuild(&database, projection, &SMALL, false)).await;
+        let live = generation(&database, projection).await;
+        match ended {
+            Ok(ended) => assert_eq!(ended.unwrap(), Outcome::Done),
+            Err(_) => println!("killed after {wait:?}, generation {live} is live"),
+        }
+        assert!([generation_before, generation_before + 1].contains(&live));
+        generation_before = live;
+        assert_eq!(contents(&database, projection.name).await, whole);
+        model::assert_equal(&world, projection, &database.pool(projection)).await;
+    }
+    assert_eq!(
+        rebuild(&database, projection, &SMALL, false).await.unwrap(),
+        Outcome::Done
+    );
+    assert_eq!(contents(&database, projection.name).await, whole);
+}
+
+#[tokio::test]
+async fn damage_is_found_with_its_rows_and_mended_only_when_told_to() {
+    let (database, nats, world, workers) = lively(35, 600).await;
+    let (projection, all) = (&profiles::PROJECTION, ["verify", "--all", "--json"]);
+    let ended = run(&database, &nats.url, &all).await;
+    assert_eq!(ended.code, 0, "{}", ended.text);
+    let account = *world.accounts.keys().next().unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
+        "UPDATE profiles.account_counts SET followers = followers + 7 WHERE account = '{account}';
+        DELETE FROM profiles.accounts WHERE id = '{account}';
+        DELETE FROM feed.feed_entries WHERE ctid = (SELECT ctid FROM feed.feed_entries
+            LEFT JOIN feed.feed_floors USING (viewer) ORDER BY post_id DESC LIMIT 1)",
+    )))
+    .execute(&database.admin)
+    .await
+    .unwrap();
+    let ended = run(&database, &nats.url, &all).await;
+    assert_eq!(ended.code, 3, "{}", ended.text);
+    for wanted in [
+        "account_counts",
+        "\"followers\":",
+        "\"display_name\":",
+        "lacks post",
+    ] {
+        assert!(ended.text.contains(wanted), "no {wanted} in {}", ended.text);
+    }
+    assert!(ended.text.contains(&account.to_string()));
+    assert!(schemas_beside(&database).await.is_empty());
+    let ended = run(&database, &nats.url, &["rebuild", "profiles"]).await;
+    assert_eq!(ended.code, 3, "{}", ended.text);
+    assert_eq!(generation(&database, projection).await, 1);
+    let ended = run(
+        &database,
+        &nats.url,
+        &["rebuild", "profiles", "feed", "--accept-differences"],
+    )
+    .await;
+    assert_eq!(ended.code, 0, "{}", ended.text);
+    for projection in [projection, &feed::PROJECTION] {
+        model::assert_equal(&world, projection, &database.pool(projection)).await;
+        assert_eq!(
+            verify(&database, projection, &SMALL).await.unwrap(),
+            Outcome::Done
+        );
+    }
+    stop(workers).await;
+}
+
+#[tokio::test]
+async fn a_rollback_brings_the_old_tables_up_to_date() {
+    let (database, nats, mut world, workers) = lively(36, 500).await;
+    let projection = &digest::PROJECTION;
+    assert_eq!(
+        rebuild(&database, projection, &SMALL, false).await.unwrap(),
+        Outcome::Done
+    );
+    for round in 0..3 {
+        database.append(&world.happen(200)).await;
+        caught_up(&database, projection).await;
+        let ended = run(&database, &nats.url, &["rollback", "digest"]).await;
+        assert_eq!(ended.code, 0, "{}", ended.text);
+        assert_eq!(generation(&database, projection).await, 3 + round);
+        database.append(&world.happen(50)).await;
+        caught_up(&database, projection).await;
+        model::assert_equal(&world, projection, &database.pool(projection)).await;
+    }
+    assert_eq!(schemas_beside(&database).await, ["digest_previous"]);
+    let ended = run(&database, &nats.url, &["drop-previous", "digest"]).await;
+    assert_eq!(ended.code, 0, "{}", ended.text);
+    assert!(schemas_beside(&database).await.is_empty());
+    let generations: i64 = sqlx::query_scalar(
+        "SELECT count(DISTINCT generation) FROM projector.checkpoints WHERE projection = 'digest'",
+    )
+    .fetch_one(&database.admin)
+    .await
+    .unwrap();
+    assert_eq!(generations, 1);
+    assert_eq!(
+        run(&database, &nats.url, &["rollback", "digest"])
+            .await
+            .code,
+        1
+    );
+    assert_eq!(
+        run(&database, &nats.url, &["drop-previous", "digest"])
+            .await
+            .code,
+        1
+    );
+    stop(workers).await;
+}
+
+#[tokio::test]
+async fn an_unfinished_rebuild_can_be_given_up_and_two_at_once_are_refused() {
+    let (database, nats, world, workers) = lively(37, 300).await;
+    let projection = &profiles::PROJECTION;
+    sqlx::raw_sql("UPDATE profiles.account_counts SET posts = posts + 1")
+        .execute(&database.admin)
+        .await
+        .unwrap();
+    assert_eq!(
+        rebuild(&database, projection, &SMALL, false).await.unwrap(),
+        Outcome::Differs
+    );
+    assert_eq!(schemas_beside(&database).await, ["profiles_next"]);
+    assert_eq!(
+        run(&database, &nats.url, &["rollback", "profiles"])
+            .await
+            .code,
+        1
+    );
+    // Somebody else is at it.
+    let mut other = sqlx::PgConnection::connect(&database.url).await.unwrap();
+    let lock = "SELECT pg_advisory_lock(x'72656275'::int, hashtext('profiles'))";
+    sqlx::raw_sql(lock).execute(&mut other).await.unwrap();
+    let ended = run(&database, &nats.url, &["rebuild", "profiles"]).await;
+    assert_eq!(ended.code, 4, "{}", ended.text);
+    other.close().await.unwrap();
+    let ended = run(&database, &nats.url, &["abort", "profiles"]).await;
+    assert_eq!(ended.code, 0, "{}", ended.text);
+    assert!(schemas_beside(&database).await.is_empty());
+    assert_eq!(
+        run(&database, &nats.url, &["abort", "profiles"]).await.code,
+        1
+    );
+    let ended = rebuild(&database, projection, &SMALL, true).await.unwrap();
+    assert_eq!(ended, Outcome::Done);
+    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    stop(workers).await;
+}

@@ -1,0 +1,121 @@
+//! Rebuilds within the test's process, and what is in the tables.
+
+use projector::{
+    projection::{Context, Projection},
+    rebuild::{self, Outcome, Settings, show::Show},
+};
+use sqlx::AssertSqlSafe;
+
+use super::database::Database;
+
+pub fn settings(database: &Database, context: &Context) -> Settings {
+    Settings {
+        url: database.url.clone(),
+        context: context.clone(),
+        max_live_lag: 1_000,
+        with_skipped: false,
+        by: "somebody".to_owned(),
+    }
+}
+
+pub async fn rebuild(
+    database: &Database,
+    projection: &'static Projection,
+    context: &Context,
+    accept_differences: bool,
+) -> anyhow::Result<Outcome> {
+    let settings = settings(database, context);
+    rebuild::rebuild(
+        projection,
+        &settings,
+        accept_differences,
+        &mut Show::new(true),
+    )
+    .await
+}
+
+pub async fn verify(
+    database: &Database,
+    projection: &'static Projection,
+    context: &Context,
+) -> anyhow::Result<Outcome> {
+    rebuild::verify(
+        projection,
+        &settings(database, context),
+        &mut Show::new(true),
+    )
+    .await
+}
+
+/// Every table of a schema, its rows in order.
+pub async fn contents(database: &Database, schema: &str) -> Vec<(String, Vec<String>)> {
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT tablename::text FROM pg_tables WHERE schemaname = $1 ORDER BY 1",
+    )
+    .bind(schema)
+    .fetch_all(&database.admin)
+    .await
+    .unwrap();
+    assert!(!tables.is_empty(), "no schema {schema}");
+    let mut all = vec![];
+    for table in tables {
+        let sql = format!("SELECT t::text FROM {schema}.{table} t ORDER BY t::text COLLATE \"C\"");
+        let rows = sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_all(&database.admin)
+            .await
+            .unwrap();
+        all.push((table, rows));
+    }
+    all
+}
+
+/// Names and definitions of the indexes of a schema, without its name.
+pub async fn indexes(database: &Database, schema: &str) -> Vec<String> {
+    sqlx::query_scalar(
+        "SELECT replace(indexdef, schemaname || '.', '') FROM pg_indexes WHERE schemaname = $1 ORDER BY 1",
+    )
+    .bind(schema)
+    .fetch_all(&database.admin)
+    .await
+    .unwrap()
+}
+
+pub async fn generation(database: &Database, projection: &Projection) -> i32 {
+    sqlx::query_scalar("SELECT generation FROM projector.projections WHERE name = $1")
+        .bind(projection.name)
+        .fetch_one(&database.admin)
+        .await
+        .unwrap()
+}
+
+/// The schemas that are there because of rebuilds.
+pub async fn schemas_beside(database: &Database) -> Vec<String> {
+    sqlx::query_scalar(
+        r"SELECT nspname::text FROM pg_namespace WHERE nspname ~ '_(next|previous|verify)$' ORDER BY 1",
+    )
+    .fetch_all(&database.admin)
+    .await
+    .unwrap()
+}
+
+pub struct Ended {
+    pub code: i32,
+    /// Both outputs.
+    pub text: String,
+}
+
+/// The program itself.
+pub async fn run(database: &Database, nats_url: &str, args: &[&str]) -> Ended {
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_projector"))
+        .env("PROJECTOR_DATABASE_URL", &database.url)
+        .env("NATS_URL", nats_url)
+        .env("USER", "somebody")
+        .args(args)
+        .output()
+        .await
+        .unwrap();
+    Ended {
+        code: output.status.code().unwrap(),
+        text: String::from_utf8([output.stdout, output.stderr].concat()).unwrap(),
+    }
+}
