@@ -90,7 +90,7 @@ pub fn behind(heads: &Places, stream: &Places) -> i64 {
 /// Watches the relay until `stop`: metrics, and a word in the health when the stream stays behind.
 pub async fn watch(pool: PgPool, nats: Client, health: Health, stop: CancellationToken) {
     let (mut lag, all) = (Lag::default(), Partition::all().collect());
-    let mut late = false;
+    let mut late = None;
     loop {
         if let Ok(heads) = log::heads(&pool).await
             && let Ok(stream) = places(&nats, &heads).await
@@ -102,11 +102,11 @@ pub async fn watch(pool: PgPool, nats: Client, health: Health, stop: Cancellatio
             metrics::gauge!(names::STREAM_LAG_EVENTS).set(events as f64);
             metrics::gauge!(names::STREAM_LAG_SECONDS).set(since.as_secs_f64());
             // Said once each time, without numbers that change: those are in the metrics.
-            if (since > TOLERATED) != late {
-                late = !late;
+            if late != Some(since > TOLERATED) {
+                late = Some(since > TOLERATED);
                 health.note(
                     "relay",
-                    if late {
+                    if since > TOLERATED {
                         Err("the stream is behind the log, so the relay is down or slow; reading the log".to_owned())
                     } else {
                         Ok(())

@@ -2,6 +2,7 @@
 
 use std::{str::FromStr as _, time::Duration};
 
+use feedmill_service::sql;
 use sqlx::{
     PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -50,10 +51,10 @@ pub fn pool(url: &str, projection: &Projection) -> sqlx::Result<PgPool> {
             ("idle_in_transaction_session_timeout", "2s"),
             ("timezone", "UTC"),
         ]);
-    Ok(PgPoolOptions::new()
+    let pool = PgPoolOptions::new()
         .max_connections(2)
         .acquire_timeout(Duration::from_secs(3))
         .idle_timeout(None)
-        .max_lifetime(Duration::from_mins(30))
-        .connect_lazy_with(options))
+        .max_lifetime(Duration::from_mins(30));
+    Ok(sql::outliving_silence(pool).connect_lazy_with(options))
 }

@@ -86,8 +86,18 @@ pub async fn pool(
         .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .max_lifetime(Duration::from_mins(30))
-        .idle_timeout(Duration::from_mins(5))
-        .test_before_acquire(false)
+        .idle_timeout(Duration::from_mins(5));
+    let pool = outliving_silence(pool).connect_lazy_with(options);
+    if let Err(error) = pool.acquire().await {
+        tracing::warn!(%error, "PostgreSQL does not answer yet; connections are tried when needed");
+    }
+    Ok(pool)
+}
+
+/// A pool that throws away connections whose server has gone silent, before they are used and when they come
+/// back.
+pub fn outliving_silence(pool: PgPoolOptions) -> PgPoolOptions {
+    pool.test_before_acquire(false)
         .before_acquire(|connection, meta| {
             Box::pin(async move {
                 if meta.idle_for > TRUSTED {
@@ -98,11 +108,6 @@ pub async fn pool(
             })
         })
         .after_release(|connection, _| Box::pin(answers(connection, RELEASE_PING)))
-        .connect_lazy_with(options);
-    if let Err(error) = pool.acquire().await {
-        tracing::warn!(%error, "PostgreSQL does not answer yet; connections are tried when needed");
-    }
-    Ok(pool)
 }
 
 /// `Ok(true)`, or the error with which the pool throws the connection away.

@@ -73,6 +73,27 @@ impl Lease {
         Err(ApplyError::Lapsed(age))
     }
 
+    /// Until it lapses. For what may wait for a server that will never answer.
+    pub async fn lapsed(&self) -> ApplyError {
+        let mut renewed = self.renewed.subscribe();
+        loop {
+            let at = *renewed.borrow_and_update();
+            let end = async {
+                match at {
+                    Some(at) => tokio::time::sleep_until((at + LEASE).into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = end => {}
+                _ = renewed.changed() => continue,
+            }
+            if let Err(error) = self.check() {
+                return error;
+            }
+        }
+    }
+
     /// Until a heartbeat has arrived that is not too old.
     pub async fn held(&self) {
         let mut renewed = self.renewed.subscribe();

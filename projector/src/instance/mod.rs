@@ -84,7 +84,9 @@ impl Instance {
                 name: format!("{}:{}", host.unwrap_or("unknown"), std::process::id()),
                 projections: projections.iter().map(|p| p.name.to_owned()).collect(),
             },
-            options: store::books(url)?,
+            // What a crash of the server takes away is there again half a second later, so no heartbeat
+            // waits for a busy disk.
+            options: store::books(url)?.options([("synchronous_commit", "off")]),
             connection: None,
             nats,
             lease: Lease::default(),

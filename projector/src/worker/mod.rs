@@ -16,7 +16,7 @@ use async_nats::Client;
 use feedmill_events::Partition;
 use feedmill_service::{Health, Shutdown};
 use sqlx::PgPool;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 
 use self::isolate::Blocked;
 use crate::{
@@ -42,6 +42,9 @@ const RETRY_MOST: Duration = Duration::from_secs(5);
 
 /// So many conflicts in a row are nothing to worry about.
 const CONFLICTS_TOLERATED: u32 = 5;
+
+/// A lease that lapsed and is not renewed within this makes the projection not ready.
+const LEASE_SOON: Duration = Duration::from_secs(1);
 
 /// What a worker is given.
 pub struct Job {
@@ -99,12 +102,19 @@ impl Worker {
 
     /// Projects until shutdown.
     pub async fn run(mut self) {
-        while let Err(error) = self.session().await {
+        while let Err(error) = self.session_while_held().await {
             let name = self.job.projection.name;
             match error {
                 ApplyError::Lapsed(_) => {
+                    // Whoever was stopped has it again at once; without PostgreSQL it takes longer.
+                    let wait = async {
+                        if timeout(LEASE_SOON, self.job.lease.held()).await.is_err() {
+                            self.job.health.set(name, Err(error.to_string()));
+                            self.job.lease.held().await;
+                        }
+                    };
                     tokio::select! {
-                        () = self.job.lease.held() => continue,
+                        () = wait => continue,
                         () = self.job.shutdown.soft.cancelled() => return,
                     }
                 }
@@ -125,6 +135,16 @@ impl Worker {
                 () = tokio::time::sleep(wait) => {}
                 () = self.job.shutdown.soft.cancelled() => return,
             }
+        }
+    }
+
+    /// A session that is given up when the lease lapses, wherever it is: without a lease it may write nothing,
+    /// and if PostgreSQL went silent, its connection may never say another word.
+    async fn session_while_held(&mut self) -> Result<(), ApplyError> {
+        let lease = self.job.lease.clone();
+        tokio::select! {
+            result = self.session() => result,
+            error = lease.lapsed() => Err(error),
         }
     }
 

@@ -9,8 +9,10 @@
 mod definitions;
 mod interference;
 mod log;
+mod operators;
 mod poison;
 mod rebuild;
+mod scale;
 mod schema;
 mod stream;
 mod support;

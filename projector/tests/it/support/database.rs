@@ -11,6 +11,8 @@ use sqlx::{
 };
 use uuid::Uuid;
 
+use super::proxy::Proxy;
+
 const MIGRATIONS: [&str; 2] = [
     include_str!("../../../../migrations/write/0001_log_and_state.sql"),
     include_str!("../../../../migrations/write/0002_roles.sql"),
@@ -73,6 +75,17 @@ impl Database {
             admin,
             url,
         }
+    }
+
+    /// The same database, by another way.
+    pub async fn through_proxy(&self) -> (Proxy, String) {
+        let proxy = Proxy::start(&self.server).await;
+        let options = self.server.clone().database(&self.name);
+        let mut url = options.host("127.0.0.1").port(proxy.port).to_url_lossy();
+        url.query_pairs_mut()
+            .append_pair("options", "-c role=feedmill_projector");
+        let url = url.to_string();
+        (proxy, url)
     }
 
     pub fn pool(&self, projection: &Projection) -> PgPool {

@@ -2,6 +2,8 @@ pub mod database;
 pub mod model;
 pub mod nats;
 pub mod old;
+pub mod process;
+pub mod proxy;
 pub mod rebuilding;
 pub mod running;
 pub mod world;

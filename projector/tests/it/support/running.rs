@@ -23,12 +23,31 @@ impl Running {
         database: &Database,
         nats_url: &str,
     ) -> Self {
+        Self::make(projection, context, Lease::eternal(), database, nats_url).await
+    }
+
+    pub async fn with_lease(
+        projection: &'static Projection,
+        lease: Lease,
+        database: &Database,
+        nats_url: &str,
+    ) -> Self {
+        Self::make(projection, Context::default(), lease, database, nats_url).await
+    }
+
+    async fn make(
+        projection: &'static Projection,
+        context: Context,
+        lease: Lease,
+        database: &Database,
+        nats_url: &str,
+    ) -> Self {
         let (health, shutdown) = (Health::new(), Shutdown::new());
         let worker = Worker::new(Job {
             projection,
             context,
             orders: watch::Sender::new(Orders::everything()).subscribe(),
-            lease: Lease::eternal(),
+            lease,
             pool: database.pool(projection),
             nats: nats::connect(nats_url, "projector").await,
             health: health.clone(),

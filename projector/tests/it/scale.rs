@@ -1,0 +1,229 @@
+//! Instances share the partitions, take over from each other, and never both win.
+
+use std::time::{Duration, Instant};
+
+use projector::{
+    instance::{LEASE, Lease},
+    projection::{self, feed},
+};
+
+use crate::support::{
+    database::Database, model, nats::Nats, process::Process, process::status, running::Running,
+    world::World,
+};
+
+const SOON: Duration = Duration::from_secs(20);
+
+struct Scene {
+    database: Database,
+    nats: Nats,
+    world: World,
+}
+
+impl Scene {
+    async fn new(seed: u64) -> Self {
+        let scene = Self {
+            database: Database::new().await,
+            nats: Nats::started().await,
+            world: World::new(seed),
+        };
+        scene.nats.make_stream().await;
+        scene
+    }
+
+    fn start(&self) -> Process {
+        Process::start(&self.database, &self.nats.url, &[])
+    }
+
+    /// Things happen, and are in the log and in the stream.
+    async fn happen(&mut self, count: usize) {
+        let events = self.world.happen(count);
+        let places = self.database.append(&events).await;
+        self.nats.publish(events.iter().zip(places)).await;
+    }
+
+    async fn caught_up(&self) {
+        for projection in projection::ALL {
+            self.database.caught_up(projection, SOON).await;
+        }
+    }
+
+    async fn assert_equal(&self) {
+        for projection in projection::ALL {
+            let pool = self.database.pool(projection);
+            model::assert_equal(&self.world, projection, &pool).await;
+        }
+    }
+
+    /// How many processes are members.
+    async fn members(&self) -> i64 {
+        sqlx::query_scalar(
+            "SELECT count(*) FROM projector.instances WHERE heartbeat > now() - interval '3 s'",
+        )
+        .fetch_one(&self.database.admin)
+        .await
+        .unwrap()
+    }
+
+    async fn until_members(&self, count: i64) {
+        let start = Instant::now();
+        while self.members().await != count {
+            assert!(start.elapsed() < SOON, "{} members", self.members().await);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Something happens everywhere. Gives how long it takes until all of it is applied.
+    async fn applied(&mut self) -> Duration {
+        let start = Instant::now();
+        self.happen(150).await;
+        self.caught_up().await;
+        start.elapsed()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn partitions_move_when_instances_come_stop_and_die() {
+    let mut scene = Scene::new(31).await;
+    let (one, mut two) = (scene.start(), scene.start());
+    scene.until_members(2).await;
+    scene.happen(300).await;
+    let three = scene.start();
+    scene.until_members(3).await;
+    scene.happen(300).await;
+    scene.caught_up().await;
+    let seen = status(&scene.database, &scene.nats.url).await;
+    for projection in seen["projections"].as_array().unwrap() {
+        let owners = projection["owners"].as_object().unwrap();
+        assert_eq!(owners.len(), 3, "{owners:?}");
+        let shared: u64 = owners.values().map(|n| n.as_u64().unwrap()).sum();
+        assert_eq!(shared, 64);
+        assert_eq!(projection["standing"].as_object().unwrap().len(), 0);
+    }
+    let usual = scene.applied().await;
+
+    two.kill();
+    let death = scene.applied().await;
+
+    let start = Instant::now();
+    let four = scene.start();
+    scene.until_members(3).await;
+    let joining = start.elapsed();
+    let joined = scene.applied().await;
+
+    // What happens right after it has gone is the others' at once.
+    let stopping = one.stop();
+    let stopped = scene.applied().await;
+
+    println!(
+        "150 events are applied in {usual:.1?}; right after a kill {death:.1?}; a start takes {joining:.1?}, \
+         then {joined:.1?}; a clean stop takes {stopping:.1?}, then {stopped:.1?}"
+    );
+    assert!(death < Duration::from_secs(5));
+    assert!(joined < usual + Duration::from_secs(1));
+    assert!(stopping < Duration::from_secs(1));
+    assert!(stopped < usual + Duration::from_secs(1));
+    scene.assert_equal().await;
+    for process in [three, four] {
+        process.stop();
+    }
+    assert_eq!(scene.members().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_that_was_stopped_past_its_lease_steps_back_and_says_so() {
+    let mut scene = Scene::new(32).await;
+    let (one, two) = (scene.start(), scene.start());
+    scene.until_members(2).await;
+    scene.happen(300).await;
+    scene.caught_up().await;
+    for _ in 0..2 {
+        // In the middle of work, perhaps of a transaction.
+        scene.happen(100).await;
+        one.signal("STOP");
+        let took = scene.applied().await;
+        println!("right after it was stopped {took:.1?}");
+        assert!(took < Duration::from_secs(5));
+        // While its messages wait for it, the others go on.
+        scene.happen(200).await;
+        scene.caught_up().await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        one.signal("CONT");
+        scene.applied().await;
+        scene.assert_equal().await;
+    }
+    let log = one.log();
+    let lines: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("longer than its lease of 3 s"))
+        .collect();
+    println!("{}", lines.join("\n"));
+    assert_eq!(lines.len(), 2, "{log}");
+    assert!(!log.contains("ERROR"), "{log}");
+    assert!(!two.log().contains("ERROR"));
+    scene.until_members(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_goes_silent_and_comes_back_holds_nothing_up() {
+    let mut scene = Scene::new(35).await;
+    let (proxy, url) = scene.database.through_proxy().await;
+    let _process = Process::start_at(&url, &scene.nats.url, &[]);
+    scene.until_members(1).await;
+    scene.applied().await;
+    for silence in [Duration::from_secs(1), Duration::from_secs(6)] {
+        scene.happen(100).await;
+        proxy.silent(true);
+        scene.happen(100).await;
+        tokio::time::sleep(silence).await;
+        proxy.silent(false);
+        let took = scene.applied().await;
+        println!("after {silence:?} of silence, all is applied in {took:.1?}");
+        assert!(took < Duration::from_secs(10));
+        scene.assert_equal().await;
+    }
+}
+
+#[tokio::test]
+async fn without_a_lease_nothing_is_written() {
+    let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(33));
+    let projection = &feed::PROJECTION;
+    let lease = Lease::default();
+    lease.renew(Instant::now().checked_sub(2 * LEASE).unwrap());
+    let worker = Running::with_lease(projection, lease.clone(), &database, &nats.url).await;
+    database.append(&world.happen(100)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(database.behind(projection).await, 100);
+    lease.renew(Instant::now());
+    database.caught_up(projection, SOON).await;
+    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_those_that_run_a_projection_share_it() {
+    let mut scene = Scene::new(34).await;
+    let feed = Process::start(&scene.database, &scene.nats.url, &["run", "--only", "feed"]);
+    let all = scene.start();
+    scene.until_members(2).await;
+    scene.happen(100).await;
+    scene.caught_up().await;
+    let seen = status(&scene.database, &scene.nats.url).await;
+    for projection in seen["projections"].as_array().unwrap() {
+        let shared = projection["owners"].as_object().unwrap().len();
+        assert_eq!(shared, 1 + usize::from(projection["name"] == "feed"));
+    }
+    all.stop();
+    scene.happen(100).await;
+    scene.database.caught_up(&feed::PROJECTION, SOON).await;
+    let seen = status(&scene.database, &scene.nats.url).await;
+    for projection in seen["projections"].as_array().unwrap() {
+        let unowned = &projection["standing"]["unowned"];
+        if projection["name"] == "feed" {
+            assert!(unowned.is_null(), "{projection}");
+        } else {
+            assert_eq!(unowned, 64);
+        }
+    }
+    feed.stop();
+}
