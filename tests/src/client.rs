@@ -132,7 +132,11 @@ impl Client {
 
     /// A request to write-api, as it is.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        let request = http().request(method, format!("{}{path}", self.write));
+        self.signed(http().request(method, format!("{}{path}", self.write)))
+    }
+
+    /// A request of any kind, with this client's token.
+    pub fn signed(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,
@@ -179,10 +183,7 @@ impl Client {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         let seen = self.seen();
         loop {
-            let mut request = http().get(format!("{}{path}", self.read));
-            if let Some(token) = &self.token {
-                request = request.bearer_auth(token);
-            }
+            let mut request = self.signed(http().get(format!("{}{path}", self.read)));
             if !seen.is_empty() {
                 request = request.header("Feedmill-Min-Position", seen.to_string());
                 request = request.header("Prefer", "wait=10");

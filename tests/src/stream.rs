@@ -38,11 +38,20 @@ fn place(id: Option<&str>) -> Option<Place> {
 
 /// Deletes one message of those that are there; says which event it was.
 pub async fn delete_one(nats_url: &str, rng: &mut StdRng) -> Result<Place> {
+    delete(nats_url, |first, last| rng.gen_range(first..=last)).await
+}
+
+/// The same with the last of all.
+pub async fn delete_latest(nats_url: &str) -> Result<Place> {
+    delete(nats_url, |_, last| last).await
+}
+
+async fn delete(nats_url: &str, which: impl FnOnce(u64, u64) -> u64) -> Result<Place> {
     let stream = open(nats_url).await?;
     let deleting = async {
         let state = stream.get_info().await?.state;
         ensure!(state.messages > 0, "the stream is empty");
-        let sequence = rng.gen_range(state.first_sequence..=state.last_sequence);
+        let sequence = which(state.first_sequence, state.last_sequence);
         let message = stream.get_raw_message(sequence).await?;
         let id = message.headers.get(subject::MESSAGE_ID);
         let place = place(id.map(async_nats::HeaderValue::as_str)).context("no message of ours")?;

@@ -66,7 +66,7 @@ impl Torture {
         let mut chaos = Chaos::new(self.seed, &world);
         chaos.rage(&mut world, self.time).await;
         load.stop();
-        let mut wrong = chaos.heal(&mut world).await;
+        let mut wrong = chaos.heal(&mut world);
         let healed = Instant::now();
         let reports = load.reports().await;
         let settled = healed.elapsed();

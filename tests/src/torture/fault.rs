@@ -55,7 +55,7 @@ impl Chaos {
         while Instant::now() < end {
             let mut places = Place::all(world, self.rebuilds);
             places.shuffle(&mut self.rng);
-            let count = *[1, 1, 1, 2, 2, 3].choose(&mut self.rng).unwrap_or(&1);
+            let count = *[1, 1, 2, 2, 3].choose(&mut self.rng).unwrap_or(&1);
             let chronicle = self.chronicle;
             let faults = places.into_iter().take(count).map(|place| {
                 let kind = place.choose(&mut self.rng);
@@ -66,12 +66,12 @@ impl Chaos {
             self.faults += faults.len();
             self.deleted
                 .extend(join_all(faults).await.into_iter().flatten());
-            sleep(Duration::from_millis(self.rng.gen_range(0..2_500))).await;
+            sleep(Duration::from_millis(self.rng.gen_range(0..1_500))).await;
         }
     }
 
     /// Everything runs and is connected again. Returns which services had ended by themselves.
-    pub async fn heal(&self, world: &mut World) -> Vec<String> {
+    pub fn heal(&self, world: &mut World) -> Vec<String> {
         let mut wrong = Vec::new();
         for links in world.links.values() {
             links.heal();

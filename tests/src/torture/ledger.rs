@@ -169,3 +169,51 @@ pub fn profiles<'a>(entries: impl Iterator<Item = &'a Entry>, model: &Model) -> 
     };
     last.into_iter().filter_map(wrong).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(wish: Wish, outcome: Outcome) -> Entry {
+        let who = Uuid::from_u128(1);
+        Entry { who, wish, outcome }
+    }
+
+    #[test]
+    fn what_was_lost_doubled_made_up_or_refused_is_found() {
+        let yes = |id| Outcome::Acknowledged {
+            id: Some(Uuid::from_u128(id)),
+            made: true,
+        };
+        let no = Outcome::Refused {
+            status: 404,
+            in_doubt: false,
+        };
+        let post = |text: &str| Wish::Post {
+            text: text.to_owned(),
+            reply_to: None,
+        };
+        let like = |liked| Wish::Like {
+            post: Uuid::from_u128(7),
+            liked,
+        };
+        let entries = [
+            entry(post("kept"), yes(2)),
+            entry(post("refused"), no),
+            entry(like(true), yes(0)),
+            entry(like(true), yes(0)),
+            entry(like(false), yes(0)),
+        ];
+        let demanded = demanded(entries.iter());
+        assert_eq!(demanded.len(), 3, "{demanded:?}");
+        assert_eq!(differences(&demanded, &demanded), Vec::<String>::new());
+
+        let mut log = demanded.clone();
+        let (lost, _) = log.pop_first().expect("three deeds");
+        *log.values_mut().next().expect("two deeds") = 2;
+        log.insert("made up".to_owned(), 1);
+        let wrong = differences(&demanded, &log);
+        assert_eq!(wrong.len(), 3, "{wrong:?}");
+        assert!(wrong.iter().any(|line| line.contains(&lost)));
+    }
+}

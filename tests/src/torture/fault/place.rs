@@ -96,7 +96,7 @@ impl<'a> Place<'a> {
         }
         match self {
             Self::Service(process, links) => {
-                service_suffers(process, links, kind, time, away).await
+                service_suffers(process, links, kind, time, away).await;
             }
             Self::Nats(process, folder) => nats_suffers(process, &folder, kind, time, away).await,
             Self::Postgres(postgres) => match kind {

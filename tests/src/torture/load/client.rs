@@ -70,6 +70,8 @@ impl Torturer {
             let handle = self.text().replace(' ', "_");
             self.carry_out(Uuid::nil(), Wish::Account { handle }).await;
         }
+        let first = &self.report.entries;
+        assert_eq!(self.accounts.len(), 2, "{first:?}");
     }
 
     pub async fn work(mut self) -> Report {
@@ -204,7 +206,7 @@ impl Torturer {
     /// Sends it, again and again with one key, until there is a definite answer.
     async fn carry_out(&mut self, who: Uuid, wish: Wish) {
         let (method, path, body) = wish.request();
-        let key = format!("{} {}", self.name, self.commands);
+        let key = format!("{}-{}", self.name, self.commands);
         let token = self.stack.signer.token(who);
         let mut attempts = 0;
         let outcome = loop {
@@ -275,25 +277,10 @@ impl Torturer {
         let Outcome::Acknowledged { id, .. } = outcome else {
             return;
         };
-        let mut made = self.known.lock();
-        match (wish, id) {
-            (Wish::Account { handle }, Some(id)) => {
-                self.accounts.push(id);
-                made.accounts.push(id);
-                made.handles.push(handle.clone());
-            }
-            (Wish::Post { .. }, Some(id)) => made.posts.push((who, id)),
-            (Wish::Conversation { with, .. }, Some(id)) => {
-                if made.conversations.iter().all(|(known, _)| *known != id) {
-                    let members = with.iter().copied().chain([who]).collect();
-                    made.conversations.push((id, members));
-                }
-            }
-            (Wish::Message { conversation, .. }, Some(id)) => {
-                made.messages.push((*conversation, id));
-            }
-            _ => {}
+        if let (Wish::Account { .. }, Some(id)) = (wish, id) {
+            self.accounts.push(id);
         }
+        self.known.lock().note(who, wish, id);
     }
 
     /// Promise 5: nobody but this client deletes its posts, so a read that waits for the post finds it, or says

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
-use crate::property::Pick;
+use crate::{property::Pick, torture::wish::Wish};
 
 #[derive(Debug, Default)]
 pub struct Made {
@@ -16,6 +16,28 @@ pub struct Made {
     pub conversations: Vec<(Uuid, Vec<Uuid>)>,
     /// Conversation and message.
     pub messages: Vec<(Uuid, Uuid)>,
+}
+
+impl Made {
+    /// Notes what an acknowledged command has made, if it has made anything.
+    pub fn note(&mut self, who: Uuid, wish: &Wish, id: Option<Uuid>) {
+        let Some(id) = id else { return };
+        match wish {
+            Wish::Account { handle } => {
+                self.accounts.push(id);
+                self.handles.push(handle.clone());
+            }
+            Wish::Post { .. } => self.posts.push((who, id)),
+            Wish::Conversation { with, .. } => {
+                let members = with.iter().copied().chain([who]).collect();
+                if self.conversations.iter().all(|(known, _)| *known != id) {
+                    self.conversations.push((id, members));
+                }
+            }
+            Wish::Message { conversation, .. } => self.messages.push((*conversation, id)),
+            _ => {}
+        }
+    }
 }
 
 #[derive(Debug, Default)]
