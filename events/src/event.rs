@@ -4,7 +4,7 @@
 pub mod v1;
 pub mod v2;
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Serialize, Serializer, de::DeserializeOwned};
 use uuid::Uuid;
 
 use crate::{DecodeError, Partition};
@@ -93,23 +93,7 @@ impl Event {
 
     /// The payload in postcard.
     pub(crate) fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
-        fn bytes<T: Serialize>(payload: &T) -> Result<Vec<u8>, postcard::Error> {
-            postcard::to_stdvec(payload)
-        }
-        match self {
-            Self::AccountCreated(e) => bytes(e),
-            Self::ProfileChanged(e) => bytes(e),
-            Self::AccountFollowed(e) => bytes(e),
-            Self::AccountUnfollowed(e) => bytes(e),
-            Self::PostCreated(e) => bytes(e),
-            Self::PostDeleted(e) => bytes(e),
-            Self::PostLiked(e) => bytes(e),
-            Self::PostUnliked(e) => bytes(e),
-            Self::ConversationCreated(e) => bytes(e),
-            Self::MessageSent(e) => bytes(e),
-            Self::ConversationRead(e) => bytes(e),
-            Self::NotificationsRead(e) => bytes(e),
-        }
+        postcard::to_stdvec(self)
     }
 
     /// Reads a payload of any version that was ever written, upcast to today's. Postcard does not describe
@@ -145,5 +129,25 @@ impl Event {
                 });
             }
         })
+    }
+}
+
+/// The payload alone: what it is called stands beside it, in the log as in what an operator is shown.
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::AccountCreated(e) => e.serialize(serializer),
+            Self::ProfileChanged(e) => e.serialize(serializer),
+            Self::AccountFollowed(e) => e.serialize(serializer),
+            Self::AccountUnfollowed(e) => e.serialize(serializer),
+            Self::PostCreated(e) => e.serialize(serializer),
+            Self::PostDeleted(e) => e.serialize(serializer),
+            Self::PostLiked(e) => e.serialize(serializer),
+            Self::PostUnliked(e) => e.serialize(serializer),
+            Self::ConversationCreated(e) => e.serialize(serializer),
+            Self::MessageSent(e) => e.serialize(serializer),
+            Self::ConversationRead(e) => e.serialize(serializer),
+            Self::NotificationsRead(e) => e.serialize(serializer),
+        }
     }
 }

@@ -8,6 +8,7 @@
 //! - [`config`]: flags and environment.
 //! - [`error`]: what can go wrong with a batch, and what is done about it.
 //! - [`schema`]: makes the schemas and says who may read them.
+//! - [`history`]: the log's events for people to read.
 //! - [`rebuild`]: makes a projection's tables anew beside the live ones, compares, and swaps them.
 //! - [`instance`]: this process among the others, and which partitions are its own.
 //! - [`relay`]: how far the stream is behind the log.
@@ -19,6 +20,7 @@ pub mod command;
 pub mod config;
 pub mod consumer;
 pub mod error;
+pub mod history;
 pub mod instance;
 pub mod lag;
 pub mod log;

@@ -1,6 +1,7 @@
 //! What an operator can ask for: one file a subcommand.
 
 mod audit;
+mod events;
 mod pause;
 mod rebuild;
 mod skip;
@@ -39,6 +40,8 @@ pub enum Command {
     DropPrevious(rebuild::OneArgs),
     /// Drop what a rebuild has made that did not end
     Abort(rebuild::OneArgs),
+    /// Show the log's events
+    Events(events::Args),
 }
 
 /// Does what an operator asked for. `Run` is not among it: that is [`crate::run`].
@@ -49,6 +52,7 @@ pub async fn execute(command: Command, config: &Config) -> anyhow::Result<ExitCo
         Command::Pause(args) => pause::pause(&args, config).await?,
         Command::Resume(args) => pause::resume(&args, config).await?,
         Command::Skip(args) => skip::skip(&args, config).await?,
+        Command::Events(args) => events::events(&args, config).await?,
         Command::Rebuild(args) => return rebuild::rebuild(&args, config).await,
         Command::Verify(args) => return rebuild::verify(&args, config).await,
         Command::Rollback(args) => return rebuild::rollback(&args, config).await,

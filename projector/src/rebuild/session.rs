@@ -156,8 +156,11 @@ fn options(url: &str, projection: &Projection) -> sqlx::Result<PgConnectOptions>
             ("idle_in_transaction_session_timeout", "20s"),
             // A process that is killed ends its statement, and with it its lock.
             ("client_connection_check_interval", "500ms"),
+            ("client_min_messages", "warning"),
             ("timezone", "UTC"),
-        ]))
+        ])
+        // Statements about whole tables are slow, and that is nothing to warn of.
+        .disable_statement_logging())
 }
 
 async fn lock(projection: &Projection, db: &mut PgConnection) -> sqlx::Result<bool> {

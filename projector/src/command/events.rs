@@ -1,0 +1,266 @@
+//! `projector events dump|tail|count`
+
+use std::{
+    io::{BufWriter, ErrorKind, Write as _},
+    time::{Duration, SystemTime},
+};
+
+use anyhow::Context as _;
+use async_nats::{Client, connection::State};
+use chrono::{DateTime, SecondsFormat, Utc};
+use clap::{Subcommand, builder::PossibleValuesParser};
+use feedmill_events::{Envelope, Event, Partition, event::TYPES};
+use feedmill_service as service;
+use serde::Serialize;
+use sqlx::postgres::PgPoolOptions;
+
+use super::partition;
+use crate::{
+    Config,
+    history::{self, Part, Record},
+    store,
+};
+
+/// NATS has so long to answer; without it, all is read from PostgreSQL.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum What {
+    /// Print the events that are in the log now, one JSON object a line
+    Dump(Filter),
+    /// Print events as they come; with --from or --since, first those of before
+    Tail(Filter),
+    /// Print how many events there are of each type
+    Count(Filter),
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct Filter {
+    /// Of this partition only, 0 to 63
+    #[arg(long, value_parser = partition)]
+    partition: Option<Partition>,
+    /// From this sequence number on, in each partition
+    #[arg(long, value_name = "SEQ", value_parser = clap::value_parser!(i64).range(1..))]
+    from: Option<i64>,
+    /// Of this type only
+    #[arg(long = "type", value_name = "NAME", value_parser = PossibleValuesParser::new(TYPES))]
+    kind: Option<String>,
+    /// That happened at this time (RFC 3339) or later, or so long ago at most (as 90s, 15m, 2h, 3d)
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    since: Option<DateTime<Utc>>,
+    /// As many at most
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+}
+
+/// A line of output.
+#[derive(Serialize)]
+struct Line<'a> {
+    partition: u8,
+    seq: i64,
+    at: String,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    /// Of the data as they are shown: older ones are upcast.
+    version: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<&'a str>,
+    data: &'a Event,
+}
+
+/// Of an event that cannot be decoded.
+#[derive(Serialize)]
+struct Illegible<'a> {
+    partition: u8,
+    seq: i64,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    error: String,
+}
+
+#[derive(Serialize)]
+struct Count {
+    #[serde(rename = "type")]
+    kind: String,
+    count: i64,
+}
+
+pub async fn events(args: &Args, config: &Config) -> anyhow::Result<()> {
+    let result = print(args, config).await;
+    // Whoever reads has had enough.
+    match &result {
+        Err(error) if error.downcast_ref().is_some_and(is_broken_pipe) => Ok(()),
+        _ => result,
+    }
+}
+
+fn is_broken_pipe(error: &std::io::Error) -> bool {
+    error.kind() == ErrorKind::BrokenPipe
+}
+
+async fn print(args: &Args, config: &Config) -> anyhow::Result<()> {
+    let (What::Dump(filter) | What::Tail(filter) | What::Count(filter)) = &args.what;
+    let options = store::books(&config.database_url)
+        .context("PROJECTOR_DATABASE_URL is no PostgreSQL URL")?
+        .options([("statement_timeout", "0")]);
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .connect_lazy_with(options);
+    let part = Part {
+        partitions: filter
+            .partition
+            .map_or_else(|| Partition::all().collect(), |one| vec![one]),
+        from: filter.from,
+        since: filter.since,
+    };
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    if let What::Count(_) = args.what {
+        for (kind, count) in history::count(&pool, &part, filter.kind.as_deref()).await? {
+            write_line(&mut out, &Count { kind, count })?;
+        }
+        return Ok(out.flush()?);
+    }
+    let follows = matches!(args.what, What::Tail(_));
+    let mut left = filter.limit.unwrap_or(u64::MAX);
+    if left == 0 {
+        return Ok(());
+    }
+    let sink = |record: &Record| {
+        if write_record(&mut out, record, filter)? {
+            left -= 1;
+            if follows {
+                out.flush()?;
+            }
+        }
+        Ok(left > 0)
+    };
+    let nats = connect(config).await;
+    if follows {
+        history::tail(&pool, nats, &part, sink).await?;
+    } else {
+        history::dump(&pool, nats, &part, sink).await?;
+    }
+    Ok(out.flush()?)
+}
+
+/// Writes what the filter wants; says whether it did.
+fn write_record(
+    out: &mut impl std::io::Write,
+    record: &Record,
+    filter: &Filter,
+) -> anyhow::Result<bool> {
+    if filter
+        .kind
+        .as_ref()
+        .is_some_and(|kind| *kind != record.kind)
+    {
+        return Ok(false);
+    }
+    let (partition, seq, kind) = (record.partition.number(), record.seq, record.kind.as_str());
+    let decoded = Envelope::decode(&record.body).map_err(|error| error.to_string());
+    let timed = decoded.and_then(|envelope| {
+        let at = DateTime::from_timestamp_millis(envelope.at);
+        at.map(|at| (at, envelope.event))
+            .ok_or_else(|| format!("{} ms is no time", envelope.at))
+    });
+    match timed {
+        Ok((at, _)) if filter.since.is_some_and(|since| at < since) => return Ok(false),
+        Ok((at, event)) => write_line(
+            out,
+            &Line {
+                partition,
+                seq,
+                at: at.to_rfc3339_opts(SecondsFormat::Millis, true),
+                kind,
+                version: event.version(),
+                trace: record.trace.as_deref(),
+                data: &event,
+            },
+        )?,
+        Err(error) => write_line(
+            out,
+            &Illegible {
+                partition,
+                seq,
+                kind,
+                error,
+            },
+        )?,
+    }
+    Ok(true)
+}
+
+fn write_line(out: &mut impl std::io::Write, line: &impl Serialize) -> anyhow::Result<()> {
+    let mut text = serde_json::to_vec(line)?;
+    text.push(b'\n');
+    Ok(out.write_all(&text)?)
+}
+
+/// None if NATS is away.
+async fn connect(config: &Config) -> Option<Client> {
+    let client = service::nats::connect(&config.nats.nats_url, "projector events").await;
+    let connected = async {
+        while client.connection_state() != State::Connected {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    if tokio::time::timeout(CONNECT_WITHIN, connected)
+        .await
+        .is_err()
+    {
+        tracing::warn!("NATS does not answer; reading from PostgreSQL");
+        return None;
+    }
+    Some(client)
+}
+
+fn since(text: &str) -> Result<DateTime<Utc>, String> {
+    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+        return Ok(at.to_utc());
+    }
+    let wrong =
+        || "a time is written as 2026-01-31T12:00:00Z, or as 90s, 15m, 2h or 3d ago".to_owned();
+    let unit = match text.chars().last() {
+        Some('s') => 1,
+        Some('m') => 60,
+        Some('h') => 3_600,
+        Some('d') => 86_400,
+        _ => return Err(wrong()),
+    };
+    let count: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+    let ago = count.checked_mul(unit).map(Duration::from_secs);
+    let at = ago.and_then(|ago| SystemTime::now().checked_sub(ago));
+    at.map(DateTime::from).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_is_a_time_or_so_long_ago() {
+        assert_eq!(
+            since("2026-01-31T12:00:00Z").unwrap().timestamp(),
+            1_769_860_800
+        );
+        let hour = DateTime::<Utc>::from(SystemTime::now()) - since("60m").unwrap();
+        assert!((3_599..=3_601).contains(&hour.num_seconds()));
+        for bad in [
+            "",
+            "5",
+            "m",
+            "-5m",
+            "5w",
+            "yesterday",
+            "99999999999999999999d",
+        ] {
+            assert!(since(bad).is_err(), "{bad:?}");
+        }
+    }
+}
