@@ -7,6 +7,7 @@
 )]
 
 mod definitions;
+mod history;
 mod interference;
 mod log;
 mod operators;

@@ -1,0 +1,217 @@
+//! The log for people: whole and in order, whatever the stream has of it.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead as _, BufReader},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use feedmill_events::{Envelope, Partition};
+use serde_json::Value;
+
+use crate::support::{database::Database, nats::Nats, rebuilding::run, world::World};
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines()
+        .filter(|line| line.starts_with('{'))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// Panics unless each partition's events are there from the first to the last, as they were appended.
+fn assert_whole(printed: &[Value], appended: &[(Envelope, (Partition, i64))]) {
+    let mut next: BTreeMap<u64, i64> = BTreeMap::new();
+    for line in printed {
+        let place = next.entry(line["partition"].as_u64().unwrap()).or_insert(1);
+        assert_eq!(line["seq"].as_i64().unwrap(), *place, "{line}");
+        *place += 1;
+    }
+    assert_eq!(printed.len(), appended.len());
+    for (envelope, (partition, seq)) in appended {
+        let line = printed
+            .iter()
+            .find(|line| line["partition"] == partition.number() && line["seq"] == *seq)
+            .unwrap();
+        assert_eq!(line["type"], envelope.event.name());
+        assert_eq!(line["version"], envelope.event.version());
+        assert_eq!(line["data"], serde_json::to_value(&envelope.event).unwrap());
+    }
+}
+
+async fn append(
+    database: &Database,
+    world: &mut World,
+    count: usize,
+) -> Vec<(Envelope, (Partition, i64))> {
+    let events = world.happen(count);
+    let places = database.append(&events).await;
+    events.into_iter().zip(places).collect()
+}
+
+async fn publish(nats: &Nats, events: &[(Envelope, (Partition, i64))]) {
+    nats.publish(events.iter().map(|(envelope, place)| (envelope, *place)))
+        .await;
+}
+
+#[tokio::test]
+async fn a_dump_is_whole_whatever_the_stream_lacks() {
+    let (database, mut nats, mut world) =
+        (Database::new().await, Nats::started().await, World::new(41));
+    let dump = ["events", "dump"];
+    // There is no stream.
+    let mut all = append(&database, &mut world, 150).await;
+    assert_whole(&lines(&run(&database, &nats.url, &dump).await.text), &all);
+    // It has all.
+    let stream = nats.make_stream().await;
+    publish(&nats, &all).await;
+    assert_whole(&lines(&run(&database, &nats.url, &dump).await.text), &all);
+    // Messages are deleted from it, at the beginning, in the middle and at the end.
+    for sequence in [1, 2, 70, 71, 90, 149, 150] {
+        stream.delete_message(sequence).await.unwrap();
+    }
+    assert_whole(&lines(&run(&database, &nats.url, &dump).await.text), &all);
+    // It does not have the latest yet.
+    all.extend(append(&database, &mut world, 30).await);
+    assert_whole(&lines(&run(&database, &nats.url, &dump).await.text), &all);
+    // It is empty, and NATS is away.
+    stream.purge().await.unwrap();
+    assert_whole(&lines(&run(&database, &nats.url, &dump).await.text), &all);
+    nats.kill();
+    assert_whole(&lines(&run(&database, &nats.url, &dump).await.text), &all);
+}
+
+#[tokio::test]
+async fn a_dump_can_be_narrowed_and_events_counted() {
+    let (database, nats, mut world) =
+        (Database::new().await, Nats::started().await, World::new(42));
+    nats.make_stream().await;
+    let all = append(&database, &mut world, 300).await;
+    publish(&nats, &all).await;
+    let (envelope, (partition, _)) = &all[0];
+    let partition = partition.to_string();
+    let ended = run(
+        &database,
+        &nats.url,
+        &["events", "dump", "--partition", &partition, "--from", "3"],
+    )
+    .await;
+    let printed = lines(&ended.text);
+    assert_eq!(printed.first().unwrap()["seq"], 3);
+    assert!(
+        printed
+            .iter()
+            .all(|line| line["partition"].to_string() == partition)
+    );
+    let of_type = |name: &str| all.iter().filter(|(e, _)| e.event.name() == name).count();
+    let ended = run(
+        &database,
+        &nats.url,
+        &["events", "dump", "--type", "post.liked"],
+    )
+    .await;
+    assert_eq!(lines(&ended.text).len(), of_type("post.liked"));
+    let ended = run(
+        &database,
+        &nats.url,
+        &["events", "dump", "--type", "post.liked", "--limit", "2"],
+    )
+    .await;
+    assert_eq!(lines(&ended.text).len(), 2);
+    let middle = all[150].0.at;
+    let since = chrono::DateTime::from_timestamp_millis(middle)
+        .unwrap()
+        .to_rfc3339();
+    let ended = run(&database, &nats.url, &["events", "dump", "--since", &since]).await;
+    let later = all.iter().filter(|(e, _)| e.at >= middle).count();
+    assert_eq!(lines(&ended.text).len(), later);
+    assert!(envelope.at < middle);
+    let counts = lines(&run(&database, &nats.url, &["events", "count"]).await.text);
+    let total: i64 = counts
+        .iter()
+        .map(|line| line["count"].as_i64().unwrap())
+        .sum();
+    assert_eq!(total, 300);
+    let liked = counts
+        .iter()
+        .find(|line| line["type"] == "post.liked")
+        .unwrap();
+    assert_eq!(liked["count"], of_type("post.liked"));
+    assert_eq!(
+        run(
+            &database,
+            &nats.url,
+            &["events", "dump", "--type", "post.loved"]
+        )
+        .await
+        .code,
+        2
+    );
+    assert_eq!(
+        run(&database, &nats.url, &["events", "dump", "--since", "soon"])
+            .await
+            .code,
+        2
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tail_gives_what_comes_by_the_stream_or_not() {
+    let (database, nats, mut world) =
+        (Database::new().await, Nats::started().await, World::new(43));
+    nats.make_stream().await;
+    let mut all = append(&database, &mut world, 20).await;
+    publish(&nats, &all).await;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_projector"))
+        .args(["events", "tail", "--from", "1"])
+        .env("PROJECTOR_DATABASE_URL", &database.url)
+        .env("NATS_URL", &nats.url)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut printed = vec![];
+    for round in 0..4 {
+        while printed.len() < all.len() {
+            let line = output.next().unwrap().unwrap();
+            printed.push(serde_json::from_str::<Value>(&line).unwrap());
+        }
+        let events = append(&database, &mut world, 10).await;
+        // The relay publishes all of it, some, or nothing.
+        publish(&nats, &events[round.min(10)..]).await;
+        if round == 2 {
+            nats.make_stream().await.purge().await.unwrap();
+        }
+        all.extend(events);
+    }
+    while printed.len() < all.len() {
+        let line = output.next().unwrap().unwrap();
+        printed.push(serde_json::from_str::<Value>(&line).unwrap());
+    }
+    assert_whole(&printed, &all);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_away_is_no_error() {
+    let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(44));
+    append(&database, &mut world, 2_000).await;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_projector"))
+        .args(["events", "dump"])
+        .env("PROJECTOR_DATABASE_URL", &database.url)
+        .env("NATS_URL", &nats.url)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
