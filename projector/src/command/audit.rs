@@ -1,5 +1,7 @@
 //! What operators did, and why: kept for ever, shown by `status`.
 
+use std::os::unix::fs::MetadataExt as _;
+
 use feedmill_events::Partition;
 use feedmill_service::sql::named;
 use sqlx::{PgConnection, query};
@@ -32,4 +34,30 @@ pub async fn note(deed: &Deed<'_>, db: &mut PgConnection) -> sqlx::Result<()> {
         deed.detail,
     );
     named("audit.note", statement.execute(db)).await.map(drop)
+}
+
+/// Whom this process belongs to.
+pub fn os_user() -> String {
+    let Ok(process) = std::fs::metadata("/proc/self") else {
+        return "unknown".to_owned();
+    };
+    let uid = process.uid().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let named = |line: &str| {
+        let mut fields = line.split(':');
+        let (name, id) = (fields.next()?, fields.nth(1)?);
+        (id == uid).then(|| name.to_owned())
+    };
+    users
+        .lines()
+        .find_map(named)
+        .unwrap_or_else(|| format!("uid {uid}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_process_belongs_to_somebody() {
+        assert_ne!(super::os_user(), "unknown");
+    }
 }

@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(long, default_value = "no reason given")]
     reason: String,
     /// Who: it is kept, and `status` shows it
-    #[arg(long, env = "USER", default_value = "unknown")]
+    #[arg(long, env = "USER", default_value_t = audit::os_user())]
     by: String,
 }
 

@@ -1,6 +1,6 @@
 //! The report for people.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use chrono::{DateTime, Utc};
 
@@ -126,6 +126,16 @@ fn partitions(p: &Projection, out: &mut String) -> std::fmt::Result {
         .collect();
     if shown.is_empty() {
         return Ok(());
+    }
+    let reasons: BTreeSet<String> = p
+        .partitions
+        .iter()
+        .map(|r| r.standing.as_ref().map(why).unwrap_or_default())
+        .collect();
+    if let (1, Some(reason)) = (reasons.len(), reasons.first())
+        && !reason.is_empty()
+    {
+        return writeln!(out, "\n{:<15} every partition{reason}", p.name);
     }
     let blocked = |r: &PartitionReport| matches!(r.standing, Some(Standing::Blocked(_)));
     shown.sort_by_key(|r| {
