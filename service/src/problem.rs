@@ -196,13 +196,15 @@ impl From<sqlx::Error> for Problem {
 }
 
 /// Whether trying again later may help: no connection, a lost one, a server that starts, stops or is full,
-/// or a statement that the server gave up (timeout, deadlock, serialisation).
+/// or a statement that the server gave up (timeout, deadlock, serialisation). What answers and is no PostgreSQL
+/// (`Protocol`) is a proxy whose server is away: it takes a connection and closes it.
 pub fn is_unavailable(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::Io(_)
+        | sqlx::Error::Protocol(_)
         | sqlx::Error::Tls(_) => true,
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
             // Classes: 08 connection, 53 resources, 57P operator intervention; 57014 is the timeout.

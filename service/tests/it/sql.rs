@@ -132,6 +132,20 @@ async fn a_database_that_is_away_is_503() {
     assert_eq!((problem.status.as_u16(), problem.code), (500, "internal"));
 }
 
+#[tokio::test]
+async fn a_proxy_whose_database_is_away_is_503() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    let url = format!("postgres://nobody@127.0.0.1:{port}/nothing");
+    let pool = sql::pool(&url, "away", 1, None).await.unwrap();
+    let problem = Problem::from(one(&pool).await.unwrap_err());
+    assert_eq!(
+        (problem.status.as_u16(), problem.code),
+        (503, "database_unavailable")
+    );
+}
+
 /// Passes connections on to PostgreSQL. What is open while `silent` falls silent for ever, without closing.
 async fn proxy(silent: Arc<AtomicBool>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
