@@ -173,7 +173,7 @@ async fn silent_connections_do_not_use_up_a_pool() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_nats_everything_goes_on() {
     let mut world = world(1).await;
-    let writers = Writers::start(&world, 8).await;
+    let writers = Writers::start(&world, 4).await;
     for wiped in [false, true, true] {
         sleep(Duration::from_millis(500)).await;
         world.nats.kill();

@@ -66,7 +66,7 @@ impl Writers {
                 let mut posts = Vec::new();
                 while !counts.stopping.load(Ordering::Relaxed) {
                     posts.push(post(&client, &counts).await);
-                    sleep(Duration::from_millis(40)).await;
+                    sleep(Duration::from_millis(300)).await;
                 }
                 posts
             });
