@@ -48,17 +48,21 @@ pub async fn delete_latest(nats_url: &str) -> Result<Place> {
 
 async fn delete(nats_url: &str, which: impl FnOnce(u64, u64) -> u64) -> Result<Place> {
     let stream = open(nats_url).await?;
-    let deleting = async {
+    let finding = async {
         let state = stream.get_info().await?.state;
         ensure!(state.messages > 0, "the stream is empty");
         let sequence = which(state.first_sequence, state.last_sequence);
         let message = stream.get_raw_message(sequence).await?;
         let id = message.headers.get(subject::MESSAGE_ID);
         let place = place(id.map(async_nats::HeaderValue::as_str)).context("no message of ours")?;
-        stream.delete_message(sequence).await?;
-        Ok(place)
+        anyhow::Ok((sequence, place))
     };
-    timeout(PATIENCE, deleting).await?
+    let (sequence, place) = timeout(PATIENCE, finding).await??;
+    // Without an answer it may be deleted all the same.
+    timeout(PATIENCE, stream.delete_message(sequence))
+        .await
+        .ok();
+    Ok(place)
 }
 
 /// Every event of the stream, in its order, with its body.

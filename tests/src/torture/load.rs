@@ -2,6 +2,7 @@
 
 mod client;
 mod known;
+mod reads;
 
 use std::sync::{
     Arc,
@@ -24,8 +25,7 @@ pub struct Report {
     pub unknown: usize,
     /// Commands that got theirs after such an attempt.
     pub resolved: usize,
-    /// Reads of what the client itself had made: those that were answered, and those that were told 503 or
-    /// got no answer.
+    /// Reads that were answered, and those that were told 503 or got no answer.
     pub reads: usize,
     pub reads_refused: usize,
     /// What must never be answered.

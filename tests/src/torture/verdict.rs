@@ -75,7 +75,7 @@ pub async fn of(
     let sum = |of: fn(&Report) -> usize| reports.iter().map(of).sum::<usize>();
     format!(
         "{} faults, {} acknowledged, {} refused, {} attempts of unknown outcome, {} commands resolved after \
-         such, {} posts read back ({} could not be), {reads} reads compared, converged after {:.1} s, at most \
+         such, {} reads meanwhile ({} more were refused), {reads} reads compared, converged after {:.1} s, at most \
          {} MiB a process",
         chaos.faults,
         count(|outcome| matches!(outcome, Outcome::Acknowledged { .. })),

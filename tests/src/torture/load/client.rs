@@ -27,18 +27,18 @@ use crate::{
 const PATIENCE: Duration = Duration::from_mins(1);
 
 pub struct Torturer {
-    stack: Stack,
-    client: Client,
+    pub(super) stack: Stack,
+    pub(super) client: Client,
     name: String,
-    rng: StdRng,
-    accounts: Vec<Uuid>,
+    pub(super) rng: StdRng,
+    pub(super) accounts: Vec<Uuid>,
     known: Arc<Known>,
     stopping: Arc<AtomicBool>,
     stopped: Option<Instant>,
     commands: usize,
     /// Commands that follow the last one at once.
     burst: usize,
-    report: Report,
+    pub(super) report: Report,
 }
 
 impl Torturer {
@@ -79,6 +79,9 @@ impl Torturer {
             let action = property::any(&mut self.rng);
             if let Some((who, wish)) = self.wish(action) {
                 self.carry_out(who, wish).await;
+            }
+            if self.rng.gen_bool(0.2) {
+                self.glance().await;
             }
             if self.burst > 0 {
                 self.burst -= 1;
@@ -281,29 +284,5 @@ impl Torturer {
             self.accounts.push(id);
         }
         self.known.lock().note(who, wish, id);
-    }
-
-    /// Promise 5: nobody but this client deletes its posts, so a read that waits for the post finds it, or says
-    /// that it cannot yet.
-    async fn read_back(&mut self, who: Uuid, post: Uuid, text: &str) {
-        let url = self.stack.read.choose(&mut self.rng).expect("a read-api");
-        let client = self.client.with_token(&self.stack.signer.token(who));
-        let request = crate::client::http()
-            .get(format!("{url}/v1/posts/{post}"))
-            .bearer_auth(self.stack.signer.token(who))
-            .header("Feedmill-Min-Position", client.seen().to_string())
-            .header("Prefer", "wait=2")
-            .timeout(Duration::from_secs(5));
-        match client.try_send(request).await {
-            Ok(answer) if answer.status == 200 && answer.json()["text"] == text => {
-                self.report.reads += 1;
-            }
-            Ok(answer) if answer.status == 503 => self.report.reads_refused += 1,
-            Err(_) => self.report.reads_refused += 1,
-            Ok(answer) => self.report.wrong.push(format!(
-                "read back post {post} ({text}) of {who}, waiting for {}: {answer:?}",
-                client.seen()
-            )),
-        }
     }
 }
