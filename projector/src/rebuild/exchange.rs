@@ -4,7 +4,9 @@
 //! must not find one of either generation: so the tables that were live are locked against reads for the
 //! moment in which the names change. A read that came before is waited for, one that comes while they are
 //! locked looks the names up again, and a plan that was kept is made anew, since the schemas have changed.
-//! That wait is short and tried again, so that a slow read, behind which others would queue, is no harm.
+//! That wait is short and tried again, so that a slow read, behind which others would queue, is no harm. And
+//! each time in another order of the tables: reads lock them in orders of their own, and only when ours fits
+//! theirs does nobody wait for somebody who waits for him.
 
 use std::time::Duration;
 
@@ -19,8 +21,11 @@ use super::{
 };
 use crate::{error::ApplyError, projection::Projection, schema};
 
-/// How long reads may be kept waiting at once.
-const LOCK_READS: &str = "100ms";
+/// How long reads may be kept waiting at once: doubled now and then, in case that most of them take longer.
+/// Less than `deadlock_timeout` (1 s), so that no read is ended that has locked one table and waits for another.
+const LOCK_READS_FIRST: Duration = Duration::from_millis(100);
+const LOCK_READS_MOST: Duration = Duration::from_millis(800);
+const DOUBLED_EVERY: u32 = 8;
 /// And projecting, which goes on afterwards where it was.
 const LOCK_WRITES: &str = "10s";
 const ATTEMPTS: u32 = 200;
@@ -39,7 +44,8 @@ pub async fn go_live(
     for attempt in 1.. {
         aside.follow(session, show).await?;
         let before = aside.done.clone();
-        match exchange(session, aside, how).await {
+        let patience = LOCK_READS_FIRST * 2u32.saturating_pow(attempt / DOUBLED_EVERY).min(64);
+        match exchange(session, aside, how, attempt, patience.min(LOCK_READS_MOST)).await {
             Err(ApplyError::Sql(error)) if attempt < ATTEMPTS && is_wait(&error) => {
                 tracing::debug!(%error, attempt, "somebody uses the tables; trying again");
                 aside.done = before;
@@ -55,16 +61,32 @@ pub async fn go_live(
     Ok(())
 }
 
-/// A lock that was not to be had in time, or a deadlock.
+/// Another order for every attempt, as far as there are so many.
+fn permute(tables: &mut [String], attempt: u32) {
+    let mut code = attempt.wrapping_mul(7_919);
+    for first in 0..tables.len() {
+        let left = (tables.len() - first) as u32;
+        tables.swap(first, first + (code % left) as usize);
+        code /= left;
+    }
+}
+
+/// Locks that were not to be had in time, or a deadlock.
 fn is_wait(error: &sqlx::Error) -> bool {
     let code = error
         .as_database_error()
         .and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| ["55P03", "40P01"].contains(&code.as_ref()))
+    code.is_some_and(|code| ["55P03", "57014", "40P01"].contains(&code.as_ref()))
 }
 
 /// Gives the generation that is live now.
-async fn exchange(session: &mut Session, aside: &mut Aside, how: &str) -> Result<i32, ApplyError> {
+async fn exchange(
+    session: &mut Session,
+    aside: &mut Aside,
+    how: &str,
+    attempt: u32,
+    patience: Duration,
+) -> Result<i32, ApplyError> {
     let projection = session.projection;
     let mut tx = session.db.begin().await?;
     run(
@@ -77,11 +99,12 @@ async fn exchange(session: &mut Session, aside: &mut Aside, how: &str) -> Result
         schema::LOCK
     );
     lock.execute(&mut *tx).await?;
-    let tables: Vec<String> = aside::tables(projection.name, &mut tx)
+    let mut tables: Vec<String> = aside::tables(projection.name, &mut tx)
         .await?
         .into_iter()
         .map(|table| format!("{}.{}", projection.name, table.name))
         .collect();
+    permute(&mut tables, attempt);
     let lock_all = |mode| format!("LOCK TABLE {} IN {mode} MODE", tables.join(", "));
     // Ends an autovacuum, for which the short wait below would never be enough, and lets none begin.
     run(lock_all("SHARE UPDATE EXCLUSIVE"), &mut tx).await?;
@@ -95,8 +118,14 @@ async fn exchange(session: &mut Session, aside: &mut Aside, how: &str) -> Result
         done: &mut aside.done,
     };
     replay::replay_within(&session.source, &mut target, EVENTS, &live).await?;
-    run(format!("SET LOCAL lock_timeout = '{LOCK_READS}'"), &mut tx).await?;
+    let millis = patience.as_millis();
+    run(
+        format!("SET LOCAL lock_timeout = {millis}; SET LOCAL statement_timeout = {millis}"),
+        &mut tx,
+    )
+    .await?;
     run(lock_all("ACCESS EXCLUSIVE"), &mut tx).await?;
+    run("SET LOCAL statement_timeout = 0".to_owned(), &mut tx).await?;
     let generation = old + 1;
     rename(projection, aside, generation, &mut tx).await?;
     let gone: Vec<i32> = books::generations(projection, &mut tx)

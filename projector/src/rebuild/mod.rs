@@ -14,6 +14,7 @@ mod exchange;
 mod replay;
 mod session;
 pub mod show;
+mod source;
 
 use anyhow::{bail, ensure};
 

@@ -1,79 +1,16 @@
 //! The log, applied to tables that are not live: the next batch is read while one is applied.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
-
 use feedmill_events::Partition;
 use futures::future;
-use sqlx::{Connection as _, PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection};
 
-use super::{books, show::Show};
+use super::{books, show::Show, source::Source};
 use crate::{
     batch::{self, Batch, Range},
     error::ApplyError,
-    log::{self, Places},
+    log::Places,
     projection::{Apply, Context, Projection},
 };
-
-/// How often a replay that waits looks whether it may go on.
-const LOOK: Duration = Duration::from_millis(200);
-/// If the live model does not move for so long although it is behind, waiting does not help it.
-const PATIENCE: Duration = Duration::from_secs(3);
-
-/// Where events come from.
-pub struct Source {
-    pub projection: &'static Projection,
-    /// One connection.
-    pub pool: PgPool,
-    /// Events that are passed over, as the live model did.
-    pub skipped: BTreeSet<(Partition, i64)>,
-    pub max_live_lag: i64,
-}
-
-impl Source {
-    /// At most `size` events of what is between two places; empty at the end.
-    async fn read(&self, after: &Places, upto: &Places, size: i64) -> Result<Batch, ApplyError> {
-        let ranges = log::plan(Partition::all(), after, upto, size);
-        let mut entries = if ranges.is_empty() {
-            vec![]
-        } else {
-            log::read(&self.pool, self.projection, &ranges).await?
-        };
-        if !self.skipped.is_empty() {
-            for entry in &mut entries {
-                if self.skipped.contains(&(entry.partition, entry.seq)) {
-                    entry.body = None;
-                }
-            }
-        }
-        Batch::decode(self.projection, entries)
-    }
-
-    /// The live generation, and how far it is.
-    pub async fn live(&self) -> Result<(i32, Places), ApplyError> {
-        books::live(self.projection, &mut *self.pool.acquire().await?).await
-    }
-
-    /// Waits while the live model is too far behind, and moves.
-    async fn give_way(&self, show: &mut Show) -> Result<(), ApplyError> {
-        let mut moved = (Instant::now(), i64::MIN);
-        loop {
-            let (_, live) = self.live().await?;
-            let lag = distance(&live, &log::heads(&self.pool).await?);
-            let place = distance(&Places::default(), &live);
-            if place > moved.1 {
-                moved = (Instant::now(), place);
-            }
-            if lag <= self.max_live_lag || moved.0.elapsed() > PATIENCE {
-                return Ok(());
-            }
-            show.waits(self.projection, lag);
-            tokio::time::sleep(LOOK).await;
-        }
-    }
-}
 
 /// Where they are applied to.
 pub struct Target<'a> {

@@ -10,7 +10,7 @@ use sqlx::{
     query, query_scalar, raw_sql,
 };
 
-use super::{Settings, books, replay::Source};
+use super::{Settings, books, source::Source};
 use crate::{
     checkpoint,
     projection::{Context, Projection},

@@ -88,8 +88,8 @@ async fn a_dump_can_be_narrowed_and_events_counted() {
     nats.make_stream().await;
     let all = append(&database, &mut world, 300).await;
     publish(&nats, &all).await;
-    let (envelope, (partition, _)) = &all[0];
-    let partition = partition.to_string();
+    let (envelope, (place, _)) = &all[0];
+    let partition = place.to_string();
     let ended = run(
         &database,
         &nats.url,
@@ -101,7 +101,7 @@ async fn a_dump_can_be_narrowed_and_events_counted() {
     assert!(
         printed
             .iter()
-            .all(|line| line["partition"].to_string() == partition)
+            .all(|line| line["partition"] == place.number())
     );
     let of_type = |name: &str| all.iter().filter(|(e, _)| e.event.name() == name).count();
     let ended = run(

@@ -7,7 +7,7 @@ use crate::{error::ApplyError, projection::Context};
 
 /// Fills the empty tables of entries and floors: of every feed as many of the newest root posts as are kept
 /// ready, and if there may be more, a floor at the last of them. So they depend on the posts, the follows and
-/// that number alone.
+/// that number alone. In the order of the primary key, whose index is then made from its beginning to its end.
 pub async fn fill_entries(context: &Context, db: &mut PgConnection) -> Result<(), ApplyError> {
     let statement = query!(
         "/* feed.fill_entries */
@@ -17,15 +17,17 @@ pub async fn fill_entries(context: &Context, db: &mut PgConnection) -> Result<()
             SELECT viewer FROM feed_follows UNION SELECT author FROM posts WHERE reply_to IS NULL ORDER BY 1
         ) v
         CROSS JOIN LATERAL (
-            SELECT root.id
-            FROM (
-                SELECT f.author FROM feed_follows f WHERE f.viewer = v.viewer UNION ALL SELECT v.viewer
-            ) followed
-            CROSS JOIN LATERAL (
-                SELECT p.id FROM posts p WHERE p.author = followed.author AND p.reply_to IS NULL
-                ORDER BY p.id DESC LIMIT $1
-            ) root
-            ORDER BY root.id DESC LIMIT $1
+            SELECT id FROM (
+                SELECT root.id
+                FROM (
+                    SELECT f.author FROM feed_follows f WHERE f.viewer = v.viewer UNION ALL SELECT v.viewer
+                ) followed
+                CROSS JOIN LATERAL (
+                    SELECT p.id FROM posts p WHERE p.author = followed.author AND p.reply_to IS NULL
+                    ORDER BY p.id DESC LIMIT $1
+                ) root
+                ORDER BY root.id DESC LIMIT $1
+            ) latest ORDER BY id
         ) newest",
         context.feed_depth,
     );
