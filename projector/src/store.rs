@@ -29,8 +29,9 @@ pub fn books(url: &str) -> sqlx::Result<PgConnectOptions> {
 /// - Every statement finds few rows by their keys. A plan that was made while a table was empty would scan
 ///   it, and be kept for hours while the table grows; so scans and the joins that live on them are out, and
 ///   with their made-up costs, compilation of plans.
-/// - The checkpoint is in the transaction that it is about, so a commit that a crash of the server undoes is
-///   done again from the log, and need not wait for the disk.
+/// - Commits wait for the disk, which is PostgreSQL's default, although the log could bring back what a crash
+///   of the server undoes: what had been visible for a moment would be gone for another, and read-api, which
+///   remembers how far a projection was, would answer from the older state as if it were the newer one.
 /// - A transaction never waits for anything but the server. If it does, its process was stopped, and the
 ///   locks on its partitions keep those who took them over from going on, so the server ends it.
 /// - A post of somebody whom very many follow takes a while.
@@ -46,7 +47,6 @@ pub fn pool(url: &str, projection: &Projection) -> sqlx::Result<PgPool> {
             ("enable_hashjoin", "off"),
             ("enable_mergejoin", "off"),
             ("jit", "off"),
-            ("synchronous_commit", "off"),
             ("statement_timeout", "60s"),
             ("idle_in_transaction_session_timeout", "2s"),
             ("timezone", "UTC"),
