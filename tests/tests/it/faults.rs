@@ -131,6 +131,47 @@ async fn postgres_is_killed_and_everybody_comes_back() {
     nothing_is_lost(&world, &written).await;
 }
 
+/// Read tables are written without waiting for the disk. What a crash takes back of them is projected again, and
+/// until then nobody who asks for it by position is told that it is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_crash_takes_back_is_not_read_as_if_it_were_there() {
+    let mut world = world(1).await;
+    let author = world
+        .client()
+        .create_account("author", "Author")
+        .await
+        .expect(201)
+        .id();
+    let client = world.client_of(author);
+    for round in 0..8 {
+        // Each lane says 503 once before it connects anew.
+        let answer = loop {
+            let answer = client.post(&format!("post {round}"), None).await;
+            if answer.status != 503 {
+                break answer.expect(201);
+            }
+        };
+        let path = format!("/v1/posts/{}", answer.id());
+        client.get(&path).await.expect(200);
+        world.postgres.as_mut().expect("a server").kill();
+        world.postgres.as_mut().expect("a server").again().await;
+        let end = Instant::now() + Duration::from_secs(15);
+        let mut good = 0;
+        while good < 20 {
+            let request = client.signed(http().get(format!("{}{path}", client.read)));
+            let request = request.header("Feedmill-Min-Position", client.seen().to_string());
+            let answer = client.try_send(request).await.expect("an answer");
+            assert!(
+                [200, 503].contains(&answer.status.as_u16()),
+                "round {round}: {answer:?}"
+            );
+            good += u32::from(answer.status == 200);
+            assert!(Instant::now() < end, "{answer:?}");
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
 /// sqlx issue 4349: a pool must not lose a place for each connection whose server went silent.
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_connections_do_not_use_up_a_pool() {

@@ -200,9 +200,12 @@ async fn rebuild(stack: &Stack, rng: &mut StdRng, chronicle: Chronicle) {
         "notifications",
     ];
     let name = names.choose(rng).unwrap_or(&"feed");
-    let killed_after = rng.gen_bool(0.7).then(|| rng.gen_range(50..4_000));
+    // Mostly a rebuild; what it left behind is taken back or thrown away now and then.
+    let verbs = ["rebuild", "rebuild", "rebuild", "rollback", "drop-previous"];
+    let verb = verbs.choose(rng).unwrap_or(&"rebuild");
+    let killed_after = rng.gen_bool(0.7).then(|| rng.gen_range(30..1_500));
     let child = Command::new(service("projector"))
-        .args(["rebuild", name])
+        .args([verb, name])
         .env_clear()
         .envs(stack.environment.iter().cloned())
         .stdin(Stdio::null())
@@ -210,17 +213,17 @@ async fn rebuild(stack: &Stack, rng: &mut StdRng, chronicle: Chronicle) {
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .expect("projector rebuild");
+        .expect("the projector's subcommand");
     let patience = Duration::from_millis(killed_after.unwrap_or(60_000));
     let ended = tokio::time::timeout(patience, child.wait_with_output()).await;
     chronicle.say(&match ended {
-        Err(_) => format!("projector rebuild {name}: killed after {patience:?}"),
-        Ok(Err(error)) => format!("projector rebuild {name}: {error}"),
+        Err(_) => format!("projector {verb} {name}: killed after {patience:?}"),
+        Ok(Err(error)) => format!("projector {verb} {name}: {error}"),
         Ok(Ok(output)) => {
-            let said = [output.stdout, output.stderr].concat();
+            let said = [output.stderr, output.stdout].concat();
             let said = String::from_utf8_lossy(&said).into_owned();
             let last = said.trim().lines().next_back().unwrap_or_default();
-            format!("projector rebuild {name}: {}; {last}", output.status)
+            format!("projector {verb} {name}: {}; {last}", output.status)
         }
     });
 }
