@@ -8,10 +8,13 @@
 mod order;
 mod run;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::FutureExt;
-use sqlx::{ConnectOptions, PgConnection, PgPool};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
 use tokio::{
     sync::{Notify, mpsc, oneshot},
     task::JoinSet,
@@ -30,6 +33,10 @@ const MAX_QUEUE: usize = 2_048;
 /// A transaction that takes longer is given up, and its connection with it.
 const MAX_TRANSACTION: Duration = Duration::from_secs(10);
 const MAX_CONNECT: Duration = Duration::from_secs(3);
+/// A connection that was idle for longer is asked whether it lives: PostgreSQL may have been away meanwhile, and
+/// the command that finds out would be told 503 although nothing is wrong any more.
+const TRUSTED: Duration = Duration::from_millis(100);
+const MAX_PING: Duration = Duration::from_millis(500);
 
 struct Job {
     order: Order,
@@ -83,7 +90,8 @@ impl Lanes {
 
 struct Lane {
     options: PgPool,
-    connection: Option<PgConnection>,
+    /// And when it was last of use.
+    connection: Option<(PgConnection, Instant)>,
     clock: Arc<Clock>,
     appended: Arc<Notify>,
 }
@@ -147,12 +155,20 @@ impl Lane {
         Err(Refusal::Internal)
     }
 
+    /// The connection of the last transaction, if it is still good.
+    async fn idle_connection(&mut self) -> Option<PgConnection> {
+        let (mut connection, used) = self.connection.take()?;
+        let good = used.elapsed() < TRUSTED
+            || matches!(timeout(MAX_PING, connection.ping()).await, Ok(Ok(())));
+        good.then_some(connection)
+    }
+
     /// Runs a transaction on the lane's connection. One that is in doubt in any way is closed, not used again.
     async fn transact(
         &mut self,
         orders: &[Order],
     ) -> Result<Vec<Result<Answer, Refusal>>, Failure> {
-        let mut connection = match self.connection.take() {
+        let mut connection = match self.idle_connection().await {
             Some(connection) => connection,
             None => timeout(MAX_CONNECT, self.options.connect_options().connect())
                 .await
@@ -165,7 +181,7 @@ impl Lane {
             .await;
         match caught {
             Ok(Ok(Ok((answers, appended)))) => {
-                self.connection = Some(connection);
+                self.connection = Some((connection, Instant::now()));
                 if appended > 0 {
                     metrics::counter!("log_events_appended_total").increment(appended as u64);
                     self.appended.notify_one();
@@ -173,7 +189,7 @@ impl Lane {
                 Ok(answers)
             }
             Ok(Ok(Err(error))) if is_rolled_back(&error) => {
-                self.connection = Some(connection);
+                self.connection = Some((connection, Instant::now()));
                 Err(Failure::RolledBack(error))
             }
             Ok(Ok(Err(error))) => Err(Failure::Lost(error.to_string())),
