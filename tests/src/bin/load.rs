@@ -1,0 +1,171 @@
+//! Commands and reads at a steady rate against a running stack, and how long they took: to see what something
+//! else (a rebuild, a restart) costs those who use it.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use clap::Parser;
+use feedmill_tests::{client::Client, harness::Stack};
+use rand::Rng as _;
+use uuid::Uuid;
+
+/// Runs commands and reads against the stack of the environment (. .feedmill/env), and prints latencies.
+#[derive(Parser)]
+struct Arguments {
+    /// How long, in seconds
+    #[arg(long, default_value_t = 30)]
+    seconds: u64,
+    /// Commands a second: posts, likes, messages of accounts that are there
+    #[arg(long, default_value_t = 200)]
+    commands: u32,
+    /// Reads a second: feeds, digests, conversations, profiles, posts
+    #[arg(long, default_value_t = 500)]
+    reads: u32,
+    /// How many accounts take part
+    #[arg(long, default_value_t = 300)]
+    accounts: i64,
+}
+
+/// What was seen of one kind of request.
+#[derive(Default)]
+struct Seen {
+    took: Vec<Duration>,
+    failed: Vec<String>,
+}
+
+#[tokio::main]
+async fn main() {
+    let arguments = Arguments::parse();
+    let stack = Stack::attached().await;
+    let accounts: Vec<Uuid> =
+        sqlx::query_scalar("SELECT id FROM write.accounts ORDER BY id LIMIT $1")
+            .bind(arguments.accounts)
+            .fetch_all(&stack.pool)
+            .await
+            .expect("the accounts");
+    let posts: Vec<Uuid> =
+        sqlx::query_scalar("SELECT id FROM write.posts ORDER BY id DESC LIMIT 2000")
+            .fetch_all(&stack.pool)
+            .await
+            .expect("the posts");
+    assert!(
+        accounts.len() > 1 && !posts.is_empty(),
+        "there is nobody here: import something first"
+    );
+    let clients = || Arc::new(accounts.iter().map(|id| stack.client_of(*id)).collect::<Vec<_>>());
+    // Apart, so that a read does not wait for the position of a command.
+    let (writers, readers) = (clients(), clients());
+    let (accounts, posts) = (Arc::new(accounts), Arc::new(posts));
+
+    let end = Instant::now() + Duration::from_secs(arguments.seconds);
+    let (commands, reads) = (
+        Arc::new(Mutex::new(Seen::default())),
+        Arc::new(Mutex::new(Seen::default())),
+    );
+    let writing = steady(arguments.commands, end, || {
+        let (clients, accounts, posts, seen) = (
+            writers.clone(),
+            accounts.clone(),
+            posts.clone(),
+            commands.clone(),
+        );
+        async move { request(&seen, command(pick(&clients), &accounts, &posts)).await }
+    });
+    let reading = steady(arguments.reads, end, || {
+        let (clients, accounts, posts, seen) = (
+            readers.clone(),
+            accounts.clone(),
+            posts.clone(),
+            reads.clone(),
+        );
+        async move { request(&seen, read(pick(&clients), &accounts, &posts)).await }
+    });
+    tokio::join!(writing, reading);
+    report("commands", &commands);
+    report("reads", &reads);
+}
+
+/// Starts `rate` tasks a second, whether those before them have ended or not, so that what is slow shows in
+/// what it makes others wait.
+async fn steady<F: Future<Output = ()> + Send + 'static>(
+    rate: u32,
+    end: Instant,
+    start: impl Fn() -> F,
+) {
+    if rate == 0 {
+        return;
+    }
+    let mut ticks = tokio::time::interval(Duration::from_secs(1) / rate);
+    let mut tasks = tokio::task::JoinSet::new();
+    while Instant::now() < end {
+        ticks.tick().await;
+        while tasks.try_join_next().is_some() {}
+        // A server that hangs is not buried under ever more.
+        if tasks.len() < 2_000 {
+            tasks.spawn(start());
+        }
+    }
+    tasks.join_all().await;
+}
+
+fn pick<T>(from: &[T]) -> &T {
+    &from[rand::thread_rng().gen_range(0..from.len())]
+}
+
+async fn command(client: &Client, accounts: &[Uuid], posts: &[Uuid]) -> u16 {
+    let (kind, flag) = (rand::random::<u8>() % 4, rand::random::<bool>());
+    let answer = match kind {
+        0 => client.post("said under load", None).await,
+        1 => client.post("answered under load", Some(*pick(posts))).await,
+        2 => client.like(*pick(posts), flag).await,
+        _ => client.follow(*pick(accounts), flag).await,
+    };
+    // Following oneself is refused, and rightly.
+    match answer.status.as_u16() {
+        422 => 204,
+        status => status,
+    }
+}
+
+async fn read(client: &Client, accounts: &[Uuid], posts: &[Uuid]) -> u16 {
+    let path = match rand::random::<u8>() % 6 {
+        0 | 1 => "/v1/feed".to_owned(),
+        2 => "/v1/digest?period=week&date=2004-05-12".to_owned(),
+        3 => "/v1/conversations".to_owned(),
+        4 => format!("/v1/users/{}", pick(accounts)),
+        _ => format!("/v1/posts/{}", pick(posts)),
+    };
+    client.get(&path).await.status.as_u16()
+}
+
+async fn request(seen: &Mutex<Seen>, request: impl Future<Output = u16>) {
+    let began = Instant::now();
+    let status = request.await;
+    let took = began.elapsed();
+    let mut seen = seen.lock().expect("no panic while it is held");
+    seen.took.push(took);
+    if !(200..300).contains(&status) {
+        seen.failed.push(status.to_string());
+    }
+}
+
+fn report(name: &str, seen: &Mutex<Seen>) {
+    let mut seen = seen.lock().expect("no panic while it is held");
+    seen.took.sort();
+    let at = |share: f64| {
+        let last = seen.took.len().saturating_sub(1);
+        let index = (last as f64 * share) as usize;
+        seen.took.get(index).map_or(0.0, Duration::as_secs_f64) * 1e3
+    };
+    println!(
+        "{name:8} {:6}   p50 {:7.2} ms   p99 {:7.2} ms   longest {:7.2} ms   failed {} {:?}",
+        seen.took.len(),
+        at(0.5),
+        at(0.99),
+        at(1.0),
+        seen.failed.len(),
+        seen.failed.iter().take(5).collect::<Vec<_>>(),
+    );
+}
