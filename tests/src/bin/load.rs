@@ -54,7 +54,14 @@ async fn main() {
         accounts.len() > 1 && !posts.is_empty(),
         "there is nobody here: import something first"
     );
-    let clients = || Arc::new(accounts.iter().map(|id| stack.client_of(*id)).collect::<Vec<_>>());
+    let clients = || {
+        Arc::new(
+            accounts
+                .iter()
+                .map(|id| stack.client_of(*id))
+                .collect::<Vec<_>>(),
+        )
+    };
     // Apart, so that a read does not wait for the position of a command.
     let (writers, readers) = (clients(), clients());
     let (accounts, posts) = (Arc::new(accounts), Arc::new(posts));

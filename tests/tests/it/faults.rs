@@ -11,7 +11,7 @@ use feedmill_tests::{
     log,
     proxy::Mode,
     stream, token,
-    torture::Torture,
+    torture::{REGRESSIONS, Torture},
 };
 use futures::future::join_all;
 use tokio::time::sleep;
@@ -280,9 +280,10 @@ async fn a_projector_dies_or_sleeps_and_another_takes_over() {
 /// `cargo run -p feedmill-tests --bin torture` goes on for longer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_minute_of_torture() {
-    let verdict = Torture::new(20_260_101, Duration::from_mins(1)).run().await;
-    match verdict {
-        Ok(verdict) => println!("{verdict}"),
-        Err(wrong) => panic!("{wrong}"),
+    for (seed, seconds) in REGRESSIONS.iter().copied().chain([(20_260_101, 60)]) {
+        match Torture::new(seed, Duration::from_secs(seconds)).run().await {
+            Ok(verdict) => println!("{verdict}"),
+            Err(wrong) => panic!("{wrong}"),
+        }
     }
 }
