@@ -7,7 +7,7 @@
 //! That wait is short and tried again, so that a slow read, behind which others would queue, is no harm. And
 //! each time in another order of the tables: reads lock them in orders of their own, and only when ours fits
 //! theirs does nobody wait for somebody who waits for him. Out of such a circle no patience helps, only another
-//! try; so patience begins at what a read takes (measured: from 100 ms on, reads at 500/s had a p99 of 700 ms).
+//! try; so patience begins at what a read takes.
 
 use std::time::Duration;
 
