@@ -1,16 +1,10 @@
 //! Settings, from flags or the environment; `--help` tells them all.
 
-use std::{
-    fs::{self, OpenOptions},
-    io::{ErrorKind, Write},
-    net::SocketAddr,
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
-};
+use std::{net::SocketAddr, path::PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use clap::{Args, Parser};
-use feedmill_service::{HttpArgs, NatsArgs, TelemetryArgs, tokens::Trust};
+use feedmill_service::{HttpArgs, NatsArgs, TelemetryArgs, secret_file, tokens::Trust};
 
 /// Answers the reads of Feedmill: feeds, digests, conversations, posts and profiles.
 #[derive(Debug, Clone, Parser)]
@@ -95,11 +89,12 @@ impl CursorArgs {
             return parse(text).ok_or_else(|| anyhow!("CURSOR_KEY must be 64 hexadecimal digits"));
         }
         let file = &self.cursor_key_file;
-        if !file.try_exists()? {
-            create(file).with_context(|| format!("cannot make the key file {}", file.display()))?;
-        }
-        let text = fs::read_to_string(file)
-            .with_context(|| format!("cannot read the key file {}", file.display()))?;
+        let text = secret_file::load_or_create(file, || {
+            let key: [u8; 32] = rand::random();
+            Ok(key
+                .iter()
+                .fold(String::new(), |text, byte| text + &format!("{byte:02x}")))
+        })?;
         parse(text.trim())
             .ok_or_else(|| anyhow!("{} must hold 64 hexadecimal digits", file.display()))
     }
@@ -116,37 +111,11 @@ fn parse(text: &str) -> Option<[u8; 32]> {
     Some(key)
 }
 
-/// Writes a new key beside `file` and links it there: of several processes that do so at once one makes the
-/// key, and nobody reads half of it.
-fn create(file: &Path) -> anyhow::Result<()> {
-    if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let key: [u8; 32] = rand::random();
-    let text = key
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(format!(".{}", std::process::id()));
-    let mut handle = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&beside)?;
-    writeln!(handle, "{text}")?;
-    handle.sync_all()?;
-    let linked = fs::hard_link(&beside, file);
-    fs::remove_file(&beside)?;
-    match linked {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error.into()),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+
+    use std::fs;
 
     use super::*;
 
