@@ -1,18 +1,35 @@
-//! What the projector tells everyone on core NATS after a commit: how far a projection is.
+//! What the projector tells everyone on core NATS after a commit: how far a projection is, and what changed.
 //!
-//! An announcement may be lost (core NATS keeps nothing), so whoever listens must be right without it, only
-//! later.
+//! An announcement may be lost (core NATS keeps nothing). Each says from where it goes on, so whoever listens
+//! notices a lost one by the next, and by comparing with the checkpoints.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DecodeError, Partition};
+use crate::{DecodeError, Partition, Tag};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announcement {
     pub projection: String,
     pub generation: i32,
-    /// Per partition that moved, its new checkpoint.
-    pub progress: Vec<(Partition, i64)>,
+    /// The partitions that moved.
+    pub progress: Vec<Moved>,
+    pub changed: Changed,
+}
+
+/// A partition's checkpoint, before and after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    pub partition: Partition,
+    pub from: i64,
+    pub to: i64,
+}
+
+/// Whose answers may be others than before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Changed {
+    These(Vec<Tag>),
+    /// Too many to name, or a generation has gone live.
+    Everything,
 }
 
 impl Announcement {

@@ -6,7 +6,7 @@
 //! - [`id`]: ids, which carry their time and their partition.
 //! - [`position`]: places in the log, as a client sees them.
 //! - [`subject`]: names of the stream, the subjects and the headers.
-//! - [`announcement`]: what the projector says after a commit.
+//! - [`announcement`]: what the projector says after a commit, and [`tag`]: how it names what changed.
 
 pub mod announcement;
 pub mod envelope;
@@ -14,9 +14,11 @@ pub mod event;
 pub mod id;
 pub mod position;
 pub mod subject;
+pub mod tag;
 
-pub use announcement::Announcement;
+pub use announcement::{Announcement, Changed, Moved};
 pub use envelope::{DecodeError, Envelope, MAX_EVENT_BYTES};
 pub use event::Event;
 pub use id::{PARTITIONS, Partition};
 pub use position::Positions;
+pub use tag::Tag;

@@ -182,8 +182,8 @@ impl Progress {
         if known.generation != Some(announcement.generation) {
             return;
         }
-        for (partition, seq) in &announcement.progress {
-            known.raise(*partition, *seq);
+        for moved in &announcement.progress {
+            known.raise(moved.partition, moved.to);
         }
         self.0.news.send_replace(());
     }
@@ -261,6 +261,8 @@ impl Drop for Waiting<'_> {
 
 #[cfg(test)]
 mod tests {
+    use feedmill_events::{Changed, Moved};
+
     use super::*;
 
     fn checkpoint(generation: i32, seq: i64) -> checkpoint::Checkpoint {
@@ -278,7 +280,12 @@ mod tests {
         let announcement = Announcement {
             projection,
             generation,
-            progress: vec![(partition, seq)],
+            progress: vec![Moved {
+                partition,
+                from: seq - 1,
+                to: seq,
+            }],
+            changed: Changed::These(vec![]),
         };
         progress.hear(&announcement.encode().unwrap());
     }

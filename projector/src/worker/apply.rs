@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use async_nats::connection::State;
-use feedmill_events::{Announcement, subject};
+use feedmill_events::{Announcement, Changed, Moved, subject};
 use feedmill_service::telemetry;
 use tracing::Instrument as _;
 
@@ -81,8 +81,13 @@ impl Worker {
             generation: self.generation,
             progress: ranges
                 .iter()
-                .map(|range| (range.partition, range.upto))
+                .map(|range| Moved {
+                    partition: range.partition,
+                    from: range.after,
+                    to: range.upto,
+                })
                 .collect(),
+            changed: Changed::Everything,
         };
         let Ok(bytes) = announcement.encode() else {
             return;

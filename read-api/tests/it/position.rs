@@ -238,7 +238,12 @@ async fn announcements_are_heard() {
     let announcement = feedmill_events::Announcement {
         projection: "feed".to_owned(),
         generation: 1,
-        progress: vec![(3u8.try_into().unwrap(), 6)],
+        progress: vec![feedmill_events::Moved {
+            partition: 3u8.try_into().unwrap(),
+            from: 5,
+            to: 6,
+        }],
+        changed: feedmill_events::Changed::These(vec![]),
     };
     let bytes = announcement.encode().unwrap();
     client
