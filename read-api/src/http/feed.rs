@@ -18,7 +18,7 @@ pub async fn page(
     Query(page): Query<PageQuery>,
 ) -> Result {
     let request = PageRequest::new(&state.cursors, "/v1/feed".to_owned(), viewer, &page)?;
-    let posts = query::feed::page(&state.pool, viewer, request.after(), request.rows()).await?;
-    let (page, next) = request.fill(posts, |post| post.id);
+    let feed = query::feed::page(&state.pool, viewer, request.after(), request.rows()).await?;
+    let (page, next) = request.fill(feed.posts, |post| post.id);
     Ok(Answer::new(&page)?.with_next(next.as_deref()))
 }

@@ -4,8 +4,16 @@ use feedmill_service::sql;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::post::{PostRow, posts};
+use super::post::PostRow;
 use crate::view::Post;
+
+/// What a page of a feed is made of.
+pub struct FeedPage {
+    /// Newest first.
+    pub posts: Vec<Post>,
+    /// Everybody whom the viewer follows, however many posts they have.
+    pub followed: Vec<Uuid>,
+}
 
 /// The viewer's feed, newest first, from below the post `before`.
 ///
@@ -18,8 +26,8 @@ pub async fn page(
     viewer: Uuid,
     before: Option<Uuid>,
     limit: i64,
-) -> sqlx::Result<Vec<Post>> {
-    let rows = posts!(
+) -> sqlx::Result<FeedPage> {
+    let rows = sqlx::query!(
         r#"/* feed.page */
         WITH floor AS MATERIALIZED (
             SELECT floor FROM feed_floors WHERE viewer = $1
@@ -63,12 +71,44 @@ pub async fn page(
             SELECT id FROM hot UNION ALL SELECT id FROM cold
             ORDER BY id DESC
             LIMIT $3
-        )"#,
-        "DESC",
+        )
+        -- The first row has whom the viewer follows, each of the others a post.
+        SELECT
+            CASE WHEN page.id IS NULL
+                THEN array(SELECT author FROM feed_follows WHERE viewer = $1)
+            END AS "followed?",
+            post.id AS "id?", post.author AS "author?",
+            account.handle AS "handle?", account.display_name AS "display_name?",
+            post.text AS "text?", post.reply_to AS "reply_to?", post.created_at AS "created_at?",
+            post.like_count AS "like_count?", post.reply_count AS "reply_count?",
+            coalesce((SELECT true FROM likes WHERE post_id = post.id AND user_id = $1), false) AS "liked_by_me?"
+        FROM (SELECT id FROM page UNION ALL SELECT NULL) AS page
+        LEFT JOIN LATERAL (SELECT * FROM posts WHERE id = page.id LIMIT 1) AS post ON true
+        LEFT JOIN LATERAL (
+            SELECT handle, display_name FROM accounts WHERE id = post.author LIMIT 1
+        ) AS account ON true
+        ORDER BY page.id DESC"#,
         viewer,
         before.unwrap_or(Uuid::max()),
-        limit
+        limit,
     );
     let rows = sql::named("feed.page", rows.fetch_all(pool)).await?;
-    Ok(rows.into_iter().filter_map(PostRow::view).collect())
+    let (mut posts, mut followed) = (Vec::with_capacity(rows.len()), vec![]);
+    for row in rows {
+        followed.extend(row.followed.unwrap_or_default());
+        let post = PostRow {
+            id: row.id,
+            author: row.author,
+            handle: row.handle,
+            display_name: row.display_name,
+            text: row.text,
+            reply_to: row.reply_to,
+            created_at: row.created_at,
+            like_count: row.like_count,
+            reply_count: row.reply_count,
+            liked_by_me: row.liked_by_me,
+        };
+        posts.extend(post.view());
+    }
+    Ok(FeedPage { posts, followed })
 }

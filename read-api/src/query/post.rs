@@ -69,7 +69,6 @@ macro_rules! posts {
         )
     };
 }
-pub(super) use posts;
 
 /// None if there is no such post.
 pub async fn one(pool: &PgPool, viewer: Uuid, id: Uuid) -> sqlx::Result<Option<Post>> {
