@@ -262,6 +262,12 @@ pg_start() {
     await postgres 120 "$pg_bin/pg_isready" -h 127.0.0.1 -p "$port"
 }
 
+# A quarter of the memory, as PostgreSQL's manual advises, from 128 MB to 2 GB. With the default, what a rebuild
+# writes pushes out what reads need, and they have to write its pages first.
+pg_shared_buffers() {
+    awk '/^MemTotal:/ { mb = int($2 / 4096); print (mb < 128 ? 128 : mb > 2048 ? 2048 : mb) "MB" }' /proc/meminfo
+}
+
 # A server that is thrown away by `pg_discard`; exports TEST_DATABASE_URL, of its superuser.
 pg_temporary() {
     local port

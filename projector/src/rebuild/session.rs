@@ -30,6 +30,7 @@ pub struct Session {
     pub db: PgConnection,
     pub source: Source,
     pub by: String,
+    pub nats_url: String,
     options: PgConnectOptions,
 }
 
@@ -67,6 +68,7 @@ impl Session {
                 max_live_lag: settings.max_live_lag,
             },
             by: settings.by.clone(),
+            nats_url: settings.nats_url.clone(),
             options,
         }))
     }
@@ -151,6 +153,9 @@ fn options(url: &str, projection: &Projection) -> sqlx::Result<PgConnectOptions>
             ("synchronous_commit", "off"),
             ("work_mem", "64MB"),
             ("maintenance_work_mem", "256MB"),
+            // One core at most, so that those who read and write meanwhile have the others.
+            ("max_parallel_workers_per_gather", "0"),
+            ("max_parallel_maintenance_workers", "0"),
             ("statement_timeout", "0"),
             // A process that is stopped while it makes a generation live must not keep the live one waiting.
             ("idle_in_transaction_session_timeout", "20s"),
