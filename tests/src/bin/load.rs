@@ -2,6 +2,7 @@
 //! else (a rebuild, a restart) costs those who use it.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -26,12 +27,17 @@ struct Arguments {
     /// How many accounts take part
     #[arg(long, default_value_t = 300)]
     accounts: i64,
+    /// A line a second as well
+    #[arg(long)]
+    timeline: bool,
 }
 
 /// What was seen of one kind of request.
 #[derive(Default)]
 struct Seen {
     took: Vec<Duration>,
+    /// When it began, since the start.
+    began: Vec<Duration>,
     failed: Vec<String>,
 }
 
@@ -66,7 +72,8 @@ async fn main() {
     let (writers, readers) = (clients(), clients());
     let (accounts, posts) = (Arc::new(accounts), Arc::new(posts));
 
-    let end = Instant::now() + Duration::from_secs(arguments.seconds);
+    let start = Instant::now();
+    let end = start + Duration::from_secs(arguments.seconds);
     let (commands, reads) = (
         Arc::new(Mutex::new(Seen::default())),
         Arc::new(Mutex::new(Seen::default())),
@@ -78,7 +85,7 @@ async fn main() {
             posts.clone(),
             commands.clone(),
         );
-        async move { request(&seen, command(pick(&clients), &accounts, &posts)).await }
+        async move { request(start, &seen, command(pick(&clients), &accounts, &posts)).await }
     });
     let reading = steady(arguments.reads, end, || {
         let (clients, accounts, posts, seen) = (
@@ -87,9 +94,12 @@ async fn main() {
             posts.clone(),
             reads.clone(),
         );
-        async move { request(&seen, read(pick(&clients), &accounts, &posts)).await }
+        async move { request(start, &seen, read(pick(&clients), &accounts, &posts)).await }
     });
     tokio::join!(writing, reading);
+    if arguments.timeline {
+        timeline(&reads);
+    }
     report("commands", &commands);
     report("reads", &reads);
 }
@@ -147,14 +157,32 @@ async fn read(client: &Client, accounts: &[Uuid], posts: &[Uuid]) -> u16 {
     client.get(&path).await.status.as_u16()
 }
 
-async fn request(seen: &Mutex<Seen>, request: impl Future<Output = u16>) {
+async fn request(start: Instant, seen: &Mutex<Seen>, request: impl Future<Output = u16>) {
     let began = Instant::now();
     let status = request.await;
     let took = began.elapsed();
     let mut seen = seen.lock().expect("no panic while it is held");
     seen.took.push(took);
+    seen.began.push(began - start);
     if !(200..300).contains(&status) {
         seen.failed.push(status.to_string());
+    }
+}
+
+fn timeline(seen: &Mutex<Seen>) {
+    let seen = seen.lock().expect("no panic while it is held");
+    let mut seconds: BTreeMap<u64, Vec<Duration>> = BTreeMap::new();
+    for (began, took) in seen.began.iter().zip(&seen.took) {
+        seconds.entry(began.as_secs()).or_default().push(*took);
+    }
+    for (second, mut took) in seconds {
+        took.sort();
+        let at = |share: usize| took[took.len() * share / 100].as_secs_f64() * 1e3;
+        println!(
+            "second {second:3}   p50 {:7.2} ms   p99 {:7.2} ms",
+            at(50),
+            at(99)
+        );
     }
 }
 
