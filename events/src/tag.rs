@@ -30,7 +30,8 @@ enum Kind {
 }
 
 impl Tag {
-    /// An account's handle or display name (profiles).
+    /// An account's handle or display name, and that it is there at all (profiles). That nobody has a handle has
+    /// no tag.
     pub fn card(account: Uuid) -> Self {
         Self::of(Kind::Card, account.as_u128())
     }

@@ -4,6 +4,7 @@
 //! has missed from PostgreSQL, the source of truth ([`log`]), and applies what continues its checkpoint
 //! ([`checkpoint`]) in one transaction a batch ([`batch`], [`projection`]).
 //!
+//! - [`announce`]: tells those who keep answers what changed.
 //! - [`command`]: what an operator can ask for.
 //! - [`config`]: flags and environment.
 //! - [`error`]: what can go wrong with a batch, and what is done about it.
@@ -14,6 +15,7 @@
 //! - [`relay`]: how far the stream is behind the log.
 //! - [`lag`], [`metrics`]: how far a projection is behind.
 
+pub mod announce;
 pub mod batch;
 pub mod checkpoint;
 pub mod command;

@@ -2,6 +2,7 @@
 //!
 //! Each one folds a batch in memory, in the log's order, to its net changes (`fold.rs`), and applies those by
 //! a fixed sequence of set-based statements (`sql.rs`), whose number does not depend on the batch's size.
+//! Whose answers are others than before then follows from the same changes (`tags.rs`).
 //! Nothing here names a schema: the connection's `search_path` chooses, so that a rebuild can fill another
 //! one with the same code. Nothing here reads a clock or another projection's tables.
 
@@ -15,7 +16,7 @@ pub mod profiles;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use feedmill_events::id;
+use feedmill_events::{Tag, id};
 use futures::future::BoxFuture;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -77,11 +78,13 @@ pub type Derive =
     for<'a> fn(&'a Context, &'a mut PgConnection) -> BoxFuture<'a, Result<(), ApplyError>>;
 pub type Check = for<'a> fn(i64, &'a mut PgConnection) -> BoxFuture<'a, sqlx::Result<Vec<String>>>;
 
+/// Gives what it changed, perhaps more than once: every answer that the batch changes depends on one of the
+/// tags.
 pub type Apply = for<'a> fn(
     &'a Batch,
     &'a Context,
     &'a mut PgConnection,
-) -> BoxFuture<'a, Result<(), ApplyError>>;
+) -> BoxFuture<'a, Result<Vec<Tag>, ApplyError>>;
 
 impl Projection {
     pub fn wants(&self, kind: &str) -> bool {

@@ -61,6 +61,14 @@ impl<K: Ord + Copy, V> Net<K, V> {
             .map(|(key, _)| *key)
     }
 
+    /// There before or after, and not with the value of before.
+    pub fn changed(&self) -> impl Iterator<Item = K> {
+        self.0
+            .iter()
+            .filter(|(_, change)| change.was || change.now.is_some())
+            .map(|(key, _)| *key)
+    }
+
     /// There before: gone, or there again with another value.
     pub fn ended(&self) -> impl Iterator<Item = K> {
         self.0
@@ -92,6 +100,7 @@ mod tests {
         net.start(4, 'd');
         assert_eq!(net.started().collect::<Vec<_>>(), [1]);
         assert_eq!(net.stopped().collect::<Vec<_>>(), [3]);
+        assert_eq!(net.changed().collect::<Vec<_>>(), [1, 3, 4]);
         assert_eq!(net.ended().collect::<Vec<_>>(), [3, 4]);
         assert_eq!(net.current().collect::<Vec<_>>(), [(1, &'a'), (4, &'d')]);
     }

@@ -20,7 +20,7 @@ use super::{
     session::{self, Session, next, previous, run},
     show::Show,
 };
-use crate::{error::ApplyError, projection::Projection, schema};
+use crate::{announce, error::ApplyError, projection::Projection, schema};
 
 /// How long reads may be kept waiting at once: doubled now and then, in case that most of them take longer.
 /// Less than `deadlock_timeout` (1 s), so that no read is ended that has locked one table and waits for another.
@@ -34,7 +34,8 @@ const RETRY: Duration = Duration::from_millis(30);
 /// Events of a batch within the transaction.
 const EVENTS: i64 = 4_000;
 
-/// Makes what is aside the live model, at the live position or after it, so that reads never go back.
+/// Makes what is aside the live model, at the live position or after it, so that reads never go back; and says
+/// so to those who keep answers.
 pub async fn go_live(
     session: &mut Session,
     aside: &mut Aside,
@@ -54,6 +55,7 @@ pub async fn go_live(
             }
             result => {
                 let generation = result?;
+                announce::gone_live(&session.nats_url, session.projection.name, generation).await;
                 show.live(session.projection, generation, how);
                 break;
             }

@@ -30,6 +30,8 @@ use crate::projection::{Context, Projection};
 pub struct Settings {
     /// As the role that owns the read models.
     pub url: String,
+    /// Where it is announced that a generation has gone live, if anybody is there.
+    pub nats_url: String,
     pub context: Context,
     /// While the live model is further behind (events), the replay waits.
     pub max_live_lag: i64,

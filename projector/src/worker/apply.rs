@@ -1,22 +1,19 @@
 //! Reading and applying a batch, in one transaction with its checkpoints.
 
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Instant, UNIX_EPOCH};
 
-use async_nats::connection::State;
-use feedmill_events::{Announcement, Changed, Moved, subject};
+use feedmill_events::{Announcement, Changed, Moved};
 use feedmill_service::telemetry;
 use tracing::Instrument as _;
 
 use super::Worker;
 use crate::{
+    announce,
     batch::{self, Batch, Entry, Range},
     checkpoint,
     error::ApplyError,
     log, metrics as names,
 };
-
-/// Announcements are a courtesy, and nobody waits for them longer.
-const ANNOUNCE_WITHIN: Duration = Duration::from_millis(100);
 
 impl Worker {
     /// Applies these ranges from the log, or as much of them as is read at once.
@@ -45,7 +42,7 @@ impl Worker {
             telemetry::set_parent(&span, trace);
         }
         let start = Instant::now();
-        self.commit(&batch).instrument(span).await?;
+        let changed = self.commit(&batch).instrument(span).await?;
         metrics::histogram!(names::BATCH_SECONDS, "projection" => name).record(start.elapsed());
         metrics::counter!(names::EVENTS, "projection" => name, "source" => source).increment(size);
         let now = UNIX_EPOCH.elapsed().unwrap_or_default();
@@ -54,28 +51,26 @@ impl Worker {
             self.done[range.partition] = range.upto;
         }
         self.succeeded();
-        self.announce(&batch.ranges).await;
+        self.announce(&batch.ranges, changed).await;
         Ok(())
     }
 
     /// The lease is looked at before and after the work, since a process may be stopped anywhere.
-    async fn commit(&self, batch: &Batch) -> Result<(), ApplyError> {
+    async fn commit(&self, batch: &Batch) -> Result<Changed, ApplyError> {
         self.job.lease.check()?;
         let mut tx = self.job.pool.begin().await?;
         checkpoint::advance(self.job.projection, self.generation, &batch.ranges, &mut tx).await?;
+        let mut tags = vec![];
         if !batch.events.is_empty() {
-            (self.job.projection.apply)(batch, &self.job.context, &mut tx).await?;
+            tags = (self.job.projection.apply)(batch, &self.job.context, &mut tx).await?;
         }
         self.job.lease.check()?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        Ok(announce::changed(tags))
     }
 
-    /// Tells everyone how far the projection is. May be lost.
-    async fn announce(&self, ranges: &[Range]) {
-        // Without a connection the client would keep it, and once it is full, keep us.
-        if self.job.nats.connection_state() != State::Connected {
-            return;
-        }
+    /// Tells everyone how far the projection is, and what changed.
+    async fn announce(&self, ranges: &[Range], changed: Changed) {
         let announcement = Announcement {
             projection: self.job.projection.name.to_owned(),
             generation: self.generation,
@@ -87,15 +82,8 @@ impl Worker {
                     to: range.upto,
                 })
                 .collect(),
-            changed: Changed::Everything,
+            changed,
         };
-        let Ok(bytes) = announcement.encode() else {
-            return;
-        };
-        let publish = self.job.nats.publish(
-            subject::announcements(self.job.projection.name),
-            bytes.into(),
-        );
-        let _ = tokio::time::timeout(ANNOUNCE_WITHIN, publish).await;
+        announce::announce(&self.job.nats, &announcement).await;
     }
 }

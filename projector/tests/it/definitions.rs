@@ -1,17 +1,17 @@
 //! Each projection equals its definition, whatever happens and however it is cut into batches.
 
-use feedmill_events::{Envelope, Event, Partition, event::v1::MessageSent, id};
+use feedmill_events::{Envelope, Event, event::v1::MessageSent, id};
 use projector::{
-    batch::{Batch, Range},
-    checkpoint, log,
     projection::{self, Context, Projection},
     rebuild::Outcome,
 };
-use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
+use rand::{SeedableRng as _, rngs::StdRng};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::support::{database::Database, model, rebuilding::rebuild, world::World};
+use crate::support::{
+    batches::apply_some, database::Database, model, rebuilding::rebuild, world::World,
+};
 
 const SMALL: Context = Context {
     feed_depth: 3,
@@ -26,37 +26,10 @@ async fn apply_all(
     rng: &mut StdRng,
     pool: &PgPool,
 ) {
-    let heads = log::heads(pool).await.unwrap();
-    loop {
-        let (generation, done) = checkpoint::load(pool, projection).await.unwrap();
-        let mut partitions: Vec<Partition> =
-            Partition::all().filter(|p| heads[*p] > done[*p]).collect();
-        if partitions.is_empty() {
-            return;
-        }
-        partitions.shuffle(rng);
-        partitions.truncate(rng.gen_range(1..=partitions.len()));
-        let ranges: Vec<Range> = partitions
-            .into_iter()
-            .map(|partition| {
-                let after = done[partition];
-                let upto = heads[partition].min(after + rng.gen_range(1..=largest));
-                Range {
-                    partition,
-                    after,
-                    upto,
-                }
-            })
-            .collect();
-        let entries = log::read(pool, projection, &ranges).await.unwrap();
-        let batch = Batch::decode(projection, entries).unwrap();
-        let mut tx = pool.begin().await.unwrap();
-        checkpoint::advance(projection, generation, &batch.ranges, &mut tx)
-            .await
-            .unwrap();
-        (projection.apply)(&batch, context, &mut tx).await.unwrap();
-        tx.commit().await.unwrap();
-    }
+    while apply_some(projection, context, largest, rng, pool)
+        .await
+        .is_some()
+    {}
 }
 
 async fn equals_its_definition(projection: &'static Projection) {

@@ -17,3 +17,4 @@ mod scale;
 mod schema;
 mod stream;
 mod support;
+mod tags;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use feedmill_events::{Announcement, subject};
+use feedmill_events::{Announcement, Changed, subject};
 use futures::StreamExt as _;
 use projector::projection::{Context, conversations, digest, feed, profiles};
 
@@ -57,6 +57,7 @@ async fn an_event_is_applied_when_it_comes_and_announced() {
             .map(|moved| (moved.partition, moved.to))
             .collect();
         assert_eq!(reached, places);
+        assert_ne!(announced.changed, Changed::Everything);
         assert_eq!(database.behind(projection).await, 0);
     }
     waits.sort();

@@ -2,7 +2,9 @@
 
 mod fold;
 mod sql;
+mod tags;
 
+use feedmill_events::Tag;
 use futures::FutureExt as _;
 use sqlx::PgConnection;
 
@@ -30,12 +32,13 @@ pub static PROJECTION: Projection = Projection {
 
 /// New messages are counted by the read marks of before the batch; then whoever's mark has moved is counted
 /// anew.
-async fn apply(batch: &Batch, _: &Context, db: &mut PgConnection) -> Result<(), ApplyError> {
+async fn apply(batch: &Batch, _: &Context, db: &mut PgConnection) -> Result<Vec<Tag>, ApplyError> {
     let changes = Changes::of(batch)?;
     sql::insert_conversations(&changes, db).await?;
     sql::insert_members(&changes, db).await?;
     sql::insert_messages(&changes, db).await?;
     sql::add_messages(&changes, db).await?;
-    sql::count_unread(&changes, db).await?;
-    sql::move_marks(&changes, db).await
+    let members = sql::count_unread(&changes, db).await?;
+    sql::move_marks(&changes, db).await?;
+    Ok(tags::of(&changes, members))
 }

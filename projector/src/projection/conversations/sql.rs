@@ -1,7 +1,7 @@
 //! The statements of conversations. Each does nothing, at no cost, when it has nothing to do.
 
 use feedmill_service::sql::named;
-use sqlx::{PgConnection, query};
+use sqlx::{PgConnection, query, query_scalar};
 use uuid::Uuid;
 
 use super::fold::Changes;
@@ -107,10 +107,13 @@ pub async fn add_messages(changes: &Changes<'_>, db: &mut PgConnection) -> Resul
 }
 
 /// Every member of a conversation with new messages sees it move, and has those by others to read that are
-/// after the read mark (an imported message may be before it).
-pub async fn count_unread(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+/// after the read mark (an imported message may be before it). Gives these members.
+pub async fn count_unread(
+    changes: &Changes<'_>,
+    db: &mut PgConnection,
+) -> Result<Vec<Uuid>, ApplyError> {
     if changes.messages.is_empty() {
-        return Ok(());
+        return Ok(vec![]);
     }
     let messages = || changes.messages.iter();
     let last = |conversation| {
@@ -120,7 +123,7 @@ pub async fn count_unread(changes: &Changes<'_>, db: &mut PgConnection) -> Resul
             .map(|talk| talk.last)
             .unwrap_or_default()
     };
-    let statement = query!(
+    let statement = query_scalar!(
         "/* conversations.count_unread */
         UPDATE members m SET
             activity = greatest(m.activity, d.last), unread_count = m.unread_count + d.unread
@@ -133,14 +136,14 @@ pub async fn count_unread(changes: &Changes<'_>, db: &mut PgConnection) -> Resul
             JOIN members o ON o.conversation = n.conversation
             GROUP BY o.user_id, o.conversation, n.last
         ) d
-        WHERE m.user_id = d.user_id AND m.conversation = d.conversation",
+        WHERE m.user_id = d.user_id AND m.conversation = d.conversation
+        RETURNING m.user_id",
         &messages().map(|message| message.conversation).collect::<Vec<_>>(),
         &messages().map(|message| message.id).collect::<Vec<_>>(),
         &messages().map(|message| message.sender).collect::<Vec<_>>(),
         &messages().map(|message| last(&message.conversation)).collect::<Vec<_>>(),
     );
-    named("conversations.count_unread", statement.execute(db)).await?;
-    Ok(())
+    Ok(named("conversations.count_unread", statement.fetch_all(db)).await?)
 }
 
 /// A read mark never goes back.

@@ -2,7 +2,9 @@
 
 mod fold;
 mod sql;
+mod tags;
 
+use feedmill_events::Tag;
 use futures::FutureExt as _;
 use sqlx::PgConnection;
 
@@ -33,7 +35,7 @@ pub static PROJECTION: Projection = Projection {
 /// What the tables alone know (what a deleted post had received, whether the post that a deleted reply
 /// answered still stands, who is in a conversation) is read into the changes first; then all of it reaches
 /// the days in one statement.
-async fn apply(batch: &Batch, _: &Context, db: &mut PgConnection) -> Result<(), ApplyError> {
+async fn apply(batch: &Batch, _: &Context, db: &mut PgConnection) -> Result<Vec<Tag>, ApplyError> {
     let mut changes = Changes::of(batch)?;
     sql::delete_received_of_posts(&mut changes, db).await?;
     sql::add_received(&mut changes, db).await?;
@@ -41,5 +43,6 @@ async fn apply(batch: &Batch, _: &Context, db: &mut PgConnection) -> Result<(), 
     sql::insert_members(&changes, db).await?;
     sql::count_messages(&mut changes, db).await?;
     sql::add_days(&changes, db).await?;
-    sql::delete_empty_days(&changes, db).await
+    sql::delete_empty_days(&changes, db).await?;
+    Ok(tags::of(&changes))
 }

@@ -38,7 +38,7 @@ pub struct NewPost<'a> {
 #[derive(Debug)]
 pub struct OldPost {
     pub author: Uuid,
-    pub is_root: bool,
+    pub reply_to: Option<Uuid>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl<'a> Changes<'a> {
                     } else {
                         let post = OldPost {
                             author: e.author,
-                            is_root: e.reply_to.is_none(),
+                            reply_to: e.reply_to.map(|parent| parent.post),
                         };
                         changes.deleted.insert(e.post, post);
                     }

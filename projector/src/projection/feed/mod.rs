@@ -4,9 +4,12 @@ mod fold;
 mod sql;
 mod sql_derived;
 mod sql_entries;
+mod tags;
 
+use feedmill_events::Tag;
 use futures::FutureExt as _;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use self::fold::Changes;
 use super::{Context, Derived, Migration, Projection, Rebuild};
@@ -40,22 +43,34 @@ pub static PROJECTION: Projection = Projection {
 
 /// The order matters: what goes is found by the follows and posts of before the batch, what comes by those
 /// of after it.
-async fn apply(batch: &Batch, context: &Context, db: &mut PgConnection) -> Result<(), ApplyError> {
+async fn apply(
+    batch: &Batch,
+    context: &Context,
+    db: &mut PgConnection,
+) -> Result<Vec<Tag>, ApplyError> {
     let changes = Changes::of(batch)?;
     sql_entries::delete_of_posts(&changes, db).await?;
     sql_entries::delete_of_follows(&changes, db).await?;
-    apply_changes(&changes, db).await?;
+    let counted = apply_changes(&changes, db).await?;
     let mut grown = sql_entries::fan_out(&changes, context, db).await?;
     grown.extend(sql_entries::backfill(&changes, context, db).await?);
-    sql_entries::trim(grown, context, db).await
+    sql_entries::trim(grown, context, db).await?;
+    Ok(tags::of(&changes, &counted))
 }
 
-async fn apply_without_entries(batch: &Batch, db: &mut PgConnection) -> Result<(), ApplyError> {
-    apply_changes(&Changes::of(batch)?, db).await
+async fn apply_without_entries(
+    batch: &Batch,
+    db: &mut PgConnection,
+) -> Result<Vec<Tag>, ApplyError> {
+    apply_changes(&Changes::of(batch)?, db).await?;
+    Ok(vec![])
 }
 
-/// To posts, likes and follows.
-async fn apply_changes(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+/// To posts, likes and follows. Gives the root posts of before the batch whose counts it changed.
+async fn apply_changes(
+    changes: &Changes<'_>,
+    db: &mut PgConnection,
+) -> Result<Vec<Uuid>, ApplyError> {
     sql::delete_posts(changes, db).await?;
     sql::delete_likes_of_posts(changes, db).await?;
     sql::delete_follows(changes, db).await?;

@@ -127,20 +127,26 @@ pub async fn insert_likes(changes: &Changes<'_>, db: &mut PgConnection) -> Resul
     Ok(())
 }
 
-/// A post that a reply answers may be gone since an earlier batch; then there is nothing to count.
-pub async fn add_counts(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+/// A post that a reply answers may be gone since an earlier batch; then there is nothing to count. Gives the root
+/// posts among those that were counted.
+pub async fn add_counts(
+    changes: &Changes<'_>,
+    db: &mut PgConnection,
+) -> Result<Vec<Uuid>, ApplyError> {
     if changes.counts.is_empty() {
-        return Ok(());
+        return Ok(vec![]);
     }
     let statement = query!(
         "/* feed.add_counts */
         UPDATE posts p SET like_count = p.like_count + d.likes, reply_count = p.reply_count + d.replies
         FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS d(id, likes, replies)
-        WHERE p.id = d.id",
+        WHERE p.id = d.id
+        RETURNING p.id, p.reply_to",
         &changes.counts.keys().copied().collect::<Vec<_>>(),
         &changes.counts.values().map(|counts| counts.likes).collect::<Vec<_>>(),
         &changes.counts.values().map(|counts| counts.replies).collect::<Vec<_>>(),
     );
-    named("feed.add_counts", statement.execute(db)).await?;
-    Ok(())
+    let counted = named("feed.add_counts", statement.fetch_all(db)).await?;
+    let roots = counted.into_iter().filter(|post| post.reply_to.is_none());
+    Ok(roots.map(|post| post.id).collect())
 }

@@ -20,7 +20,7 @@ pub async fn delete_of_posts(
     let (posts, authors): (Vec<Uuid>, Vec<Uuid>) = changes
         .deleted
         .iter()
-        .filter(|(_, post)| post.is_root)
+        .filter(|(_, post)| post.reply_to.is_none())
         .map(|(id, post)| (*id, post.author))
         .unzip();
     if posts.is_empty() {

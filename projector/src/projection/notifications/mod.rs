@@ -3,7 +3,9 @@
 mod fold;
 mod id;
 mod sql;
+mod tags;
 
+use feedmill_events::Tag;
 use futures::FutureExt as _;
 use sqlx::PgConnection;
 
@@ -34,11 +36,12 @@ pub static PROJECTION: Projection = Projection {
 };
 
 /// What is taken back goes before what is about a deleted post, so that it is still there to be counted.
-async fn apply(batch: &Batch, _: &Context, db: &mut PgConnection) -> Result<(), ApplyError> {
+async fn apply(batch: &Batch, _: &Context, db: &mut PgConnection) -> Result<Vec<Tag>, ApplyError> {
     let changes = Changes::of(batch);
     sql::delete_acts(&changes, db).await?;
     sql::delete_replies(&changes, db).await?;
-    sql::delete_of_posts(&changes, db).await?;
+    let lost = sql::delete_of_posts(&changes, db).await?;
     sql::insert(&changes, db).await?;
-    sql::move_marks(&changes, db).await
+    sql::move_marks(&changes, db).await?;
+    Ok(tags::of(&changes, lost))
 }

@@ -1,7 +1,7 @@
 //! The statements of notifications. Each does nothing, at no cost, when it has nothing to do.
 
 use feedmill_service::sql::named;
-use sqlx::{PgConnection, query};
+use sqlx::{PgConnection, query, query_scalar};
 use uuid::Uuid;
 
 use super::fold::{Changes, Key};
@@ -34,17 +34,21 @@ async fn delete(keys: &[Key], db: &mut PgConnection) -> Result<u64, ApplyError> 
     Ok(done.rows_affected())
 }
 
-pub async fn delete_of_posts(changes: &Changes, db: &mut PgConnection) -> Result<(), ApplyError> {
+/// Gives the viewers of what is gone.
+pub async fn delete_of_posts(
+    changes: &Changes,
+    db: &mut PgConnection,
+) -> Result<Vec<Uuid>, ApplyError> {
     if changes.deleted.is_empty() {
-        return Ok(());
+        return Ok(vec![]);
     }
     let posts: Vec<Uuid> = changes.deleted.iter().copied().collect();
-    let statement = query!(
-        "/* notifications.delete_of_posts */ DELETE FROM notifications WHERE post = ANY($1)",
+    let statement = query_scalar!(
+        "/* notifications.delete_of_posts */
+        DELETE FROM notifications WHERE post = ANY($1) RETURNING viewer",
         &posts,
     );
-    named("notifications.delete_of_posts", statement.execute(db)).await?;
-    Ok(())
+    Ok(named("notifications.delete_of_posts", statement.fetch_all(db)).await?)
 }
 
 pub async fn insert(changes: &Changes, db: &mut PgConnection) -> Result<(), ApplyError> {

@@ -26,7 +26,7 @@ pub struct Account<'a> {
     pub bio: &'a str,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub followers: i64,
     pub following: i64,

@@ -2,7 +2,9 @@
 
 mod fold;
 mod sql;
+mod tags;
 
+use feedmill_events::Tag;
 use futures::FutureExt as _;
 use sqlx::PgConnection;
 
@@ -32,12 +34,13 @@ async fn apply(
     batch: &Batch,
     _: &Context,
     connection: &mut PgConnection,
-) -> Result<(), ApplyError> {
+) -> Result<Vec<Tag>, ApplyError> {
     let changes = Changes::of(batch);
     sql::insert_accounts(&changes, connection).await?;
     sql::update_accounts(&changes, connection).await?;
     sql::delete_follows(&changes, connection).await?;
     sql::insert_follows(&changes, connection).await?;
     sql::add_counts(&changes, connection).await?;
-    sql::delete_empty_counts(&changes, connection).await
+    sql::delete_empty_counts(&changes, connection).await?;
+    Ok(tags::of(&changes))
 }

@@ -123,7 +123,7 @@ pub async fn insert_follows(
 pub async fn add_counts(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
     let (mut accounts, mut followers, mut following, mut posts) = (vec![], vec![], vec![], vec![]);
     for (account, counts) in &changes.counts {
-        if (counts.followers, counts.following, counts.posts) != (0, 0, 0) {
+        if *counts != Counts::default() {
             accounts.push(*account);
             followers.push(counts.followers);
             following.push(counts.following);

@@ -1,3 +1,4 @@
+pub mod batches;
 pub mod database;
 pub mod model;
 pub mod nats;

@@ -11,6 +11,7 @@ use super::database::Database;
 pub fn settings(database: &Database, context: &Context) -> Settings {
     Settings {
         url: database.url.clone(),
+        nats_url: "nats://127.0.0.1:1".to_owned(),
         context: context.clone(),
         max_live_lag: 1_000,
         with_skipped: false,

@@ -164,8 +164,12 @@ impl World {
     fn change_profile(&mut self) -> Option<Event> {
         let account = self.anyone();
         let bio = format!("Bio at {}", self.now);
+        let renamed = self.rng.gen_bool(0.5);
         let known = self.accounts.get_mut(&account)?;
         known.bio.clone_from(&bio);
+        if renamed {
+            known.display_name = format!("Name at {}", self.now);
+        }
         let (handle, display_name) = (known.handle.clone(), known.display_name.clone());
         Some(Event::ProfileChanged(ProfileChanged {
             account,

@@ -1,0 +1,17 @@
+//! Whose answers a batch changes.
+
+use feedmill_events::Tag;
+use uuid::Uuid;
+
+use super::fold::Changes;
+
+/// `lost` are the viewers who lost what was about a deleted post.
+pub fn of(changes: &Changes, lost: Vec<Uuid>) -> Vec<Tag> {
+    let acts = changes.acts.changed().chain(changes.replies.changed());
+    let told = acts.map(|(viewer, _)| viewer);
+    let read = changes.marks.keys().copied();
+    told.chain(read)
+        .chain(lost)
+        .map(Tag::notifications)
+        .collect()
+}

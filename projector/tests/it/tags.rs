@@ -1,0 +1,262 @@
+//! Whatever a batch changes, it says so: every answer that is another than before depends on a tag that was
+//! announced.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+use feedmill_events::{Announcement, Changed, Tag, subject};
+use futures::StreamExt as _;
+use projector::{
+    projection::{self, Context, Projection, profiles},
+    rebuild::{self, show::Show},
+};
+use rand::{SeedableRng as _, rngs::StdRng};
+use sqlx::{AssertSqlSafe, PgPool};
+use uuid::Uuid;
+
+use crate::support::{
+    batches::apply_some, database::Database, nats::Nats, rebuilding::settings, world::World,
+};
+
+/// What depends on the tags of one kind: by key, as text.
+struct Kind {
+    name: &'static str,
+    tag: fn(&str) -> Tag,
+    sql: &'static str,
+}
+
+/// By kind and key.
+type Answers = BTreeMap<(&'static str, String), (Tag, String)>;
+
+fn id(key: &str) -> Uuid {
+    key.parse().unwrap()
+}
+
+/// What the doc comments of `Tag` say, in SQL.
+fn kinds(projection: &str) -> Vec<Kind> {
+    let kind = |name, tag, sql| Kind { name, tag, sql };
+    match projection {
+        "profiles" => vec![
+            kind(
+                "card",
+                |key| Tag::card(id(key)),
+                "SELECT id::text, concat_ws(' ', handle, display_name) FROM accounts",
+            ),
+            kind(
+                "profile",
+                |key| Tag::profile(id(key)),
+                "SELECT id::text, concat_ws(' ', bio, created_at, followers, following, posts)
+                FROM accounts LEFT JOIN account_counts ON account = id",
+            ),
+            kind(
+                "followers",
+                |key| Tag::followers(id(key)),
+                "SELECT followee::text, string_agg(concat(follower, followed_at), ' ' ORDER BY follower)
+                FROM follows GROUP BY 1",
+            ),
+            kind(
+                "following",
+                |key| Tag::following(id(key)),
+                "SELECT follower::text, string_agg(concat(followee, followed_at), ' ' ORDER BY followee)
+                FROM follows GROUP BY 1",
+            ),
+        ],
+        "feed" => vec![
+            kind(
+                "post",
+                |key| Tag::post(id(key)),
+                "SELECT k.id::text, concat_ws(' | ',
+                    (SELECT concat_ws(' ', author, text, like_count, reply_count) FROM posts p WHERE p.id = k.id),
+                    (SELECT string_agg(user_id::text, ' ' ORDER BY user_id) FROM likes WHERE post_id = k.id),
+                    (SELECT string_agg(p.id::text, ' ' ORDER BY p.id) FROM posts p WHERE reply_to = k.id))
+                FROM (SELECT id FROM posts UNION SELECT reply_to FROM posts WHERE reply_to IS NOT NULL) k",
+            ),
+            kind(
+                "posts_of",
+                |key| Tag::posts_of(id(key)),
+                "SELECT author::text, string_agg(id::text, ' ' ORDER BY id) FROM posts GROUP BY 1",
+            ),
+            kind(
+                "feed",
+                |key| Tag::feed(id(key)),
+                "SELECT viewer::text, string_agg(author::text, ' ' ORDER BY author) FROM feed_follows GROUP BY 1",
+            ),
+            kind(
+                "posts_of_day",
+                |key| Tag::posts_of_day(key.parse::<NaiveDate>().unwrap()),
+                "SELECT (created_at AT TIME ZONE 'UTC')::date::text,
+                    string_agg(concat_ws('/', id, like_count, reply_count), ' ' ORDER BY id)
+                FROM posts WHERE reply_to IS NULL GROUP BY 1",
+            ),
+        ],
+        "digest" => vec![kind(
+            "digest",
+            |key| Tag::digest(id(key)),
+            "SELECT viewer::text, string_agg(d::text, ' ' ORDER BY day) FROM digest_days d GROUP BY 1",
+        )],
+        "conversations" => vec![
+            kind(
+                "conversations",
+                |key| Tag::conversations(id(key)),
+                "SELECT m.user_id::text, string_agg(concat_ws('/', c, m.activity, m.unread_count,
+                    (SELECT array_agg(o.user_id ORDER BY o.user_id) FROM members o WHERE o.conversation = c.id)),
+                    ' ' ORDER BY c.id)
+                FROM members m JOIN conversations c ON c.id = m.conversation GROUP BY 1",
+            ),
+            kind(
+                "messages",
+                |key| Tag::messages(id(key)),
+                "SELECT c.id::text, coalesce(string_agg(m::text, ' ' ORDER BY m.id), '-')
+                FROM conversations c LEFT JOIN messages m ON m.conversation = c.id GROUP BY 1",
+            ),
+        ],
+        "notifications" => vec![kind(
+            "notifications",
+            |key| Tag::notifications(id(key)),
+            "SELECT coalesce(n.viewer, m.viewer)::text, concat_ws(' ', max(m.up_to::text), string_agg(n::text, ' ' ORDER BY id))
+            FROM notifications n FULL JOIN notification_marks m USING (viewer) GROUP BY 1",
+        )],
+        other => panic!("which answers are made of {other}?"),
+    }
+}
+
+async fn answers(projection: &Projection, pool: &PgPool) -> Answers {
+    let mut all = Answers::new();
+    for Kind { name, tag, sql } in kinds(projection.name) {
+        let rows: Vec<(String, String)> = sqlx::query_as(AssertSqlSafe(sql))
+            .fetch_all(pool)
+            .await
+            .unwrap();
+        all.extend(
+            rows.into_iter()
+                .map(|(key, text)| ((name, key.clone()), (tag(&key), text))),
+        );
+    }
+    all
+}
+
+/// The answers that are not as before, with their tags.
+fn differing<'a>(before: &'a Answers, after: &'a Answers) -> BTreeMap<(&'a str, &'a str), Tag> {
+    let keys = before.keys().chain(after.keys());
+    keys.filter(|key| before.get(key) != after.get(key))
+        .map(|key| {
+            let (tag, _) = before.get(key).or(after.get(key)).unwrap();
+            ((key.0, key.1.as_str()), *tag)
+        })
+        .collect()
+}
+
+async fn announces_all_that_it_changes(projection: &'static Projection) {
+    let context = Context {
+        feed_depth: 3,
+        feed_trim_one_in: 2,
+    };
+    let mut seen = BTreeMap::new();
+    let (mut named, mut needed) = (0, 0);
+    for seed in 40..44 {
+        let database = Database::new().await;
+        let pool = database.pool(projection);
+        let (mut world, mut rng) = (World::new(seed), StdRng::seed_from_u64(seed));
+        let largest = [1, 2, 6, 1_000][usize::try_from(seed % 4).unwrap()];
+        let mut before = Answers::new();
+        for _ in 0..6 {
+            database.append(&world.happen(100)).await;
+            while let Some(tags) = apply_some(projection, &context, largest, &mut rng, &pool).await
+            {
+                let tags: BTreeSet<Tag> = tags.into_iter().collect();
+                let after = answers(projection, &pool).await;
+                let changed = differing(&before, &after);
+                for ((kind, key), tag) in &changed {
+                    assert!(
+                        tags.contains(tag),
+                        "seed {seed}: {kind} of {key} changed unannounced, from {:?} to {:?}",
+                        before.get(&(*kind, (*key).to_owned())),
+                        after.get(&(*kind, (*key).to_owned())),
+                    );
+                    *seen.entry((*kind).to_owned()).or_insert(0) += 1;
+                }
+                named += tags.len();
+                needed += changed.values().collect::<BTreeSet<_>>().len();
+                before = after;
+            }
+        }
+    }
+    println!(
+        "{}: {named} tags, {needed} of them needed, {seen:?}",
+        projection.name
+    );
+    for kind in kinds(projection.name) {
+        assert!(seen.contains_key(kind.name), "{} never changed", kind.name);
+    }
+    // A cache that is told too much is emptied for nothing.
+    assert!(named < needed * 3 / 2, "{named} tags for {needed} changes");
+}
+
+#[tokio::test]
+async fn profiles_announce_all_that_they_change() {
+    announces_all_that_it_changes(&projection::profiles::PROJECTION).await;
+}
+
+#[tokio::test]
+async fn feed_announces_all_that_it_changes() {
+    announces_all_that_it_changes(&projection::feed::PROJECTION).await;
+}
+
+#[tokio::test]
+async fn digest_announces_all_that_it_changes() {
+    announces_all_that_it_changes(&projection::digest::PROJECTION).await;
+}
+
+#[tokio::test]
+async fn conversations_announce_all_that_they_change() {
+    announces_all_that_it_changes(&projection::conversations::PROJECTION).await;
+}
+
+#[tokio::test]
+async fn notifications_announce_all_that_they_change() {
+    announces_all_that_it_changes(&projection::notifications::PROJECTION).await;
+}
+
+#[tokio::test]
+async fn a_generation_that_goes_live_is_announced() {
+    let (database, nats, mut world) =
+        (Database::new().await, Nats::started().await, World::new(45));
+    let projection = &profiles::PROJECTION;
+    database.append(&world.happen(100)).await;
+    let (pool, mut rng) = (database.pool(projection), StdRng::seed_from_u64(45));
+    let context = Context::default();
+    while apply_some(projection, &context, 1_000, &mut rng, &pool)
+        .await
+        .is_some()
+    {}
+    let client = nats.client().await;
+    let subject = subject::announcements(projection.name);
+    let mut heard = client.subscribe(subject).await.unwrap();
+    client.flush().await.unwrap();
+    let settings = rebuild::Settings {
+        nats_url: nats.url.clone(),
+        ..settings(&database, &context)
+    };
+    let mut show = Show::new(true);
+    for generation in [2, 3] {
+        if generation == 2 {
+            let ended = rebuild::rebuild(projection, &settings, false, &mut show).await;
+            ended.unwrap();
+        } else {
+            let ended = rebuild::rollback(projection, &settings, &mut show).await;
+            ended.unwrap();
+        }
+        let within = std::time::Duration::from_secs(10);
+        let message = tokio::time::timeout(within, heard.next()).await.unwrap();
+        let expected = Announcement {
+            projection: projection.name.to_owned(),
+            generation,
+            progress: vec![],
+            changed: Changed::Everything,
+        };
+        assert_eq!(
+            Announcement::decode(&message.unwrap().payload).unwrap(),
+            expected
+        );
+    }
+}
