@@ -269,17 +269,23 @@ async fn likes(
         );
         sql::named("state.likes.insert", query.execute(&mut *connection)).await?;
     }
-    let gone = gone(posts);
-    if !links.gone_left.is_empty() || !gone.is_empty() {
+    if !links.gone_left.is_empty() {
         let query = sqlx::query!(
             "/* state.likes.delete */ DELETE FROM write.likes l
-             WHERE (l.post_id, l.user_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
-                OR l.post_id = ANY($3)",
+             USING unnest($1::uuid[], $2::uuid[]) AS n(post_id, user_id)
+             WHERE l.post_id = n.post_id AND l.user_id = n.user_id",
             &links.gone_left,
-            &links.gone_right,
+            &links.gone_right
+        );
+        sql::named("state.likes.delete", query.execute(&mut *connection)).await?;
+    }
+    let gone = gone(posts);
+    if !gone.is_empty() {
+        let query = sqlx::query!(
+            "/* state.likes.delete_of_posts */ DELETE FROM write.likes WHERE post_id = ANY($1)",
             &gone
         );
-        sql::named("state.likes.delete", query.execute(connection)).await?;
+        sql::named("state.likes.delete_of_posts", query.execute(connection)).await?;
     }
     Ok(())
 }
