@@ -49,9 +49,9 @@ pub struct Config {
     /// Where commands are served
     #[arg(long, env = "WRITE_LISTEN", default_value = "127.0.0.1:8080")]
     pub write_listen: SocketAddr,
-    /// How many commits may be under way at once; commands that wait meanwhile share the next one. As many as
-    /// there are cores by default: measured on two, 2 lanes carry twice the commands that 8 do
-    #[arg(long, env = "LANES", default_value_t = cores(), value_parser = clap::value_parser!(u16).range(1..=64))]
+    /// How many commits may be under way at once; commands that wait meanwhile share the next one. More answer
+    /// sooner while there is little to do, fewer carry more when there is much
+    #[arg(long, env = "LANES", default_value_t = lanes(), value_parser = clap::value_parser!(u16).range(1..=64))]
     pub lanes: u16,
     #[command(flatten)]
     pub auth: AuthArgs,
@@ -119,6 +119,8 @@ impl AuthArgs {
     }
 }
 
-fn cores() -> u16 {
-    std::thread::available_parallelism().map_or(2, |cores| cores.get().min(16) as u16)
+/// As many as there are cores, and at least 4: measured on two cores under full load, 4 lanes carry half as many
+/// commands again as 8 do, and nearly as many as 2; under little load they answer in half the time of 2.
+fn lanes() -> u16 {
+    std::thread::available_parallelism().map_or(4, |cores| cores.get().clamp(4, 16) as u16)
 }
