@@ -5,6 +5,7 @@
 
 mod database;
 mod links;
+mod port;
 mod postgres;
 mod process;
 mod settings;

@@ -10,6 +10,8 @@ mod digest;
 mod feed;
 mod notification;
 mod page;
+#[path = "../../../tests/src/harness/port.rs"]
+mod port;
 mod position;
 mod post;
 mod statements;

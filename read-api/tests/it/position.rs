@@ -267,9 +267,7 @@ fn nats_server() -> (Killed, String) {
     let (_, binary) = std::env::vars()
         .find(|(name, _)| name == "NATS_SERVER_BIN")
         .expect("NATS_SERVER_BIN must be the path of a nats-server: run deploy/test");
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
+    let port = crate::port::unused();
     let child = std::process::Command::new(binary)
         .args(["-a", "127.0.0.1", "-p", &port.to_string()])
         .stdout(std::process::Stdio::null())

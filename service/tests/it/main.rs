@@ -5,6 +5,8 @@ mod extract;
 mod health;
 mod http;
 mod nats;
+#[path = "../../../tests/src/harness/port.rs"]
+mod port;
 mod shutdown;
 mod sql;
 mod support;

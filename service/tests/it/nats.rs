@@ -41,11 +41,7 @@ async fn until(client: &Client, state: State) {
 
 #[tokio::test]
 async fn a_server_may_be_absent_come_and_go() {
-    let address = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let address = ([127, 0, 0, 1], crate::port::unused()).into();
     let url = format!("nats://{address}");
     let client = timeout(Duration::from_secs(1), nats::connect(&url, "test"))
         .await

@@ -12,7 +12,7 @@ use std::{
 use sqlx::{Connection, PgConnection};
 use tokio::time::{sleep, timeout};
 
-use super::{Process, process, settings, world::free_port};
+use super::{Process, port, process, settings};
 
 /// How long it may take to recover.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -43,7 +43,7 @@ impl Postgres {
         let made = process::run(&program, &arguments, &[]);
         assert!(made.status.success(), "initdb: {made:?}");
 
-        let address: SocketAddr = ([127, 0, 0, 1], free_port()).into();
+        let address: SocketAddr = ([127, 0, 0, 1], port::unused()).into();
         let settings = format!(
             "-D {data} -p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=on \
              -c timezone=UTC -c log_timezone=UTC -c max_connections=300 -c max_wal_size=2GB",

@@ -4,13 +4,13 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::Write,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     ops::Deref,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
-use super::{Database, Links, Postgres, Process, Stack, process, settings};
+use super::{Database, Links, Postgres, Process, Stack, port, process, settings};
 use crate::token::Signer;
 
 /// What a world is made of.
@@ -224,7 +224,7 @@ impl Drop for Folder {
     }
 }
 
-/// Starts a service on a free port; returns it and its base URL.
+/// Starts a service on a port of its own; returns it and its base URL.
 fn start_service(
     name: &str,
     index: usize,
@@ -236,7 +236,7 @@ fn start_service(
         "projector" => "PROJECTOR_LISTEN",
         _ => "READ_LISTEN",
     };
-    let address = format!("127.0.0.1:{}", free_port());
+    let address = format!("127.0.0.1:{}", port::unused());
     let environment = [environment, &[(listen.to_owned(), address.clone())]].concat();
     let (label, health) = (
         format!("{name}-{index}"),
@@ -255,8 +255,8 @@ fn start_service(
 
 /// Its health endpoint answers once JetStream is up.
 fn start_nats(folder: &Path) -> (Process, SocketAddr) {
-    let address: SocketAddr = ([127, 0, 0, 1], free_port()).into();
-    let (port, monitor) = (address.port().to_string(), free_port().to_string());
+    let address: SocketAddr = ([127, 0, 0, 1], port::unused()).into();
+    let (port, monitor) = (address.port().to_string(), port::unused().to_string());
     let store = folder.join("jetstream").display().to_string();
     let arguments = [
         "-js",
@@ -280,10 +280,4 @@ fn start_nats(folder: &Path) -> (Process, SocketAddr) {
         health,
     );
     (process, address)
-}
-
-/// A port that was free a moment ago.
-pub(super) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
 }

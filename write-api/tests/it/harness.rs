@@ -18,6 +18,8 @@ use write_api::{
     domain::Clock,
 };
 
+use crate::port;
+
 /// What a test needs from its environment.
 pub fn required(name: &str) -> String {
     #[expect(clippy::disallowed_methods, reason = "tests have no --help to show it")]
@@ -135,7 +137,7 @@ impl Nats {
     pub async fn start() -> Self {
         let mut nats = Self {
             folder: Folder::new(),
-            port: free_port(),
+            port: port::unused(),
             process: None,
         };
         nats.start_again().await;
@@ -146,7 +148,7 @@ impl Nats {
     pub fn absent() -> Self {
         Self {
             folder: Folder::new(),
-            port: free_port(),
+            port: port::unused(),
             process: None,
         }
     }
@@ -211,16 +213,6 @@ impl Nats {
 impl Drop for Nats {
     fn drop(&mut self) {
         self.kill();
-    }
-}
-
-/// Below the ports that outgoing connections are given: a server that is away for a moment finds its port free.
-fn free_port() -> u16 {
-    loop {
-        let port = 20_000 + rand::random::<u16>() % 12_000;
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
     }
 }
 

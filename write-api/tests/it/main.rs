@@ -10,5 +10,7 @@ mod harness;
 mod http;
 mod idempotency;
 mod identity;
+#[path = "../../../tests/src/harness/port.rs"]
+mod port;
 mod relay;
 mod sessions;

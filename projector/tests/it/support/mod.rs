@@ -3,6 +3,8 @@ pub mod database;
 pub mod model;
 pub mod nats;
 pub mod old;
+#[path = "../../../../tests/src/harness/port.rs"]
+pub mod port;
 pub mod process;
 pub mod proxy;
 pub mod rebuilding;

@@ -1,7 +1,6 @@
 //! A nats-server of a test's own, and a relay that does what the test wants.
 
 use std::{
-    net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -24,11 +23,7 @@ pub struct Nats {
 impl Nats {
     /// Not started yet.
     pub fn absent() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = super::port::unused();
         let folder =
             std::env::temp_dir().join(format!("projector-test-{}", Uuid::new_v4().simple()));
         Self {
