@@ -97,10 +97,11 @@ await() {
 # ---- small things ----
 
 port_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+# Above the ports that the tests give to their servers, below those of outgoing connections.
 random_port() {
     local port
     for _ in {1..50}; do
-        port=$((20000 + RANDOM % 12000))
+        port=$((30000 + RANDOM % 2700))
         ! port_free "$port" || break
     done
     printf '%s' "$port"
