@@ -33,6 +33,11 @@ pub struct Config {
     #[arg(long, env = "FEED_DEPTH", default_value = "1000", value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
     pub feed_depth: i64,
 
+    /// The posts of an author whom more than so many follow are read from the author, and not put into the feeds
+    /// of all of them. It holds for new posts; those that are there stay as they are until a rebuild
+    #[arg(long, env = "FANOUT_MAX_FOLLOWERS", default_value = "10000", value_parser = clap::value_parser!(i64).range(0..))]
+    pub fanout_max_followers: i64,
+
     #[command(flatten)]
     pub nats: NatsArgs,
     #[command(flatten)]
@@ -53,6 +58,7 @@ impl Config {
     pub fn context(&self) -> Context {
         Context {
             feed_depth: self.feed_depth,
+            fanout_max_followers: self.fanout_max_followers,
             // So that a feed outgrows its depth by about a quarter, and not by ten times where it is small.
             feed_trim_one_in: (self.feed_depth / 4).clamp(1, 256),
         }

@@ -62,10 +62,12 @@ impl Rebuild {
 }
 
 /// Tables that follow from the projection's other tables, so that they can be made from those at once. What
-/// they hold may depend on how they were filled, as long as it agrees with the others.
+/// they hold may depend on how they were filled and on settings, as long as it agrees with the others.
 #[derive(Debug)]
 pub struct Derived {
     pub tables: &'static [&'static str],
+    /// Columns of the others that depend on settings, and that no reader sees.
+    pub columns: &'static [&'static str],
     /// As the projection's `apply`, without these tables.
     pub apply: Apply,
     /// Fills them when the others are done.
@@ -110,6 +112,8 @@ pub struct Migration {
 pub struct Context {
     /// How many posts of a feed are kept ready, at least.
     pub feed_depth: i64,
+    /// The posts of an author whom more than so many follow are put into no feed, but read from the author.
+    pub fanout_max_followers: i64,
     /// A feed is looked at for trimming once in so many of its new entries, on average.
     pub feed_trim_one_in: i64,
 }
@@ -118,6 +122,7 @@ impl Default for Context {
     fn default() -> Self {
         Self {
             feed_depth: 1_000,
+            fanout_max_followers: 10_000,
             feed_trim_one_in: 256,
         }
     }

@@ -302,6 +302,7 @@ pub struct Table {
     pub name: String,
     /// Names and types of all columns.
     pub columns: String,
+    pub names: Vec<String>,
     /// The columns of the primary key, separated by commas.
     pub key: String,
     /// An expression that gives a row's partition, as a smallint.
@@ -312,7 +313,8 @@ pub struct Table {
 pub async fn tables(schema: &str, db: &mut PgConnection) -> sqlx::Result<Vec<Table>> {
     let statement = query!(
         r#"/* rebuild.tables */
-        SELECT quote_ident(c.relname) AS "name!", columns.list AS "columns!", key.list AS "key!",
+        SELECT quote_ident(c.relname) AS "name!", columns.list AS "columns!", columns.names AS "names!",
+            key.list AS "key!",
             CASE WHEN key.type = 'uuid'::regtype
                 THEN format('(get_byte(uuid_send(%s), 15) & 63)::smallint', key.first) ELSE '0::smallint'
             END AS "partition!"
@@ -320,7 +322,7 @@ pub async fn tables(schema: &str, db: &mut PgConnection) -> sqlx::Result<Vec<Tab
         JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
         CROSS JOIN LATERAL (
             SELECT string_agg(format('%I %s', attname, format_type(atttypid, atttypmod)), ', ' ORDER BY attnum)
-                AS list
+                AS list, array_agg(quote_ident(attname) ORDER BY attnum) AS names
             FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped
         ) columns
         CROSS JOIN LATERAL (
@@ -340,6 +342,7 @@ pub async fn tables(schema: &str, db: &mut PgConnection) -> sqlx::Result<Vec<Tab
         .map(|row| Table {
             name: row.name,
             columns: row.columns,
+            names: row.names,
             key: row.key,
             partition: row.partition,
         })

@@ -70,8 +70,14 @@ async fn tables(
     };
     let mut left = aside::tables(projection.name, live).await?;
     let mut right = aside::tables(&aside.schema, new).await?;
-    left.retain(|table| !is_derived(table));
-    right.retain(|table| !is_derived(table));
+    for tables in [&mut left, &mut right] {
+        tables.retain(|table| !is_derived(table));
+        for table in tables {
+            table.names.retain(|name| {
+                !derived.is_some_and(|derived| derived.columns.contains(&name.as_str()))
+            });
+        }
+    }
     let whole = |table: &Table, text: &str| Difference {
         table: table.name.clone(),
         partition: None,
@@ -116,14 +122,24 @@ async fn tables(
     Ok(differences)
 }
 
+/// The rows with the columns that are compared, in parentheses.
+fn compared(schema: &str, table: &Table) -> String {
+    format!(
+        "(SELECT {} FROM {schema}.{})",
+        table.names.join(", "),
+        table.name
+    )
+}
+
 /// By partition: how many rows, and the sum of their hashes, which does not depend on their order.
 type Sums = BTreeMap<i16, (i64, String)>;
 
 async fn sums(schema: &str, table: &Table, db: &mut PgConnection) -> sqlx::Result<Sums> {
     let sql = format!(
         "/* rebuild.sums */
-        SELECT {}, count(*), sum(hash_record_extended(t, 0))::text FROM {schema}.{} t GROUP BY 1",
-        table.partition, table.name
+        SELECT {}, count(*), sum(hash_record_extended(t, 0))::text FROM {} t GROUP BY 1",
+        table.partition,
+        compared(schema, table),
     );
     let rows: Vec<(i16, i64, String)> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(db).await?;
     Ok(rows
@@ -177,8 +193,10 @@ fn contents<'a>(
 ) -> BoxStream<'a, sqlx::Result<Row>> {
     let sql = format!(
         "/* rebuild.contents */
-        SELECT ROW({})::text COLLATE \"C\", to_jsonb(t) FROM {schema}.{} t WHERE {} = {partition} ORDER BY 1",
-        table.key, table.name, table.partition,
+        SELECT ROW({})::text COLLATE \"C\", to_jsonb(t) FROM {} t WHERE {} = {partition} ORDER BY 1",
+        table.key,
+        compared(schema, table),
+        table.partition,
     );
     sqlx::query_as(AssertSqlSafe(sql)).fetch(db)
 }

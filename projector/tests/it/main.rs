@@ -7,6 +7,7 @@
 )]
 
 mod definitions;
+mod fanout;
 mod history;
 mod interference;
 mod log;

@@ -31,6 +31,7 @@ use crate::support::{
 const SOON: Duration = Duration::from_secs(20);
 const SMALL: Context = Context {
     feed_depth: 3,
+    fanout_max_followers: 3,
     feed_trim_one_in: 2,
 };
 

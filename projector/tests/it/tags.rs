@@ -149,6 +149,7 @@ fn differing<'a>(before: &'a Answers, after: &'a Answers) -> BTreeMap<(&'a str, 
 async fn announces_all_that_it_changes(projection: &'static Projection) {
     let context = Context {
         feed_depth: 3,
+        fanout_max_followers: 3,
         feed_trim_one_in: 2,
     };
     let mut seen = BTreeMap::new();

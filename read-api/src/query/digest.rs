@@ -11,8 +11,9 @@ use crate::view::{Counters, Post};
 
 /// The counters of the days `from..to`, and the best 50 posts of the feed in that time, best first.
 ///
-/// A post's time is its id's, so the posts of the period are a range of ids: read from the feed's entries
-/// down to the viewer's floor, and from the authors below it. Costs a look at every post of the period.
+/// A post's time is its id's, so the posts of the period are a range of ids: those that were pushed read from the
+/// feed's entries down to the viewer's floor, and from the authors below it; those that are pulled from their
+/// authors. Costs a look at every post of the period.
 pub async fn read(
     pool: &PgPool,
     viewer: Uuid,
@@ -41,10 +42,25 @@ pub async fn read(
             CROSS JOIN LATERAL (
                 SELECT id, 3 * reply_count + like_count AS score
                 FROM posts
-                WHERE author = followed.author AND reply_to IS NULL AND id >= $2 AND id < least($3, floor.floor)
+                WHERE author = followed.author AND reply_to IS NULL AND NOT pulled
+                    AND id >= $2 AND id < least($3, floor.floor)
                 OFFSET 0
             ) AS post
             WHERE floor.floor > $2
+            UNION ALL
+            SELECT post.id, post.score
+            FROM (
+                SELECT author FROM feed_follows WHERE viewer = $1
+                UNION ALL SELECT $1
+            ) AS followed
+            JOIN pulled_authors AS large ON large.author = followed.author
+            CROSS JOIN LATERAL (
+                SELECT id, 3 * reply_count + like_count AS score
+                FROM posts
+                WHERE author = large.author AND pulled AND id >= $2 AND id < $3
+                OFFSET 0
+            ) AS post
+            WHERE EXISTS (SELECT FROM pulled_authors)
         ), page AS (
             SELECT id, score FROM period ORDER BY score DESC, id DESC LIMIT 50
         ), counters AS (

@@ -17,10 +17,12 @@ pub struct FeedPage {
 
 /// The viewer's feed, newest first, from below the post `before`.
 ///
-/// From the viewer's floor upwards the feed is in `feed_entries` (hot). Below it, and only if the page
-/// reaches there, it is read from the authors (cold): first the newest root of each, of which the `limit`
-/// newest say whose posts can be on the page at all; then the posts of these. So a cold page costs one index
-/// probe for each followed account, and `limit` times `limit` rows at most.
+/// The posts that were pushed are in `feed_entries` from the viewer's floor upwards (hot); below it, and only if
+/// the page reaches there, they are read from the authors (cold). Those that are pulled are read from their authors
+/// at any depth, but not from below the last of a page that is full of hot ones. To read from authors is first
+/// the newest post of each, of which the `limit` newest say whose posts can be on the page at all; then the posts
+/// of these. So a cold page costs one index probe for each followed account, and `limit` times `limit` rows at
+/// most; and who follows nobody with pulled posts pays for a look at who those authors are.
 pub async fn page(
     pool: &PgPool,
     viewer: Uuid,
@@ -38,8 +40,10 @@ pub async fn page(
                 AND post_id >= coalesce((SELECT floor FROM floor), '00000000-0000-0000-0000-000000000000')
             ORDER BY post_id DESC
             LIMIT $3
+        ), full_to AS MATERIALIZED (
+            SELECT id FROM hot ORDER BY id DESC LIMIT 1 OFFSET $3 - 1
         ), newest AS (
-            SELECT root.author, root.id
+            SELECT root.author, root.id, false AS pulled
             FROM floor
             CROSS JOIN LATERAL (
                 SELECT author FROM feed_follows WHERE viewer = $1
@@ -48,27 +52,53 @@ pub async fn page(
             CROSS JOIN LATERAL (
                 SELECT author, id
                 FROM posts
-                WHERE author = followed.author AND reply_to IS NULL AND id < least($2, floor.floor)
+                WHERE author = followed.author AND reply_to IS NULL AND NOT pulled
+                    AND id < least($2, floor.floor)
                 ORDER BY id DESC
                 LIMIT 1
             ) AS root
-            WHERE (SELECT count(*) FROM hot) < $3
-            ORDER BY root.id DESC
+            WHERE NOT EXISTS (SELECT FROM full_to)
+            UNION ALL
+            SELECT root.author, root.id, true
+            FROM (
+                SELECT author FROM feed_follows WHERE viewer = $1
+                UNION ALL SELECT $1
+            ) AS followed
+            JOIN pulled_authors AS large ON large.author = followed.author
+            CROSS JOIN LATERAL (
+                SELECT author, id
+                FROM posts
+                WHERE author = large.author AND pulled AND id < $2
+                    AND id > coalesce((SELECT id FROM full_to), '00000000-0000-0000-0000-000000000000')
+                ORDER BY id DESC
+                LIMIT 1
+            ) AS root
+            WHERE EXISTS (SELECT FROM pulled_authors)
+            ORDER BY id DESC
             LIMIT $3
-        ), cold AS (
+        ), from_authors AS (
             SELECT root.id
             FROM newest
             CROSS JOIN LATERAL (
-                SELECT id
-                FROM posts
-                WHERE author = newest.author AND reply_to IS NULL AND id <= newest.id
-                ORDER BY id DESC
-                LIMIT $3
+                (
+                    SELECT id
+                    FROM posts
+                    WHERE NOT newest.pulled AND author = newest.author AND reply_to IS NULL AND NOT pulled
+                        AND id <= newest.id
+                    ORDER BY id DESC
+                    LIMIT $3
+                ) UNION ALL (
+                    SELECT id
+                    FROM posts
+                    WHERE newest.pulled AND author = newest.author AND pulled AND id <= newest.id
+                    ORDER BY id DESC
+                    LIMIT $3
+                )
             ) AS root
             ORDER BY root.id DESC
             LIMIT $3
         ), page AS (
-            SELECT id FROM hot UNION ALL SELECT id FROM cold
+            SELECT id FROM hot UNION ALL SELECT id FROM from_authors
             ORDER BY id DESC
             LIMIT $3
         )

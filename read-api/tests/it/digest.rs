@@ -57,11 +57,27 @@ async fn a_digest_equals_its_definition_wherever_the_floor_is() {
     let feed = roots.newest_first();
     // The start is 560 minutes into its day; Monday is 2 days after that midnight.
     let (day, monday) = (1_440 - 560, 2 * 1_440 - 560);
-    for depth in [216, 200, 100, 30, 1] {
-        app.run("DELETE FROM feed_entries; DELETE FROM feed_floors")
+    for (depth, pulled) in [
+        (216, "false"),
+        (200, "false"),
+        (100, "false"),
+        (30, "false"),
+        (1, "false"),
+        (100, "like_count > 4"),
+        (30, "author = (SELECT author FROM posts LIMIT 1)"),
+        (0, "true"),
+    ] {
+        app.run("DELETE FROM feed_entries; DELETE FROM feed_floors; TRUNCATE pulled_authors")
             .await;
+        app.run(&format!(
+            "UPDATE posts SET pulled = {pulled};
+            INSERT INTO pulled_authors SELECT author, count(*) FROM posts WHERE pulled GROUP BY 1"
+        ))
+        .await;
         app.entries(viewer, &feed[..depth]).await;
-        if depth < feed.len() {
+        app.run("DELETE FROM feed_entries USING posts WHERE post_id = id AND pulled")
+            .await;
+        if (1..feed.len()).contains(&depth) {
             app.floor(viewer, feed[depth - 1]).await;
         }
         for (query, minutes) in [

@@ -1,7 +1,7 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::app::{App, START, ids, time};
+use crate::app::{App, START, account_id, ids, time};
 
 /// A viewer who follows four others; everyone's roots and replies. Returns the viewer and the roots that are
 /// their feed, newest first.
@@ -98,11 +98,67 @@ async fn entries_below_the_floor_do_not_count() {
     }
 }
 
+/// Pulled are some posts of some authors, or all, or the viewer's own; and those of a stranger.
+#[tokio::test]
+async fn pulled_posts_are_in_their_places_at_any_depth() {
+    let app = App::start().await;
+    let (viewer, feed) = world(&app).await;
+    for (pulled, limits) in [
+        (
+            "author IN ($1, $2) AND like_count = 0 AND get_byte(uuid_send(id), 5) % 2 = 0",
+            [1, 7, 100],
+        ),
+        ("author = $3", [2, 20, 36]),
+        ("author IN ($2, $3) AND id < $4", [3, 20, 90]),
+        ("author IN ($1, $2, $3) AND id > $4", [1, 19, 20]),
+        ("author = $1", [5, 20, 89]),
+    ] {
+        app.run("UPDATE posts SET pulled = false; TRUNCATE pulled_authors")
+            .await;
+        let sql = format!(
+            "WITH made AS (
+                UPDATE posts SET pulled = true WHERE reply_to IS NULL AND ({pulled} OR author = $5) RETURNING id, author
+            ), known AS (
+                INSERT INTO pulled_authors SELECT author, count(*) FROM made GROUP BY 1
+            )
+            SELECT id FROM made WHERE num_nulls($1::uuid, $2::uuid, $3::uuid, $4::uuid) = 0"
+        );
+        let pulled: Vec<Uuid> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+            .bind(account_id(1))
+            .bind(account_id(2))
+            .bind(account_id(3))
+            .bind(feed[45])
+            .bind(account_id(9))
+            .fetch_all(&app.pool)
+            .await
+            .unwrap();
+        assert!(pulled.len() > 5, "{}", pulled.len());
+        let pushed: Vec<Uuid> = feed
+            .iter()
+            .copied()
+            .filter(|id| !pulled.contains(id))
+            .collect();
+        for depth in [1, 10, 25, pushed.len()] {
+            app.run("DELETE FROM feed_entries; DELETE FROM feed_floors")
+                .await;
+            let depth = depth.min(pushed.len());
+            app.entries(viewer, &pushed[..depth]).await;
+            if depth < pushed.len() {
+                app.floor(viewer, pushed[depth - 1]).await;
+            }
+            for limit in limits {
+                let pages = app.all(viewer, "/v1/feed", limit).await;
+                assert_eq!(ids(&pages), feed, "depth {depth}, pages of {limit}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_post_whose_author_is_not_projected_yet_is_there_without_a_name() {
     let app = App::start().await;
     let viewer = app.account(1).await;
-    let unknown = crate::app::account_id(77);
+    let unknown = account_id(77);
     let post = app.post(unknown, 1, None).await;
     app.entries(viewer, &[post]).await;
     let feed = app.get(viewer, "/v1/feed").await;
@@ -115,7 +171,7 @@ async fn a_post_whose_author_is_not_projected_yet_is_there_without_a_name() {
 #[tokio::test]
 async fn an_empty_feed_is_an_empty_page() {
     let app = App::start().await;
-    let viewer = crate::app::account_id(1);
+    let viewer = account_id(1);
     let feed = app.get(viewer, "/v1/feed").await;
     assert_eq!(
         (feed.status.as_u16(), feed.body),

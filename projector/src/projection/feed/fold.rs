@@ -24,6 +24,17 @@ pub struct Changes<'a> {
     pub likes: Net<(Uuid, Uuid)>,
     /// What is added to the counts of posts that stand before and after the batch.
     pub counts: BTreeMap<Uuid, Counts>,
+    /// By author: how many followers the batch adds.
+    pub followers: BTreeMap<Uuid, i64>,
+}
+
+/// What only the tables know: which posts are pulled.
+#[derive(Debug, Default)]
+pub struct Pulled {
+    /// Of those that the batch makes.
+    pub created: HashSet<Uuid>,
+    /// By author: how many the batch makes, less those that it deletes.
+    pub added: BTreeMap<Uuid, i64>,
 }
 
 #[derive(Debug)]
@@ -33,6 +44,9 @@ pub struct NewPost<'a> {
     pub text: &'a str,
     pub created_at: DateTime<Utc>,
     pub counts: Counts,
+    /// How many followers the batch gave its author before it. They are in the post's partition, so it does not
+    /// depend on how the log is cut into batches how many there are at its place.
+    pub new_followers: i64,
 }
 
 #[derive(Debug)]
@@ -54,8 +68,14 @@ impl<'a> Changes<'a> {
         let mut vanished = HashSet::new();
         for logged in &batch.events {
             match &logged.event {
-                Event::AccountFollowed(e) => changes.follows.start((e.followee, e.follower), ()),
-                Event::AccountUnfollowed(e) => changes.follows.stop((e.followee, e.follower)),
+                Event::AccountFollowed(e) => {
+                    changes.follows.start((e.followee, e.follower), ());
+                    *changes.followers.entry(e.followee).or_default() += 1;
+                }
+                Event::AccountUnfollowed(e) => {
+                    changes.follows.stop((e.followee, e.follower));
+                    *changes.followers.entry(e.followee).or_default() -= 1;
+                }
                 Event::PostCreated(e) => {
                     let reply_to = e.reply_to.map(|parent| parent.post);
                     if let Some(parent) = reply_to {
@@ -67,6 +87,7 @@ impl<'a> Changes<'a> {
                         text: &e.text,
                         created_at: made_at(e.post)?,
                         counts: Counts::default(),
+                        new_followers: changes.followers.get(&e.author).copied().unwrap_or(0),
                     };
                     changes.created.insert(e.post, post);
                 }
@@ -89,6 +110,7 @@ impl<'a> Changes<'a> {
                 _ => {}
             }
         }
+        changes.followers.retain(|_, added| *added != 0);
         let gone = |post: &Uuid| vanished.contains(post) || changes.deleted.contains_key(post);
         changes.likes.retain(|(post, _)| !gone(&post));
         for (post, _) in changes.likes.started() {
@@ -107,11 +129,11 @@ impl<'a> Changes<'a> {
         Ok(changes)
     }
 
-    /// The new root posts and their authors.
-    pub fn new_roots(&self) -> (Vec<Uuid>, Vec<Uuid>) {
+    /// The new root posts that are not pulled, and their authors.
+    pub fn pushed(&self, pulled: &Pulled) -> (Vec<Uuid>, Vec<Uuid>) {
         self.created
             .iter()
-            .filter(|(_, post)| post.reply_to.is_none())
+            .filter(|(id, post)| post.reply_to.is_none() && !pulled.created.contains(id))
             .map(|(id, post)| (*id, post.author))
             .unzip()
     }

@@ -2,6 +2,7 @@
 
 mod fold;
 mod sql;
+mod sql_authors;
 mod sql_derived;
 mod sql_entries;
 mod tags;
@@ -11,7 +12,7 @@ use futures::FutureExt as _;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use self::fold::Changes;
+use self::fold::{Changes, Pulled};
 use super::{Context, Derived, Migration, Projection, Rebuild};
 use crate::{batch::Batch, error::ApplyError};
 
@@ -33,10 +34,13 @@ pub static PROJECTION: Projection = Projection {
     rebuild: Rebuild {
         indexes: &[],
         derived: Some(Derived {
-            tables: &["feed_entries", "feed_floors"],
-            apply: |batch, _, connection| apply_without_entries(batch, connection).boxed(),
-            derive: |context, connection| sql_derived::fill_entries(context, connection).boxed(),
-            check: |limit, connection| sql_derived::wrong_entries(limit, connection).boxed(),
+            tables: &["feed_entries", "feed_floors", "pulled_authors"],
+            columns: &["pulled"],
+            apply: |batch, context, connection| {
+                apply_without_derived(batch, context, connection).boxed()
+            },
+            derive: |context, connection| sql_derived::fill(context, connection).boxed(),
+            check: |limit, connection| sql_derived::check(limit, connection).boxed(),
         }),
     },
 };
@@ -51,32 +55,39 @@ async fn apply(
     let changes = Changes::of(batch)?;
     sql_entries::delete_of_posts(&changes, db).await?;
     sql_entries::delete_of_follows(&changes, db).await?;
-    let counted = apply_changes(&changes, db).await?;
-    let mut grown = sql_entries::fan_out(&changes, context, db).await?;
+    let (pulled, counted) = apply_changes(&changes, context, db).await?;
+    sql_authors::add_pulled(&pulled, db).await?;
+    let mut grown = sql_entries::fan_out(&changes, &pulled, context, db).await?;
     grown.extend(sql_entries::backfill(&changes, context, db).await?);
     sql_entries::trim(grown, context, db).await?;
     Ok(tags::of(&changes, &counted))
 }
 
-async fn apply_without_entries(
+async fn apply_without_derived(
     batch: &Batch,
+    context: &Context,
     db: &mut PgConnection,
 ) -> Result<Vec<Tag>, ApplyError> {
-    apply_changes(&Changes::of(batch)?, db).await?;
+    apply_changes(&Changes::of(batch)?, context, db).await?;
     Ok(vec![])
 }
 
-/// To posts, likes and follows. Gives the root posts of before the batch whose counts it changed.
+/// To posts, likes and follows. Gives which of the posts are pulled, and the root posts of before the batch whose
+/// counts it changed.
 async fn apply_changes(
     changes: &Changes<'_>,
+    context: &Context,
     db: &mut PgConnection,
-) -> Result<Vec<Uuid>, ApplyError> {
-    sql::delete_posts(changes, db).await?;
+) -> Result<(Pulled, Vec<Uuid>), ApplyError> {
+    let mut pulled = Pulled::default();
+    sql::delete_posts(changes, &mut pulled, db).await?;
     sql::delete_likes_of_posts(changes, db).await?;
     sql::delete_follows(changes, db).await?;
     sql::insert_follows(changes, db).await?;
-    sql::insert_posts(changes, db).await?;
+    sql::insert_posts(changes, context, &mut pulled, db).await?;
+    sql_authors::add_followers(changes, db).await?;
     sql::delete_likes(changes, db).await?;
     sql::insert_likes(changes, db).await?;
-    sql::add_counts(changes, db).await
+    let counted = sql::add_counts(changes, db).await?;
+    Ok((pulled, counted))
 }

@@ -4,20 +4,31 @@ use feedmill_service::sql::named;
 use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
-use super::fold::Changes;
-use crate::error::{ApplyError, expect_rows};
+use super::fold::{Changes, Pulled};
+use crate::{
+    error::{ApplyError, expect_rows},
+    projection::Context,
+};
 
-pub async fn delete_posts(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+/// Takes those that were pulled from what is `added`.
+pub async fn delete_posts(
+    changes: &Changes<'_>,
+    pulled: &mut Pulled,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
     let ids: Vec<Uuid> = changes.deleted.keys().copied().collect();
     if ids.is_empty() {
         return Ok(());
     }
     let statement = query!(
-        "/* feed.delete_posts */ DELETE FROM posts WHERE id = ANY($1)",
+        "/* feed.delete_posts */ DELETE FROM posts WHERE id = ANY($1) RETURNING author, pulled",
         &ids
     );
-    let done = named("feed.delete_posts", statement.execute(db)).await?;
-    expect_rows("feed.delete_posts", ids.len(), done.rows_affected())
+    let gone = named("feed.delete_posts", statement.fetch_all(db)).await?;
+    for post in gone.iter().filter(|post| post.pulled) {
+        *pulled.added.entry(post.author).or_default() -= 1;
+    }
+    expect_rows("feed.delete_posts", ids.len(), gone.len() as u64)
 }
 
 pub async fn delete_likes_of_posts(
@@ -73,7 +84,13 @@ pub async fn insert_follows(
     Ok(())
 }
 
-pub async fn insert_posts(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+/// A root post is pulled if its author has too many followers at its place in the log. Goes before `add_followers`.
+pub async fn insert_posts(
+    changes: &Changes<'_>,
+    context: &Context,
+    pulled: &mut Pulled,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
     if changes.created.is_empty() {
         return Ok(());
     }
@@ -81,9 +98,18 @@ pub async fn insert_posts(changes: &Changes<'_>, db: &mut PgConnection) -> Resul
     let posts = || changes.created.values();
     let statement = query!(
         "/* feed.insert_posts */
-        INSERT INTO posts (id, author, reply_to, text, like_count, reply_count, created_at)
-        SELECT * FROM unnest(
-            $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::timestamptz[])",
+        WITH made AS (
+            INSERT INTO posts (id, author, reply_to, text, like_count, reply_count, created_at, pulled)
+            SELECT n.id, n.author, n.reply_to, n.text, n.likes, n.replies, n.created_at,
+                n.reply_to IS NULL AND coalesce(f.followers, 0) + n.new_followers > $9
+            FROM unnest(
+                $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::timestamptz[],
+                $8::bigint[]
+            ) AS n(id, author, reply_to, text, likes, replies, created_at, new_followers)
+            LEFT JOIN feed_followers f ON f.author = n.author AND n.reply_to IS NULL
+            RETURNING id, author, pulled
+        )
+        SELECT id, author FROM made WHERE pulled",
         &ids,
         &posts().map(|post| post.author).collect::<Vec<_>>(),
         &posts().map(|post| post.reply_to).collect::<Vec<_>>() as &[Option<Uuid>],
@@ -91,8 +117,13 @@ pub async fn insert_posts(changes: &Changes<'_>, db: &mut PgConnection) -> Resul
         &posts().map(|post| post.counts.likes).collect::<Vec<_>>(),
         &posts().map(|post| post.counts.replies).collect::<Vec<_>>(),
         &posts().map(|post| post.created_at).collect::<Vec<_>>(),
+        &posts().map(|post| post.new_followers).collect::<Vec<_>>(),
+        context.fanout_max_followers,
     );
-    named("feed.insert_posts", statement.execute(db)).await?;
+    for post in named("feed.insert_posts", statement.fetch_all(db)).await? {
+        pulled.created.insert(post.id);
+        *pulled.added.entry(post.author).or_default() += 1;
+    }
     Ok(())
 }
 

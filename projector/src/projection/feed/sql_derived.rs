@@ -1,20 +1,21 @@
-//! The entries of all feeds at once, from the posts and the follows: for a rebuild, and to check them.
+//! What follows from the posts and the follows, at once: the entries of all feeds, and whose posts are pulled. For
+//! a rebuild, and to check it.
 
 use feedmill_service::sql::named;
 use sqlx::{PgConnection, query, query_scalar};
 
 use crate::{error::ApplyError, projection::Context};
 
-/// Fills the empty tables of entries and floors: of every feed as many of the newest root posts as are kept
-/// ready, and if there may be more, a floor at the last of them. So they depend on the posts, the follows and
+/// Fills the empty tables: of every feed as many of the newest pushed posts as are kept ready, and if there may be more, a floor at the last of them. So they depend on the posts, the follows and
 /// that number alone. In the order of the primary key, whose index is then made from its beginning to its end.
-pub async fn fill_entries(context: &Context, db: &mut PgConnection) -> Result<(), ApplyError> {
+pub async fn fill(context: &Context, db: &mut PgConnection) -> Result<(), ApplyError> {
     let statement = query!(
         "/* feed.fill_entries */
         INSERT INTO feed_entries (viewer, post_id)
         SELECT v.viewer, newest.id
         FROM (
-            SELECT viewer FROM feed_follows UNION SELECT author FROM posts WHERE reply_to IS NULL ORDER BY 1
+            SELECT viewer FROM feed_follows
+            UNION SELECT author FROM posts WHERE reply_to IS NULL AND NOT pulled ORDER BY 1
         ) v
         CROSS JOIN LATERAL (
             SELECT id FROM (
@@ -23,7 +24,8 @@ pub async fn fill_entries(context: &Context, db: &mut PgConnection) -> Result<()
                     SELECT f.author FROM feed_follows f WHERE f.viewer = v.viewer UNION ALL SELECT v.viewer
                 ) followed
                 CROSS JOIN LATERAL (
-                    SELECT p.id FROM posts p WHERE p.author = followed.author AND p.reply_to IS NULL
+                    SELECT p.id FROM posts p
+                    WHERE p.author = followed.author AND p.reply_to IS NULL AND NOT p.pulled
                     ORDER BY p.id DESC LIMIT $1
                 ) root
                 ORDER BY root.id DESC LIMIT $1
@@ -42,13 +44,35 @@ pub async fn fill_entries(context: &Context, db: &mut PgConnection) -> Result<()
         ) last",
         context.feed_depth,
     );
-    named("feed.fill_floors", statement.execute(db)).await?;
+    named("feed.fill_floors", statement.execute(&mut *db)).await?;
+    let statement = query!(
+        "/* feed.fill_pulled */
+        INSERT INTO pulled_authors (author, posts)
+        SELECT author, count(*) FROM posts WHERE pulled GROUP BY author ORDER BY author",
+    );
+    named("feed.fill_pulled", statement.execute(db)).await?;
     Ok(())
 }
 
-/// Entries from the floors upwards that are missing, or there against the definition. All feeds are compared by
-/// sums first, so that nothing large is sorted.
-pub async fn wrong_entries(limit: i64, db: &mut PgConnection) -> sqlx::Result<Vec<String>> {
+/// What is missing or there against the definition.
+pub async fn check(limit: i64, db: &mut PgConnection) -> sqlx::Result<Vec<String>> {
+    let statement = query_scalar!(
+        r#"/* feed.wrong_pulled */
+        SELECT format('%s has %s pulled posts instead of %s', author, coalesce(p.posts, 0), coalesce(x.posts, 0))
+            AS "line!"
+        FROM (SELECT author, count(*) AS posts FROM posts WHERE pulled GROUP BY author) x
+        FULL JOIN pulled_authors p USING (author)
+        WHERE x.posts IS DISTINCT FROM p.posts
+        ORDER BY author LIMIT $1"#,
+        limit,
+    );
+    let mut lines = named("feed.wrong_pulled", statement.fetch_all(&mut *db)).await?;
+    lines.extend(wrong_entries(limit, db).await?);
+    Ok(lines)
+}
+
+/// Entries from the floors upwards. All feeds are compared by sums first, so that nothing large is sorted.
+async fn wrong_entries(limit: i64, db: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     let statement = query_scalar!(
         r#"/* feed.wrong_feeds */
         WITH expected AS (
@@ -56,12 +80,13 @@ pub async fn wrong_entries(limit: i64, db: &mut PgConnection) -> sqlx::Result<Ve
             FROM (
                 SELECT f.viewer, p.id FROM feed_follows f
                 LEFT JOIN feed_floors fl ON fl.viewer = f.viewer
-                JOIN posts p ON p.author = f.author AND p.reply_to IS NULL
+                JOIN posts p ON p.author = f.author AND p.reply_to IS NULL AND NOT p.pulled
                     AND p.id >= coalesce(fl.floor, '00000000-0000-0000-0000-000000000000')
                 UNION ALL
                 SELECT p.author, p.id FROM posts p
                 LEFT JOIN feed_floors fl ON fl.viewer = p.author
-                WHERE p.reply_to IS NULL AND p.id >= coalesce(fl.floor, '00000000-0000-0000-0000-000000000000')
+                WHERE p.reply_to IS NULL AND NOT p.pulled
+                    AND p.id >= coalesce(fl.floor, '00000000-0000-0000-0000-000000000000')
             ) roots
             GROUP BY viewer
         ), actual AS (
@@ -90,7 +115,7 @@ pub async fn wrong_entries(limit: i64, db: &mut PgConnection) -> sqlx::Result<Ve
             CROSS JOIN LATERAL (
                 SELECT f.author FROM feed_follows f WHERE f.viewer = v.viewer UNION ALL SELECT v.viewer
             ) followed
-            JOIN posts p ON p.author = followed.author AND p.reply_to IS NULL AND p.id >= v.floor
+            JOIN posts p ON p.author = followed.author AND p.reply_to IS NULL AND NOT p.pulled AND p.id >= v.floor
         ), actual AS (
             SELECT v.viewer, e.post_id AS id FROM viewers v
             JOIN feed_entries e ON e.viewer = v.viewer AND e.post_id >= v.floor

@@ -8,7 +8,7 @@ use feedmill_service::sql::named;
 use sqlx::{PgConnection, query, query_scalar};
 use uuid::Uuid;
 
-use super::fold::Changes;
+use super::fold::{Changes, Pulled};
 use crate::{error::ApplyError, projection::Context};
 
 /// Takes deleted root posts out of the feeds of their authors and of those who followed them before the
@@ -17,12 +17,12 @@ pub async fn delete_of_posts(
     changes: &Changes<'_>,
     db: &mut PgConnection,
 ) -> Result<(), ApplyError> {
-    let (posts, authors): (Vec<Uuid>, Vec<Uuid>) = changes
+    let posts: Vec<Uuid> = changes
         .deleted
         .iter()
         .filter(|(_, post)| post.reply_to.is_none())
-        .map(|(id, post)| (*id, post.author))
-        .unzip();
+        .map(|(id, _)| *id)
+        .collect();
     if posts.is_empty() {
         return Ok(());
     }
@@ -30,14 +30,13 @@ pub async fn delete_of_posts(
         "/* feed.delete_entries_of_posts */
         DELETE FROM feed_entries e
         USING (
-            SELECT f.viewer, d.id FROM unnest($1::uuid[], $2::uuid[]) AS d(id, author)
-            JOIN feed_follows f ON f.author = d.author
+            SELECT f.viewer, p.id FROM posts p JOIN feed_follows f ON f.author = p.author
+            WHERE p.id = ANY($1) AND NOT p.pulled
             UNION ALL
-            SELECT d.author, d.id FROM unnest($1::uuid[], $2::uuid[]) AS d(id, author)
+            SELECT author, id FROM posts WHERE id = ANY($1)
         ) gone
         WHERE e.viewer = gone.viewer AND e.post_id = gone.id",
         &posts,
-        &authors,
     );
     named("feed.delete_entries_of_posts", statement.execute(db)).await?;
     Ok(())
@@ -58,7 +57,7 @@ pub async fn delete_of_follows(
         USING (
             SELECT s.viewer, p.id FROM unnest($1::uuid[], $2::uuid[]) AS s(author, viewer)
             LEFT JOIN feed_floors fl ON fl.viewer = s.viewer
-            JOIN posts p ON p.author = s.author AND p.reply_to IS NULL
+            JOIN posts p ON p.author = s.author AND p.reply_to IS NULL AND NOT p.pulled
                 AND p.id >= coalesce(fl.floor, '00000000-0000-0000-0000-000000000000')
         ) gone
         WHERE e.viewer = gone.viewer AND e.post_id = gone.id",
@@ -69,14 +68,15 @@ pub async fn delete_of_follows(
     Ok(())
 }
 
-/// Puts new root posts into the feeds of their authors and of everyone who follows them. Gives a sample of
-/// the viewers whose feeds have grown, to be looked at for trimming.
+/// Puts new root posts, but those that are pulled, into the feeds of their authors and of everyone who follows
+/// them. Gives a sample of the viewers whose feeds have grown, to be looked at for trimming.
 pub async fn fan_out(
     changes: &Changes<'_>,
+    pulled: &Pulled,
     context: &Context,
     db: &mut PgConnection,
 ) -> Result<Vec<Uuid>, ApplyError> {
-    let (posts, authors) = changes.new_roots();
+    let (posts, authors) = changes.pushed(pulled);
     if posts.is_empty() {
         return Ok(vec![]);
     }
@@ -100,7 +100,7 @@ pub async fn fan_out(
     Ok(named("feed.fan_out", statement.fetch_all(db)).await?)
 }
 
-/// Puts the newest root posts of those who are newly followed into the feeds of their followers. If an
+/// Puts the newest pushed posts of those who are newly followed into the feeds of their followers. If an
 /// author has more than are kept ready, the feed's floor rises to the last of those put in: below it, the
 /// feed is read from the authors. Gives a sample of the viewers, as `fan_out` does.
 pub async fn backfill(
@@ -124,7 +124,7 @@ pub async fn backfill(
                     lead(newest.id) OVER (ORDER BY newest.id DESC) IS NULL AS is_last
                 FROM (
                     SELECT q.id FROM posts q
-                    WHERE q.author = s.author AND q.reply_to IS NULL
+                    WHERE q.author = s.author AND q.reply_to IS NULL AND NOT q.pulled
                         AND q.id >= coalesce(fl.floor, '00000000-0000-0000-0000-000000000000')
                     ORDER BY q.id DESC LIMIT $3::bigint + 1
                 ) newest

@@ -70,6 +70,11 @@ fn tables(world: &World, projection: &str) -> Vec<Table> {
                 "SELECT concat_ws(' ', viewer, author) FROM feed_follows",
                 world.follows.keys().map(|(from, to)| format!("{from} {to}")).collect(),
             ),
+            (
+                "feed_followers",
+                "SELECT concat_ws(' ', author, followers) FROM feed_followers",
+                followers(world),
+            ),
         ],
         "digest" => digest(world),
         "conversations" => conversations(world),
@@ -105,6 +110,17 @@ fn counts(world: &World) -> BTreeSet<String> {
     lines
 }
 
+fn followers(world: &World) -> BTreeSet<String> {
+    let mut counts: BTreeMap<Uuid, usize> = BTreeMap::new();
+    for (_, followee) in world.follows.keys() {
+        *counts.entry(*followee).or_default() += 1;
+    }
+    let lines = counts.iter();
+    lines
+        .map(|(author, count)| format!("{author} {count}"))
+        .collect()
+}
+
 fn posts(world: &World) -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
     for (id, post) in &world.posts {
@@ -123,8 +139,39 @@ fn posts(world: &World) -> BTreeSet<String> {
     lines
 }
 
-/// A feed's entries from the floor upwards are exactly those of its definition.
+/// Pulled are exactly the root posts of those who had more followers. Gives how many those are.
+pub async fn assert_pulled(world: &World, max_followers: usize, pool: &PgPool) -> usize {
+    let expected: Vec<Uuid> = world
+        .posts
+        .iter()
+        .filter(|(_, post)| post.reply_to.is_none() && post.followers > max_followers)
+        .map(|(id, _)| *id)
+        .collect();
+    let pulled = pulled(pool).await;
+    assert_eq!(pulled, expected, "the pulled posts");
+    let authors: BTreeSet<Uuid> = pulled.iter().map(|id| world.posts[id].author).collect();
+    let known: Vec<Uuid> = sqlx::query_scalar("SELECT author FROM pulled_authors ORDER BY 1")
+        .fetch_all(pool)
+        .await
+        .unwrap();
+    assert_eq!(
+        known,
+        Vec::from_iter(authors),
+        "the authors of pulled posts"
+    );
+    pulled.len()
+}
+
+async fn pulled(pool: &PgPool) -> Vec<Uuid> {
+    sqlx::query_scalar("SELECT id FROM posts WHERE pulled ORDER BY 1")
+        .fetch_all(pool)
+        .await
+        .unwrap()
+}
+
+/// A feed's entries from the floor upwards are exactly those of its posts that are not pulled.
 async fn assert_feeds(world: &World, pool: &PgPool) {
+    let pulled = BTreeSet::from_iter(pulled(pool).await);
     for viewer in world.accounts.keys() {
         let floor: Option<Uuid> =
             sqlx::query_scalar("SELECT floor FROM feed_floors WHERE viewer = $1")
@@ -139,6 +186,7 @@ async fn assert_feeds(world: &World, pool: &PgPool) {
             .posts
             .iter()
             .filter(|(id, post)| post.reply_to.is_none() && sees(post.author) && **id >= floor)
+            .filter(|(id, _)| !pulled.contains(id))
             .map(|(id, _)| *id)
             .collect();
         let sql = "SELECT post_id FROM feed_entries WHERE viewer = $1 AND post_id >= $2 ORDER BY 1";

@@ -47,6 +47,8 @@ pub struct Post {
     pub author: Uuid,
     pub reply_to: Option<Parent>,
     pub text: String,
+    /// How many followed the author when it was made.
+    pub followers: usize,
 }
 
 #[derive(Default)]
@@ -222,12 +224,14 @@ impl World {
     fn create(&mut self, author: Uuid, reply_to: Option<Parent>, partition: Partition) -> Event {
         let post = self.id(Some(partition));
         let text = format!("Text of {post}");
+        let followers = self.follows.keys().filter(|(_, to)| *to == author);
         self.posts.insert(
             post,
             Post {
                 author,
                 reply_to,
                 text: text.clone(),
+                followers: followers.count(),
             },
         );
         Event::PostCreated(PostCreated {

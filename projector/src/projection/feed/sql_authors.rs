@@ -1,0 +1,62 @@
+//! The statements for what is counted of authors: their followers, and their pulled posts. An author of whom
+//! nothing is counted has no row, so that the same log always makes the same rows.
+
+use feedmill_service::sql::named;
+use sqlx::{PgConnection, query};
+use uuid::Uuid;
+
+use super::fold::{Changes, Pulled};
+use crate::error::ApplyError;
+
+pub async fn add_followers(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+    if changes.followers.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* feed.add_followers */
+        INSERT INTO feed_followers AS f (author, followers)
+        SELECT * FROM unnest($1::uuid[], $2::bigint[])
+        ON CONFLICT (author) DO UPDATE SET followers = f.followers + excluded.followers",
+        &changes.followers.keys().copied().collect::<Vec<_>>(),
+        &changes.followers.values().copied().collect::<Vec<_>>(),
+    );
+    named("feed.add_followers", statement.execute(&mut *db)).await?;
+    let lost: Vec<Uuid> = changes
+        .followers
+        .iter()
+        .filter(|(_, added)| **added < 0)
+        .map(|(author, _)| *author)
+        .collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* feed.delete_empty_followers */
+        DELETE FROM feed_followers WHERE author = ANY($1) AND followers = 0",
+        &lost,
+    );
+    named("feed.delete_empty_followers", statement.execute(db)).await?;
+    Ok(())
+}
+
+pub async fn add_pulled(pulled: &Pulled, db: &mut PgConnection) -> Result<(), ApplyError> {
+    if pulled.added.is_empty() {
+        return Ok(());
+    }
+    let authors: Vec<Uuid> = pulled.added.keys().copied().collect();
+    let statement = query!(
+        "/* feed.add_pulled */
+        INSERT INTO pulled_authors AS p (author, posts) SELECT * FROM unnest($1::uuid[], $2::bigint[])
+        ON CONFLICT (author) DO UPDATE SET posts = p.posts + excluded.posts",
+        &authors,
+        &pulled.added.values().copied().collect::<Vec<_>>(),
+    );
+    named("feed.add_pulled", statement.execute(&mut *db)).await?;
+    let statement = query!(
+        "/* feed.delete_empty_pulled */
+        DELETE FROM pulled_authors WHERE author = ANY($1) AND posts = 0",
+        &authors,
+    );
+    named("feed.delete_empty_pulled", statement.execute(db)).await?;
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! Where pushing ends and pulling begins shows nowhere but in what it costs.
+
+use feedmill_events::{
+    Envelope, Event, Partition,
+    event::v1::{AccountFollowed, PostCreated},
+    id,
+};
+use projector::{
+    projection::{Context, feed},
+    rebuild::Outcome,
+};
+use rand::{SeedableRng as _, rngs::StdRng};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::support::{
+    batches::apply_some,
+    database::Database,
+    model,
+    rebuilding::{contents, rebuild, verify},
+    world::World,
+};
+
+async fn apply_all(context: &Context, largest: i64, pool: &PgPool) {
+    let mut rng = StdRng::seed_from_u64(1);
+    while apply_some(&feed::PROJECTION, context, largest, &mut rng, pool)
+        .await
+        .is_some()
+    {}
+}
+
+fn limit(fanout_max_followers: i64) -> Context {
+    Context {
+        feed_depth: 3,
+        feed_trim_one_in: 2,
+        fanout_max_followers,
+    }
+}
+
+/// The live model goes on with a setting of its own, whatever those were rebuilt with that it goes on from.
+#[tokio::test]
+async fn a_rebuild_with_another_limit_differs_in_nothing() {
+    let (database, mut world, projection) =
+        (Database::new().await, World::new(61), &feed::PROJECTION);
+    let pool = database.pool(projection);
+    for (live, rebuilt) in [(2, 0), (2, 10_000), (10_000, 1), (1, 2)] {
+        database.append(&world.happen(300)).await;
+        apply_all(&limit(live), 7, &pool).await;
+        model::assert_equal(&world, projection, &pool).await;
+        let ended = verify(&database, projection, &limit(rebuilt)).await;
+        assert_eq!(ended.unwrap(), Outcome::Done, "{live}, then {rebuilt}");
+        let mut made = vec![];
+        for _ in 0..2 {
+            let ended = rebuild(&database, projection, &limit(rebuilt), false).await;
+            assert_eq!(ended.unwrap(), Outcome::Done, "{live}, then {rebuilt}");
+            made.push(contents(&database, projection.name).await);
+        }
+        assert_eq!(made[0], made[1]);
+        model::assert_equal(&world, projection, &pool).await;
+        let max = usize::try_from(rebuilt).unwrap();
+        let pulled = model::assert_pulled(&world, max, &pool).await;
+        assert_eq!(pulled > 0, rebuilt < 10_000, "{pulled} with {rebuilt}");
+    }
+}
+
+/// The author of a pulled post has it in no entry; whether it is one is decided at its place in the log, be it in
+/// the batch of the follow that makes the difference or not.
+#[tokio::test]
+async fn the_follower_who_is_one_too_many_makes_the_next_post_pulled() {
+    for largest in [1, 2, 1_000] {
+        let database = Database::new().await;
+        let pool = database.pool(&feed::PROJECTION);
+        let at = 1_700_000_000_000;
+        let account = |n| id::compose(at, 0, n, None);
+        let (author, mut events, mut posts) = (account(0), vec![], vec![]);
+        for n in 0..4 {
+            let post = id::compose(at + n, 0, 1, Some(Partition::of(author)));
+            posts.push(post);
+            events.push(Event::PostCreated(PostCreated {
+                post,
+                author,
+                reply_to: None,
+                text: String::new(),
+            }));
+            events.push(Event::AccountFollowed(AccountFollowed {
+                follower: account(n.unsigned_abs() + 1),
+                followee: author,
+            }));
+        }
+        let envelopes: Vec<Envelope> = events
+            .into_iter()
+            .map(|event| Envelope { at, event })
+            .collect();
+        database.append(&envelopes).await;
+        apply_all(&limit(1), largest, &pool).await;
+        let pulled: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM posts WHERE pulled ORDER BY 1")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+        assert_eq!(pulled, posts[2..], "in batches of {largest}");
+        let entries: Vec<(Uuid, i64)> =
+            sqlx::query_as("SELECT post_id, count(*) FROM feed_entries GROUP BY 1 ORDER BY 1")
+                .fetch_all(&pool)
+                .await
+                .unwrap();
+        assert_eq!(entries, [(posts[0], 5), (posts[1], 5)]);
+    }
+}
