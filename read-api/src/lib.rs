@@ -6,10 +6,11 @@
 //!
 //! - [`config`], [`state`], `error`: what there is to set, to share and to go wrong; [`serve()`] wires it up.
 //! - `cursor`: sealed cursors, for `page`.
-//! - `progress`: how far the projections are, as far as this process knows.
+//! - `progress`: how far the projections are, as far as this process knows; `changes`: what changed since when.
 
 mod answer;
 mod auth;
+pub mod changes;
 pub mod config;
 pub mod cursor;
 mod error;
@@ -25,6 +26,7 @@ pub mod state;
 mod user_ref;
 mod view;
 
+pub use changes::Changes;
 pub use config::Config;
 pub use cursor::Cursors;
 pub use progress::Progress;

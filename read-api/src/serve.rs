@@ -5,6 +5,7 @@ use feedmill_service::{Health, Shutdown, Verifier, http, nats, sql};
 use tokio::net::TcpListener;
 
 use crate::{
+    changes::Changes,
     config::Config,
     cursor::Cursors,
     progress::Progress,
@@ -33,7 +34,8 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
     .context("READ_DATABASE_URL is no URL of a PostgreSQL database")?;
     let nats = nats::connect(&config.nats.nats_url, "read-api").await;
 
-    let progress = Progress::new();
+    let changes = Changes::default();
+    let progress = Progress::new(changes.clone());
     health.set("database", Err("not asked yet".to_owned()));
     let looking = progress.clone().look(pool.clone(), health.clone());
     let listening = progress.clone().listen(nats, health.clone());
@@ -45,6 +47,7 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
         verifier,
         cursors,
         progress,
+        changes,
     };
     let app = http::standard(router(state), &config.http, &health);
     http::serve(listener, app, &config.http, shutdown).await?;

@@ -4,7 +4,7 @@ use axum::extract::FromRef;
 use feedmill_service::Verifier;
 use sqlx::PgPool;
 
-use crate::{cursor::Cursors, progress::Progress};
+use crate::{changes::Changes, cursor::Cursors, progress::Progress};
 
 /// The live read models; statements name tables without a schema.
 pub const SEARCH_PATH: &str = "profiles, feed, digest, conversations, notifications, projector";
@@ -16,6 +16,7 @@ pub struct AppState {
     pub verifier: Verifier,
     pub cursors: Cursors,
     pub progress: Progress,
+    pub changes: Changes,
 }
 
 impl FromRef<AppState> for Verifier {

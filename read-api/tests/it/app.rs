@@ -8,7 +8,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use feedmill_events::id;
 use feedmill_service::{Health, HttpArgs, Shutdown, Signer, Verifier, http, sql, telemetry};
-use read_api::{AppState, Cursors, Progress};
+use read_api::{AppState, Changes, Cursors, Progress};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
@@ -101,7 +101,12 @@ impl App {
         // The service itself may only read.
         let read_pool = open(with("role%3Dfeedmill_read"), "read-api").await;
         let signer = Signer::new([7; 32], "feedmill", "feedmill").unwrap();
-        let (health, shutdown, progress) = (Health::new(), Shutdown::new(), Progress::new());
+        let changes = Changes::default();
+        let (health, shutdown, progress) = (
+            Health::new(),
+            Shutdown::new(),
+            Progress::new(changes.clone()),
+        );
         tokio::spawn(
             shutdown.soft.clone().run_until_cancelled_owned(
                 progress.clone().look(read_pool.clone(), health.clone()),
@@ -112,6 +117,7 @@ impl App {
             verifier: Verifier::of(&signer),
             cursors: Cursors::new(&[9; 32]),
             progress: progress.clone(),
+            changes,
         };
         let args = HttpArgs::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
