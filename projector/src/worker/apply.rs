@@ -70,7 +70,7 @@ impl Worker {
     }
 
     /// Tells everyone how far the projection is, and what changed.
-    async fn announce(&self, ranges: &[Range], changed: Changed) {
+    pub(super) async fn announce(&self, ranges: &[Range], changed: Changed) {
         let announcement = Announcement {
             projection: self.job.projection.name.to_owned(),
             generation: self.generation,

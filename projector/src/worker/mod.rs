@@ -13,14 +13,14 @@ use std::{
 };
 
 use async_nats::Client;
-use feedmill_events::Partition;
+use feedmill_events::{Changed, Partition};
 use feedmill_service::{Health, Shutdown};
 use sqlx::PgPool;
 use tokio::{sync::watch, time::timeout};
 
 use self::isolate::Blocked;
 use crate::{
-    batch::{self, Entry},
+    batch::{self, Entry, Range},
     checkpoint,
     consumer::{self, Inbox},
     error::{ApplyError, Remedy},
@@ -36,6 +36,8 @@ const BATCH_EVENTS: usize = 4_000;
 /// How often the log is looked at while events come by themselves, and while they do not.
 const LOOK_LIVE: Duration = Duration::from_secs(1);
 const LOOK_DEAF: Duration = Duration::from_millis(250);
+/// How long a checkpoint may wait for events that the projection wants, while others pass.
+const IDLE: Duration = Duration::from_millis(100);
 /// The wait after a session that failed: doubled each time.
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_MOST: Duration = Duration::from_secs(5);
@@ -159,8 +161,9 @@ impl Worker {
             self.report();
         }
         self.behind = true;
+        // What came and is not applied yet: only events that the projection does not want.
         let mut entries = Vec::with_capacity(BATCH_EVENTS);
-        let mut next_look = Instant::now();
+        let (mut next_look, mut idle_since) = (Instant::now(), Instant::now());
         loop {
             while std::mem::take(&mut self.behind) {
                 self.catch_up(None).await?;
@@ -178,11 +181,45 @@ impl Worker {
                     let live = *self.inbox.live.borrow();
                     next_look = Instant::now() + if live { LOOK_LIVE } else { LOOK_DEAF };
                 }
-                1.. = self.inbox.entries.recv_many(&mut entries, BATCH_EVENTS) => {
+                () = tokio::time::sleep_until((idle_since + IDLE).into()), if !entries.is_empty() => {
                     self.take(std::mem::take(&mut entries)).await?;
+                }
+                came @ 1.. = self.inbox.entries.recv_many(&mut entries, BATCH_EVENTS) => {
+                    if came == entries.len() {
+                        idle_since = Instant::now();
+                    }
+                    let much = entries.len() >= BATCH_EVENTS || idle_since.elapsed() >= IDLE;
+                    if much || !self.pass(&entries).await {
+                        self.take(std::mem::take(&mut entries)).await?;
+                    }
                 }
             }
         }
+    }
+
+    /// Events that the projection does not want change nothing. That it is past them is said at once, and
+    /// written together with the next that it wants, or soon: a transaction for each would cost as much as for
+    /// those. False, and nothing is said, if there is more to do.
+    async fn pass(&self, entries: &[Entry]) -> bool {
+        let mut next = self.done.clone();
+        for entry in entries.iter().filter(|entry| self.is_open(entry.partition)) {
+            let place = &mut next[entry.partition];
+            if entry.body.is_some() || entry.seq > *place + 1 {
+                return false;
+            }
+            *place = entry.seq.max(*place);
+        }
+        let ranges: Vec<Range> = self
+            .open()
+            .filter(|partition| next[*partition] > self.done[*partition])
+            .map(|partition| Range {
+                partition,
+                after: self.done[partition],
+                upto: next[partition],
+            })
+            .collect();
+        self.announce(&ranges, Changed::These(vec![])).await;
+        true
     }
 
     /// Applies, of what came, what continues the checkpoints, and fills the gaps from the log.

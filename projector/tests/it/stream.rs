@@ -56,9 +56,12 @@ async fn an_event_is_applied_when_it_comes_and_announced() {
         let reached: Vec<_> = (announced.progress.iter())
             .map(|moved| (moved.partition, moved.to))
             .collect();
-        assert_eq!(reached, places);
+        // And what passed before, if the projection did not want it.
+        assert!(
+            places.iter().all(|place| reached.contains(place)),
+            "{reached:?}"
+        );
         assert_ne!(announced.changed, Changed::Everything);
-        assert_eq!(database.behind(projection).await, 0);
     }
     waits.sort();
     println!(
@@ -69,6 +72,7 @@ async fn an_event_is_applied_when_it_comes_and_announced() {
         waits[10] < Duration::from_millis(250),
         "not at once, but by looking: {waits:?}"
     );
+    database.caught_up(projection, SOON).await;
     model::assert_equal(&world, projection, &database.pool(projection)).await;
     worker.stop().await;
 }
