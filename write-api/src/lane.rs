@@ -14,7 +14,7 @@ use std::{
 };
 
 use futures::FutureExt;
-use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, postgres::PgConnectOptions};
 use tokio::{
     sync::{Notify, mpsc, oneshot},
     task::JoinSet,
@@ -63,7 +63,7 @@ impl Lanes {
             .map(|_| {
                 let (sender, receiver) = mpsc::channel(MAX_QUEUE);
                 let lane = Lane {
-                    options: pool.clone(),
+                    options: options(pool),
                     connection: None,
                     clock: Arc::clone(clock),
                     appended: Arc::clone(appended),
@@ -88,8 +88,20 @@ impl Lanes {
     }
 }
 
+/// Every statement of a lane finds rows by their keys, so it is planned once, and for that: planning took as long
+/// as carrying out.
+fn options(pool: &PgPool) -> PgConnectOptions {
+    let options = PgConnectOptions::clone(&pool.connect_options());
+    options.options([
+        ("plan_cache_mode", "force_generic_plan"),
+        ("enable_seqscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+    ])
+}
+
 struct Lane {
-    options: PgPool,
+    options: PgConnectOptions,
     /// And when it was last of use.
     connection: Option<(PgConnection, Instant)>,
     clock: Arc<Clock>,
@@ -170,7 +182,7 @@ impl Lane {
     ) -> Result<Vec<Result<Answer, Refusal>>, Failure> {
         let mut connection = match self.idle_connection().await {
             Some(connection) => connection,
-            None => timeout(MAX_CONNECT, self.options.connect_options().connect())
+            None => timeout(MAX_CONNECT, self.options.connect())
                 .await
                 .map_err(|_| Failure::Lost("connecting took too long".to_owned()))?
                 .map_err(|error| Failure::Lost(error.to_string()))?,
