@@ -61,6 +61,7 @@ async fn main() -> ExitCode {
     } else {
         let world = World::start(Plan {
             feed_depth: 1_000,
+            fanout_max_followers: 10_000,
             ..Plan::default()
         })
         .await;

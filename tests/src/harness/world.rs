@@ -20,6 +20,8 @@ pub struct Plan {
     pub read: usize,
     /// How deep feeds are materialised.
     pub feed_depth: usize,
+    /// Whose posts are read from them, and not put into feeds: those whom more than so many follow.
+    pub fanout_max_followers: usize,
     /// With a PostgreSQL of its own, and links that can be cut between each service and its servers.
     pub faults: bool,
     /// Further settings of every service.
@@ -33,6 +35,7 @@ impl Default for Plan {
             projectors: 1,
             read: 1,
             feed_depth: 5,
+            fanout_max_followers: 3,
             faults: false,
             environment: Vec::new(),
         }
@@ -103,6 +106,10 @@ impl World {
             ("AUTH_KEY_FILE".to_owned(), key_file.display().to_string()),
             ("CURSOR_KEY".to_owned(), "5e".repeat(32)),
             ("FEED_DEPTH".to_owned(), plan.feed_depth.to_string()),
+            (
+                "FANOUT_MAX_FOLLOWERS".to_owned(),
+                plan.fanout_max_followers.to_string(),
+            ),
         ];
         environment.extend(plan.environment);
         database
