@@ -2,6 +2,7 @@
 
 mod caller;
 mod jwks;
+mod remembered;
 mod signer;
 mod verifier;
 

@@ -166,6 +166,22 @@ async fn only_a_right_token_is_taken() {
     );
 }
 
+#[tokio::test]
+async fn a_token_that_was_good_is_refused_once_it_has_expired() {
+    let verifier = Verifier::of(&signer(1));
+    // Good for the leeway, less three seconds.
+    let claims = claims(|claims| claims["exp"] = json!(now().timestamp() - 3));
+    let token = token(1, "EdDSA", &claims);
+    for _ in 0..2 {
+        assert_eq!(verifier.verify(&token).await.unwrap().account, ACCOUNT);
+    }
+    sleep(Duration::from_secs(4)).await;
+    assert_eq!(
+        verifier.verify(&token).await.unwrap_err(),
+        TokenError::Expired
+    );
+}
+
 #[derive(Clone)]
 struct State(Verifier);
 
@@ -262,6 +278,10 @@ async fn a_new_key_is_fetched_when_it_is_first_seen() {
         Verifier::from_jwks(&server.url("/jwks"), trust(false), &health, &shutdown).unwrap();
     until(|| health.is_ready()).await;
     assert_eq!(fetched.load(Ordering::SeqCst), 1);
+    let remembered = signer(1).sign(ACCOUNT, MINUTE, now()).unwrap();
+    for _ in 0..2 {
+        assert!(verifier.verify(&remembered).await.is_ok());
+    }
 
     *document.lock().unwrap() = signer(2).jwks();
     let new = signer(2).sign(ACCOUNT, MINUTE, now()).unwrap();
@@ -270,7 +290,11 @@ async fn a_new_key_is_fetched_when_it_is_first_seen() {
     assert_eq!(fetched.load(Ordering::SeqCst), 2);
 
     let old = signer(1).sign(ACCOUNT, MINUTE, now()).unwrap();
-    for token in [old, signer(3).sign(ACCOUNT, MINUTE, now()).unwrap()] {
+    for token in [
+        old,
+        remembered,
+        signer(3).sign(ACCOUNT, MINUTE, now()).unwrap(),
+    ] {
         assert_eq!(
             verifier.verify(&token).await.unwrap_err(),
             TokenError::UnknownKey

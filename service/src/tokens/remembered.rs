@@ -1,0 +1,63 @@
+//! Tokens that were verified before: checking a signature costs more than answering a read from memory.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use moka::sync::Cache;
+
+use super::{Identity, LEEWAY_SECONDS, verifier::KeySet};
+
+/// In bytes: some 50,000 of the tokens that write-api signs.
+const CAPACITY: u64 = 32 << 20;
+
+/// What an entry takes beside its token, about.
+const OVERHEAD: u32 = 300;
+
+/// Whom verified tokens name, until they expire or the keys change. What was refused is not kept.
+pub(super) struct Remembered(Cache<Box<str>, Known>);
+
+#[derive(Clone)]
+struct Known {
+    identity: Identity,
+    /// `exp`, in seconds since 1970.
+    expires: u64,
+    /// With the keys of then.
+    keys: Arc<KeySet>,
+}
+
+impl Remembered {
+    pub(super) fn new() -> Self {
+        let cache = Cache::<Box<str>, _>::builder()
+            .max_capacity(CAPACITY)
+            .weigher(|token, _| u32::try_from(token.len()).unwrap_or(u32::MAX) + OVERHEAD);
+        Self(cache.build())
+    }
+
+    /// None for a token that is new, has expired, or was verified with other keys than `keys`: whoever asks
+    /// finds out what is wrong with it.
+    pub(super) fn find(&self, token: &str, keys: &Arc<KeySet>) -> Option<Identity> {
+        let known = self.0.get(token)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
+        let good =
+            now <= known.expires.saturating_add(LEEWAY_SECONDS) && Arc::ptr_eq(&known.keys, keys);
+        good.then_some(known.identity)
+    }
+
+    pub(super) fn keep(&self, token: &str, expires: u64, identity: &Identity, keys: &Arc<KeySet>) {
+        let known = Known {
+            identity: identity.clone(),
+            expires,
+            keys: Arc::clone(keys),
+        };
+        self.0.insert(token.into(), known);
+    }
+}
+
+impl fmt::Debug for Remembered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Remembered")
+    }
+}
