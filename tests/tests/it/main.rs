@@ -4,6 +4,7 @@ mod access;
 mod bad_input;
 mod community;
 mod concurrency;
+mod fanout;
 mod faults;
 mod idempotency;
 mod one_statement;
