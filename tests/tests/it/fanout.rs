@@ -1,7 +1,6 @@
 //! A post of somebody whom very many follow costs what any post costs.
 
 use std::{
-    fmt::Write as _,
     fs,
     time::{Duration, Instant},
 };
@@ -17,25 +16,15 @@ const ROUNDS: usize = 20;
 
 /// u0, whom all others follow.
 fn records() -> String {
-    let mut lines = String::new();
-    let at = |second: usize| format!("2020-01-0{}T{:02}:00:00.000Z", 1 + second / 24, second % 24);
-    for n in 0..=FOLLOWERS {
-        writeln!(
-            lines,
-            r#"{{"type":"account","id":"u{n}","handle":"u{n}","display_name":"Person {n}","at":"{}"}}"#,
-            at(0)
+    let at = "2020-01-01T00:00:00.000Z";
+    let accounts = (0..=FOLLOWERS).map(|n| {
+        format!(
+            r#"{{"type":"account","id":"u{n}","handle":"u{n}","display_name":"Person {n}","at":"{at}"}}"#
         )
-        .unwrap();
-    }
-    for n in 1..=FOLLOWERS {
-        writeln!(
-            lines,
-            r#"{{"type":"follow","from":"u{n}","to":"u0","at":"{}"}}"#,
-            at(1)
-        )
-        .unwrap();
-    }
-    lines
+    });
+    let follows = (1..=FOLLOWERS)
+        .map(|n| format!(r#"{{"type":"follow","from":"u{n}","to":"u0","at":"{at}"}}"#));
+    accounts.chain(follows).collect::<Vec<_>>().join("\n") + "\n"
 }
 
 /// How long after its acknowledgement the post is in the reader's feed.
