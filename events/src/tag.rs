@@ -27,13 +27,24 @@ enum Kind {
     Conversations = 10,
     Messages = 11,
     Notifications = 12,
+    Handle = 13,
 }
 
 impl Tag {
-    /// An account's handle or display name, and that it is there at all (profiles). That nobody has a handle has
-    /// no tag.
+    /// An account's handle or display name, and that it is there at all (profiles).
     pub fn card(account: Uuid) -> Self {
         Self::of(Kind::Card, account.as_u128())
+    }
+
+    /// Who has a handle (profiles). Announced when an account gets it; that one no longer has it changes its card.
+    pub fn handle(handle: &str) -> Self {
+        let words = handle.as_bytes().chunks(8);
+        let folded = words.fold(handle.len() as u64, |folded, chunk| {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            mix(folded ^ u64::from_le_bytes(word))
+        });
+        Self::of(Kind::Handle, folded.into())
     }
 
     /// The rest of an account's profile: bio and counts (profiles).
@@ -126,6 +137,7 @@ mod tests {
             let id = Uuid::from_u128(number);
             assert!(tags.insert(Tag::card(id)) && tags.insert(Tag::post(id)));
             assert!(tags.insert(Tag::feed(Uuid::from_u128(number << 64))) || number == 0);
+            assert!(tags.insert(Tag::handle(&format!("handle_{number}"))));
         }
     }
 

@@ -21,7 +21,8 @@ use crate::support::{
 /// What depends on the tags of one kind: by key, as text.
 struct Kind {
     name: &'static str,
-    tag: fn(&str) -> Tag,
+    /// Of a key and what there is now.
+    tag: fn(&str, &str) -> Tag,
     sql: &'static str,
 }
 
@@ -39,24 +40,29 @@ fn kinds(projection: &str) -> Vec<Kind> {
         "profiles" => vec![
             kind(
                 "card",
-                |key| Tag::card(id(key)),
+                |key, _| Tag::card(id(key)),
                 "SELECT id::text, concat_ws(' ', handle, display_name) FROM accounts",
             ),
             kind(
+                "handle",
+                |_, handle| Tag::handle(handle),
+                "SELECT id::text, handle FROM accounts",
+            ),
+            kind(
                 "profile",
-                |key| Tag::profile(id(key)),
+                |key, _| Tag::profile(id(key)),
                 "SELECT id::text, concat_ws(' ', bio, created_at, followers, following, posts)
                 FROM accounts LEFT JOIN account_counts ON account = id",
             ),
             kind(
                 "followers",
-                |key| Tag::followers(id(key)),
+                |key, _| Tag::followers(id(key)),
                 "SELECT followee::text, string_agg(concat(follower, followed_at), ' ' ORDER BY follower)
                 FROM follows GROUP BY 1",
             ),
             kind(
                 "following",
-                |key| Tag::following(id(key)),
+                |key, _| Tag::following(id(key)),
                 "SELECT follower::text, string_agg(concat(followee, followed_at), ' ' ORDER BY followee)
                 FROM follows GROUP BY 1",
             ),
@@ -64,7 +70,7 @@ fn kinds(projection: &str) -> Vec<Kind> {
         "feed" => vec![
             kind(
                 "post",
-                |key| Tag::post(id(key)),
+                |key, _| Tag::post(id(key)),
                 "SELECT k.id::text, concat_ws(' | ',
                     (SELECT concat_ws(' ', author, text, like_count, reply_count) FROM posts p WHERE p.id = k.id),
                     (SELECT string_agg(user_id::text, ' ' ORDER BY user_id) FROM likes WHERE post_id = k.id),
@@ -73,17 +79,17 @@ fn kinds(projection: &str) -> Vec<Kind> {
             ),
             kind(
                 "posts_of",
-                |key| Tag::posts_of(id(key)),
+                |key, _| Tag::posts_of(id(key)),
                 "SELECT author::text, string_agg(id::text, ' ' ORDER BY id) FROM posts GROUP BY 1",
             ),
             kind(
                 "feed",
-                |key| Tag::feed(id(key)),
+                |key, _| Tag::feed(id(key)),
                 "SELECT viewer::text, string_agg(author::text, ' ' ORDER BY author) FROM feed_follows GROUP BY 1",
             ),
             kind(
                 "posts_of_day",
-                |key| Tag::posts_of_day(key.parse::<NaiveDate>().unwrap()),
+                |key, _| Tag::posts_of_day(key.parse::<NaiveDate>().unwrap()),
                 "SELECT (created_at AT TIME ZONE 'UTC')::date::text,
                     string_agg(concat_ws('/', id, like_count, reply_count), ' ' ORDER BY id)
                 FROM posts WHERE reply_to IS NULL GROUP BY 1",
@@ -91,13 +97,13 @@ fn kinds(projection: &str) -> Vec<Kind> {
         ],
         "digest" => vec![kind(
             "digest",
-            |key| Tag::digest(id(key)),
+            |key, _| Tag::digest(id(key)),
             "SELECT viewer::text, string_agg(d::text, ' ' ORDER BY day) FROM digest_days d GROUP BY 1",
         )],
         "conversations" => vec![
             kind(
                 "conversations",
-                |key| Tag::conversations(id(key)),
+                |key, _| Tag::conversations(id(key)),
                 "SELECT m.user_id::text, string_agg(concat_ws('/', c, m.activity, m.unread_count,
                     (SELECT array_agg(o.user_id ORDER BY o.user_id) FROM members o WHERE o.conversation = c.id)),
                     ' ' ORDER BY c.id)
@@ -105,14 +111,14 @@ fn kinds(projection: &str) -> Vec<Kind> {
             ),
             kind(
                 "messages",
-                |key| Tag::messages(id(key)),
+                |key, _| Tag::messages(id(key)),
                 "SELECT c.id::text, coalesce(string_agg(m::text, ' ' ORDER BY m.id), '-')
                 FROM conversations c LEFT JOIN messages m ON m.conversation = c.id GROUP BY 1",
             ),
         ],
         "notifications" => vec![kind(
             "notifications",
-            |key| Tag::notifications(id(key)),
+            |key, _| Tag::notifications(id(key)),
             "SELECT coalesce(n.viewer, m.viewer)::text, concat_ws(' ', max(m.up_to::text), string_agg(n::text, ' ' ORDER BY id))
             FROM notifications n FULL JOIN notification_marks m USING (viewer) GROUP BY 1",
         )],
@@ -129,7 +135,7 @@ async fn answers(projection: &Projection, pool: &PgPool) -> Answers {
             .unwrap();
         all.extend(
             rows.into_iter()
-                .map(|(key, text)| ((name, key.clone()), (tag(&key), text))),
+                .map(|(key, text)| ((name, key.clone()), (tag(&key, &text), text))),
         );
     }
     all
@@ -140,7 +146,7 @@ fn differing<'a>(before: &'a Answers, after: &'a Answers) -> BTreeMap<(&'a str, 
     let keys = before.keys().chain(after.keys());
     keys.filter(|key| before.get(key) != after.get(key))
         .map(|key| {
-            let (tag, _) = before.get(key).or(after.get(key)).unwrap();
+            let (tag, _) = after.get(key).or(before.get(key)).unwrap();
             ((key.0, key.1.as_str()), *tag)
         })
         .collect()

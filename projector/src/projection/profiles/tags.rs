@@ -7,8 +7,12 @@ use super::fold::{Changes, Counts};
 /// A changed profile is named whole: an event says how it is now, not what of it is new.
 pub fn of(changes: &Changes<'_>) -> Vec<Tag> {
     let mut tags = vec![];
-    for account in changes.accounts.keys() {
-        tags.extend([Tag::card(*account), Tag::profile(*account)]);
+    for (id, account) in &changes.accounts {
+        tags.extend([
+            Tag::card(*id),
+            Tag::profile(*id),
+            Tag::handle(account.handle),
+        ]);
     }
     for (followee, follower) in changes.follows.changed() {
         tags.extend([Tag::followers(followee), Tag::following(follower)]);
