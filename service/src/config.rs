@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 #[command(next_help_heading = "HTTP server")]
 pub struct HttpArgs {
     /// Connections served at once; further ones wait until one closes
-    #[arg(long, env = "HTTP_MAX_CONNECTIONS", default_value = "10000", value_parser = at_least_one)]
+    #[arg(long, env = "HTTP_MAX_CONNECTIONS", default_value = "20000", value_parser = at_least_one)]
     pub max_connections: usize,
     /// How long a client may take to send the header of a request
     #[arg(long, env = "HTTP_HEADER_TIMEOUT", default_value = "10s", value_parser = duration)]
@@ -17,6 +17,12 @@ pub struct HttpArgs {
     /// How long a request may take from its header to its answer
     #[arg(long, env = "HTTP_REQUEST_TIMEOUT", default_value = "15s", value_parser = duration)]
     pub request_timeout: Duration,
+    /// How long a connection may stay open with no request under way; up to twice as long, in fact
+    #[arg(long, env = "HTTP_IDLE_TIMEOUT", default_value = "60s", value_parser = duration)]
+    pub idle_timeout: Duration,
+    /// How long a client may take nothing of an answer that is being sent
+    #[arg(long, env = "HTTP_WRITE_TIMEOUT", default_value = "20s", value_parser = duration)]
+    pub write_timeout: Duration,
     /// The largest body of a request, in bytes
     #[arg(long, env = "HTTP_BODY_LIMIT", default_value = "1048576")]
     pub body_limit: usize,
@@ -29,9 +35,11 @@ pub struct HttpArgs {
 impl Default for HttpArgs {
     fn default() -> Self {
         Self {
-            max_connections: 10_000,
+            max_connections: 20_000,
             header_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(15),
+            idle_timeout: Duration::from_mins(1),
+            write_timeout: Duration::from_secs(20),
             body_limit: 1 << 20,
             shutdown_grace: Duration::from_secs(10),
         }

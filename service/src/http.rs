@@ -1,6 +1,8 @@
 //! The HTTP server: its limits, and what surrounds every request.
 
 mod layers;
+mod open;
+mod patience;
 mod server;
 
 pub use layers::standard;

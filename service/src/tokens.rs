@@ -28,6 +28,8 @@ pub struct Identity {
     pub name_hint: Option<String>,
     /// Vouched for by somebody else's identity provider: the account may not exist yet.
     pub external: bool,
+    /// When the token expires (`exp`), in seconds since 1970. It is taken for [`LEEWAY_SECONDS`] more.
+    pub expires: u64,
 }
 
 /// The account of a subject of somebody else's identity provider: the same in every service.

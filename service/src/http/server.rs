@@ -1,13 +1,6 @@
 //! The accept loop. axum's own `serve` has no header timeout and no cap, so this stands in its place.
 
-use std::{
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::{Router, body::Body, http::Request};
@@ -24,10 +17,11 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use super::{
+    open::{Open, Requests},
+    patience::Patient,
+};
 use crate::{config::HttpArgs, shutdown::Shutdown};
-
-/// After a request, a connection may rest this long.
-const IDLE: Duration = Duration::from_mins(1);
 
 /// An HTTP/2 client has this many requests under way on one connection.
 const MAX_STREAMS: u32 = 128;
@@ -44,7 +38,8 @@ pub async fn serve(
     let address = listener
         .local_addr()
         .context("the listener has no address")?;
-    tracing::info!(%address, "listening");
+    let files = files();
+    tracing::info!(%address, files, "listening");
     let builder = Arc::new(builder(args));
     let places = Arc::new(Semaphore::new(
         args.max_connections.min(Semaphore::MAX_PERMITS),
@@ -55,6 +50,8 @@ pub async fn serve(
             builder: Arc::clone(&builder),
             app: app.clone(),
             header_timeout: args.header_timeout,
+            idle_timeout: args.idle_timeout,
+            write_timeout: args.write_timeout,
             shutdown: shutdown.clone(),
         };
         tasks.spawn(async move {
@@ -67,6 +64,14 @@ pub async fn serve(
     tasks.wait().await;
     tracing::info!(%address, "no longer listening");
     Ok(())
+}
+
+/// As many open files as this process may have: a connection takes one, and the usual limit is 1,024.
+fn files() -> u64 {
+    rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+        0
+    })
 }
 
 fn builder(args: &HttpArgs) -> auto::Builder<TokioExecutor> {
@@ -114,30 +119,9 @@ struct Connection {
     builder: Arc<auto::Builder<TokioExecutor>>,
     app: Router,
     header_timeout: Duration,
+    idle_timeout: Duration,
+    write_timeout: Duration,
     shutdown: Shutdown,
-}
-
-/// What a connection's clock looks at: requests begun so far, and those not answered yet.
-#[derive(Default)]
-struct Requests {
-    begun: AtomicUsize,
-    open: AtomicUsize,
-}
-
-struct Open(Arc<Requests>);
-
-impl Open {
-    fn new(requests: &Arc<Requests>) -> Self {
-        requests.begun.fetch_add(1, Ordering::Relaxed);
-        requests.open.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(requests))
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl Connection {
@@ -156,12 +140,13 @@ impl Connection {
             let open = Open::new(&requests);
             let answer = self.app.clone().oneshot(request.map(Body::new));
             async move {
-                let answer = answer.await;
-                drop(open);
                 answer
+                    .await
+                    .map(|answer| answer.map(|body| open.until_sent(body)))
             }
         });
-        let mut connection = pin!(self.builder.serve_connection(TokioIo::new(stream), service));
+        let stream = TokioIo::new(Patient::new(stream, self.write_timeout));
+        let mut connection = pin!(self.builder.serve_connection(stream, service));
         // hyper's header timeout begins with the first bytes of HTTP/1; a client that sends nothing at all,
         // or sits on an HTTP/2 connection, is up to this clock.
         let mut clock = interval(self.header_timeout);
@@ -182,12 +167,12 @@ impl Connection {
                     connection.as_mut().graceful_shutdown();
                 }
                 _ = clock.tick() => {
-                    let begun = requests.begun.load(Ordering::Relaxed);
-                    if begun == seen && requests.open.load(Ordering::Relaxed) == 0 {
+                    let begun = requests.begun();
+                    if begun == seen && requests.open() == 0 {
                         return;
                     }
                     if seen == 0 {
-                        clock = interval(IDLE.max(self.header_timeout));
+                        clock = interval(self.idle_timeout);
                         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
                         clock.tick().await;
                     }

@@ -22,8 +22,6 @@ pub(super) struct Remembered(Cache<Box<str>, Known>);
 #[derive(Clone)]
 struct Known {
     identity: Identity,
-    /// `exp`, in seconds since 1970.
-    expires: u64,
     /// With the keys of then.
     keys: Arc<KeySet>,
 }
@@ -41,15 +39,14 @@ impl Remembered {
     pub(super) fn find(&self, token: &str, keys: &Arc<KeySet>) -> Option<Identity> {
         let known = self.0.get(token)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
-        let good =
-            now <= known.expires.saturating_add(LEEWAY_SECONDS) && Arc::ptr_eq(&known.keys, keys);
+        let expires = known.identity.expires;
+        let good = now <= expires.saturating_add(LEEWAY_SECONDS) && Arc::ptr_eq(&known.keys, keys);
         good.then_some(known.identity)
     }
 
-    pub(super) fn keep(&self, token: &str, expires: u64, identity: &Identity, keys: &Arc<KeySet>) {
+    pub(super) fn keep(&self, token: &str, identity: &Identity, keys: &Arc<KeySet>) {
         let known = Known {
             identity: identity.clone(),
-            expires,
             keys: Arc::clone(keys),
         };
         self.0.insert(token.into(), known);

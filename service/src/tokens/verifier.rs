@@ -183,13 +183,8 @@ impl Verifier {
         let key = key.ok_or(TokenError::UnknownKey)?;
         let token = decode::<Claims>(bearer, &key.decoding, &key.validation)
             .map_err(|error| refusal(error.kind()))?;
-        let expires = token.claims.exp.as_f64();
         let identity = self.identity(token.claims)?;
-        if let Some(expires) = expires {
-            self.0
-                .remembered
-                .keep(bearer, expires as u64, &identity, &keys);
-        }
+        self.0.remembered.keep(bearer, &identity, &keys);
         Ok(identity)
     }
 
@@ -207,6 +202,7 @@ impl Verifier {
             handle_hint: claims.preferred_username,
             name_hint: claims.name,
             external,
+            expires: claims.exp.as_f64().unwrap_or_default() as u64,
         })
     }
 

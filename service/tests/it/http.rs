@@ -1,4 +1,5 @@
 use std::{
+    convert::Infallible,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -8,9 +9,10 @@ use std::{
 
 use axum::{
     Router,
+    body::Body,
     routing::{get, post},
 };
-use feedmill_service::{HttpArgs, extract::Body};
+use feedmill_service::{HttpArgs, extract};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::{sleep, timeout},
@@ -21,7 +23,10 @@ use crate::support::{client, problem, quick, raw, start};
 fn app() -> Router {
     Router::new()
         .route("/hello", get(|| async { "hello" }))
-        .route("/echo", post(|Body(bytes): Body| async move { bytes }))
+        .route(
+            "/echo",
+            post(|extract::Body(bytes): extract::Body| async move { bytes }),
+        )
         .route(
             "/slow",
             get(|| async { sleep(Duration::from_mins(1)).await }),
@@ -96,6 +101,70 @@ async fn an_idle_connection_is_closed_and_a_busy_one_is_not() {
         raw(&mut stream, b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"),
     );
     assert!(answer.await.unwrap().ends_with("done"));
+}
+
+#[tokio::test]
+async fn an_answer_that_goes_on_keeps_its_connection() {
+    let args = HttpArgs {
+        header_timeout: Duration::from_millis(100),
+        idle_timeout: Duration::from_millis(100),
+        write_timeout: Duration::from_millis(100),
+        ..quick()
+    };
+    let parts = || {
+        futures::stream::unfold(0, async |part| {
+            sleep(Duration::from_millis(700)).await;
+            (part < 3).then(|| (Ok::<_, Infallible>(format!("part {part}.")), part + 1))
+        })
+    };
+    let app = Router::new().route("/parts", get(async move || Body::from_stream(parts())));
+    let server = start(app, args).await;
+    let text = server.get("/parts").await.text().await.unwrap();
+    assert_eq!(text, "part 0.part 1.part 2.");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_cut() {
+    struct Guard(Arc<AtomicUsize>);
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let args = HttpArgs {
+        write_timeout: Duration::from_millis(500),
+        ..HttpArgs::default()
+    };
+    let cut = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&cut);
+    let endless = move || {
+        let guard = Guard(Arc::clone(&counter));
+        let parts = futures::stream::repeat_with(move || {
+            let _held = &guard;
+            Ok::<_, Infallible>(vec![b'x'; 64 << 10])
+        });
+        async { Body::from_stream(parts) }
+    };
+    let server = start(Router::new().route("/endless", get(endless)), args).await;
+    let mut reader = server.connect().await;
+    let mut lazy = server.connect().await;
+    for stream in [&mut reader, &mut lazy] {
+        let request = b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+    }
+    // Whoever reads slowly, but reads, is not cut.
+    let mut part = vec![0; 64 << 10];
+    let cut_off = async {
+        while cut.load(Ordering::SeqCst) == 0 {
+            assert_ne!(reader.read(&mut part).await.unwrap(), 0);
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(10), cut_off).await.unwrap();
+    for _ in 0..100 {
+        assert_ne!(reader.read(&mut part).await.unwrap(), 0);
+    }
+    assert_eq!(cut.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
