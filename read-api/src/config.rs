@@ -19,6 +19,9 @@ pub struct Config {
     /// Connections to the database at most
     #[arg(long, env = "READ_DATABASE_CONNECTIONS", default_value = "16", value_parser = clap::value_parser!(u32).range(1..))]
     pub database_connections: u32,
+    /// What answers that are kept in memory may take, in bytes; with 0, none is kept
+    #[arg(long, env = "CACHE_MAX_BYTES", default_value = "268435456")]
+    pub cache_max_bytes: u64,
     #[command(flatten)]
     pub auth: AuthArgs,
     #[command(flatten)]

@@ -8,4 +8,4 @@ pub mod post;
 pub mod user;
 
 /// What a handler answers.
-pub(crate) type Result = std::result::Result<crate::answer::Answer, crate::error::Error>;
+pub(crate) type Result = std::result::Result<axum::response::Response, crate::error::Error>;

@@ -2,14 +2,19 @@
 //!
 //! A request goes through [`router`] (all routes on one screen): who asks (`auth`), how fresh the answer must
 //! be (`position`, which waits on `progress`), then a handler of `http`, which reads its parameters (`page`,
-//! `period`, `user_ref`), asks `query` for the views of `view`, and gives them to `answer`.
+//! `period`, `user_ref`) and gives them to `respond`. That answers from the `cache` or, if it has none that is
+//! good, with what the handler loads: the views of `view`, which `query` reads, made into bytes by `answer`, and
+//! all that they depend on (`tags`).
 //!
 //! - [`config`], [`state`], `error`: what there is to set, to share and to go wrong; [`serve()`] wires it up.
+//! - `asked`: what a handler needs of a request, whatever it is about.
 //! - `cursor`: sealed cursors, for `page`.
 //! - `progress`: how far the projections are, as far as this process knows; `changes`: what changed since when.
 
 mod answer;
+mod asked;
 mod auth;
+mod cache;
 pub mod changes;
 pub mod config;
 pub mod cursor;
@@ -20,12 +25,15 @@ mod period;
 mod position;
 mod progress;
 mod query;
+mod respond;
 pub mod router;
 mod serve;
 pub mod state;
+mod tags;
 mod user_ref;
 mod view;
 
+pub use cache::Cache;
 pub use changes::Changes;
 pub use config::Config;
 pub use cursor::Cursors;

@@ -1,10 +1,12 @@
 //! Pages: `?limit=` and `?cursor=` in, `next_cursor` and the link to the next page out.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::{cursor::Cursors, error::Error, view};
+use crate::{cache, cursor::Cursors, error::Error, view};
 
 /// The parameters of every list.
 #[derive(Debug, Deserialize)]
@@ -76,7 +78,7 @@ impl Key for (DateTime<Utc>, Uuid) {
 #[derive(Debug)]
 pub struct PageRequest<'a, K> {
     cursors: &'a Cursors,
-    path: String,
+    path: Cow<'static, str>,
     viewer: Uuid,
     limit: u8,
     after: Option<K>,
@@ -87,10 +89,11 @@ impl<'a, K: Key> PageRequest<'a, K> {
     /// for this list and viewer.
     pub fn new(
         cursors: &'a Cursors,
-        path: String,
+        path: impl Into<Cow<'static, str>>,
         viewer: Uuid,
         query: &PageQuery,
     ) -> Result<Self, Error> {
+        let path = path.into();
         let open = |cursor: &String| {
             cursors
                 .open(&path, viewer, cursor)
@@ -105,6 +108,21 @@ impl<'a, K: Key> PageRequest<'a, K> {
             limit: query.limit.0,
             after,
         })
+    }
+
+    pub fn viewer(&self) -> Uuid {
+        self.viewer
+    }
+
+    /// Of its answer, which is the viewer's own, as its cursors are.
+    pub fn cache_key(&self) -> cache::Key {
+        let after = self.after.as_ref();
+        cache::Key {
+            viewer: Some(self.viewer),
+            path: self.path.clone(),
+            limit: self.limit,
+            after: after.map(|after| after.to_bytes().into()),
+        }
     }
 
     /// How many rows to ask for: one more than the page has, which tells whether it is the last.
@@ -169,8 +187,7 @@ mod tests {
             limit: Limit(2),
             cursor: None,
         };
-        let request =
-            PageRequest::new(&cursors, "/v1/feed".to_owned(), Uuid::nil(), &query).unwrap();
+        let request = PageRequest::new(&cursors, "/v1/feed", Uuid::nil(), &query).unwrap();
         let ids: Vec<_> = (1..=3).map(Uuid::from_u128).collect();
         let (page, link) = request.fill(ids.clone(), |id| *id);
         assert_eq!(page.items, ids[..2]);
@@ -180,8 +197,7 @@ mod tests {
             limit: Limit(2),
             cursor: Some(cursor),
         };
-        let request =
-            PageRequest::new(&cursors, "/v1/feed".to_owned(), Uuid::nil(), &query).unwrap();
+        let request = PageRequest::new(&cursors, "/v1/feed", Uuid::nil(), &query).unwrap();
         assert_eq!(request.after(), Some(ids[1]));
         let (page, link) = request.fill(ids[1..].to_vec(), |id| *id);
         assert_eq!((page.items.len(), page.next_cursor, link), (2, None, None));

@@ -1,6 +1,6 @@
 //! `Feedmill-Min-Position`: a read that waits for what its client has written.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::{
     extract::{Request, State},
@@ -23,21 +23,39 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 const DEFAULT_WAIT: u64 = 1;
 const MAX_WAIT: u64 = 10;
 
+/// An extension of every request that has got through [`wait`].
+#[derive(Debug, Clone, Copy)]
+pub struct Waited {
+    pub arrived: Instant,
+    /// Its position is reached, but of what changed up to it, something may not have been heard of.
+    pub unheard: bool,
+}
+
 /// Middleware: goes on when all of `projections` have reached the position of the request, if it has one.
 /// 503 `projection_behind` if they do not in time, 422 for what is no position.
 pub async fn wait(
     State((progress, projections)): State<(Progress, &'static [Projection])>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
+    let arrived = Instant::now();
     let wanted = match min_position(request.headers()) {
         Ok(Some(wanted)) => wanted,
-        Ok(None) => return next.run(request).await,
+        Ok(None) => {
+            let waited = Waited {
+                arrived,
+                unheard: false,
+            };
+            request.extensions_mut().insert(waited);
+            return next.run(request).await;
+        }
         Err(error) => return Error::parameter(MIN_POSITION, error.to_string()).into_response(),
     };
     let preferred = preferred_wait(request.headers());
     let wait = Duration::from_secs(preferred.unwrap_or(DEFAULT_WAIT));
     let mut response = if progress.reach(&wanted, projections, wait).await {
+        let unheard = !progress.heard(&wanted, projections);
+        request.extensions_mut().insert(Waited { arrived, unheard });
         next.run(request).await
     } else {
         Error::Behind(wait).into_response()

@@ -89,7 +89,6 @@ impl Progress {
 
     /// Whether all that `projections` changed up to `wanted` has been noted in [`Changes`]: only then does an
     /// answer that is good by them contain it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the cache"))]
     pub(crate) fn heard(&self, wanted: &Positions, projections: &[Projection]) -> bool {
         let known = self.0.known.lock();
         self.0.changes.hearing()

@@ -5,6 +5,7 @@ use feedmill_service::{Health, Shutdown, Verifier, http, nats, sql};
 use tokio::net::TcpListener;
 
 use crate::{
+    cache::Cache,
     changes::Changes,
     config::Config,
     cursor::Cursors,
@@ -42,12 +43,17 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
     tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(looking));
     tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(listening));
 
+    let cache = Cache::new(config.cache_max_bytes, changes.clone());
+    let kept = cache.clone().keep_up();
+    tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(kept));
+
     let state = AppState {
         pool: pool.clone(),
         verifier,
         cursors,
         progress,
         changes,
+        cache,
     };
     let app = http::standard(router(state), &config.http, &health);
     http::serve(listener, app, &config.http, shutdown).await?;

@@ -4,7 +4,7 @@ use axum::extract::FromRef;
 use feedmill_service::Verifier;
 use sqlx::PgPool;
 
-use crate::{changes::Changes, cursor::Cursors, progress::Progress};
+use crate::{cache::Cache, changes::Changes, cursor::Cursors, progress::Progress};
 
 /// The live read models; statements name tables without a schema.
 pub const SEARCH_PATH: &str = "profiles, feed, digest, conversations, notifications, projector";
@@ -17,6 +17,7 @@ pub struct AppState {
     pub cursors: Cursors,
     pub progress: Progress,
     pub changes: Changes,
+    pub cache: Cache,
 }
 
 impl FromRef<AppState> for Verifier {

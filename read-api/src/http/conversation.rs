@@ -1,65 +1,63 @@
 //! `/v1/conversations…`.
 
-use axum::{Extension, extract::State};
+use axum::extract::State;
 use feedmill_service::extract::{Path, Query};
 use uuid::Uuid;
 
 use crate::{
     answer::Answer,
-    auth::Viewer,
+    asked::Asked,
     error::Error,
     http::Result,
     page::{PageQuery, PageRequest},
     query,
+    respond::respond,
     state::AppState,
+    tags,
     view::{Inbox, Page},
 };
 
 pub async fn page(
     State(state): State<AppState>,
-    Extension(Viewer(viewer)): Extension<Viewer>,
     Query(page): Query<PageQuery>,
+    asked: Asked,
 ) -> Result {
-    let request = PageRequest::new(
-        &state.cursors,
-        "/v1/conversations".to_owned(),
-        viewer,
-        &page,
-    )?;
-    let (listed, unread_total) =
-        query::conversation::page(&state.pool, viewer, request.after(), request.rows()).await?;
-    let (page, next) = request.fill(listed, |listed| listed.activity);
-    let items = page
-        .items
-        .into_iter()
-        .map(|listed| listed.conversation)
-        .collect();
-    let inbox = Inbox {
-        page: Page {
-            items,
-            next_cursor: page.next_cursor,
-        },
-        unread_total,
+    let viewer = asked.viewer;
+    let request = PageRequest::new(&state.cursors, "/v1/conversations", viewer, &page)?;
+    let load = || async {
+        let (listed, unread_total) =
+            query::conversation::page(&state.pool, viewer, request.after(), request.rows()).await?;
+        let tags = tags::conversations(viewer, &listed);
+        let (page, next) = request.fill(listed, |listed| listed.activity);
+        let items = page.items.into_iter().map(|listed| listed.conversation);
+        let inbox = Inbox {
+            page: Page {
+                items: items.collect(),
+                next_cursor: page.next_cursor,
+            },
+            unread_total,
+        };
+        Ok(Answer::new(&inbox, tags)?.with_next(next.as_deref()))
     };
-    Ok(Answer::new(&inbox)?.with_next(next.as_deref()))
+    respond(&state.cache, &asked, request.cache_key(), load).await
 }
 
 pub async fn messages(
     State(state): State<AppState>,
-    Extension(Viewer(viewer)): Extension<Viewer>,
     Path(id): Path<Uuid>,
     Query(page): Query<PageQuery>,
+    asked: Asked,
 ) -> Result {
-    let request = PageRequest::new(
-        &state.cursors,
-        format!("/v1/conversations/{id}/messages"),
-        viewer,
-        &page,
-    )?;
-    let messages =
-        query::conversation::messages(&state.pool, viewer, id, request.after(), request.rows())
+    let viewer = asked.viewer;
+    let path = format!("/v1/conversations/{id}/messages");
+    let request = PageRequest::new(&state.cursors, path, viewer, &page)?;
+    let load = || async {
+        let (after, rows) = (request.after(), request.rows());
+        let messages = query::conversation::messages(&state.pool, viewer, id, after, rows)
             .await?
             .ok_or(Error::NotFound("conversation"))?;
-    let (page, next) = request.fill(messages, |message| message.id);
-    Ok(Answer::new(&page)?.with_next(next.as_deref()))
+        let (page, next) = request.fill(messages, |message| message.id);
+        Ok(Answer::new(&page, tags::messages(id))?.with_next(next.as_deref()))
+    };
+    respond(&state.cache, &asked, request.cache_key(), load).await
 }

@@ -2,19 +2,22 @@
 
 use std::time::SystemTime;
 
-use axum::{Extension, extract::State};
+use axum::extract::State;
 use chrono::{DateTime, Utc};
 use feedmill_service::extract::Query;
 use serde::Deserialize;
 
 use crate::{
     answer::Answer,
-    auth::Viewer,
+    asked::Asked,
+    cache::Key,
     error::Error,
     http::Result,
     period::{Period, midnight},
     query,
+    respond::respond,
     state::AppState,
+    tags,
     view::Digest,
 };
 
@@ -27,19 +30,29 @@ pub struct DigestQuery {
 
 pub async fn read(
     State(state): State<AppState>,
-    Extension(Viewer(viewer)): Extension<Viewer>,
-    Query(asked): Query<DigestQuery>,
+    Query(query): Query<DigestQuery>,
+    asked: Asked,
 ) -> Result {
     let today = DateTime::<Utc>::from(SystemTime::now()).date_naive();
-    let period = Period::parse(asked.period.as_deref(), asked.date.as_deref(), today)
+    let period = Period::parse(query.period.as_deref(), query.date.as_deref(), today)
         .map_err(Error::Parameters)?;
-    let (counters, top_posts) =
-        query::digest::read(&state.pool, viewer, period.from, period.to).await?;
-    Answer::new(&Digest {
-        period: period.name,
-        from: midnight(period.from),
-        to: midnight(period.to),
-        counters,
-        top_posts,
-    })
+    let Period { name, from, to } = period;
+    let key = Key::of(
+        asked.viewer,
+        format!("/v1/digest?period={name}&date={from}"),
+    );
+    let load = || async {
+        let (counters, top_posts) =
+            query::digest::read(&state.pool, asked.viewer, from, to).await?;
+        let tags = tags::digest(asked.viewer, from, to, &top_posts);
+        let digest = Digest {
+            period: name,
+            from: midnight(from),
+            to: midnight(to),
+            counters,
+            top_posts,
+        };
+        Answer::new(&digest, tags)
+    };
+    respond(&state.cache, &asked, key, load).await
 }

@@ -1,32 +1,34 @@
 //! `/v1/notifications`.
 
-use axum::{Extension, extract::State};
+use axum::extract::State;
 use feedmill_service::extract::Query;
 
 use crate::{
     answer::Answer,
-    auth::Viewer,
+    asked::Asked,
     http::Result,
     page::{PageQuery, PageRequest},
     query,
+    respond::respond,
     state::AppState,
+    tags,
     view::Notifications,
 };
 
 pub async fn page(
     State(state): State<AppState>,
-    Extension(Viewer(viewer)): Extension<Viewer>,
     Query(page): Query<PageQuery>,
+    asked: Asked,
 ) -> Result {
-    let request = PageRequest::new(
-        &state.cursors,
-        "/v1/notifications".to_owned(),
-        viewer,
-        &page,
-    )?;
-    let (listed, unread_count) =
-        query::notification::page(&state.pool, viewer, request.after(), request.rows()).await?;
-    let (page, next) = request.fill(listed, |notification| notification.id);
-    let notifications = Notifications { page, unread_count };
-    Ok(Answer::new(&notifications)?.with_next(next.as_deref()))
+    let viewer = asked.viewer;
+    let request = PageRequest::new(&state.cursors, "/v1/notifications", viewer, &page)?;
+    let load = || async {
+        let (listed, unread_count) =
+            query::notification::page(&state.pool, viewer, request.after(), request.rows()).await?;
+        let tags = tags::notifications(viewer, &listed);
+        let (page, next) = request.fill(listed, |notification| notification.id);
+        let notifications = Notifications { page, unread_count };
+        Ok(Answer::new(&notifications, tags)?.with_next(next.as_deref()))
+    };
+    respond(&state.cache, &asked, request.cache_key(), load).await
 }

@@ -1,105 +1,114 @@
 //! `/v1/users/{id or @handle}…` and `/v1/me`.
 
-use axum::{Extension, extract::State};
+use axum::extract::State;
 use feedmill_service::extract::{Path, Query};
 
 use crate::{
     answer::Answer,
-    auth::Viewer,
+    asked::Asked,
+    cache::Key,
     error::Error,
     http::Result,
     page::{NoQuery, PageQuery, PageRequest},
-    query::{self, user::FollowKey},
+    query,
+    respond::respond,
     state::AppState,
+    tags,
     user_ref::UserRef,
-    view::{Follow, Page},
 };
 
 const NOBODY: Error = Error::NotFound("user");
 
 pub async fn me(
     State(state): State<AppState>,
-    Extension(Viewer(viewer)): Extension<Viewer>,
     Query(NoQuery {}): Query<NoQuery>,
+    asked: Asked,
 ) -> Result {
-    let profile = query::user::profile(&state.pool, &UserRef::Id(viewer))
-        .await?
-        .ok_or(NOBODY)?;
-    Answer::new(&profile)
+    profile_of(&state, &asked, &UserRef::Id(asked.viewer)).await
 }
 
 pub async fn profile(
     State(state): State<AppState>,
     Path(user): Path<String>,
     Query(NoQuery {}): Query<NoQuery>,
+    asked: Asked,
 ) -> Result {
-    let profile = query::user::profile(&state.pool, &parse(&user)?)
-        .await?
-        .ok_or(NOBODY)?;
-    Answer::new(&profile)
+    profile_of(&state, &asked, &parse(&user)?).await
+}
+
+/// The same for whoever asks.
+async fn profile_of(state: &AppState, asked: &Asked, user: &UserRef) -> Result {
+    let key = Key::of(None, format!("/v1/users/{user}"));
+    let load = || async {
+        let profile = query::user::profile(&state.pool, user)
+            .await?
+            .ok_or(NOBODY)?;
+        Answer::new(&profile, tags::profile(user, profile.card.id))
+    };
+    respond(&state.cache, asked, key, load).await
 }
 
 pub async fn posts(
     State(state): State<AppState>,
-    Extension(Viewer(viewer)): Extension<Viewer>,
     Path(user): Path<String>,
     Query(page): Query<PageQuery>,
+    asked: Asked,
 ) -> Result {
-    let user = parse(&user)?;
-    let request = PageRequest::new(
-        &state.cursors,
-        format!("/v1/users/{user}/posts"),
-        viewer,
-        &page,
-    )?;
-    let posts = query::post::of_user(&state.pool, viewer, &user, request.after(), request.rows())
-        .await?
-        .ok_or(NOBODY)?;
-    let (page, next) = request.fill(posts, |post| post.id);
-    Ok(Answer::new(&page)?.with_next(next.as_deref()))
+    let (viewer, user) = (asked.viewer, parse(&user)?);
+    let path = format!("/v1/users/{user}/posts");
+    let request = PageRequest::new(&state.cursors, path, viewer, &page)?;
+    let load = || async {
+        let (after, rows) = (request.after(), request.rows());
+        let (person, posts) = query::post::of_user(&state.pool, viewer, &user, after, rows)
+            .await?
+            .ok_or(NOBODY)?;
+        let tags = tags::posts_of(&user, person, &posts);
+        let (page, next) = request.fill(posts, |post| post.id);
+        Ok(Answer::new(&page, tags)?.with_next(next.as_deref()))
+    };
+    respond(&state.cache, &asked, request.cache_key(), load).await
 }
 
 pub async fn followers(
     State(state): State<AppState>,
-    Extension(Viewer(viewer)): Extension<Viewer>,
     Path(user): Path<String>,
     Query(page): Query<PageQuery>,
+    asked: Asked,
 ) -> Result {
     let user = parse(&user)?;
-    let request = PageRequest::new(
-        &state.cursors,
-        format!("/v1/users/{user}/followers"),
-        viewer,
-        &page,
-    )?;
-    let follows =
-        query::user::followers(&state.pool, &user, request.after(), request.rows()).await?;
-    follow_page(&request, follows)
+    let path = format!("/v1/users/{user}/followers");
+    let request = PageRequest::new(&state.cursors, path, asked.viewer, &page)?;
+    let load = || async {
+        let (person, follows) =
+            query::user::followers(&state.pool, &user, request.after(), request.rows())
+                .await?
+                .ok_or(NOBODY)?;
+        let tags = tags::followers(&user, person, &follows);
+        let (page, next) = request.fill(follows, |follow| (follow.followed_at, follow.card.id));
+        Ok(Answer::new(&page, tags)?.with_next(next.as_deref()))
+    };
+    respond(&state.cache, &asked, request.cache_key(), load).await
 }
 
 pub async fn following(
     State(state): State<AppState>,
-    Extension(Viewer(viewer)): Extension<Viewer>,
     Path(user): Path<String>,
     Query(page): Query<PageQuery>,
+    asked: Asked,
 ) -> Result {
     let user = parse(&user)?;
-    let request = PageRequest::new(
-        &state.cursors,
-        format!("/v1/users/{user}/following"),
-        viewer,
-        &page,
-    )?;
-    let follows =
-        query::user::following(&state.pool, &user, request.after(), request.rows()).await?;
-    follow_page(&request, follows)
-}
-
-fn follow_page(request: &PageRequest<'_, FollowKey>, follows: Option<Vec<Follow>>) -> Result {
-    let (page, next): (Page<Follow>, _) = request.fill(follows.ok_or(NOBODY)?, |follow| {
-        (follow.followed_at, follow.card.id)
-    });
-    Ok(Answer::new(&page)?.with_next(next.as_deref()))
+    let path = format!("/v1/users/{user}/following");
+    let request = PageRequest::new(&state.cursors, path, asked.viewer, &page)?;
+    let load = || async {
+        let (person, follows) =
+            query::user::following(&state.pool, &user, request.after(), request.rows())
+                .await?
+                .ok_or(NOBODY)?;
+        let tags = tags::following(&user, person, &follows);
+        let (page, next) = request.fill(follows, |follow| (follow.followed_at, follow.card.id));
+        Ok(Answer::new(&page, tags)?.with_next(next.as_deref()))
+    };
+    respond(&state.cache, &asked, request.cache_key(), load).await
 }
 
 fn parse(user: &str) -> std::result::Result<UserRef, Error> {

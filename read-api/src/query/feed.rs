@@ -12,7 +12,6 @@ pub struct FeedPage {
     /// Newest first.
     pub posts: Vec<Post>,
     /// Everybody whom the viewer follows, however many posts they have.
-    #[expect(dead_code, reason = "for the cache")]
     pub followed: Vec<Uuid>,
 }
 

@@ -10,8 +10,8 @@ use crate::{
     view::{Card, Post},
 };
 
-/// A row of a statement that answers with posts. All columns may be NULL together: that row says that what
-/// was asked for exists, and has no posts.
+/// A row of a statement that answers with posts. `id` may be NULL: that row says that what was asked for exists,
+/// and has no posts.
 pub(super) struct PostRow {
     pub id: Option<Uuid>,
     pub author: Option<Uuid>,
@@ -44,7 +44,7 @@ impl PostRow {
     }
 }
 
-/// `query_as!` of a statement that answers with posts. `$page` are its CTEs, of which the last, `page(id)`,
+/// `query_as!` of a statement that answers with posts. `$page` are its CTEs, of which the last, `page(id, author)`,
 /// names the posts; `$1` is the viewer.
 macro_rules! posts {
     ($page:tt, $order:tt, $($argument:expr),+) => {
@@ -53,7 +53,7 @@ macro_rules! posts {
             $page
                 + r#"
         SELECT
-            post.id AS "id?", post.author AS "author?",
+            post.id AS "id?", coalesce(post.author, page.author) AS "author?",
             account.handle AS "handle?", account.display_name AS "display_name?",
             post.text AS "text?", post.reply_to AS "reply_to?", post.created_at AS "created_at?",
             post.like_count AS "like_count?", post.reply_count AS "reply_count?",
@@ -73,7 +73,7 @@ macro_rules! posts {
 /// None if there is no such post.
 pub async fn one(pool: &PgPool, viewer: Uuid, id: Uuid) -> sqlx::Result<Option<Post>> {
     let row = posts!(
-        "/* post.one */ WITH page AS (SELECT $2::uuid AS id)",
+        "/* post.one */ WITH page AS (SELECT $2::uuid AS id, NULL::uuid AS author)",
         "ASC",
         viewer,
         id
@@ -97,7 +97,7 @@ pub async fn replies(
             SELECT
             WHERE EXISTS (SELECT FROM posts WHERE id = $2) OR EXISTS (SELECT FROM posts WHERE reply_to = $2)
         ), page AS (
-            SELECT reply.id
+            SELECT reply.id, NULL::uuid AS author
             FROM thread
             LEFT JOIN LATERAL (
                 SELECT id FROM posts WHERE reply_to = $2 AND id > $3 ORDER BY id LIMIT $4
@@ -113,7 +113,7 @@ pub async fn replies(
     Ok(found(rows))
 }
 
-/// The posts of a person, replies included, newest first, from below the post `before`. None if there is no
+/// A person's id and posts, replies included, newest first, from below the post `before`. None if there is no
 /// such person.
 pub async fn of_user(
     pool: &PgPool,
@@ -121,7 +121,7 @@ pub async fn of_user(
     user: &UserRef,
     before: Option<Uuid>,
     limit: i64,
-) -> sqlx::Result<Option<Vec<Post>>> {
+) -> sqlx::Result<Option<(Uuid, Vec<Post>)>> {
     let rows = posts!(
         r#"/* post.of_user */
         WITH person AS (
@@ -130,7 +130,7 @@ pub async fn of_user(
             ORDER BY id DESC
             LIMIT 1
         ), page AS (
-            SELECT post.id
+            SELECT post.id, person.id AS author
             FROM person
             LEFT JOIN LATERAL (
                 SELECT id FROM posts WHERE author = person.id AND id < $4 ORDER BY id DESC LIMIT $5
@@ -144,7 +144,8 @@ pub async fn of_user(
         limit
     );
     let rows = sql::named("post.of_user", rows.fetch_all(pool)).await?;
-    Ok(found(rows))
+    let person = rows.first().and_then(|row| row.author);
+    Ok(person.zip(found(rows)))
 }
 
 /// No row at all means that there is nothing to have posts.

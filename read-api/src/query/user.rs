@@ -50,21 +50,22 @@ pub async fn profile(pool: &PgPool, user: &UserRef) -> sqlx::Result<Option<Profi
     }))
 }
 
-/// Columns may be NULL together: the person exists, and has none.
+/// The columns but the first may be NULL together: the person exists, and has none.
 struct FollowRow {
+    person: Uuid,
     id: Option<Uuid>,
     followed_at: Option<DateTime<Utc>>,
     handle: Option<String>,
     display_name: Option<String>,
 }
 
-/// Who follows the person, from below `before`. None if there is no such person.
+/// The person's id, and who follows them, from below `before`. None if there is no such person.
 pub async fn followers(
     pool: &PgPool,
     user: &UserRef,
     before: Option<FollowKey>,
     limit: i64,
-) -> sqlx::Result<Option<Vec<Follow>>> {
+) -> sqlx::Result<Option<(Uuid, Vec<Follow>)>> {
     let (at, id) = before.unwrap_or((DateTime::UNIX_EPOCH + FAR, Uuid::max()));
     let rows = sqlx::query_as!(
         FollowRow,
@@ -76,7 +77,7 @@ pub async fn followers(
             LIMIT 1
         )
         SELECT
-            page.follower AS "id?", page.followed_at AS "followed_at?",
+            person.id AS "person!", page.follower AS "id?", page.followed_at AS "followed_at?",
             account.handle AS "handle?", account.display_name AS "display_name?"
         FROM person
         LEFT JOIN LATERAL (
@@ -100,13 +101,13 @@ pub async fn followers(
     Ok(found(rows))
 }
 
-/// Whom the person follows, from below `before`. None if there is no such person.
+/// The person's id, and whom they follow, from below `before`. None if there is no such person.
 pub async fn following(
     pool: &PgPool,
     user: &UserRef,
     before: Option<FollowKey>,
     limit: i64,
-) -> sqlx::Result<Option<Vec<Follow>>> {
+) -> sqlx::Result<Option<(Uuid, Vec<Follow>)>> {
     let (at, id) = before.unwrap_or((DateTime::UNIX_EPOCH + FAR, Uuid::max()));
     let rows = sqlx::query_as!(
         FollowRow,
@@ -118,7 +119,7 @@ pub async fn following(
             LIMIT 1
         )
         SELECT
-            page.followee AS "id?", page.followed_at AS "followed_at?",
+            person.id AS "person!", page.followee AS "id?", page.followed_at AS "followed_at?",
             account.handle AS "handle?", account.display_name AS "display_name?"
         FROM person
         LEFT JOIN LATERAL (
@@ -145,12 +146,12 @@ pub async fn following(
 /// Some 8,000 years: after every follow.
 const FAR: chrono::TimeDelta = chrono::TimeDelta::days(3_000_000);
 
-fn found(rows: Vec<FollowRow>) -> Option<Vec<Follow>> {
-    if rows.is_empty() {
-        None
-    } else {
-        Some(rows.into_iter().filter_map(FollowRow::view).collect())
-    }
+fn found(rows: Vec<FollowRow>) -> Option<(Uuid, Vec<Follow>)> {
+    let person = rows.first()?.person;
+    Some((
+        person,
+        rows.into_iter().filter_map(FollowRow::view).collect(),
+    ))
 }
 
 impl FollowRow {

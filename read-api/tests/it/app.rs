@@ -5,10 +5,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use feedmill_events::id;
 use feedmill_service::{Health, HttpArgs, Shutdown, Signer, Verifier, http, sql, telemetry};
-use read_api::{AppState, Changes, Cursors, Progress};
+use read_api::{AppState, Cache, Changes, Cursors, Progress};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
@@ -24,6 +25,7 @@ pub struct App {
     /// The service's own.
     pub read_pool: PgPool,
     pub progress: Progress,
+    pub cache: Cache,
     pub signer: Signer,
     address: String,
     client: reqwest::Client,
@@ -31,10 +33,23 @@ pub struct App {
     database: String,
 }
 
+#[derive(Debug)]
 pub struct Reply {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Value,
+}
+
+pub struct Raw {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Raw {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        Some(self.headers.get(name)?.to_str().unwrap())
+    }
 }
 
 impl Reply {
@@ -75,7 +90,12 @@ fn database_url(database: &str) -> String {
 }
 
 impl App {
+    /// Hears no announcements, so it answers nothing from memory.
     pub async fn start() -> Self {
+        Self::with_cache(1 << 26).await
+    }
+
+    pub async fn with_cache(max_bytes: u64) -> Self {
         telemetry::crypto();
         let database = format!("read_api_test_{:016x}", rand::random::<u64>());
         let mut admin = PgConnection::connect(&server())
@@ -117,8 +137,10 @@ impl App {
             verifier: Verifier::of(&signer),
             cursors: Cursors::new(&[9; 32]),
             progress: progress.clone(),
-            changes,
+            changes: changes.clone(),
+            cache: Cache::new(max_bytes, changes),
         };
+        let cache = state.cache.clone();
         let args = HttpArgs::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -129,6 +151,7 @@ impl App {
             pool,
             read_pool,
             progress,
+            cache,
             signer,
             address,
             client: reqwest::Client::new(),
@@ -147,6 +170,13 @@ impl App {
         self.get_with(viewer, path, &[]).await
     }
 
+    /// Whether the answer comes from memory.
+    pub async fn hits(&self, viewer: Uuid, path: &str) -> bool {
+        let reply = self.get(viewer, path).await;
+        assert_eq!(reply.status, StatusCode::OK, "{path}: {}", reply.body);
+        reply.headers["x-cache"] == "hit"
+    }
+
     pub async fn get_with(&self, viewer: Uuid, path: &str, headers: &[(&str, &str)]) -> Reply {
         let bearer = format!("Bearer {}", self.token(viewer));
         let headers = [&[("authorization", bearer.as_str())], headers].concat();
@@ -154,6 +184,33 @@ impl App {
     }
 
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Reply {
+        let raw = self.exchange(method, path, headers).await;
+        let body = if raw.body.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&raw.body).unwrap()
+        };
+        Reply {
+            status: raw.status,
+            headers: raw.headers,
+            body,
+        }
+    }
+
+    /// With the body's bytes as they came.
+    pub async fn raw(
+        &self,
+        method: Method,
+        viewer: Uuid,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Raw {
+        let bearer = format!("Bearer {}", self.token(viewer));
+        let headers = [&[("authorization", bearer.as_str())], headers].concat();
+        self.exchange(method, path, &headers).await
+    }
+
+    async fn exchange(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Raw {
         let mut request = self
             .client
             .request(method, format!("{}{path}", self.address));
@@ -161,17 +218,10 @@ impl App {
             request = request.header(*name, *value);
         }
         let response = request.send().await.unwrap();
-        let (status, headers) = (response.status(), response.headers().clone());
-        let bytes = response.bytes().await.unwrap();
-        let body = if bytes.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(&bytes).unwrap()
-        };
-        Reply {
-            status,
-            headers,
-            body,
+        Raw {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: response.bytes().await.unwrap(),
         }
     }
 

@@ -5,9 +5,12 @@
 
 mod access;
 mod app;
+mod cache;
+mod coding;
 mod conversation;
 mod digest;
 mod feed;
+mod nats;
 mod notification;
 mod page;
 #[path = "../../../tests/src/harness/port.rs"]

@@ -5,16 +5,9 @@ use std::{
 
 use crate::{
     app::{App, account_id},
+    nats::{self, PROJECTIONS},
     statements::calls,
 };
-
-const PROJECTIONS: [&str; 5] = [
-    "profiles",
-    "feed",
-    "digest",
-    "conversations",
-    "notifications",
-];
 
 async fn at(app: &App, position: &str, prefer: &str) -> crate::app::Reply {
     app.get_with(
@@ -222,11 +215,11 @@ async fn waiting_costs_one_reader_however_many_wait() {
 /// Faster than the next look at the checkpoints could be, because nobody looks.
 #[tokio::test]
 async fn announcements_are_heard() {
-    let (_nats, url) = nats_server();
+    let server = nats::Server::start();
     let app = App::start().await;
     app.checkpoint("feed", 1, 3, 5).await;
     app.checkpoint("profiles", 1, 3, 6).await;
-    let client = feedmill_service::nats::connect(&url, "read-api-test").await;
+    let client = feedmill_service::nats::connect(&server.url, "read-api-test").await;
     tokio::spawn(
         app.progress
             .clone()
@@ -260,28 +253,4 @@ async fn announcements_are_heard() {
         200,
         "the table still says 5"
     );
-}
-
-/// A nats-server of `NATS_SERVER_BIN`, killed when the test ends.
-fn nats_server() -> (Killed, String) {
-    let (_, binary) = std::env::vars()
-        .find(|(name, _)| name == "NATS_SERVER_BIN")
-        .expect("NATS_SERVER_BIN must be the path of a nats-server: run deploy/test");
-    let port = crate::port::unused();
-    let child = std::process::Command::new(binary)
-        .args(["-a", "127.0.0.1", "-p", &port.to_string()])
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    (Killed(child), format!("nats://127.0.0.1:{port}"))
-}
-
-struct Killed(std::process::Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }

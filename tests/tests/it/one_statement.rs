@@ -9,7 +9,11 @@ const TIMES: i64 = 7;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_read_is_one_statement() {
-    let world = World::start(Plan::default()).await;
+    let world = World::start(Plan {
+        environment: vec![("CACHE_MAX_BYTES".to_owned(), "0".to_owned())],
+        ..Plan::default()
+    })
+    .await;
     let pool = &world.pool;
     sqlx::query("CREATE EXTENSION pg_stat_statements").execute(pool).await.expect(
         "pg_stat_statements: the test PostgreSQL needs shared_preload_libraries = 'pg_stat_statements'",

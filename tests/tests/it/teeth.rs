@@ -72,6 +72,8 @@ const WRONG: &[(&str, &str)] = &[
 async fn the_comparison_finds_what_is_wrong() {
     let world = World::start(Plan {
         feed_depth: 3,
+        // Nobody announces what is made wrong.
+        environment: vec![("CACHE_MAX_BYTES".to_owned(), "0".to_owned())],
         ..Plan::default()
     })
     .await;

@@ -1,0 +1,330 @@
+//! What is kept in memory, and for how long it is good. Announcements come through a real NATS.
+
+use std::{sync::Arc, time::Duration};
+
+use feedmill_events::Tag;
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+use sqlx::{Executor, PgConnection};
+use tokio::{task::JoinSet, time::sleep};
+use uuid::Uuid;
+
+use crate::{
+    app::{App, Reply},
+    nats::{Announcer, until},
+};
+
+async fn hearing() -> (Arc<App>, Announcer) {
+    let app = App::start().await;
+    let announcer = Announcer::of(&app).await;
+    (Arc::new(app), announcer)
+}
+
+async fn rename(app: &App, account: Uuid, name: &str) {
+    let change = format!("UPDATE accounts SET display_name = '{name}' WHERE id = '{account}'");
+    app.run(&change).await;
+}
+
+/// Keeps reads of accounts waiting in the midst of their statements, after they have seen what there is, until it
+/// is dropped.
+struct Held {
+    app: Arc<App>,
+    lock: PgConnection,
+}
+
+impl Held {
+    async fn new(app: &Arc<App>) -> Self {
+        app.run(
+            "ALTER TABLE profiles.accounts RENAME TO accounts_kept;
+             CREATE VIEW profiles.accounts AS SELECT * FROM profiles.accounts_kept
+                WHERE pg_advisory_xact_lock_shared(77)::text = '';
+             GRANT SELECT ON profiles.accounts TO feedmill_read",
+        )
+        .await;
+        let mut lock = app.pool.acquire().await.unwrap().detach();
+        lock.execute("SELECT pg_advisory_lock(77)").await.unwrap();
+        let app = Arc::clone(app);
+        Self { app, lock }
+    }
+
+    /// How many statements wait.
+    async fn waiting(&self) -> i64 {
+        let count = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        );
+        count.fetch_one(&self.app.pool).await.unwrap()
+    }
+
+    async fn until_waiting(&self) {
+        until("a statement that waits", async || self.waiting().await > 0).await;
+    }
+
+    async fn release(mut self) {
+        let unlock = "SELECT pg_advisory_unlock(77)";
+        self.lock.execute(unlock).await.unwrap();
+    }
+}
+
+fn ask(app: &Arc<App>, viewer: Uuid, path: &str) -> tokio::task::JoinHandle<Reply> {
+    let (app, path) = (Arc::clone(app), path.to_owned());
+    tokio::spawn(async move { app.get(viewer, &path).await })
+}
+
+#[tokio::test]
+async fn an_answer_is_kept_until_something_that_it_is_made_of_changes() {
+    let (app, announcer) = hearing().await;
+    let (me, other) = (app.account(1).await, app.account(2).await);
+    app.follow(me, other, 0).await;
+    let post = app.post(other, 0, None).await;
+    app.entries(me, &[post]).await;
+    let name = |reply: &Reply| reply.body["items"][0]["author"]["display_name"].clone();
+
+    assert!(!app.hits(me, "/v1/feed").await && app.hits(me, "/v1/feed").await);
+    assert!(app.hits(me, "/v1/feed?limit=20").await, "the same question");
+    assert!(!app.hits(me, "/v1/feed?limit=19").await);
+    rename(&app, other, "Unannounced").await;
+    assert_eq!(name(&app.get(me, "/v1/feed").await), "User 2", "of then");
+    let unrelated = [Tag::card(me), Tag::feed(other), Tag::followers(other)];
+    announcer
+        .announce_and_wait(&app, "profiles", &unrelated)
+        .await;
+    assert!(app.hits(me, "/v1/feed").await);
+
+    let related = [
+        ("profiles", Tag::card(other)),
+        ("feed", Tag::post(post)),
+        ("feed", Tag::posts_of(other)),
+        ("feed", Tag::posts_of(me)),
+        ("feed", Tag::feed(me)),
+    ];
+    for (index, (projection, tag)) in related.into_iter().enumerate() {
+        let new = format!("Renamed {index}");
+        rename(&app, other, &new).await;
+        assert!(app.hits(me, "/v1/feed").await);
+        announcer.announce(projection, &[tag]).await;
+        let renamed = async || name(&app.get(me, "/v1/feed").await) == *new;
+        until("what was announced", renamed).await;
+        assert!(app.hits(me, "/v1/feed").await, "and that is kept again");
+    }
+}
+
+#[tokio::test]
+async fn loads_of_one_answer_at_the_same_time_are_one() {
+    let (app, _announcer) = hearing().await;
+    let me = app.account(1).await;
+    let post = app.post(me, 0, None).await;
+    app.entries(me, &[post]).await;
+    let held = Held::new(&app).await;
+    let all: Vec<_> = (0..50).map(|_| ask(&app, me, "/v1/feed")).collect();
+    held.until_waiting().await;
+    sleep(Duration::from_millis(300)).await;
+    assert_eq!(held.waiting().await, 1, "of the four that the pool allows");
+    held.release().await;
+    let mut answers = Vec::new();
+    for reply in all {
+        let reply = reply.await.unwrap();
+        assert_eq!(
+            (reply.status, &reply.headers["x-cache"] == "miss"),
+            (StatusCode::OK, true)
+        );
+        answers.push(reply.body);
+    }
+    assert_eq!(answers[0]["items"].as_array().map(Vec::len), Some(1));
+    assert!(answers.iter().all(|body| *body == answers[0]));
+}
+
+#[tokio::test]
+async fn who_waits_is_answered_though_the_one_who_loads_goes_away() {
+    let (app, _announcer) = hearing().await;
+    let me = app.account(1).await;
+    let held = Held::new(&app).await;
+    let first = ask(&app, me, "/v1/me");
+    held.until_waiting().await;
+    let second = ask(&app, me, "/v1/me");
+    sleep(Duration::from_millis(100)).await;
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    sleep(Duration::from_millis(100)).await;
+    held.release().await;
+    let reply = second.await.unwrap();
+    assert_eq!(
+        (reply.status, &reply.body["handle"]),
+        (StatusCode::OK, &Value::from("user1"))
+    );
+}
+
+/// The load sees the tables of before the change, and ends after it.
+#[tokio::test]
+async fn a_load_that_a_change_overtakes_answers_nobody_who_comes_after_it() {
+    let (app, announcer) = hearing().await;
+    let me = app.account(1).await;
+    let probe = Uuid::from_u128(7);
+    app.run(&format!(
+        "INSERT INTO conversations VALUES ('{probe}', NULL, 0, NULL);
+         INSERT INTO members VALUES ('{me}', '{probe}', '{probe}', NULL, 0)"
+    ))
+    .await;
+    let messages = format!("/v1/conversations/{probe}/messages");
+    until("an answer from memory", async || {
+        app.hits(me, &messages).await
+    })
+    .await;
+
+    let held = Held::new(&app).await;
+    let before = ask(&app, me, "/v1/me");
+    held.until_waiting().await;
+    app.run(&format!(
+        "UPDATE accounts_kept SET display_name = 'New' WHERE id = '{me}'"
+    ))
+    .await;
+    announcer
+        .announce("profiles", &[Tag::card(me), Tag::messages(probe)])
+        .await;
+    until("the announcement", async || !app.hits(me, &messages).await).await;
+
+    let after: Vec<_> = (0..5).map(|_| ask(&app, me, "/v1/me")).collect();
+    sleep(Duration::from_millis(200)).await;
+    held.release().await;
+    let before = before.await.unwrap();
+    assert_eq!(
+        before.body["display_name"], "User 1",
+        "or this tests nothing"
+    );
+    for reply in after {
+        assert_eq!(reply.await.unwrap().body["display_name"], "New");
+    }
+    assert_eq!(app.get(me, "/v1/me").await.body["display_name"], "New");
+}
+
+#[tokio::test]
+async fn what_is_kept_stays_within_its_bounds() {
+    const MOST: u64 = 1 << 20;
+    let app = App::with_cache(MOST).await;
+    let _announcer = Announcer::of(&app).await;
+    let author = app.account(1).await;
+    for n in 0..100 {
+        app.post(author, n, None).await;
+    }
+    let app = Arc::new(app);
+    let mut largest = 0;
+    for round in 0..40_u64 {
+        let mut reads = JoinSet::new();
+        for n in 0..10 {
+            let app = Arc::clone(&app);
+            reads.spawn(async move {
+                let viewer = Uuid::from_u128(u128::from(1_000 + round * 10 + n));
+                let coding = ["identity", "gzip", "br"][usize::try_from(n % 3).unwrap()];
+                let path = format!("/v1/users/{author}/posts?limit={}", 20 + 3 * n);
+                let headers = [("accept-encoding", coding)];
+                let raw = app.raw(Method::GET, viewer, &path, &headers).await;
+                assert_eq!(raw.status, StatusCode::OK);
+                raw.body.len()
+            });
+        }
+        let sent: usize = reads.join_all().await.into_iter().sum();
+        assert!(sent > 10_000);
+        let kept = app.cache.settle();
+        assert!(kept <= MOST, "{kept} bytes after round {round}");
+        largest = largest.max(kept);
+    }
+    assert!(largest > MOST / 2, "it is used: {largest} bytes");
+}
+
+#[tokio::test]
+async fn without_room_everything_is_loaded() {
+    let app = App::with_cache(0).await;
+    let (_server, me) = (crate::nats::Server::start(), app.account(1).await);
+    for _ in 0..3 {
+        let reply = app.get(me, "/v1/me").await;
+        assert_eq!(
+            (reply.status, &reply.headers["x-cache"] == "miss"),
+            (StatusCode::OK, true)
+        );
+        let etag = reply.headers["etag"].to_str().unwrap();
+        let same = app.get_with(me, "/v1/me", &[("if-none-match", etag)]).await;
+        assert_eq!(same.status, StatusCode::NOT_MODIFIED);
+    }
+    rename(&app, me, "New").await;
+    assert_eq!(app.get(me, "/v1/me").await.body["display_name"], "New");
+}
+
+#[tokio::test]
+async fn without_announcements_nothing_comes_from_memory() {
+    let (app, mut announcer) = hearing().await;
+    let me = app.account(1).await;
+    assert!(!app.hits(me, "/v1/me").await && app.hits(me, "/v1/me").await);
+    announcer.server.kill();
+    until("the loss of NATS", async || !app.hits(me, "/v1/me").await).await;
+    for n in 0..5 {
+        let name = format!("New {n}");
+        rename(&app, me, &name).await;
+        let reply = app.get(me, "/v1/me").await;
+        assert_eq!(reply.body["display_name"], *name);
+        assert_eq!(reply.headers["x-cache"], "miss");
+    }
+}
+
+#[tokio::test]
+async fn nobody_gets_what_was_made_for_somebody_else() {
+    let (app, _announcer) = hearing().await;
+    let (me, other) = (app.account(1).await, app.account(2).await);
+    let post = app.post(me, 0, None).await;
+    app.entries(me, &[post]).await;
+    let talk = Uuid::from_u128(7);
+    app.run(&format!(
+        "INSERT INTO likes (post_id, user_id) VALUES ('{post}', '{me}');
+         INSERT INTO conversations VALUES ('{talk}', NULL, 0, NULL);
+         INSERT INTO members VALUES ('{me}', '{talk}', '{talk}', NULL, 0)"
+    ))
+    .await;
+    let paths = [
+        "/v1/feed".to_owned(),
+        "/v1/digest?date=2024-04-13".to_owned(),
+        "/v1/conversations".to_owned(),
+        "/v1/me".to_owned(),
+        format!("/v1/posts/{post}"),
+        format!("/v1/users/{me}/posts"),
+        format!("/v1/conversations/{talk}/messages"),
+    ];
+    for path in &paths {
+        assert!(
+            !app.hits(me, path).await && app.hits(me, path).await,
+            "{path}"
+        );
+        let (mine, others) = (app.get(me, path).await, app.get(other, path).await);
+        assert_ne!(mine.body, others.body, "{path}");
+    }
+    assert_eq!(
+        app.get(other, &paths[6]).await.status,
+        StatusCode::NOT_FOUND
+    );
+    let profile = format!("/v1/users/{me}");
+    assert!(
+        app.hits(other, &profile).await,
+        "it is the same as one's own /v1/me"
+    );
+}
+
+/// The checkpoint tells that a position is reached, but what changed up to it was not heard of.
+#[tokio::test]
+async fn a_position_that_was_not_heard_of_is_answered_from_the_tables() {
+    let (app, announcer) = hearing().await;
+    let me = app.account(1).await;
+    assert!(!app.hits(me, "/v1/me").await && app.hits(me, "/v1/me").await);
+    let at = async |position: &str| {
+        let headers = [("feedmill-min-position", position), ("prefer", "wait=5")];
+        let reply = app.get_with(me, "/v1/me", &headers).await;
+        assert_eq!(reply.status, StatusCode::OK);
+        let hit = reply.headers["x-cache"] == "hit";
+        (reply.body["display_name"].as_str().unwrap().to_owned(), hit)
+    };
+    assert_eq!(at("3:1").await, ("User 1".to_owned(), true));
+    rename(&app, me, "New").await;
+    app.checkpoint("profiles", 1, 3, 2).await;
+    assert_eq!(at("3:2").await.0, "New");
+    rename(&app, me, "Newer").await;
+    announcer.announce("profiles", &[]).await;
+    announcer.announce("profiles", &[Tag::card(me)]).await;
+    assert_eq!(at("3:3").await.0, "Newer", "it is noted before it is known");
+}

@@ -1,0 +1,130 @@
+//! A NATS server, and the projector's part on it.
+
+use std::{
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
+
+use feedmill_events::{Announcement, Changed, Moved, Tag, subject};
+use feedmill_service::Health;
+use tokio::time::sleep;
+
+use crate::app::{App, account_id};
+
+pub const PROJECTIONS: [&str; 5] = [
+    "profiles",
+    "feed",
+    "digest",
+    "conversations",
+    "notifications",
+];
+
+/// A nats-server of `NATS_SERVER_BIN`, killed when the test ends.
+pub struct Server {
+    pub url: String,
+    child: Child,
+}
+
+impl Server {
+    pub fn start() -> Self {
+        let (_, binary) = std::env::vars()
+            .find(|(name, _)| name == "NATS_SERVER_BIN")
+            .expect("NATS_SERVER_BIN must be the path of a nats-server: run deploy/test");
+        let port = crate::port::unused();
+        let child = Command::new(binary)
+            .args(["-a", "127.0.0.1", "-p", &port.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let url = format!("nats://127.0.0.1:{port}");
+        Self { url, child }
+    }
+
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Announces as the projector does: partition 3 of every projection, one event at a time.
+pub struct Announcer {
+    pub server: Server,
+    client: async_nats::Client,
+    seqs: [AtomicI64; PROJECTIONS.len()],
+}
+
+impl Announcer {
+    /// Of an app that hears it, and so answers from memory.
+    pub async fn of(app: &App) -> Self {
+        let server = Server::start();
+        for projection in PROJECTIONS {
+            app.checkpoint(projection, 1, 3, 1).await;
+        }
+        let client = feedmill_service::nats::connect(&server.url, "read-api-test").await;
+        let listening = app.progress.clone().listen(client.clone(), Health::new());
+        tokio::spawn(listening);
+        let announcer = Self {
+            server,
+            client,
+            seqs: [const { AtomicI64::new(1) }; PROJECTIONS.len()],
+        };
+        let anybody = app.account(999_999).await;
+        until("an answer from memory", async || {
+            app.hits(anybody, "/v1/me").await
+        })
+        .await;
+        announcer
+    }
+
+    pub async fn announce(&self, projection: &str, tags: &[Tag]) {
+        let index = PROJECTIONS.iter().position(|name| *name == projection);
+        let from = self.seqs[index.unwrap()].fetch_add(1, Ordering::SeqCst);
+        let announcement = Announcement {
+            projection: projection.to_owned(),
+            generation: 1,
+            progress: vec![Moved {
+                partition: 3u8.try_into().unwrap(),
+                from,
+                to: from + 1,
+            }],
+            changed: Changed::These(tags.to_vec()),
+        };
+        let bytes = announcement.encode().unwrap();
+        let subject = subject::announcements(projection);
+        self.client.publish(subject, bytes.into()).await.unwrap();
+        self.client.flush().await.unwrap();
+    }
+
+    /// The same, and waits until it was heard.
+    pub async fn announce_and_wait(&self, app: &App, projection: &str, tags: &[Tag]) {
+        let anybody = account_id(999_999);
+        until("an answer from memory", async || {
+            app.hits(anybody, "/v1/me").await
+        })
+        .await;
+        let probe = Tag::profile(anybody);
+        self.announce(projection, &[tags, &[probe]].concat()).await;
+        until("the announcement", async || {
+            !app.hits(anybody, "/v1/me").await
+        })
+        .await;
+    }
+}
+
+pub async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    for _ in 0..500 {
+        if condition().await {
+            return;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{what} did not come in 5 s");
+}
