@@ -1,0 +1,281 @@
+//! The workload as an import file, the same for the same numbers.
+
+use std::io::{self, Write};
+
+use chrono::{DateTime, SecondsFormat};
+use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
+use serde_json::{Value, json};
+
+use crate::words;
+
+/// The last Sunday of a quiet month, so that digests of whole weeks lie in the past.
+pub const END: &str = "2025-11-30T00:00:00Z";
+/// The day whose week the digests are of.
+pub const DIGEST_DATE: &str = "2025-11-19";
+/// Posts, likes and messages are spread over so many days before [`END`].
+const DAYS: i64 = 28;
+/// How many have an inbox of 200 conversations.
+const INBOXES: usize = 20;
+const CONVERSATIONS: usize = 200;
+
+/// How large a community is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
+pub struct Size {
+    /// Accounts
+    #[arg(long, default_value_t = 10_000)]
+    pub accounts: usize,
+    /// How many each of them follows
+    #[arg(long, default_value_t = 50)]
+    pub followees: usize,
+    /// Posts, of which one in five is a reply
+    #[arg(long, default_value_t = 200_000)]
+    pub posts: usize,
+}
+
+/// Writes the records in order of their times. Accounts and follows come first, so that every post is fanned
+/// out to its author's followers when it is projected; whom they follow depends on the accounts' number alone.
+///
+/// Popularity is skewed: the first account has about a hundred times as many followers as the median one.
+pub fn write(size: Size, out: &mut impl Write) -> io::Result<()> {
+    let end = DateTime::parse_from_rfc3339(END)
+        .map_err(io::Error::other)?
+        .timestamp_millis();
+    let start = end - DAYS * 86_400_000;
+    let mut rng = StdRng::seed_from_u64(4);
+    people(size, start - 86_400_000, &mut rng, out)?;
+    let mut rng = StdRng::seed_from_u64(5);
+    let mut doings = Doings::new(size, &mut rng);
+    let many = doings.left();
+    let step = (end - start) as f64 / many as f64;
+    for index in 0..many {
+        let at = start + (index as f64 * step) as i64;
+        let mut record = doings.next(&mut rng);
+        record["at"] = json!(time(at));
+        line(out, &record)?;
+    }
+    out.flush()
+}
+
+fn line(out: &mut impl Write, record: &Value) -> io::Result<()> {
+    writeln!(out, "{record}")
+}
+
+fn time(millis: i64) -> String {
+    DateTime::from_timestamp_millis(millis)
+        .unwrap_or_default()
+        .to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+fn people(size: Size, at: i64, rng: &mut StdRng, out: &mut impl Write) -> io::Result<()> {
+    for index in 0..size.accounts {
+        let name = format!(
+            "{} {}",
+            words::capital(words::pick(rng)),
+            words::capital(words::pick(rng))
+        );
+        line(
+            out,
+            &json!({"type": "account", "id": account(index), "handle": account(index),
+                "display_name": name, "at": time(at)}),
+        )?;
+    }
+    let followees = size.followees.min(size.accounts.saturating_sub(1));
+    let mut chosen = Vec::with_capacity(followees);
+    for follower in 0..size.accounts {
+        chosen.clear();
+        while chosen.len() < followees {
+            let popular = rng.r#gen::<f64>().powf(1.5) * size.accounts as f64;
+            let followee = popular as usize;
+            if followee != follower && !chosen.contains(&followee) {
+                chosen.push(followee);
+            }
+        }
+        for (index, followee) in chosen.iter().enumerate() {
+            let at = at + 1_000 + (follower * followees + index) as i64;
+            line(
+                out,
+                &json!({"type": "follow", "from": account(follower), "to": account(*followee), "at": time(at)}),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn account(index: usize) -> String {
+    format!("u{index}")
+}
+
+/// Whoever has an inbox, by its number: spread over all accounts.
+fn inbox(index: usize, size: Size) -> usize {
+    index * (size.accounts / INBOXES.min(size.accounts))
+}
+
+/// What is still to be done, in the order in which it will be.
+struct Doings {
+    size: Size,
+    kinds: Vec<Kind>,
+    posts: usize,
+    talks: Vec<Talk>,
+    messages: usize,
+}
+
+/// A conversation of two, and the last of its messages.
+struct Talk {
+    owner: usize,
+    other: usize,
+    last: Option<usize>,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Post,
+    Reply,
+    Like,
+    Conversation,
+    Message,
+    Read,
+}
+
+impl Doings {
+    fn new(size: Size, rng: &mut StdRng) -> Self {
+        let conversations = INBOXES * CONVERSATIONS.min(size.accounts / 2);
+        let mut kinds = vec![Kind::Reply; size.posts / 5];
+        kinds.resize(size.posts, Kind::Post);
+        let more = [
+            (Kind::Like, size.posts),
+            (Kind::Message, conversations * 5),
+            (Kind::Read, conversations),
+        ];
+        for (kind, count) in more {
+            kinds.resize(kinds.len() + count, kind);
+        }
+        kinds.shuffle(rng);
+        // They are taken from the end: first what the others refer to.
+        kinds.push(Kind::Post);
+        kinds.resize(kinds.len() + conversations, Kind::Conversation);
+        Self {
+            size,
+            kinds,
+            posts: 0,
+            talks: Vec::new(),
+            messages: 0,
+        }
+    }
+
+    fn left(&self) -> usize {
+        self.kinds.len()
+    }
+
+    fn next(&mut self, rng: &mut StdRng) -> Value {
+        let someone = rng.gen_range(0..self.size.accounts);
+        match self.kinds.pop().unwrap_or(Kind::Post) {
+            Kind::Post => self.post(someone, None, rng),
+            Kind::Reply => {
+                // To something recent, as it is.
+                let parent = self.posts - 1 - rng.gen_range(0..self.posts.min(5_000));
+                self.post(someone, Some(parent), rng)
+            }
+            Kind::Like => {
+                let post = self.posts - 1 - rng.gen_range(0..self.posts.min(5_000));
+                json!({"type": "like", "user": account(someone), "post": format!("p{post}")})
+            }
+            Kind::Conversation => self.conversation(rng),
+            Kind::Message => {
+                let talk = rng.gen_range(0..self.talks.len());
+                self.message(talk, rng)
+            }
+            Kind::Read => {
+                let talk = rng.gen_range(0..self.talks.len());
+                self.read(talk, rng)
+            }
+        }
+    }
+
+    fn post(&mut self, author: usize, reply_to: Option<usize>, rng: &mut StdRng) -> Value {
+        self.posts += 1;
+        let length = rng.gen_range(4..32);
+        let mut record = json!({"type": "post", "id": format!("p{}", self.posts - 1),
+            "author": account(author), "text": words::sentence(rng, length)});
+        if let Some(parent) = reply_to {
+            record["reply_to"] = json!(format!("p{parent}"));
+        }
+        record
+    }
+
+    fn conversation(&mut self, rng: &mut StdRng) -> Value {
+        let index = self.talks.len();
+        let owner = inbox(index % INBOXES, self.size);
+        let other = (owner + 1 + index / INBOXES) % self.size.accounts;
+        self.talks.push(Talk {
+            owner,
+            other,
+            last: None,
+        });
+        let mut record = json!({"type": "conversation", "id": format!("c{index}"),
+            "members": [account(owner), account(other)]});
+        if index.is_multiple_of(3) {
+            record["title"] = json!(words::sentence(rng, 3));
+        }
+        record
+    }
+
+    fn message(&mut self, talk: usize, rng: &mut StdRng) -> Value {
+        let number = self.messages;
+        self.messages += 1;
+        let Talk { owner, other, last } = &mut self.talks[talk];
+        *last = Some(number);
+        let sender = if rng.gen_bool(0.6) { other } else { owner };
+        let length = rng.gen_range(2..16);
+        json!({"type": "message", "id": format!("m{number}"), "conversation": format!("c{talk}"),
+            "sender": account(*sender), "text": words::sentence(rng, length)})
+    }
+
+    /// The owner reads up to the last message, or says something where there is none.
+    fn read(&mut self, talk: usize, rng: &mut StdRng) -> Value {
+        match self.talks[talk].last {
+            None => self.message(talk, rng),
+            Some(last) => json!({"type": "read", "conversation": format!("c{talk}"),
+                "user": account(self.talks[talk].owner), "up_to": format!("m{last}")}),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn made() -> Vec<u8> {
+        let mut out = Vec::new();
+        let size = Size {
+            accounts: 100,
+            followees: 10,
+            posts: 500,
+        };
+        write(size, &mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn the_same_numbers_make_the_same_file_in_order_of_time() {
+        let text = made();
+        assert_eq!(text, made());
+        let records = String::from_utf8(text).unwrap();
+        let mut counts = BTreeMap::<String, usize>::new();
+        let mut last = String::new();
+        for record in records.lines() {
+            let record: Value = serde_json::from_str(record).unwrap();
+            let at = record["at"].as_str().unwrap().to_owned();
+            assert!(last <= at, "{record}");
+            last = at;
+            *counts
+                .entry(record["type"].as_str().unwrap().to_owned())
+                .or_default() += 1;
+        }
+        assert_eq!(counts["account"], 100);
+        assert_eq!(counts["follow"], 1_000);
+        assert_eq!(counts["post"], 501);
+        assert_eq!(counts["conversation"], 20 * 50);
+    }
+}

@@ -1,0 +1,83 @@
+//! read-api's statement for a page of the feed, in a bare loop.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use chrono::{DateTime, Utc};
+use feedmill_service::sql;
+use sqlx::{AssertSqlSafe, Column, Row, SqlSafeStr, TypeInfo, postgres::PgRow};
+use uuid::Uuid;
+
+use super::together;
+use crate::{
+    statement,
+    summary::{Seen, Summary},
+};
+
+/// As read-api sets it.
+const SEARCH_PATH: &str = "profiles, feed, digest, conversations, notifications, projector";
+/// As read-api asks for a page of 20: the last one says whether there is more.
+const ROWS: i64 = 21;
+
+/// As many tasks as connections, each of which keeps its own: no pool to wait for, no HTTP, no JSON. Rows are
+/// fetched and every value in them is decoded. The statement is read-api's own text, and the session has read-api's
+/// own settings.
+pub async fn reads(
+    url: &str,
+    connections: u32,
+    viewers: &[Uuid],
+    warm_up: f64,
+    seconds: f64,
+) -> Result<Summary> {
+    let text = statement::text("feed.page")?;
+    let pool = sql::pool(url, "bench", connections, Some(SEARCH_PATH)).await?;
+    let begun = Instant::now();
+    let from = begun + Duration::from_secs_f64(warm_up);
+    let until = from + Duration::from_secs_f64(seconds);
+    let mut tasks = Vec::new();
+    for task in 0..connections as usize {
+        let (mut connection, text) = (pool.acquire().await?, text.clone());
+        let viewers = viewers.to_vec();
+        tasks.push(tokio::spawn(async move {
+            let mut seen = Seen::default();
+            let mut index = task * viewers.len() / connections as usize;
+            loop {
+                let start = Instant::now();
+                if start >= until {
+                    return Ok(seen);
+                }
+                let rows = sqlx::query(AssertSqlSafe(text.as_str()).into_sql_str())
+                    .bind(viewers[index % viewers.len()])
+                    .bind(Uuid::max())
+                    .bind(ROWS)
+                    .fetch_all(&mut *connection)
+                    .await?;
+                for row in &rows {
+                    decode(row)?;
+                }
+                if start >= from {
+                    seen.took(start.elapsed());
+                }
+                index += 1;
+            }
+        }));
+    }
+    together(tasks, Duration::from_secs_f64(seconds)).await
+}
+
+/// Every value, as the type that read-api has it in.
+fn decode(row: &PgRow) -> Result<()> {
+    use std::hint::black_box;
+    for (index, column) in row.columns().iter().enumerate() {
+        match column.type_info().name() {
+            "UUID" => drop(black_box(row.try_get::<Option<Uuid>, _>(index)?)),
+            "UUID[]" => drop(black_box(row.try_get::<Option<Vec<Uuid>>, _>(index)?)),
+            "TEXT" => drop(black_box(row.try_get::<Option<String>, _>(index)?)),
+            "INT8" => drop(black_box(row.try_get::<Option<i64>, _>(index)?)),
+            "BOOL" => drop(black_box(row.try_get::<Option<bool>, _>(index)?)),
+            "TIMESTAMPTZ" => drop(black_box(row.try_get::<Option<DateTime<Utc>>, _>(index)?)),
+            other => bail!("a column of type {other}"),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,13 @@
+//! The bench: Feedmill beside what it replaces and beside what this machine allows, in one run.
+//!
+//! - [`data`] and [`words`]: the workload, an import file; [`command`]: the commands of the write rows.
+//! - [`load`]: the load generator, which drives both sides; [`summary`]: what a run came to.
+//! - [`floor`]: bare axum, bare sqlx; [`statement`]: our own SQL for it.
+
+pub mod command;
+pub mod data;
+pub mod floor;
+pub mod load;
+pub mod statement;
+pub mod summary;
+pub mod words;

@@ -1,0 +1,107 @@
+//! `feedmill-bench`: all the processes of a bench; see `deploy/bench`.
+
+use std::{
+    fs::{self, File},
+    io::BufWriter,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use feedmill_bench::{data, floor, load, summary::Summary};
+use serde::de::DeserializeOwned;
+
+#[derive(Parser)]
+enum Cli {
+    /// Write the workload as an import file
+    Generate {
+        #[command(flatten)]
+        size: data::Size,
+        file: PathBuf,
+    },
+    /// Generate load as a plan says, and print what it came to
+    Load { plan: PathBuf },
+    /// Measure how soon posts are visible, as a plan says
+    Probe { plan: PathBuf },
+    /// Serve one answer to everybody, with bare axum
+    Floor { listen: SocketAddr, answer: PathBuf },
+    /// Run read-api's feed statement in a bare loop
+    FloorReads {
+        #[command(flatten)]
+        how: Loop,
+    },
+    /// Carry out commands with bare sqlx, one transaction each
+    FloorWrites {
+        #[command(flatten)]
+        how: Loop,
+    },
+}
+
+/// What both loops need.
+#[derive(clap::Args)]
+struct Loop {
+    /// What is read or carried out, in JSON
+    input: PathBuf,
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database_url: String,
+    #[arg(long)]
+    connections: u32,
+    #[arg(long)]
+    warm_up: f64,
+    #[arg(long)]
+    seconds: f64,
+}
+
+fn main() -> Result<()> {
+    // The load generator has its own threads.
+    let cli = match Cli::parse() {
+        Cli::Load { plan } => return print(&load::run(json(&plan)?)?),
+        cli => cli,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        match cli {
+            Cli::Generate { size, file } => {
+                Ok(data::write(size, &mut BufWriter::new(File::create(file)?))?)
+            }
+            Cli::Load { .. } => Ok(()),
+            Cli::Probe { plan } => print(&load::probe(json(&plan)?).await?),
+            Cli::Floor { listen, answer } => floor::serve(listen, &answer).await,
+            Cli::FloorReads { how } => {
+                let viewers: Vec<_> = json(&how.input)?;
+                let Loop {
+                    database_url,
+                    connections,
+                    warm_up,
+                    seconds,
+                    ..
+                } = how;
+                print(&floor::reads(&database_url, connections, &viewers, warm_up, seconds).await?)
+            }
+            Cli::FloorWrites { how } => {
+                let commands = json(&how.input)?;
+                let Loop {
+                    database_url,
+                    connections,
+                    warm_up,
+                    seconds,
+                    ..
+                } = how;
+                print(&floor::writes(&database_url, connections, commands, warm_up, seconds).await?)
+            }
+        }
+    })
+}
+
+fn json<T: DeserializeOwned>(file: &Path) -> Result<T> {
+    let bytes = fs::read(file).with_context(|| file.display().to_string())?;
+    serde_json::from_slice(&bytes).with_context(|| file.display().to_string())
+}
+
+fn print(summary: &Summary) -> Result<()> {
+    println!("{}", serde_json::to_string(summary)?);
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! Made-up texts.
+
+use rand::{Rng, rngs::StdRng};
+
+/// The more common, the earlier.
+const WORDS: &str = "the to and of a in is it you that for on we was with this have be not are but at my so \
+    they all just what if can me one about out up when time will your like day more good know people new now \
+    there her him see from work get how some back our first well even want because any these give most make \
+    think after use two way only over also come than other look then its could into year take morning water \
+    river window garden train coffee bread market letter bridge evening summer winter stone field harbour \
+    kitchen weather music picture story village paper mountain number question answer house street machine \
+    light station corner table bicycle engine orchard lantern pocket neighbour bakery library concert ferry \
+    island meadow cellar mirror ladder basket blanket candle button thread needle hammer copper silver iron \
+    timber gravel pebble thunder rainbow sunrise shadow whisper laughter silence promise journey holiday \
+    birthday wedding festival tournament rehearsal recipe vinegar pepper cinnamon almond walnut raspberry \
+    mushroom onion carrot potato spinach lettuce tomato cucumber radish turnip cabbage dumpling pancake \
+    measured forgotten repaired borrowed painted wandered listened gathered polished hidden crowded narrow \
+    ancient curious gentle stubborn careful brilliant ordinary peculiar enormous delicate splendid reliable \
+    yesterday tomorrow tonight sometimes nearly hardly suddenly quietly slowly perhaps indeed anyway somewhere \
+    translator carpenter conductor librarian fisherman postman gardener astronomer mathematician violinist \
+    telescope compass barometer calendar notebook envelope umbrella suitcase raincoat typewriter accordion \
+    chimney staircase balcony courtyard warehouse lighthouse windmill aqueduct monastery observatory";
+
+/// A word, common ones more often.
+pub fn pick(rng: &mut StdRng) -> &'static str {
+    static ALL: std::sync::OnceLock<Vec<&str>> = std::sync::OnceLock::new();
+    let all = ALL.get_or_init(|| WORDS.split_whitespace().collect());
+    let skewed = rng.r#gen::<f64>().powi(2) * all.len() as f64;
+    all[skewed as usize % all.len()]
+}
+
+pub fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
+}
+
+/// So many words, with punctuation.
+pub fn sentence(rng: &mut StdRng, words: usize) -> String {
+    let mut text = capital(pick(rng));
+    for _ in 1..words {
+        text.push_str(match rng.gen_range(0..24) {
+            0 => ", ",
+            1 => " - ",
+            _ => " ",
+        });
+        text.push_str(pick(rng));
+    }
+    text.push(if rng.gen_bool(0.15) { '!' } else { '.' });
+    text
+}
