@@ -10,6 +10,8 @@ pub use action::{Action, Pick, any, generate};
 use crate::harness::Stack;
 use run::Run;
 
+pub use run::Cached;
+
 /// Seeds that once found a defect, with the number of commands that it took.
 pub const REGRESSIONS: &[(u64, usize)] = &[];
 
@@ -48,6 +50,24 @@ pub async fn check(stack: &Stack, seed: u64, commands: usize) -> Result<usize, B
             shrink(stack, seed, actions, message.to_string()).await,
         )),
     }
+}
+
+/// The same while others read from memory: every comparison is made at every instance of read-api. What fails is
+/// not cut down, since it depends on time.
+pub async fn check_cached(
+    stack: &Stack,
+    seed: u64,
+    commands: usize,
+) -> Result<Cached, Box<Failure>> {
+    let actions = generate(seed, commands);
+    let done = Run::cached(stack, &actions).await;
+    done.map_err(|error| {
+        Box::new(Failure {
+            seed,
+            message: error.to_string(),
+            actions,
+        })
+    })
 }
 
 /// Leaves out pieces, from large to small, for as long as what is left still fails.

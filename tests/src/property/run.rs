@@ -1,10 +1,12 @@
 //! One sequence, step by step: what the model expects of each command, and what the stack answered.
 
+mod cached;
 mod step;
 
 use anyhow::{Result, ensure};
 use uuid::Uuid;
 
+pub use self::cached::Cached;
 use super::action::{Action, Pick};
 use crate::{
     client::Client,
@@ -40,22 +42,12 @@ fn pick<T: Copy>(from: &[T], index: Pick) -> Option<T> {
 impl<'a> Run<'a> {
     /// Runs all of it; returns how many reads were compared.
     pub async fn whole(stack: &'a Stack, actions: &[Action]) -> Result<usize> {
-        let mut run = Run {
-            stack,
-            client: stack.client(),
-            model: Model::default(),
-            prefix: format!("p{:08x}", rand::random::<u32>()),
-            accounts: Vec::new(),
-            posts: Vec::new(),
-            conversations: Vec::new(),
-            messages: Vec::new(),
-            steps: 0,
-        };
+        let mut run = Run::new(stack);
         let mut reads = 0;
         for (index, action) in actions.iter().enumerate() {
             run.steps = index;
             if *action == Action::Compare {
-                reads += run.compare().await?;
+                reads += run.compare(&run.client.clone(), 0).await?;
             } else {
                 run.step(*action)
                     .await
@@ -65,7 +57,22 @@ impl<'a> Run<'a> {
         Ok(reads)
     }
 
-    async fn compare(&mut self) -> Result<usize> {
+    fn new(stack: &'a Stack) -> Self {
+        Self {
+            stack,
+            client: stack.client(),
+            model: Model::default(),
+            prefix: format!("p{:08x}", rand::random::<u32>()),
+            accounts: Vec::new(),
+            posts: Vec::new(),
+            conversations: Vec::new(),
+            messages: Vec::new(),
+            steps: 0,
+        }
+    }
+
+    /// With whatever position `client` has; the first account reads at the read-api of index `first`.
+    async fn compare(&mut self, client: &Client, first: usize) -> Result<usize> {
         if self.accounts.is_empty() {
             return Ok(0);
         }
@@ -89,7 +96,9 @@ impl<'a> Run<'a> {
             days: &days,
             sample: usize::MAX,
         };
-        compare::every_read(self.stack, &self.client, &self.model, &scope).await
+        let mut stack = self.stack.clone();
+        stack.read.rotate_left(first);
+        compare::every_read(&stack, client, &self.model, &scope).await
     }
 
     /// A client that is this account, at any of the write-apis.

@@ -2,6 +2,7 @@
 
 mod access;
 mod bad_input;
+mod cache;
 mod community;
 mod concurrency;
 mod fanout;
