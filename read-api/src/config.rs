@@ -23,6 +23,8 @@ pub struct Config {
     #[arg(long, env = "CACHE_MAX_BYTES", default_value = "268435456")]
     pub cache_max_bytes: u64,
     #[command(flatten)]
+    pub streams: StreamArgs,
+    #[command(flatten)]
     pub auth: AuthArgs,
     #[command(flatten)]
     pub cursors: CursorArgs,
@@ -32,6 +34,18 @@ pub struct Config {
     pub http: HttpArgs,
     #[command(flatten)]
     pub telemetry: TelemetryArgs,
+}
+
+/// Live updates.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Streams")]
+pub struct StreamArgs {
+    /// Streams that may be open at once; HTTP_MAX_CONNECTIONS has to leave room for reads beside them
+    #[arg(long, env = "STREAMS_MAX", default_value = "10000")]
+    pub streams_max: usize,
+    /// Streams that one account may have open at once
+    #[arg(long, env = "STREAMS_MAX_PER_ACCOUNT", default_value = "20")]
+    pub streams_max_per_account: usize,
 }
 
 /// Whose tokens are accepted.

@@ -8,6 +8,8 @@ use axum::{
 };
 use feedmill_service::{FieldError, Problem};
 
+use crate::stream::Full;
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// What is not there, or what the viewer may not know of.
@@ -16,6 +18,13 @@ pub enum Error {
     /// Bent, of another list or viewer, or sealed with a key of the past.
     #[error("the cursor is not one of this list; leave it out to begin again")]
     Cursor,
+    /// The same, of the id of an event.
+    #[error("the event is not one of this stream; leave its id out to begin anew")]
+    EventId,
+    #[error(transparent)]
+    Streams(#[from] Full),
+    #[error("the answer is text/event-stream, which the request does not accept")]
+    NotAcceptable,
     #[error("some parameters do not fit")]
     Parameters(Vec<FieldError>),
     #[error("the projections have not reached the position within {} s", .0.as_secs())]
@@ -32,6 +41,9 @@ impl Error {
     }
 }
 
+/// When a stream may have ended that took somebody's place.
+const STREAM_RETRY: Duration = Duration::from_secs(10);
+
 /// What PostgreSQL says while the projector has not made or opened its tables yet: no such schema, no such
 /// table, no right to it.
 const TABLES_MISSING: [&str; 3] = ["3F000", "42P01", "42501"];
@@ -47,6 +59,21 @@ impl From<Error> for Problem {
                 detail.clone(),
             )
             .with_errors(vec![FieldError::new("cursor", detail)]),
+            Error::EventId => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid_event_id",
+                detail.clone(),
+            )
+            .with_errors(vec![FieldError::new("Last-Event-ID", detail)]),
+            Error::Streams(Full::Account(_)) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", detail)
+                    .with_retry_after(STREAM_RETRY)
+            }
+            Error::Streams(Full::Service) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", detail)
+                    .with_retry_after(STREAM_RETRY)
+            }
+            Error::NotAcceptable => Self::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", detail),
             Error::Parameters(errors) => Self::fields(errors),
             Error::Behind(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "projection_behind", detail)

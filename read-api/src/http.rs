@@ -5,6 +5,7 @@ pub mod digest;
 pub mod feed;
 pub mod notification;
 pub mod post;
+pub mod stream;
 pub mod user;
 
 /// What a handler answers.

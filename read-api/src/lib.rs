@@ -9,6 +9,7 @@
 //! - [`config`], [`state`], `error`: what there is to set, to share and to go wrong; [`serve()`] wires it up.
 //! - `asked`: what a handler needs of a request, whatever it is about.
 //! - `cursor`: sealed cursors, for `page`.
+//! - [`stream`]: live updates.
 //! - `progress`: how far the projections are, as far as this process knows; `changes`: what changed since when.
 
 mod answer;
@@ -29,6 +30,7 @@ mod respond;
 pub mod router;
 mod serve;
 pub mod state;
+pub mod stream;
 mod tags;
 mod user_ref;
 mod view;
@@ -41,3 +43,4 @@ pub use progress::Progress;
 pub use router::router;
 pub use serve::serve;
 pub use state::AppState;
+pub use stream::Streams;

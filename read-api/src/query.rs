@@ -12,4 +12,5 @@ pub mod digest;
 pub mod feed;
 pub mod notification;
 pub mod post;
+pub mod stream;
 pub mod user;

@@ -4,7 +4,7 @@ use axum::{Router, middleware::from_fn_with_state, routing::get};
 
 use crate::{
     auth,
-    http::{conversation, digest, feed, notification, post, user},
+    http::{conversation, digest, feed, notification, post, stream, user},
     position,
     progress::Projection::{self, Conversations, Digest, Feed, Notifications, Profiles},
     state::AppState,
@@ -57,6 +57,10 @@ pub fn router(state: AppState) -> Router {
         .route(
             "/v1/users/{user}/following",
             get(user::following).layer(of(&[Profiles])),
+        )
+        .route(
+            "/v1/stream",
+            get(stream::open).layer(of(&[Feed, Conversations, Notifications, Profiles])),
         )
         .route("/v1/me", get(user::me).layer(of(&[Profiles])))
         .route_layer(from_fn_with_state(state.clone(), auth::authenticate))

@@ -12,6 +12,7 @@ use crate::{
     progress::Progress,
     router::router,
     state::{AppState, SEARCH_PATH},
+    stream::{Limits, Streams},
 };
 
 /// Serves until `shutdown`. PostgreSQL, NATS and the source of the token keys may all be absent, now or
@@ -46,6 +47,19 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let cache = Cache::new(config.cache_max_bytes, changes.clone());
     let kept = cache.clone().keep_up();
     tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(kept));
+    let limits = Limits {
+        streams: config.streams.streams_max,
+        streams_of_account: config.streams.streams_max_per_account,
+        // The others are left to requests.
+        reads: (connections as usize / 4).max(1),
+    };
+    let streams = Streams::new(limits, changes.clone(), shutdown.soft.clone());
+    tokio::spawn(
+        shutdown
+            .soft
+            .clone()
+            .run_until_cancelled_owned(streams.clone().wake()),
+    );
 
     let state = AppState {
         pool: pool.clone(),
@@ -54,6 +68,7 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
         progress,
         changes,
         cache,
+        streams,
     };
     let app = http::standard(router(state), &config.http, &health);
     http::serve(listener, app, &config.http, shutdown).await?;

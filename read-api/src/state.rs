@@ -4,7 +4,7 @@ use axum::extract::FromRef;
 use feedmill_service::Verifier;
 use sqlx::PgPool;
 
-use crate::{cache::Cache, changes::Changes, cursor::Cursors, progress::Progress};
+use crate::{cache::Cache, changes::Changes, cursor::Cursors, progress::Progress, stream::Streams};
 
 /// The live read models; statements name tables without a schema.
 pub const SEARCH_PATH: &str = "profiles, feed, digest, conversations, notifications, projector";
@@ -18,6 +18,7 @@ pub struct AppState {
     pub progress: Progress,
     pub changes: Changes,
     pub cache: Cache,
+    pub streams: Streams,
 }
 
 impl FromRef<AppState> for Verifier {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use feedmill_events::id;
 use feedmill_service::{Health, HttpArgs, Shutdown, Signer, Verifier, http, sql, telemetry};
-use read_api::{AppState, Cache, Changes, Cursors, Progress};
+use read_api::{AppState, Cache, Changes, Cursors, Progress, Streams, stream::Limits};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
@@ -132,6 +132,18 @@ impl App {
                 progress.clone().look(read_pool.clone(), health.clone()),
             ),
         );
+        let limits = Limits {
+            streams: 30,
+            streams_of_account: 20,
+            reads: 2,
+        };
+        let streams = Streams::new(limits, changes.clone(), shutdown.soft.clone());
+        tokio::spawn(
+            shutdown
+                .soft
+                .clone()
+                .run_until_cancelled_owned(streams.clone().wake()),
+        );
         let state = AppState {
             pool: read_pool.clone(),
             verifier: Verifier::of(&signer),
@@ -139,6 +151,7 @@ impl App {
             progress: progress.clone(),
             changes: changes.clone(),
             cache: Cache::new(max_bytes, changes),
+            streams,
         };
         let cache = state.cache.clone();
         let args = HttpArgs::default();
