@@ -7,13 +7,30 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
-use feedmill_bench::{data, floor, load, summary::Summary};
+use feedmill_bench::{before, data, floor, load, run, summary::Summary};
 use serde::de::DeserializeOwned;
+use tokio::{
+    runtime::Builder,
+    signal::unix::{SignalKind, signal},
+};
 
 #[derive(Parser)]
 enum Cli {
+    /// Run the bench against servers that are there for it alone
+    Run {
+        #[command(flatten)]
+        settings: run::Settings,
+    },
+    /// Serve the usual backend
+    Before {
+        listen: SocketAddr,
+        #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+        database_url: String,
+        #[arg(long)]
+        connections: u32,
+    },
     /// Write the workload as an import file
     Generate {
         #[command(flatten)]
@@ -54,46 +71,72 @@ struct Loop {
 }
 
 fn main() -> Result<()> {
-    // The load generator has its own threads.
-    let cli = match Cli::parse() {
-        Cli::Load { plan } => return print(&load::run(json(&plan)?)?),
-        cli => cli,
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        match cli {
-            Cli::Generate { size, file } => {
-                Ok(data::write(size, &mut BufWriter::new(File::create(file)?))?)
-            }
-            Cli::Load { .. } => Ok(()),
-            Cli::Probe { plan } => print(&load::probe(json(&plan)?).await?),
-            Cli::Floor { listen, answer } => floor::serve(listen, &answer).await,
-            Cli::FloorReads { how } => {
-                let viewers: Vec<_> = json(&how.input)?;
-                let Loop {
-                    database_url,
-                    connections,
-                    warm_up,
-                    seconds,
-                    ..
-                } = how;
-                print(&floor::reads(&database_url, connections, &viewers, warm_up, seconds).await?)
-            }
-            Cli::FloorWrites { how } => {
-                let commands = json(&how.input)?;
-                let Loop {
-                    database_url,
-                    connections,
-                    warm_up,
-                    seconds,
-                    ..
-                } = how;
-                print(&floor::writes(&database_url, connections, commands, warm_up, seconds).await?)
-            }
+    match Cli::parse() {
+        // It has threads of its own.
+        Cli::Load { plan } => print(&load::run(json(&plan)?)?),
+        // Everything on the main thread: the processes that it starts end with that.
+        Cli::Run { settings } => {
+            let runtime = Builder::new_current_thread().enable_all().build()?;
+            let met = runtime.block_on(until_signal(run::run(settings)))?;
+            anyhow::ensure!(met, "not every target is met");
+            Ok(())
         }
-    })
+        cli => {
+            let runtime = Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(subcommand(cli))
+        }
+    }
+}
+
+/// SIGTERM and SIGINT drop the future, and with it every process that it has started.
+async fn until_signal<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    tokio::select! {
+        result = future => result,
+        _ = terminate.recv() => bail!("stopped"),
+        _ = interrupt.recv() => bail!("stopped"),
+    }
+}
+
+async fn subcommand(cli: Cli) -> Result<()> {
+    match cli {
+        Cli::Generate { size, file } => {
+            Ok(data::write(size, &mut BufWriter::new(File::create(file)?))?)
+        }
+        Cli::Load { .. } | Cli::Run { .. } => Ok(()),
+        Cli::Before {
+            listen,
+            database_url,
+            connections,
+        } => before::serve(listen, &database_url, connections).await,
+        Cli::Probe { plan } => print(&load::probe(json(&plan)?).await?),
+        Cli::Floor { listen, answer } => floor::serve(listen, &answer).await,
+        Cli::FloorReads { how } => {
+            let viewers: Vec<_> = json(&how.input)?;
+            let Loop {
+                database_url,
+                connections,
+                warm_up,
+                seconds,
+                ..
+            } = how;
+            print(&floor::reads(&database_url, connections, &viewers, warm_up, seconds).await?)
+        }
+        Cli::FloorWrites { how } => {
+            let commands = json(&how.input)?;
+            let Loop {
+                database_url,
+                connections,
+                warm_up,
+                seconds,
+                ..
+            } = how;
+            print(&floor::writes(&database_url, connections, commands, warm_up, seconds).await?)
+        }
+    }
 }
 
 fn json<T: DeserializeOwned>(file: &Path) -> Result<T> {

@@ -1,0 +1,102 @@
+//! The feed: whom the viewer follows, their posts, and for each post who wrote it and its counts. A page of 20
+//! takes 42 queries.
+
+use axum::{
+    extract::{Query, State},
+    http::HeaderMap,
+    response::Response,
+};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use sqlx::{FromRow, PgPool};
+use uuid::Uuid;
+
+use super::{
+    Asked, Failed,
+    view::{Page, Post},
+};
+
+#[derive(Deserialize)]
+pub struct Asks {
+    pub limit: Option<i64>,
+}
+
+/// A row of `posts`.
+#[derive(FromRow)]
+pub struct Row {
+    pub id: Uuid,
+    pub author: Uuid,
+    pub reply_to: Option<Uuid>,
+    pub text: String,
+    pub created_at: DateTime<Utc>,
+}
+
+pub async fn read(
+    pool: State<PgPool>,
+    headers: HeaderMap,
+    Query(asks): Query<Asks>,
+) -> Result<Response, Failed> {
+    let mut asked = Asked::new(pool, &headers).await?;
+    let limit = asks.limit.unwrap_or(20);
+    let authors = authors(&mut asked).await?;
+    let mut rows: Vec<Row> = sqlx::query_as(
+        "SELECT id, author, reply_to, text, created_at FROM posts
+         WHERE author = ANY($1) AND reply_to IS NULL
+         ORDER BY id DESC LIMIT $2",
+    )
+    .bind(authors)
+    .bind(limit + 1)
+    .fetch_all(asked.ask())
+    .await?;
+    let more = rows.len() as i64 > limit;
+    rows.truncate(limit as usize);
+    let mut items = Vec::with_capacity(rows.len());
+    for row in rows {
+        items.push(post(&mut asked, row).await?);
+    }
+    let next_cursor = items
+        .last()
+        .filter(|_| more)
+        .map(|post| post.id.to_string());
+    Ok(asked.answer(&Page { items, next_cursor }))
+}
+
+/// Of a viewer's feed, the viewer among them. One query.
+pub(super) async fn authors(asked: &mut Asked) -> Result<Vec<Uuid>, Failed> {
+    let viewer = asked.viewer;
+    let mut authors: Vec<Uuid> =
+        sqlx::query_scalar("SELECT followee FROM follows WHERE follower = $1")
+            .bind(viewer)
+            .fetch_all(asked.ask())
+            .await?;
+    authors.push(viewer);
+    Ok(authors)
+}
+
+/// Completes a post. Two queries.
+pub(super) async fn post(asked: &mut Asked, row: Row) -> Result<Post, Failed> {
+    let author = sqlx::query_as("SELECT id, handle, display_name FROM accounts WHERE id = $1")
+        .bind(row.author)
+        .fetch_one(asked.ask())
+        .await?;
+    let viewer = asked.viewer;
+    let (like_count, reply_count, liked_by_me) = sqlx::query_as(
+        "SELECT (SELECT count(*) FROM likes WHERE post = $1),
+                (SELECT count(*) FROM posts WHERE reply_to = $1),
+                EXISTS (SELECT FROM likes WHERE post = $1 AND account = $2)",
+    )
+    .bind(row.id)
+    .bind(viewer)
+    .fetch_one(asked.ask())
+    .await?;
+    Ok(Post {
+        id: row.id,
+        author,
+        text: row.text,
+        reply_to: row.reply_to,
+        created_at: row.created_at,
+        like_count,
+        reply_count,
+        liked_by_me,
+    })
+}

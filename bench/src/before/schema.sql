@@ -1,0 +1,71 @@
+-- The usual tables: one for each noun, normalised, and indexed for every query that is asked of them. Filled with
+-- what Feedmill holds at this moment, by its own ids.
+
+DROP SCHEMA IF EXISTS before CASCADE;
+CREATE SCHEMA before;
+SET search_path = before;
+
+CREATE TABLE accounts (
+    id           uuid PRIMARY KEY,
+    handle       text NOT NULL UNIQUE,
+    display_name text NOT NULL
+);
+INSERT INTO accounts SELECT id, handle, display_name FROM profiles.accounts;
+
+CREATE TABLE follows (
+    follower   uuid        NOT NULL,
+    followee   uuid        NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (follower, followee)
+);
+INSERT INTO follows SELECT follower_id, followee_id, followed_at FROM write.follows ORDER BY 1, 2;
+CREATE INDEX ON follows (followee, created_at);
+
+CREATE TABLE posts (
+    id         uuid PRIMARY KEY,
+    author     uuid        NOT NULL,
+    reply_to   uuid,
+    text       text        NOT NULL,
+    created_at timestamptz NOT NULL
+);
+INSERT INTO posts SELECT id, author, reply_to, text, created_at FROM feed.posts ORDER BY id;
+CREATE INDEX ON posts (author, id);
+CREATE INDEX ON posts (author, id) WHERE reply_to IS NULL;
+CREATE INDEX ON posts (reply_to, id) WHERE reply_to IS NOT NULL;
+
+CREATE TABLE likes (
+    post       uuid        NOT NULL,
+    account    uuid        NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (post, account)
+);
+INSERT INTO likes SELECT post_id, user_id, liked_at FROM write.likes ORDER BY 1, 2;
+
+CREATE TABLE conversations (
+    id    uuid PRIMARY KEY,
+    title text
+);
+INSERT INTO conversations SELECT id, title FROM conversations.conversations ORDER BY id;
+
+CREATE TABLE members (
+    conversation uuid NOT NULL,
+    account      uuid NOT NULL,
+    read_up_to   uuid,
+    PRIMARY KEY (conversation, account)
+);
+INSERT INTO members SELECT conversation, user_id, read_up_to FROM conversations.members ORDER BY 1, 2;
+CREATE INDEX ON members (account);
+
+CREATE TABLE messages (
+    id           uuid PRIMARY KEY,
+    conversation uuid        NOT NULL,
+    sender       uuid        NOT NULL,
+    text         text        NOT NULL,
+    created_at   timestamptz NOT NULL
+);
+INSERT INTO messages SELECT id, conversation, sender, text, created_at FROM conversations.messages ORDER BY id;
+CREATE INDEX ON messages (conversation, id);
+
+RESET search_path;
+VACUUM ANALYZE before.accounts, before.follows, before.posts, before.likes, before.conversations, before.members,
+    before.messages;

@@ -1,0 +1,71 @@
+//! `--profile ROW`: what the server does meanwhile, by perf.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use tokio::process::{Child, Command};
+
+use super::{Bench, process::Process, say};
+
+pub struct Recording {
+    perf: Child,
+    data: PathBuf,
+    text: PathBuf,
+}
+
+/// Begins to record, in the first run of the row that was named, as long as the run is measured.
+pub fn start(
+    bench: &Bench,
+    rows: &[&str],
+    server: &Process,
+    run: usize,
+) -> Result<Option<Recording>> {
+    let Some(row) = bench
+        .profile
+        .as_deref()
+        .filter(|row| run == 0 && rows.contains(row))
+    else {
+        return Ok(None);
+    };
+    let data = bench.stack.folder.join("perf.data");
+    let (pid, seconds) = (server.pid()?.to_string(), bench.seconds.to_string());
+    let perf = Command::new("perf")
+        .args(["record", "-q", "-F", "499", "-g", "-p", &pid, "-o"])
+        .arg(&data)
+        .args(["--", "sleep", &seconds])
+        .kill_on_drop(true)
+        .spawn()
+        .context("perf is needed for --profile")?;
+    let text = bench.out.join(format!("profile-{row}.txt"));
+    Ok(Some(Recording { perf, data, text }))
+}
+
+/// Writes down where the time went: by function, those with most first.
+pub async fn end(recording: Option<Recording>) -> Result<()> {
+    let Some(Recording {
+        mut perf,
+        data,
+        text,
+    }) = recording
+    else {
+        return Ok(());
+    };
+    perf.wait().await?;
+    let report = Command::new("perf")
+        .args([
+            "report",
+            "--stdio",
+            "--no-children",
+            "-g",
+            "none",
+            "--percent-limit",
+            "0.3",
+            "-i",
+        ])
+        .arg(&data)
+        .output()
+        .await?;
+    std::fs::write(&text, report.stdout)?;
+    say(&format!("a profile is in {}", text.display()));
+    Ok(())
+}
