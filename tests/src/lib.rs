@@ -3,6 +3,7 @@
 //! - [`harness`]: a whole Feedmill of one's own, as processes.
 //! - [`token`]: good and bad tokens.
 //! - [`client`]: both APIs over HTTP.
+//! - [`live`]: a client of live updates.
 //! - [`model`]: what every read must answer, by its definition.
 //! - [`compare`]: every read of a stack against the model.
 //! - [`log`]: the event log, as it stands in the database.
@@ -16,6 +17,7 @@ pub mod client;
 pub mod community;
 pub mod compare;
 pub mod harness;
+pub mod live;
 pub mod log;
 pub mod model;
 pub mod property;

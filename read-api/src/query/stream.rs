@@ -107,11 +107,11 @@ pub async fn posts(
     Ok(rows.into_iter().filter_map(PostRow::view).collect())
 }
 
-/// The newest messages since `reach` of the viewer's conversations.
-pub async fn messages(pool: &PgPool, viewer: Uuid, reach: Uuid) -> sqlx::Result<Vec<Uuid>> {
-    let ids = sqlx::query_scalar!(
+/// The newest messages since `reach` of the viewer's conversations, each after its conversation.
+pub async fn messages(pool: &PgPool, viewer: Uuid, reach: Uuid) -> sqlx::Result<Vec<(Uuid, Uuid)>> {
+    let rows = sqlx::query!(
         r#"/* stream.messages */
-        SELECT message.id
+        SELECT member.conversation, message.id
         FROM members AS member
         CROSS JOIN LATERAL (
             SELECT id
@@ -125,7 +125,11 @@ pub async fn messages(pool: &PgPool, viewer: Uuid, reach: Uuid) -> sqlx::Result<
         reach,
         NEWEST,
     );
-    sql::named("stream.messages", ids.fetch_all(pool)).await
+    let rows = sql::named("stream.messages", rows.fetch_all(pool)).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.conversation, row.id))
+        .collect())
 }
 
 /// Messages of the viewer's conversations, each with its conversation. Everybody's: one's own come from another

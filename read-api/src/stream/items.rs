@@ -93,7 +93,7 @@ pub async fn posts(
         .map(|author| (author.id, author.from.unwrap_or(since.from[place(author)])))
         .unzip();
     let posts = stream::posts(pool, viewer, &authors, &from, &since.known, limit).await?;
-    let item = |post: &Post| Item::new(post.id, post.id, is_whole(&post.author), post);
+    let item = |post: &Post| Item::new(post.id, post.author.id, is_whole(&post.author), post);
     posts.iter().map(item).collect()
 }
 
@@ -110,7 +110,7 @@ pub async fn messages(
             conversation_id,
             message,
         };
-        Item::new(id, id, true, &said)
+        Item::new(id, conversation_id, true, &said)
     };
     messages.iter().map(item).collect()
 }

@@ -292,15 +292,17 @@ impl Live {
         match list {
             List::Feed => {
                 self.authors.clear();
-                for post in self.follow().await? {
-                    marks.note(Partition::of(post), post);
+                for (author, posts) in self.follow().await? {
+                    for post in posts {
+                        marks.note(Partition::of(author), post);
+                    }
                 }
             }
             List::Conversations => {
                 let _turn = self.seat.streams.0.reads.acquire().await;
                 let messages = query::stream::messages(&self.state.pool, self.viewer, reach);
-                for message in messages.await? {
-                    marks.note(Partition::of(message), message);
+                for (conversation, message) in messages.await? {
+                    marks.note(Partition::of(conversation), message);
                 }
             }
             List::Notifications => {
@@ -320,7 +322,7 @@ impl Live {
 
     /// Reads whom the viewer follows, and gives their newest posts. Whoever was not followed before brings posts
     /// into the feed, and those are new there.
-    async fn follow(&mut self) -> Result<Vec<Uuid>, Error> {
+    async fn follow(&mut self) -> Result<Vec<(Uuid, Vec<Uuid>)>, Error> {
         let reach = id::first_of(now() - REACH);
         let followed = {
             let _turn = self.seat.streams.0.reads.acquire().await;
@@ -341,10 +343,7 @@ impl Live {
         let theirs = self.authors.iter().map(|author| Tag::posts_of(author.id));
         let tags = own.into_iter().chain(theirs);
         self.seat.watch.seen().slots = tags.map(Changes::slot).collect();
-        Ok(followed
-            .into_iter()
-            .flat_map(|(_, newest)| newest)
-            .collect())
+        Ok(followed)
     }
 
     async fn read_unread(&self) -> Result<(i64, i64), Error> {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::app::{App, account_id, now};
 
-const PATHS: [&str; 12] = [
+const PATHS: [&str; 13] = [
     "/v1/feed",
     "/v1/digest?period=week",
     "/v1/conversations",
@@ -20,6 +20,7 @@ const PATHS: [&str; 12] = [
     "/v1/users/@user1/followers",
     "/v1/users/@user1/following",
     "/v1/me",
+    "/v1/stream",
 ];
 
 #[tokio::test]

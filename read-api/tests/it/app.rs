@@ -27,9 +27,9 @@ pub struct App {
     pub progress: Progress,
     pub cache: Cache,
     pub signer: Signer,
-    address: String,
+    pub shutdown: Shutdown,
+    pub address: String,
     client: reqwest::Client,
-    shutdown: Shutdown,
     database: String,
 }
 

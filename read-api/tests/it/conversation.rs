@@ -5,7 +5,12 @@ use uuid::Uuid;
 use crate::app::{App, START, ids, time};
 
 /// A conversation of `members`, made at `at`, with a message by the first member every second.
-async fn conversation(app: &App, at: i64, members: &[Uuid], messages: i64) -> (Uuid, Vec<Uuid>) {
+pub async fn conversation(
+    app: &App,
+    at: i64,
+    members: &[Uuid],
+    messages: i64,
+) -> (Uuid, Vec<Uuid>) {
     let conversation = id::compose(START + at, 0, rand::random(), None);
     let mut sent = Vec::new();
     for n in 0..messages {

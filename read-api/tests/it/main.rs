@@ -10,6 +10,8 @@ mod coding;
 mod conversation;
 mod digest;
 mod feed;
+#[path = "../../../tests/src/live.rs"]
+mod live;
 mod nats;
 mod notification;
 mod page;
@@ -18,4 +20,5 @@ mod port;
 mod position;
 mod post;
 mod statements;
+mod stream;
 mod user;

@@ -6,7 +6,7 @@ use crate::app::{App, START, ids};
 
 impl App {
     /// What `actor` did to the viewer's `post` with `reply`, `at` milliseconds after the start.
-    async fn notify(
+    pub async fn notify(
         &self,
         viewer: Uuid,
         at: i64,
@@ -27,7 +27,7 @@ impl App {
         id
     }
 
-    async fn read_notifications(&self, viewer: Uuid, up_to: Uuid) {
+    pub async fn read_notifications(&self, viewer: Uuid, up_to: Uuid) {
         self.run(&format!(
             "INSERT INTO notification_marks VALUES ('{viewer}', '{up_to}')
              ON CONFLICT (viewer) DO UPDATE SET up_to = excluded.up_to"

@@ -1,0 +1,298 @@
+//! Live updates. There is no NATS here, so what is new comes by polling, every two seconds; the tests of the whole
+//! have announcements.
+
+use std::time::Duration;
+
+use feedmill_events::id;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::{
+    io::AsyncWriteExt,
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+use uuid::Uuid;
+
+use crate::{
+    app::{App, START, now},
+    conversation::conversation,
+    live::{Event, Live},
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+impl App {
+    async fn live(&self, viewer: Uuid, last_event_id: Option<&str>) -> Live {
+        let mut request = reqwest::Client::new()
+            .get(format!("{}/v1/stream", self.address))
+            .bearer_auth(self.token(viewer));
+        if let Some(id) = last_event_id {
+            request = request.header("last-event-id", id);
+        }
+        Live::new(request.send().await.unwrap())
+    }
+
+    /// Posts so many milliseconds ago.
+    async fn post_ago(&self, author: Uuid, millis: i64) -> Uuid {
+        self.post(author, since_start() - millis, None).await
+    }
+}
+
+/// The moment, as the times of these tests are told.
+fn since_start() -> i64 {
+    now().timestamp_millis() - START
+}
+
+async fn next(live: &mut Live) -> Event {
+    timeout(PATIENCE, live.next())
+        .await
+        .expect("an event in time")
+        .expect("an open stream")
+}
+
+/// An item and what is unread with it, which may come first.
+async fn two(live: &mut Live) -> [Event; 2] {
+    let mut two = [next(live).await, next(live).await];
+    two.sort_by_key(|event| event.name == "unread");
+    two
+}
+
+/// Nothing but a heartbeat comes for longer than it takes to look.
+async fn nothing(live: &mut Live) {
+    let event = timeout(Duration::from_secs(5), live.next()).await;
+    assert!(event.is_err(), "{event:?}");
+}
+
+fn counts(messages: i64, notifications: i64) -> Value {
+    json!({
+        "conversations": { "unread_total": messages },
+        "notifications": { "unread_count": notifications },
+    })
+}
+
+#[tokio::test]
+async fn what_is_new_is_sent_as_the_lists_have_it() {
+    let app = App::start().await;
+    let (me, other) = (app.account(1).await, app.account(2).await);
+    app.follow(me, other, 0).await;
+    app.post_ago(other, 500).await;
+    conversation(&app, since_start() - 5_000, &[me, other], 2).await;
+    app.notify(me, since_start() - 500, other, None, None).await;
+    let mut live = app.live(me, None).await;
+    let first = next(&mut live).await;
+    assert_eq!((&*first.name, first.data), ("unread", counts(0, 1)));
+    assert!(live.retry.is_some() && live.last_event_id.is_some());
+
+    let post = app.post_ago(other, 0).await;
+    let event = next(&mut live).await;
+    let feed = app.get(me, "/v1/feed").await.body;
+    // Feed entries are not what a stream reads.
+    assert_eq!(feed["items"], json!([]));
+    let shown = app.get(me, &format!("/v1/posts/{post}")).await.body;
+    assert_eq!((&*event.name, event.data), ("post", shown));
+
+    let (talk, messages) = conversation(&app, since_start(), &[other, me], 1).await;
+    let [event, unread] = two(&mut live).await;
+    let path = format!("/v1/conversations/{talk}/messages");
+    let mut shown = app.get(me, &path).await.body["items"][0].clone();
+    shown["conversation_id"] = json!(talk);
+    assert_eq!((&*event.name, event.data), ("message", shown));
+    assert_eq!((&*unread.name, unread.data), ("unread", counts(1, 1)));
+    assert_eq!(messages.len(), 1);
+
+    app.notify(me, since_start(), other, None, None).await;
+    let [event, unread] = two(&mut live).await;
+    let shown = app.get(me, "/v1/notifications").await.body["items"][0].clone();
+    assert_eq!((&*event.name, event.data), ("notification", shown));
+    assert_eq!((&*unread.name, unread.data), ("unread", counts(1, 2)));
+    nothing(&mut live).await;
+}
+
+#[tokio::test]
+async fn who_comes_back_gets_what_has_come_meanwhile_even_if_it_is_older() {
+    let app = App::start().await;
+    let (me, other) = (app.account(1).await, app.account(2).await);
+    // Of another partition, which is behind.
+    let third = id::compose(START, 0, 5, None);
+    app.run(&format!(
+        "INSERT INTO accounts VALUES ('{third}', 'third', 'Third', '', now())"
+    ))
+    .await;
+    // In another partition: `account` gives partitions as it likes, so these are looked for.
+    app.follow(me, other, 0).await;
+    app.follow(me, third, 0).await;
+    let hour = 3_600_000;
+    app.post_ago(other, hour).await;
+    let mut live = app.live(me, None).await;
+    next(&mut live).await;
+    let seen = app.post_ago(other, hour / 2).await;
+    assert_eq!(next(&mut live).await.id(), seen.to_string());
+    let id = live.last_event_id.clone().unwrap();
+    drop(live);
+
+    let late = app.post_ago(third, 2 * hour).await;
+    let later = app.post_ago(other, hour / 3).await;
+    let mut live = app.live(me, Some(&id)).await;
+    assert_eq!(next(&mut live).await.name, "unread");
+    assert_eq!(next(&mut live).await.id(), late.to_string());
+    assert_eq!(next(&mut live).await.id(), later.to_string());
+    nothing(&mut live).await;
+    let id = live.last_event_id.clone().unwrap();
+    drop(live);
+    let mut live = app.live(me, Some(&id)).await;
+    assert_eq!(next(&mut live).await.name, "unread");
+    nothing(&mut live).await;
+}
+
+#[tokio::test]
+async fn who_is_followed_brings_the_posts_of_a_day() {
+    let app = App::start().await;
+    let (me, other) = (app.account(1).await, app.account(2).await);
+    let day = 24 * 3_600_000;
+    app.post_ago(other, day + 10_000).await;
+    let post = app.post_ago(other, day / 2).await;
+    let mut live = app.live(me, None).await;
+    next(&mut live).await;
+    app.follow(me, other, 0).await;
+    assert_eq!(next(&mut live).await.id(), post.to_string());
+    nothing(&mut live).await;
+}
+
+#[tokio::test]
+async fn too_much_at_once_is_a_reset_and_the_stream_goes_on() {
+    let app = App::start().await;
+    let (me, other) = (app.account(1).await, app.account(2).await);
+    app.follow(me, other, 0).await;
+    let mut live = app.live(me, None).await;
+    next(&mut live).await;
+    app.run(&format!(
+        "INSERT INTO posts (id, author, text, created_at)
+         SELECT (lpad(to_hex({} + n), 12, '0') || '70008000000000000000')::uuid, '{other}', 'post', now()
+         FROM generate_series(1, 1500) AS n",
+        START + since_start() - 60_000
+    ))
+    .await;
+    let mut posts = 0;
+    let reset = loop {
+        let event = next(&mut live).await;
+        if event.name != "post" {
+            break event;
+        }
+        posts += 1;
+    };
+    assert_eq!(
+        (&*reset.name, &reset.data),
+        ("reset", &json!({ "lists": ["feed"] }))
+    );
+    assert_eq!(posts, 1_000);
+    let post = app.post_ago(other, 0).await;
+    assert_eq!(next(&mut live).await.id(), post.to_string());
+}
+
+#[tokio::test]
+async fn a_stream_that_cannot_be_is_a_problem() {
+    let app = App::start().await;
+    let (me, other) = (app.account(1).await, app.account(2).await);
+    let mut live = app.live(other, None).await;
+    next(&mut live).await;
+    let others = live.last_event_id.unwrap();
+    for id in ["nonsense", "\u{fc}", &others, &others[1..]] {
+        let reply = app
+            .get_with(me, "/v1/stream", &[("last-event-id", id)])
+            .await;
+        assert_eq!(reply.code(), (422, "invalid_event_id"), "{id}");
+        assert_eq!(reply.fields(), ["Last-Event-ID"]);
+    }
+    let reply = app
+        .get_with(me, "/v1/stream", &[("accept", "application/json")])
+        .await;
+    assert_eq!(reply.code(), (406, "not_acceptable"));
+    let reply = app.get(me, "/v1/stream?limit=5").await;
+    assert_eq!(reply.code(), (422, "invalid_request"));
+
+    let mut open = vec![];
+    for _ in 0..20 {
+        open.push(app.live(me, None).await);
+    }
+    let reply = app.get(me, "/v1/stream").await;
+    assert_eq!(reply.code(), (429, "too_many_streams"));
+    assert!(reply.headers.contains_key("retry-after"));
+    for _ in 0..9 {
+        open.push(app.live(other, None).await);
+    }
+    let reply = app.get(other, "/v1/stream").await;
+    assert_eq!(reply.code(), (503, "too_many_streams"));
+    assert!(reply.headers.contains_key("retry-after"));
+    open.clear();
+    let freed = async {
+        while app
+            .send(
+                Method::HEAD,
+                "/v1/stream",
+                &[("authorization", &format!("Bearer {}", app.token(me)))],
+            )
+            .await
+            .status
+            != 200
+        {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, freed).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_token_and_with_the_service() {
+    let app = App::start().await;
+    let me = app.account(1).await;
+    let token = app.signer.sign(me, Duration::from_secs(1), now()).unwrap();
+    let request = reqwest::Client::new().get(format!("{}/v1/stream", app.address));
+    let mut short = Live::new(request.bearer_auth(token).send().await.unwrap());
+    let mut long = app.live(me, None).await;
+    for live in [&mut short, &mut long] {
+        next(live).await;
+    }
+    let end = timeout(PATIENCE, short.next()).await.unwrap();
+    assert!(end.is_none(), "{end:?}");
+    app.shutdown.soft.cancel();
+    let end = timeout(Duration::from_secs(2), long.next()).await.unwrap();
+    assert!(end.is_none(), "{end:?}");
+}
+
+#[tokio::test]
+async fn who_does_not_read_is_cut_off() {
+    let app = App::start().await;
+    let (me, other) = (app.account(1).await, app.account(2).await);
+    app.follow(me, other, 0).await;
+    let address = app.address.strip_prefix("http://").unwrap();
+    let mut lazy = TcpStream::connect(address).await.unwrap();
+    let token = app.token(me);
+    let request =
+        format!("GET /v1/stream HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n");
+    lazy.write_all(request.as_bytes()).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    // 20 MB, more than the kernel keeps for a connection.
+    app.run(&format!(
+        "INSERT INTO posts (id, author, text, created_at)
+         SELECT (lpad(to_hex({} + n), 12, '0') || '70008000000000000000')::uuid, '{other}',
+             repeat('\u{1f409}', 5000), now()
+         FROM generate_series(1, 990) AS n",
+        START + since_start() - 60_000
+    ))
+    .await;
+    let slow = async {
+        loop {
+            let metrics = reqwest::get(format!("{}/metrics", app.address))
+                .await
+                .unwrap();
+            let metrics = metrics.text().await.unwrap();
+            if metrics.contains("stream_ends_total{why=\"slow\"} 1") {
+                break;
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    timeout(Duration::from_secs(40), slow)
+        .await
+        .expect("cut off");
+}
