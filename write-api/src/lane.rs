@@ -1,11 +1,12 @@
 //! Lanes: commands that arrive while a commit is under way share the next one.
 //!
-//! A lane is a task with a connection of its own; a command goes to the lane of its partition. The lane takes
-//! all that is queued, decides it in order in one transaction, and answers everyone after the commit. An idle
-//! lane answers at once. (The idea is group commit; PostgreSQL does it for the fsync, a lane does it for the
+//! A lane is a task with a connection of its own. It takes all that is queued and may begin ([`queue`]), decides
+//! it in order in one transaction, and answers everyone after the commit. While little is to do, commands begin
+//! at once, side by side. (The idea is group commit; PostgreSQL does it for the fsync, a lane does it for the
 //! whole transaction, which is what a contended row lock makes slow.)
 
 mod order;
+mod queue;
 mod run;
 
 use std::{
@@ -16,20 +17,22 @@ use std::{
 use futures::FutureExt;
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, postgres::PgConnectOptions};
 use tokio::{
-    sync::{Notify, mpsc, oneshot},
+    sync::{Notify, oneshot},
     task::JoinSet,
     time::timeout,
 };
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument;
 
 pub use order::{Answer, IdempotencyKey, Order, Refusal};
 
+use self::queue::{Batch, Queue};
 use crate::domain::Clock;
 
 /// The most commands that share a transaction.
 const MAX_BATCH: usize = 256;
-/// The most commands that wait for a lane; beyond it they are refused at once.
-const MAX_QUEUE: usize = 2_048;
+/// The most commands that wait; beyond it they are refused at once.
+const MAX_QUEUE: usize = 8_192;
 /// A transaction that takes longer is given up, and its connection with it.
 const MAX_TRANSACTION: Duration = Duration::from_secs(10);
 const MAX_CONNECT: Duration = Duration::from_secs(3);
@@ -46,7 +49,8 @@ struct Job {
 /// The way in. Cheap to clone; when the last clone is gone, the lanes finish what is queued and end.
 #[derive(Clone)]
 pub struct Lanes {
-    senders: Arc<[mpsc::Sender<Job>]>,
+    queue: Arc<Queue<Job>>,
+    _open: Arc<DropGuard>,
 }
 
 impl Lanes {
@@ -58,32 +62,33 @@ impl Lanes {
         count: usize,
         appended: &Arc<Notify>,
     ) -> (Self, JoinSet<()>) {
+        let (queue, closed) = (
+            Arc::new(Queue::new(count, MAX_QUEUE)),
+            CancellationToken::new(),
+        );
         let mut tasks = JoinSet::new();
-        let senders = (0..count.max(1))
-            .map(|_| {
-                let (sender, receiver) = mpsc::channel(MAX_QUEUE);
-                let lane = Lane {
-                    options: options(pool),
-                    connection: None,
-                    clock: Arc::clone(clock),
-                    appended: Arc::clone(appended),
-                };
-                tasks.spawn(lane.work(receiver));
-                sender
-            })
-            .collect();
-        (Self { senders }, tasks)
+        for _ in 0..count {
+            let lane = Lane {
+                options: options(pool),
+                connection: None,
+                clock: Arc::clone(clock),
+                appended: Arc::clone(appended),
+            };
+            tasks.spawn(lane.work(Arc::clone(&queue), closed.clone()));
+        }
+        let _open = Arc::new(closed.drop_guard());
+        (Self { queue, _open }, tasks)
     }
 
     /// Has a command decided, and waits for its commit. A caller that goes away before its command's turn takes
     /// it along; after that it is carried out all the same.
     pub async fn submit(&self, order: Order) -> Result<Answer, Refusal> {
-        let lane = usize::from(order.partition().number()) % self.senders.len();
         let (reply, answer) = oneshot::channel();
-        let job = Job { order, reply };
-        self.senders[lane]
-            .try_send(job)
-            .map_err(|_| Refusal::Overloaded)?;
+        let partition = order.partition();
+        let is_wanted = |job: &Job| !job.reply.is_closed();
+        if !(self.queue).push(partition, Job { order, reply }, is_wanted) {
+            return Err(Refusal::Overloaded);
+        }
         answer.await.unwrap_or(Err(Refusal::Internal))
     }
 }
@@ -109,22 +114,37 @@ struct Lane {
 }
 
 impl Lane {
-    async fn work(mut self, mut queue: mpsc::Receiver<Job>) {
-        let mut jobs = Vec::new();
-        while queue.recv_many(&mut jobs, MAX_BATCH).await > 0 {
-            jobs.retain(|job| !job.reply.is_closed());
-            metrics::histogram!("lane_batch_commands").record(jobs.len() as f64);
-            let (orders, replies): (Vec<Order>, Vec<_>) =
-                jobs.drain(..).map(|job| (job.order, job.reply)).unzip();
-            if orders.is_empty() {
-                continue;
+    async fn work(mut self, queue: Arc<Queue<Job>>, closed: CancellationToken) {
+        loop {
+            if let Some(Batch { jobs, ticket }) = queue.take(MAX_BATCH) {
+                self.carry_out(jobs).await;
+                queue.done(&ticket);
+            } else if !closed.is_cancelled() {
+                tokio::select! {
+                    () = queue.news() => {}
+                    () = closed.cancelled() => {}
+                }
+            } else if queue.is_empty() {
+                return;
+            } else {
+                queue.news().await;
             }
-            let span = tracing::info_span!("lane.batch.commit", commands = orders.len());
-            let answers = self.answer(&orders).instrument(span).await;
-            for (reply, answer) in replies.into_iter().zip(answers) {
-                // An error means that the caller has gone; the command stands.
-                let _ = reply.send(answer);
-            }
+        }
+    }
+
+    async fn carry_out(&mut self, mut jobs: Vec<Job>) {
+        jobs.retain(|job| !job.reply.is_closed());
+        if jobs.is_empty() {
+            return;
+        }
+        metrics::histogram!("lane_batch_commands").record(jobs.len() as f64);
+        let (orders, replies): (Vec<Order>, Vec<_>) =
+            jobs.into_iter().map(|job| (job.order, job.reply)).unzip();
+        let span = tracing::info_span!("lane.batch.commit", commands = orders.len());
+        let answers = self.answer(&orders).instrument(span).await;
+        for (reply, answer) in replies.into_iter().zip(answers) {
+            // An error means that the caller has gone; the command stands.
+            let _ = reply.send(answer);
         }
     }
 
