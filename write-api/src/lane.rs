@@ -76,8 +76,11 @@ impl Lanes {
             };
             tasks.spawn(lane.work(Arc::clone(&queue), closed.clone()));
         }
-        let _open = Arc::new(closed.drop_guard());
-        (Self { queue, _open }, tasks)
+        let lanes = Self {
+            queue,
+            _open: Arc::new(closed.drop_guard()),
+        };
+        (lanes, tasks)
     }
 
     /// Has a command decided, and waits for its commit. A caller that goes away before its command's turn takes
