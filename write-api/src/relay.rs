@@ -4,10 +4,22 @@
 //! on core NATS when they have committed. The leader asks the stream where it ends ([`stream`]) and goes on
 //! from there ([`copy`]), with up to 2,000 messages under way ([`window`]).
 //!
-//! Every message says which sequence number the stream must have reached before it. So a message that got
-//! lost takes all that follow it down with it, and a second leader, or a late packet of a former one, cannot
-//! slip in between: the stream has the log's order whatever happens. After any failure the leader asks the
-//! stream again. What had been stored without our hearing of it is then simply there.
+//! Every message says what must be in the stream before it, and JetStream refuses it otherwise:
+//!
+//! - that the event before it, of the same partition, is that partition's last message. When that event was
+//!   published just before, it must be the stream's last message, by its id (`Nats-Expected-Last-Msg-Id`). When
+//!   other partitions came in between, the relay waits until it was acknowledged, and then gives the number that
+//!   the acknowledgement gave it (`Nats-Expected-Last-Subject-Sequence`).
+//! - which number the stream must have reached (`Nats-Expected-Last-Sequence`). So a message that got lost takes
+//!   all that follow it down with it.
+//!
+//! The second alone would not do, because two stretches of publishing can overlap: JetStream may take what was
+//! sent to it before it hung, or a leader that was replaced may wake and send the rest, while this leader has
+//! asked where the stream ends and publishes from there. Then the number is ahead of what the relay thinks, its
+//! first messages are refused, and a later one, whose number the stream has reached by then, would be taken
+//! without those before it. By the first, whatever is accepted continues its partition, whoever sent it and
+//! whenever. After any failure the leader asks the stream again. What had been stored without our hearing of it is
+//! then simply there.
 
 mod copy;
 mod lease;

@@ -38,6 +38,9 @@ pub enum StreamError {
     },
 }
 
+/// For each partition, the stream's own number of its last message; 0 if the stream has none.
+pub type Positions = [u64; PARTITIONS as usize];
+
 /// Where the stream ended, and which stream that was.
 #[derive(Debug, Clone)]
 pub struct End {
@@ -45,6 +48,7 @@ pub struct End {
     pub last_sequence: u64,
     /// Up to where the log has been published, for each partition.
     pub published: Places,
+    pub positions: Positions,
     /// When the stream was made, in nanoseconds: a stream made anew is another one.
     made: i128,
 }
@@ -77,9 +81,14 @@ pub async fn end(
     let before = before.filter(|b| b.made == made && b.last_sequence <= state.last_sequence);
 
     let mut published = [0; PARTITIONS as usize];
+    let mut positions = [0; PARTITIONS as usize];
     for partition in Partition::all() {
         let index = usize::from(partition.number());
-        let (stream, head) = (last[index], heads[index]);
+        let (last, head) = (&last[index], heads[index]);
+        positions[index] = last.as_ref().map_or(0, |message| message.sequence);
+        let stream = last
+            .as_ref()
+            .and_then(|message| event_of(message, partition));
         published[index] = match stream {
             Some(stream) if stream > head => {
                 return Err(StreamError::Ahead {
@@ -105,17 +114,18 @@ pub async fn end(
         End {
             last_sequence: state.last_sequence,
             published,
+            positions,
             made,
         },
     ))
 }
 
-/// The last event of each partition that the stream holds.
+/// The last message of each partition that the stream holds.
 async fn last_events(
     stream: &Stream,
     state: &State,
-) -> Result<[Option<i64>; PARTITIONS as usize], LastRawMessageError> {
-    let mut last = [None; PARTITIONS as usize];
+) -> Result<[Option<StreamMessage>; PARTITIONS as usize], LastRawMessageError> {
+    let mut last = [const { None }; PARTITIONS as usize];
     if state.messages == 0 {
         return Ok(last);
     }
@@ -125,7 +135,7 @@ async fn last_events(
                 .get_last_raw_message_by_subject(&subject::events(partition))
                 .await
             {
-                Ok(message) => Ok((partition, event_of(&message, partition))),
+                Ok(message) => Ok((partition, Some(message))),
                 Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
                     Ok((partition, None))
                 }
@@ -135,8 +145,8 @@ async fn last_events(
         .buffer_unordered(16)
         .try_collect()
         .await?;
-    for (partition, seq) in found {
-        last[usize::from(partition.number())] = seq;
+    for (partition, message) in found {
+        last[usize::from(partition.number())] = message;
     }
     Ok(last)
 }

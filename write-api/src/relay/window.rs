@@ -4,20 +4,23 @@ use std::{collections::VecDeque, time::Duration};
 
 use async_nats::{
     Client, HeaderMap,
-    header::{NATS_EXPECTED_LAST_SEQUENCE, NATS_MESSAGE_ID},
+    header::{
+        NATS_EXPECTED_LAST_MESSAGE_ID, NATS_EXPECTED_LAST_SEQUENCE,
+        NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID,
+    },
     jetstream::{
         Context,
         context::{ContextBuilder, PublishError},
         publish::PublishAck,
     },
 };
-use feedmill_events::{Partition, subject};
+use feedmill_events::{PARTITIONS, Partition, subject};
 use futures::{FutureExt, future::BoxFuture};
 use tokio::time::timeout;
 
 use super::{
     lease::{Entry, Places},
-    stream::End,
+    stream::{End, Positions},
 };
 
 /// How many messages may be under way. More gain nothing: 109,000 a second are acknowledged with these.
@@ -48,9 +51,14 @@ pub struct Window {
     jetstream: Context,
     /// The stream's last sequence number once everything under way is in it.
     expected: u64,
-    /// Up to where each partition was acknowledged.
+    /// Up to where each partition was acknowledged, and which of the stream's numbers that event has.
     acknowledged: Places,
+    positions: Positions,
+    /// The partition of the message that was published last.
+    current: Option<usize>,
     under_way: VecDeque<UnderWay>,
+    /// How many of them are of each partition.
+    of_partition: [usize; PARTITIONS as usize],
     bytes: usize,
 }
 
@@ -69,12 +77,16 @@ impl Window {
             jetstream,
             expected: end.last_sequence,
             acknowledged: end.published,
+            positions: end.positions,
+            current: None,
             under_way: VecDeque::new(),
+            of_partition: [0; PARTITIONS as usize],
             bytes: 0,
         }
     }
 
-    /// Publishes the event that follows all that was published before; waits when too many are under way.
+    /// Publishes the event that follows all of its partition that was published before; waits when too many are
+    /// under way, or when the partition is another one than before and still has some under way.
     pub async fn publish(&mut self, entry: Entry) -> Result<(), WindowError> {
         while self.take_ready()? {}
         while self.under_way.len() >= IN_FLIGHT || self.bytes >= BYTES_IN_FLIGHT {
@@ -83,7 +95,21 @@ impl Window {
         let Ok(partition) = Partition::try_from(entry.partition) else {
             return Ok(());
         };
+        let index = usize::from(partition.number());
+        let continues = self.current.replace(index) == Some(index);
+        while !continues && self.of_partition[index] > 0 {
+            self.next_ack().await?;
+        }
         let mut headers = HeaderMap::new();
+        // What must be the partition's last event in the stream: the message before this one, by its id, or one
+        // that was acknowledged, by its number. The module's documentation says why.
+        if continues {
+            let before = subject::message_id(partition, entry.seq - 1);
+            headers.insert(NATS_EXPECTED_LAST_MESSAGE_ID, before);
+        } else {
+            let before = self.positions[index].to_string();
+            headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, before);
+        }
         headers.insert(NATS_MESSAGE_ID, subject::message_id(partition, entry.seq));
         headers.insert(NATS_EXPECTED_LAST_SEQUENCE, self.expected.to_string());
         headers.insert(subject::EVENT_TYPE, entry.name);
@@ -101,9 +127,9 @@ impl Window {
             .map_err(|_| WindowError::Stuck)??;
         self.expected += 1;
         self.bytes += bytes;
-        let partition = usize::from(partition.number());
+        self.of_partition[index] += 1;
         self.under_way.push_back(UnderWay {
-            partition,
+            partition: index,
             seq: entry.seq,
             bytes,
             ack: ack.into_future(),
@@ -133,15 +159,17 @@ impl Window {
     }
 
     fn settle(&mut self, answer: Result<PublishAck, PublishError>) -> Result<(), WindowError> {
-        let settled = self.under_way.pop_front();
-        self.bytes -= settled.as_ref().map_or(0, |settled| settled.bytes);
+        let Some(settled) = self.under_way.pop_front() else {
+            return Ok(());
+        };
+        self.bytes -= settled.bytes;
+        self.of_partition[settled.partition] -= 1;
         // A duplicate is in the stream too; but it takes no number, so what follows it is refused, and the
         // stream is asked again.
-        answer?;
-        if let Some(UnderWay { partition, seq, .. }) = settled {
-            self.acknowledged[partition] = seq;
-            metrics::counter!("relay_published_total").increment(1);
-        }
+        let ack = answer?;
+        self.acknowledged[settled.partition] = settled.seq;
+        self.positions[settled.partition] = ack.sequence;
+        metrics::counter!("relay_published_total").increment(1);
         Ok(())
     }
 

@@ -131,15 +131,18 @@ pub struct Nats {
     folder: Folder,
     port: u16,
     process: Option<Child>,
+    config: &'static str,
 }
 
 impl Nats {
     pub async fn start() -> Self {
-        let mut nats = Self {
-            folder: Folder::new(),
-            port: port::unused(),
-            process: None,
-        };
+        Self::start_with("").await
+    }
+
+    /// With this in its configuration file.
+    pub async fn start_with(config: &'static str) -> Self {
+        let mut nats = Self::absent();
+        nats.config = config;
         nats.start_again().await;
         nats
     }
@@ -150,6 +153,7 @@ impl Nats {
             folder: Folder::new(),
             port: port::unused(),
             process: None,
+            config: "",
         }
     }
 
@@ -173,6 +177,11 @@ impl Nats {
         }
     }
 
+    /// Its process, which must be running.
+    pub fn process(&self) -> &Child {
+        self.process.as_ref().unwrap()
+    }
+
     /// Loses all that it stored.
     pub fn wipe(&mut self) {
         assert!(self.process.is_none());
@@ -181,7 +190,11 @@ impl Nats {
     }
 
     pub async fn start_again(&mut self) {
+        let config = self.folder.path().join("nats.conf");
+        std::fs::write(&config, self.config).unwrap();
         let process = Command::new(required("NATS_SERVER_BIN"))
+            .arg("-c")
+            .arg(config)
             .args([
                 "-js",
                 "-a",

@@ -1,5 +1,6 @@
 //! The stream has what the log has, in its order, whatever happens to either.
 
+mod late;
 mod operator;
 
 use std::{
