@@ -1,14 +1,15 @@
 //! A read that was asked for: by whom, when, and in which forms its answer is welcome.
 
-use std::{convert::Infallible, time::Instant};
+use std::time::Instant;
 
 use axum::{
-    extract::FromRequestParts,
+    Extension,
+    extract::{FromRequestParts, rejection::ExtensionRejection},
     http::{HeaderMap, HeaderValue, header, request::Parts},
 };
 use uuid::Uuid;
 
-use crate::{answer::Coding, auth::Viewer, position::Waited};
+use crate::{answer::Coding, auth::Admitted};
 
 /// To be taken by a handler, last of what it takes from the header.
 #[derive(Debug)]
@@ -20,16 +21,16 @@ pub struct Asked {
     headers: HeaderMap,
 }
 
-impl<S: Sync> FromRequestParts<S> for Asked {
-    type Rejection = Infallible;
+impl<S: Send + Sync> FromRequestParts<S> for Asked {
+    /// A route without a gate, which there is none of.
+    type Rejection = ExtensionRejection;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let viewer = parts.extensions.get::<Viewer>();
-        let waited = parts.extensions.get::<Waited>();
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ExtensionRejection> {
+        let Extension(admitted) = Extension::<Admitted>::from_request_parts(parts, state).await?;
         Ok(Self {
-            viewer: viewer.map_or(Uuid::nil(), |viewer| viewer.0),
-            arrived: waited.map_or_else(Instant::now, |waited| waited.arrived),
-            unheard: waited.is_none_or(|waited| waited.unheard),
+            viewer: admitted.viewer,
+            arrived: admitted.arrived,
+            unheard: admitted.unheard,
             headers: std::mem::take(&mut parts.headers),
         })
     }

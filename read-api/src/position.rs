@@ -1,13 +1,8 @@
 //! `Feedmill-Min-Position`: a read that waits for what its client has written.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use axum::{
-    extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue},
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use feedmill_events::{Positions, position::NotAPosition};
 
 use crate::{
@@ -15,63 +10,54 @@ use crate::{
     progress::{Progress, Projection},
 };
 
-const MIN_POSITION: &str = "Feedmill-Min-Position";
+const MIN_POSITION: HeaderName = HeaderName::from_static("feedmill-min-position");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
-const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+pub const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// In seconds, if the client does not say, and at most.
 const DEFAULT_WAIT: u64 = 1;
 const MAX_WAIT: u64 = 10;
 
-/// An extension of every request that has got through [`wait`].
-#[derive(Debug, Clone, Copy)]
+/// How waiting has ended.
 pub struct Waited {
-    pub arrived: Instant,
-    /// Its position is reached, but of what changed up to it, something may not have been heard of.
-    pub unheard: bool,
+    /// Whether of what changed up to the position, something may not have been heard of. Errors: 503
+    /// `projection_behind`, 422 for what is no position.
+    pub unheard: Result<bool, Error>,
+    /// The value of `Preference-Applied`.
+    pub applied: Option<HeaderValue>,
 }
 
-/// Middleware: goes on when all of `projections` have reached the position of the request, if it has one.
-/// 503 `projection_behind` if they do not in time, 422 for what is no position.
-pub async fn wait(
-    State((progress, projections)): State<(Progress, &'static [Projection])>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let arrived = Instant::now();
-    let wanted = match min_position(request.headers()) {
+/// Waits until all of `projections` have reached the position of the request, if it has one.
+pub async fn wait(progress: &Progress, projections: &[Projection], headers: &HeaderMap) -> Waited {
+    let wanted = match min_position(headers) {
         Ok(Some(wanted)) => wanted,
-        Ok(None) => {
-            let waited = Waited {
-                arrived,
-                unheard: false,
+        none_or_error => {
+            let error =
+                |error: NotAPosition| Error::parameter("Feedmill-Min-Position", error.to_string());
+            return Waited {
+                unheard: none_or_error.map(|_| false).map_err(error),
+                applied: None,
             };
-            request.extensions_mut().insert(waited);
-            return next.run(request).await;
         }
-        Err(error) => return Error::parameter(MIN_POSITION, error.to_string()).into_response(),
     };
-    let preferred = preferred_wait(request.headers());
+    let preferred = preferred_wait(headers);
     let wait = Duration::from_secs(preferred.unwrap_or(DEFAULT_WAIT));
-    let mut response = if progress.reach(&wanted, projections, wait).await {
-        let unheard = !progress.heard(&wanted, projections);
-        request.extensions_mut().insert(Waited { arrived, unheard });
-        next.run(request).await
+    let unheard = if progress.reach(&wanted, projections, wait).await {
+        Ok(!progress.heard(&wanted, projections))
     } else {
-        Error::Behind(wait).into_response()
+        Err(Error::Behind(wait))
     };
-    if let Some(seconds) = preferred
-        && let Ok(applied) = HeaderValue::try_from(format!("wait={seconds}"))
-    {
-        response.headers_mut().insert(PREFERENCE_APPLIED, applied);
+    let applied = preferred.map(|seconds| HeaderValue::try_from(format!("wait={seconds}")));
+    Waited {
+        unheard,
+        applied: applied.and_then(Result::ok),
     }
-    response
 }
 
 /// The position of all such headers together.
 fn min_position(headers: &HeaderMap) -> Result<Option<Positions>, NotAPosition> {
     let mut together: Option<Positions> = None;
-    for value in headers.get_all(MIN_POSITION) {
+    for value in headers.get_all(&MIN_POSITION) {
         let positions: Positions = value.to_str().map_err(|_| NotAPosition)?.parse()?;
         let together = together.get_or_insert_default();
         positions

@@ -103,11 +103,11 @@ impl Timing<'_> {
     fn to_header(&self) -> String {
         let (now, mut text) = (Instant::now(), String::with_capacity(64));
         let load = match self.source {
-            Source::Load(took) => took.as_micros(),
+            Source::Load(took) => took.as_micros() as u64,
             Source::Memory | Source::OthersLoad => 0,
         };
-        let cache = (now - self.began).as_micros().saturating_sub(load);
-        let total = (now - self.asked.arrived).as_micros();
+        let cache = ((now - self.began).as_micros() as u64).saturating_sub(load);
+        let total = (now - self.asked.arrived).as_micros() as u64;
         for (name, micros) in [("cache", cache), (", db", load), (", total", total)] {
             let _ = write!(text, "{name};dur={}.{:03}", micros / 1000, micros % 1000);
         }

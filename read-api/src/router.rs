@@ -3,18 +3,17 @@
 use axum::{Router, middleware::from_fn_with_state, routing::get};
 
 use crate::{
-    auth,
+    auth::{self, Gate},
     http::{conversation, digest, feed, notification, post, stream, user},
-    position,
     progress::Projection::{self, Conversations, Digest, Feed, Notifications, Profiles},
     state::AppState,
 };
 
 pub fn router(state: AppState) -> Router {
-    let progress = state.progress.clone();
-    // A request that carries a position waits until these are there.
+    // Nobody without a token, and a request that carries a position waits until these are there.
     let of = |projections: &'static [Projection]| {
-        from_fn_with_state((progress.clone(), projections), position::wait)
+        let state = state.clone();
+        from_fn_with_state(Gate { state, projections }, auth::admit)
     };
     Router::new()
         .route("/v1/feed", get(feed::page).layer(of(&[Feed, Profiles])))
@@ -63,6 +62,5 @@ pub fn router(state: AppState) -> Router {
             get(stream::open).layer(of(&[Feed, Conversations, Notifications, Profiles])),
         )
         .route("/v1/me", get(user::me).layer(of(&[Profiles])))
-        .route_layer(from_fn_with_state(state.clone(), auth::authenticate))
         .with_state(state)
 }

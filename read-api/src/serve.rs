@@ -11,7 +11,7 @@ use crate::{
     cursor::Cursors,
     progress::Progress,
     router::router,
-    state::{AppState, SEARCH_PATH},
+    state::{AppState, SEARCH_PATH, Shared},
     stream::{Limits, Streams},
 };
 
@@ -61,7 +61,7 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
             .run_until_cancelled_owned(streams.clone().wake()),
     );
 
-    let state = AppState {
+    let state = AppState::new(Shared {
         pool: pool.clone(),
         verifier,
         cursors,
@@ -69,7 +69,7 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
         changes,
         cache,
         streams,
-    };
+    });
     let app = http::standard(router(state), &config.http, &health);
     http::serve(listener, app, &config.http, shutdown).await?;
     pool.close().await;

@@ -1,5 +1,7 @@
 //! What all requests share.
 
+use std::{ops::Deref, sync::Arc};
+
 use axum::extract::FromRef;
 use feedmill_service::Verifier;
 use sqlx::PgPool;
@@ -11,7 +13,9 @@ pub const SEARCH_PATH: &str = "profiles, feed, digest, conversations, notificati
 
 /// Cheap to clone.
 #[derive(Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Shared>);
+
+pub struct Shared {
     pub pool: PgPool,
     pub verifier: Verifier,
     pub cursors: Cursors,
@@ -19,6 +23,20 @@ pub struct AppState {
     pub changes: Changes,
     pub cache: Cache,
     pub streams: Streams,
+}
+
+impl AppState {
+    pub fn new(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+}
+
+impl Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
 }
 
 impl FromRef<AppState> for Verifier {

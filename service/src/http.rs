@@ -3,6 +3,7 @@
 mod layers;
 mod open;
 mod patience;
+mod series;
 mod server;
 
 pub use layers::standard;

@@ -1,7 +1,14 @@
 //! Logs, metrics and traces of a process.
 
 use std::io::IsTerminal as _;
-use std::{collections::HashMap, sync::OnceLock, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -22,6 +29,8 @@ const SECONDS: [f64; 14] = [
 /// How often the recorder folds its samples into buckets, so that they do not pile up between scrapes.
 const UPKEEP: Duration = Duration::from_secs(5);
 
+static TRACES: AtomicBool = AtomicBool::new(false);
+
 /// Keeps telemetry going; dropping it sends the spans that are left.
 #[must_use = "spans that are left are sent when this is dropped at the end of main"]
 pub struct Telemetry {
@@ -39,6 +48,7 @@ pub fn init(service_name: &'static str, args: &TelemetryArgs) -> anyhow::Result<
         .filter(|url| !url.is_empty())
         .map(|url| exporter(service_name, url));
     let provider = provider.transpose()?;
+    TRACES.store(provider.is_some(), Ordering::Relaxed);
     let filter = EnvFilter::try_new(&args.filter)
         .with_context(|| format!("{:?} is no log filter such as info,sqlx=debug", args.filter))?;
     // Colours are for people at a terminal who have not asked for none.
@@ -69,6 +79,11 @@ pub fn init(service_name: &'static str, args: &TelemetryArgs) -> anyhow::Result<
         );
     }));
     Ok(Telemetry { provider })
+}
+
+/// Whether spans are exported.
+pub fn traces() -> bool {
+    TRACES.load(Ordering::Relaxed)
 }
 
 fn exporter(service_name: &'static str, endpoint: &str) -> anyhow::Result<SdkTracerProvider> {

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use feedmill_events::id;
 use feedmill_service::{Health, HttpArgs, Shutdown, Signer, Verifier, http, sql, telemetry};
-use read_api::{AppState, Cache, Changes, Cursors, Progress, Streams, stream::Limits};
+use read_api::{
+    AppState, Cache, Changes, Cursors, Progress, Streams, state::Shared, stream::Limits,
+};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
@@ -144,7 +146,7 @@ impl App {
                 .clone()
                 .run_until_cancelled_owned(streams.clone().wake()),
         );
-        let state = AppState {
+        let state = AppState::new(Shared {
             pool: read_pool.clone(),
             verifier: Verifier::of(&signer),
             cursors: Cursors::new(&[9; 32]),
@@ -152,7 +154,7 @@ impl App {
             changes: changes.clone(),
             cache: Cache::new(max_bytes, changes),
             streams,
-        };
+        });
         let cache = state.cache.clone();
         let args = HttpArgs::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,19 +1,21 @@
 //! What surrounds every request: span, metrics, body limit, time limit, and a net under panics.
 
-use std::{any::Any, time::Instant};
+use std::{panic::AssertUnwindSafe, time::Instant};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, MatchedPath, Request, State},
-    http::{Method, header},
+    body::HttpBody,
+    extract::{MatchedPath, Request, State},
+    http::{HeaderMap, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
 use feedmill_events::subject::TRACEPARENT;
-use tower_http::catch_panic::CatchPanicLayer;
-use tracing::{Instrument, field::Empty};
+use futures::FutureExt;
+use tracing::{Instrument, Level, Span, field::Empty};
 
+use super::series;
 use crate::{
     config::HttpArgs,
     extract::{self, BodyLimit},
@@ -39,27 +41,84 @@ pub fn standard(app: Router, args: &HttpArgs, health: &Health) -> Router {
         )
         .fallback(extract::not_found_fallback)
         .method_not_allowed_fallback(extract::method_not_allowed)
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(DefaultBodyLimit::max(args.body_limit))
-        .layer(middleware::from_fn_with_state(args.clone(), limit))
-        .layer(middleware::from_fn(observe))
+        .layer(middleware::from_fn_with_state(args.clone(), surround))
 }
 
-// What the panic says was logged by the panic hook.
-fn panicked(_: Box<dyn Any + Send>) -> Response {
-    Problem::internal_silent().into_response()
+/// A span and metrics for every request, limits of its size and time, and an answer even if its handler panics.
+/// All in one layer: each further one costs a request some allocations.
+async fn surround(State(args): State<HttpArgs>, request: Request, next: Next) -> Response {
+    let start = Instant::now();
+    let method = known(request.method());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    // The pattern, never the path: labels stay few.
+    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    let span = span(method, route, request.headers());
+    let answer = limited(&args, request, next);
+    let response = if span.is_disabled() {
+        answer.await
+    } else {
+        answer.instrument(span.clone()).await
+    };
+    let status = response.status();
+    span.record("status", status.as_u16());
+    if status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
+    if status == StatusCode::INTERNAL_SERVER_ERROR && span.is_disabled() {
+        tracing::warn!(method, route, "a request ended so");
+    }
+    let took = start.elapsed();
+    tracing::debug!(parent: &span, seconds = took.as_secs_f64(), "answered");
+    series::count(method, route, status, took);
+    response
 }
 
-/// Limits of size and time. A handler that runs out of time is dropped where it stands.
-async fn limit(State(args): State<HttpArgs>, request: Request, next: Next) -> Response {
+/// Where traces are exported, of every request; otherwise for the log alone, and only if it wants them: what a span
+/// costs is a good part of what an answer from memory costs.
+fn span(method: &'static str, route: &str, headers: &HeaderMap) -> Span {
+    macro_rules! request_span {
+        ($level:expr) => {
+            tracing::span!(
+                $level,
+                "http.request",
+                otel.name = format!("{method} {route}"),
+                otel.kind = "server",
+                otel.status_code = Empty,
+                method,
+                route,
+                status = Empty,
+            )
+        };
+    }
+    if !telemetry::traces() {
+        return request_span!(Level::DEBUG);
+    }
+    let span = request_span!(Level::INFO);
+    if let Some(parent) = headers
+        .get(TRACEPARENT)
+        .and_then(|value| value.to_str().ok())
+    {
+        telemetry::set_parent(&span, parent);
+    }
+    span
+}
+
+/// A handler that runs out of time is dropped where it stands. What a panic says is logged by the panic hook.
+async fn limited(args: &HttpArgs, request: Request, next: Next) -> Response {
     let answer = async {
-        match extract::refuse_too_large(request, args.body_limit).await {
-            Ok(mut request) => {
-                request.extensions_mut().insert(BodyLimit(args.body_limit));
-                next.run(request).await
+        let request = if request.body().is_end_stream() {
+            request
+        } else {
+            match extract::refuse_too_large(request, args.body_limit).await {
+                Ok(mut request) => {
+                    request.extensions_mut().insert(BodyLimit(args.body_limit));
+                    request
+                }
+                Err(problem) => return problem.into_response(),
             }
-            Err(problem) => problem.into_response(),
-        }
+        };
+        let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+        answer.unwrap_or_else(|_| Problem::internal_silent().into_response())
     };
     tokio::time::timeout(args.request_timeout, answer)
         .await
@@ -68,47 +127,6 @@ async fn limit(State(args): State<HttpArgs>, request: Request, next: Next) -> Re
             problem.code = "timeout";
             problem.into_response()
         })
-}
-
-/// A span and metrics for every request. The route is the pattern, never the path: labels stay few.
-async fn observe(request: Request, next: Next) -> Response {
-    let start = Instant::now();
-    let method = known(request.method());
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
-    let span = tracing::info_span!(
-        "http.request",
-        otel.name = format!("{method} {route}"),
-        otel.kind = "server",
-        otel.status_code = Empty,
-        method,
-        route,
-        status = Empty,
-    );
-    if let Some(parent) = request
-        .headers()
-        .get(TRACEPARENT)
-        .and_then(|value| value.to_str().ok())
-    {
-        telemetry::set_parent(&span, parent);
-    }
-    let response = next.run(request).instrument(span.clone()).await;
-    let status = response.status();
-    span.record("status", status.as_u16());
-    if status.is_server_error() {
-        span.record("otel.status_code", "ERROR");
-    }
-    let took = start.elapsed();
-    tracing::debug!(parent: &span, seconds = took.as_secs_f64(), "answered");
-    metrics::histogram!("http_request_duration_seconds", "method" => method, "route" => route.clone())
-        .record(took);
-    metrics::counter!(
-        "http_requests_total", "method" => method, "route" => route, "status" => status.as_u16().to_string()
-    )
-    .increment(1);
-    response
 }
 
 /// The method as a label: a client can make up methods, but not labels.
