@@ -105,6 +105,10 @@ impl Cache {
         }))
     }
 
+    pub fn is_on(&self) -> bool {
+        self.0.store.is_some()
+    }
+
     /// The answer to `key`: a kept one that is good, or what `load` gives. The answer is never older than
     /// the request. Who is `unheard` has seen a change that may not have been heard of, and gets what is loaded
     /// from now on.

@@ -93,6 +93,7 @@ impl Changes {
     }
 
     pub(crate) fn everything(&self) {
+        metrics::counter!("cache_flushes_total").increment(1);
         let now = self.tick();
         self.0.floor.fetch_max(now, Ordering::SeqCst);
         self.0.news.send_replace(now);

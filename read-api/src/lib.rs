@@ -8,6 +8,7 @@
 //!
 //! - [`config`], [`state`], `error`: what there is to set, to share and to go wrong; [`serve()`] wires it up.
 //! - `asked`: what a handler needs of a request, whatever it is about.
+//! - `warm`: what is loaded after a start before anybody asks.
 //! - `cursor`: sealed cursors, for `page`.
 //! - [`stream`]: live updates.
 //! - `progress`: how far the projections are, as far as this process knows; `changes`: what changed since when.
@@ -34,6 +35,7 @@ pub mod stream;
 mod tags;
 mod user_ref;
 mod view;
+mod warm;
 
 pub use cache::Cache;
 pub use changes::Changes;
@@ -44,3 +46,4 @@ pub use router::router;
 pub use serve::serve;
 pub use state::AppState;
 pub use stream::Streams;
+pub use warm::warm_up;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{cache, cursor::Cursors, error::Error, view};
 
 /// The parameters of every list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PageQuery {
     #[serde(default)]

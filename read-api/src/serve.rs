@@ -13,6 +13,7 @@ use crate::{
     router::router,
     state::{AppState, SEARCH_PATH, Shared},
     stream::{Limits, Streams},
+    warm::warm_up,
 };
 
 /// Serves until `shutdown`. PostgreSQL, NATS and the source of the token keys may all be absent, now or
@@ -70,6 +71,8 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
         cache,
         streams,
     });
+    let warming = warm_up(state.clone());
+    tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(warming));
     let app = http::standard(router(state), &config.http, &health);
     http::serve(listener, app, &config.http, shutdown).await?;
     pool.close().await;

@@ -15,6 +15,15 @@ pub struct FeedPage {
     pub followed: Vec<Uuid>,
 }
 
+/// The authors of the newest posts, a row a post, newest first.
+pub async fn recent_authors(pool: &PgPool, posts: i64) -> sqlx::Result<Vec<Uuid>> {
+    let authors = sqlx::query_scalar!(
+        "/* feed.recent_authors */ SELECT author FROM posts ORDER BY id DESC LIMIT $1",
+        posts
+    );
+    sql::named("feed.recent_authors", authors.fetch_all(pool)).await
+}
+
 /// The viewer's feed, newest first, from below the post `before`.
 ///
 /// The posts that were pushed are in `feed_entries` from the viewer's floor upwards (hot); below it, and only if

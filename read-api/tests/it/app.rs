@@ -28,6 +28,7 @@ pub struct App {
     pub read_pool: PgPool,
     pub progress: Progress,
     pub cache: Cache,
+    pub state: AppState,
     pub signer: Signer,
     pub shutdown: Shutdown,
     pub address: String,
@@ -155,7 +156,7 @@ impl App {
             cache: Cache::new(max_bytes, changes),
             streams,
         });
-        let cache = state.cache.clone();
+        let (cache, kept) = (state.cache.clone(), state.clone());
         let args = HttpArgs::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -167,6 +168,7 @@ impl App {
             read_pool,
             progress,
             cache,
+            state: kept,
             signer,
             address,
             client: reqwest::Client::new(),

@@ -328,3 +328,14 @@ async fn a_position_that_was_not_heard_of_is_answered_from_the_tables() {
     announcer.announce("profiles", &[Tag::card(me)]).await;
     assert_eq!(at("3:3").await.0, "Newer", "it is noted before it is known");
 }
+
+#[tokio::test]
+async fn feeds_of_the_recently_active_are_there_before_they_ask() {
+    let (app, _announcer) = hearing().await;
+    let (author, reader) = (app.account(1).await, app.account(2).await);
+    app.post(author, 0, None).await;
+    read_api::warm_up(app.state.clone()).await;
+    assert!(app.hits(author, "/v1/feed?limit=20").await);
+    assert!(!app.hits(reader, "/v1/feed").await, "who has never posted");
+    read_api::warm_up(App::with_cache(0).await.state.clone()).await;
+}
