@@ -27,8 +27,9 @@ use uuid::Uuid;
 
 use crate::changes::{Changes, Slot};
 
-/// Between two looks over all streams, at least; and so many times as long as one look took.
-const PAUSE: Duration = Duration::from_millis(50);
+/// Between two looks over all streams, at least; and so many times as long as one look took, which is some
+/// milliseconds for thousands of streams.
+const PAUSE: Duration = Duration::from_millis(5);
 const PAUSE_FACTOR: u32 = 10;
 
 /// Between two reads of every stream while changes are not heard of.

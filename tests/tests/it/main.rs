@@ -12,4 +12,5 @@ mod one_statement;
 mod property;
 mod scene;
 mod sessions;
+mod stream;
 mod teeth;
