@@ -119,8 +119,12 @@ async fn an_answer_that_goes_on_keeps_its_connection() {
     };
     let app = Router::new().route("/parts", get(async move || Body::from_stream(parts())));
     let server = start(app, args).await;
-    let text = server.get("/parts").await.text().await.unwrap();
-    assert_eq!(text, "part 0.part 1.part 2.");
+    let http_1 = client();
+    let http_2 = reqwest::Client::builder().http2_prior_knowledge().build();
+    for client in [http_1, http_2.unwrap()] {
+        let answer = client.get(server.url("/parts")).send().await.unwrap();
+        assert_eq!(answer.text().await.unwrap(), "part 0.part 1.part 2.");
+    }
 }
 
 #[tokio::test]
