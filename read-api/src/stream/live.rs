@@ -2,7 +2,7 @@
 
 mod look;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use metrics::counter;
@@ -27,6 +27,11 @@ const WAITING: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// A look that took long, because there is much to look at or many look at once, is followed by a rest: so many
+/// times as long, but no longer than this.
+const REST_FACTOR: u32 = 2;
+const REST: Duration = Duration::from_millis(300);
 
 /// After a read that failed.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -145,7 +150,12 @@ impl Live {
         self.seat.watch.wake.notify_one();
         loop {
             let done = tokio::select! {
-                () = self.seat.watch.wake.notified() => self.look().await,
+                () = self.seat.watch.wake.notified() => {
+                    let began = Instant::now();
+                    let looked = self.look().await;
+                    sleep(REST.min(began.elapsed() * REST_FACTOR)).await;
+                    looked
+                }
                 _ = heartbeat.tick() => {
                     let id = self.event_id();
                     self.send(event::heartbeat(&id)).await

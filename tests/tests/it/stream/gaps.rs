@@ -11,7 +11,7 @@ use std::{
 
 use feedmill_tests::{
     client::Client,
-    harness::{Plan, World},
+    harness::{Plan, World, setting},
     log,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -136,9 +136,16 @@ async fn write(world: &mut World, reader: Uuid, authors: &[Uuid], talks: &[Uuid]
     }
 }
 
+/// `STREAM_SEEDS` makes it longer.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_left_out_however_often_a_client_comes_back() {
-    let seed = 20_261_121;
+    let seeds = setting("STREAM_SEEDS").map_or(1, |text| text.parse().expect("a number"));
+    for seed in (20_261_121..).take(seeds) {
+        nothing_is_left_out(seed).await;
+    }
+}
+
+async fn nothing_is_left_out(seed: u64) {
     let mut world = World::start(Plan {
         read: 2,
         // Posts go below the floor of feeds at once, and authors from pushed to pulled and back.
