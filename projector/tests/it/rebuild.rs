@@ -1,29 +1,24 @@
 //! A rebuild makes the same tables beside the live ones, and they change places while everything goes on.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
-};
+mod kills;
+mod logic;
+mod meanwhile;
+mod pace;
+
+use std::time::{Duration, Instant};
 
 use projector::{
     projection::{self, Context, Projection, digest, feed, profiles},
-    rebuild::{self, Outcome, show::Show},
+    rebuild::Outcome,
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
-use sqlx::{
-    Connection as _, Row as _,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
-use tokio::{sync::Mutex, task::JoinHandle};
+use sqlx::Connection as _;
 
 use crate::support::{
     database::Database,
     model,
     nats::Nats,
-    rebuilding::{contents, generation, indexes, rebuild, run, schemas_beside, settings, verify},
+    rebuilding::{contents, generation, indexes, rebuild, run, schemas_beside, verify},
     running::Running,
     world::World,
 };
@@ -138,95 +133,6 @@ async fn two_rebuilds_of_the_same_log_give_the_same_bytes() {
         assert_eq!(made[0], made[1], "{}", projection.name);
         model::assert_equal(&world, projection, &database.pool(projection)).await;
     }
-}
-
-/// Appends without an end, and reads what must never be half.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn reads_and_commands_go_on_while_generations_change_places() {
-    let (database, _nats, world, workers) = lively(33, 400).await;
-    let (database, world) = (Arc::new(database), Arc::new(Mutex::new(world)));
-    let stop_all = Arc::new(AtomicBool::new(false));
-    let appending: JoinHandle<()> = {
-        let (database, world, stop_all) = (database.clone(), world.clone(), stop_all.clone());
-        tokio::spawn(async move {
-            while !stop_all.load(Ordering::Relaxed) {
-                let events = world.lock().await.happen(5);
-                database.append(&events).await;
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        })
-    };
-    let reads = Arc::new(AtomicU64::new(0));
-    let options: PgConnectOptions = database.url.parse().unwrap();
-    let reader = PgPoolOptions::new()
-        .max_connections(3)
-        .connect_with(options.options([
-            ("role", "feedmill_read"),
-            (
-                "search_path",
-                "feed,profiles,digest,conversations,notifications,projector",
-            ),
-        ]))
-        .await
-        .unwrap();
-    let reading: Vec<JoinHandle<()>> = (0..3)
-        .map(|_| {
-            let (reader, stop_all, reads) = (reader.clone(), stop_all.clone(), reads.clone());
-            tokio::spawn(async move {
-                while !stop_all.load(Ordering::Relaxed) {
-                    // Counts that are kept in one table and follow from others of the same generation.
-                    let row = sqlx::query(
-                        "SELECT
-                            (SELECT count(*) FROM posts p WHERE p.like_count
-                                <> (SELECT count(*) FROM likes l WHERE l.post_id = p.id)) AS likes,
-                            (SELECT count(*) FROM feed_entries e
-                                LEFT JOIN feed_floors f USING (viewer)
-                                LEFT JOIN posts p ON p.id = e.post_id
-                                WHERE p.id IS NULL AND (f.floor IS NULL OR e.post_id >= f.floor)) AS lost,
-                            (SELECT count(*) FROM accounts) AS accounts,
-                            (SELECT count(*) FROM account_counts c WHERE c.followers
-                                <> (SELECT count(*) FROM follows WHERE followee = c.account)) AS followers",
-                    )
-                    .fetch_one(&reader)
-                    .await
-                    .unwrap();
-                    assert_eq!(row.get::<i64, _>("likes"), 0);
-                    assert_eq!(row.get::<i64, _>("lost"), 0);
-                    assert_eq!(row.get::<i64, _>("followers"), 0);
-                    assert!(row.get::<i64, _>("accounts") >= 3);
-                    reads.fetch_add(1, Ordering::Relaxed);
-                }
-            })
-        })
-        .collect();
-    for round in 0..4 {
-        for projection in [&feed::PROJECTION, &profiles::PROJECTION] {
-            let ended = rebuild(&database, projection, &SMALL, false).await.unwrap();
-            assert_eq!(ended, Outcome::Done, "{}", projection.name);
-            assert_eq!(generation(&database, projection).await, 2 + 2 * round);
-            let mut show = Show::new(true);
-            let ended =
-                rebuild::rollback(projection, &settings(&database, &SMALL), &mut show).await;
-            assert_eq!(ended.unwrap(), Outcome::Done);
-        }
-    }
-    stop_all.store(true, Ordering::Relaxed);
-    appending.await.unwrap();
-    for task in reading {
-        task.await.unwrap();
-    }
-    println!("{} reads", reads.load(Ordering::Relaxed));
-    assert!(reads.load(Ordering::Relaxed) > 20);
-    let world = world.lock().await;
-    for projection in projection::ALL {
-        caught_up(&database, projection).await;
-        model::assert_equal(&world, projection, &database.pool(projection)).await;
-        assert_eq!(
-            verify(&database, projection, &SMALL).await.unwrap(),
-            Outcome::Done
-        );
-    }
-    stop(workers).await;
 }
 
 #[tokio::test]

@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use super::database::Database;
 
-fn command(database_url: &str, nats_url: &str) -> Command {
+/// The program, with its settings.
+pub fn command(database_url: &str, nats_url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_projector"));
     command
         .env("PROJECTOR_DATABASE_URL", database_url)

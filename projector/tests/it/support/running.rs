@@ -23,7 +23,20 @@ impl Running {
         database: &Database,
         nats_url: &str,
     ) -> Self {
-        Self::make(projection, context, Lease::eternal(), database, nats_url).await
+        let orders = watch::Sender::new(Orders::everything()).subscribe();
+        let at = (database, nats_url);
+        Self::make(projection, context, Lease::eternal(), orders, at).await
+    }
+
+    /// One that is told which partitions to move.
+    pub async fn with_orders(
+        projection: &'static Projection,
+        orders: watch::Receiver<Orders>,
+        database: &Database,
+        nats_url: &str,
+    ) -> Self {
+        let (context, at) = (Context::default(), (database, nats_url));
+        Self::make(projection, context, Lease::eternal(), orders, at).await
     }
 
     pub async fn with_lease(
@@ -32,21 +45,23 @@ impl Running {
         database: &Database,
         nats_url: &str,
     ) -> Self {
-        Self::make(projection, Context::default(), lease, database, nats_url).await
+        let orders = watch::Sender::new(Orders::everything()).subscribe();
+        let (context, at) = (Context::default(), (database, nats_url));
+        Self::make(projection, context, lease, orders, at).await
     }
 
     async fn make(
         projection: &'static Projection,
         context: Context,
         lease: Lease,
-        database: &Database,
-        nats_url: &str,
+        orders: watch::Receiver<Orders>,
+        (database, nats_url): (&Database, &str),
     ) -> Self {
         let (health, shutdown) = (Health::new(), Shutdown::new());
         let worker = Worker::new(Job {
             projection,
             context,
-            orders: watch::Sender::new(Orders::everything()).subscribe(),
+            orders,
             lease,
             pool: database.pool(projection),
             nats: nats::connect(nats_url, "projector").await,

@@ -1,0 +1,102 @@
+//! `projector rebuild`, killed at any moment while commands and reads go on.
+
+use std::{
+    os::unix::process::ExitStatusExt as _,
+    process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use projector::projection;
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use tokio::{sync::Mutex, time::sleep};
+
+use super::{
+    caught_up, lively,
+    meanwhile::{appending, reading},
+    stop,
+};
+use crate::support::{
+    model,
+    process::command,
+    rebuilding::{generation, run, schemas_beside},
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whenever_a_rebuild_is_killed_the_live_model_is_whole_and_the_next_one_ends() {
+    let seed: u64 = rand::random();
+    println!("seed {seed}");
+    let mut rng = StdRng::seed_from_u64(seed);
+    let (database, nats, world, workers) = lively(seed, 600).await;
+    let (database, world) = (Arc::new(database), Arc::new(Mutex::new(world)));
+    let (stop_all, reads) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicU64::new(0)),
+    );
+    let writer = appending(&database, &world, &stop_all);
+    let readers = reading(&database, &stop_all, &reads).await;
+
+    let start = Instant::now();
+    let ended = run(&database, &nats.url, &["rebuild", "--all"]).await;
+    assert_eq!(ended.code, 0, "{}", ended.text);
+    let longest = start.elapsed();
+    println!("one that is not killed takes {longest:?}");
+    let mut generations = vec![2; projection::ALL.len()];
+    let mut killed = 0;
+    while killed < 10 {
+        let wait = rng.gen_range(Duration::ZERO..longest);
+        let mut child = command(&database.url, &nats.url)
+            .args(["rebuild", "--all"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        sleep(wait).await;
+        child.kill().unwrap();
+        let by_signal = child.wait().unwrap().signal().is_some();
+        killed += u32::from(by_signal);
+        println!(
+            "{} after {wait:?}",
+            if by_signal { "killed" } else { "at its end" }
+        );
+        // With the world in hand, nothing is appended.
+        let world = world.lock().await;
+        for (projection, before) in projection::ALL.into_iter().zip(&mut generations) {
+            let live = generation(&database, projection).await;
+            assert!(
+                [*before, *before + 1].contains(&live),
+                "{live} after {before}"
+            );
+            *before = live;
+            caught_up(&database, projection).await;
+            model::assert_equal(&world, projection, &database.pool(projection)).await;
+        }
+    }
+    let ended = run(&database, &nats.url, &["rebuild", "--all"]).await;
+    assert_eq!(ended.code, 0, "{}", ended.text);
+    stop_all.store(true, Ordering::Relaxed);
+    writer.await.unwrap();
+    for reader in readers {
+        reader.await.unwrap();
+    }
+    println!("{} reads", reads.load(Ordering::Relaxed));
+    assert!(reads.load(Ordering::Relaxed) > 20);
+
+    let world = world.lock().await;
+    for (projection, before) in projection::ALL.into_iter().zip(generations) {
+        assert_eq!(generation(&database, projection).await, before + 1);
+        caught_up(&database, projection).await;
+        model::assert_equal(&world, projection, &database.pool(projection)).await;
+    }
+    let ended = run(&database, &nats.url, &["verify", "--all"]).await;
+    assert_eq!(ended.code, 0, "{}", ended.text);
+    let beside = schemas_beside(&database).await;
+    assert!(
+        beside.iter().all(|schema| schema.ends_with("_previous")),
+        "{beside:?}"
+    );
+    stop(workers).await;
+}

@@ -1,0 +1,100 @@
+//! A projection whose logic is changed on purpose.
+
+use feedmill_events::Tag;
+use futures::FutureExt as _;
+use projector::{
+    batch::Batch,
+    error::ApplyError,
+    projection::{Context, Projection, Rebuild, profiles},
+    rebuild::{self, Outcome, show::Show},
+};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{caught_up, lively, stop};
+use crate::support::{
+    database::Database,
+    model,
+    rebuilding::{generation, rebuild, settings, verify},
+    running::Running,
+    world::World,
+};
+
+/// `profiles` of the program's next version: names are shown in capitals.
+static CHANGED: Projection = Projection {
+    name: "profiles",
+    migrations: profiles::PROJECTION.migrations,
+    wants: profiles::PROJECTION.wants,
+    apply: |batch, context, connection| in_capitals(batch, context, connection).boxed(),
+    rebuild: Rebuild::PLAIN,
+};
+
+async fn in_capitals(
+    batch: &Batch,
+    context: &Context,
+    connection: &mut PgConnection,
+) -> Result<Vec<Tag>, ApplyError> {
+    let tags = (profiles::PROJECTION.apply)(batch, context, connection).await?;
+    let sql = "UPDATE accounts SET display_name = upper(display_name) WHERE display_name <> upper(display_name)";
+    sqlx::raw_sql(sql).execute(connection).await?;
+    Ok(tags)
+}
+
+/// The accounts are the world's, with names in capitals.
+async fn assert_in_capitals(world: &World, database: &Database) {
+    let rows: Vec<(Uuid, String, String)> =
+        sqlx::query_as("SELECT id, handle, display_name FROM profiles.accounts ORDER BY 1")
+            .fetch_all(&database.admin)
+            .await
+            .unwrap();
+    let expected: Vec<_> = world
+        .accounts
+        .iter()
+        .map(|(id, account)| {
+            let name = account.display_name.to_uppercase();
+            (*id, account.handle.clone(), name)
+        })
+        .collect();
+    assert_eq!(rows, expected);
+}
+
+#[tokio::test]
+async fn changed_logic_goes_live_when_differences_are_accepted_and_back_by_a_rollback() {
+    let (database, nats, mut world, workers) = lively(38, 500).await;
+    let (before, context) = (&profiles::PROJECTION, Context::default());
+    // While the version before is at work.
+    let ended = rebuild(&database, &CHANGED, &context, false).await.unwrap();
+    assert_eq!(ended, Outcome::Differs);
+    assert_eq!(generation(&database, before).await, 1);
+    model::assert_equal(&world, before, &database.pool(before)).await;
+    stop(workers).await;
+    let ended = rebuild(&database, &CHANGED, &context, true).await.unwrap();
+    assert_eq!(ended, Outcome::Done);
+    assert_eq!(generation(&database, before).await, 2);
+    assert_in_capitals(&world, &database).await;
+
+    // The new version goes on with them.
+    let worker = Running::start(&CHANGED, context.clone(), &database, &nats.url).await;
+    database.append(&world.happen(300)).await;
+    caught_up(&database, &CHANGED).await;
+    assert_in_capitals(&world, &database).await;
+    let verified = verify(&database, &CHANGED, &context).await.unwrap();
+    assert_eq!(verified, Outcome::Done);
+    let verified = verify(&database, before, &context).await.unwrap();
+    assert_eq!(verified, Outcome::Differs);
+    worker.stop().await;
+
+    // And back: what the new version had applied meanwhile is applied to the old tables, as the old one does.
+    let settings = settings(&database, &context);
+    let ended = rebuild::rollback(before, &settings, &mut Show::new(true)).await;
+    assert_eq!(ended.unwrap(), Outcome::Done);
+    assert_eq!(generation(&database, before).await, 3);
+    model::assert_equal(&world, before, &database.pool(before)).await;
+    let worker = Running::start(before, context.clone(), &database, &nats.url).await;
+    database.append(&world.happen(100)).await;
+    caught_up(&database, before).await;
+    model::assert_equal(&world, before, &database.pool(before)).await;
+    let verified = verify(&database, before, &context).await.unwrap();
+    assert_eq!(verified, Outcome::Done);
+    worker.stop().await;
+}
