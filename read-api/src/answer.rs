@@ -22,8 +22,9 @@ use crate::{
 /// A smaller body fits into one packet as it is.
 const WORTH_CODING: usize = 1024;
 
-/// What an answer takes beside its bytes, its own places in the cache included. About.
-const OVERHEAD: usize = 600;
+/// What an answer takes beside its bytes, by how the process grew with 100,000 of them: some 20 allocations, its
+/// places in the cache, and what lies idle between them.
+const OVERHEAD: usize = 2800;
 
 /// A body that is ready to be sent, and what it was made of.
 #[derive(Debug)]
@@ -50,7 +51,9 @@ pub struct Form {
 impl Answer {
     /// `tags` must name everything that `view` depends on.
     pub fn new(view: &impl Serialize, tags: impl IntoIterator<Item = Tag>) -> Result<Self, Error> {
-        let bytes = Bytes::from(serde_json::to_vec(view)?);
+        // Copied: a vector has room to grow, and what is given back of it between things that are kept is of no
+        // use to anybody.
+        let bytes = Bytes::copy_from_slice(&serde_json::to_vec(view)?);
         let hash = URL_SAFE_NO_PAD.encode(&Sha256::digest(&bytes)[..16]);
         let mut slots: Vec<Slot> = tags.into_iter().map(Changes::slot).collect();
         slots.sort_unstable();
@@ -137,8 +140,7 @@ async fn encode(coding: Coding, bytes: Bytes) -> Option<Bytes> {
     let _place = places.acquire().await.ok()?;
     let coded = tokio::task::spawn_blocking(move || {
         let coded = coding.encode(&bytes).ok()?;
-        // What is kept is exactly as large as it is counted.
-        (coded.len() < bytes.len()).then(|| Bytes::from(coded.into_boxed_slice()))
+        (coded.len() < bytes.len()).then(|| Bytes::copy_from_slice(&coded))
     });
     coded.await.ok()?
 }
