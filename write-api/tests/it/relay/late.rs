@@ -22,15 +22,21 @@ async fn append_all_over(pool: &PgPool, appended: &Notify, count: i64) {
     }
 }
 
+/// JetStream has lost all it had, and is filled again by what goes on meanwhile.
+///
 /// A server with a tenth of its time, as on a machine that has too much to do, needs longer for what is under way
 /// than the relay waits. It answers where the stream ends while it still takes what the relay has given up, and the
 /// relay goes on from a place that is not the end.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_slow_server_takes_late_makes_no_hole() {
-    let (database, server) = (Database::new().await, Nats::start_with(SLOW).await);
+async fn a_slow_server_that_lost_its_stream_has_it_again_without_a_hole() {
+    let (database, mut server) = (Database::new().await, Nats::start_with(SLOW).await);
     let pool = database.pool().await;
     let relay = Running::start(&database, &server).await;
-    let writing = append_all_over(&pool, &relay.appended, 12_000);
+    append_all_over(&pool, &relay.appended, 6_000).await;
+    server.kill();
+    server.wipe();
+    server.start_again().await;
+    let writing = append_all_over(&pool, &relay.appended, 6_000);
     let slowing = async {
         for _ in 0..150 {
             signal(server.process(), "-STOP");
