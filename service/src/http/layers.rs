@@ -1,6 +1,6 @@
 //! What surrounds every request: span, metrics, body limit, time limit, and a net under panics.
 
-use std::{panic::AssertUnwindSafe, time::Instant};
+use std::{panic::AssertUnwindSafe, pin::pin, task::Poll, time::Instant};
 
 use axum::{
     Router,
@@ -120,6 +120,11 @@ async fn limited(args: &HttpArgs, request: Request, next: Next) -> Response {
         let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
         answer.unwrap_or_else(|_| Problem::internal_silent().into_response())
     };
+    let mut answer = pin!(answer);
+    // What is answered at once needs no timer.
+    if let Poll::Ready(answer) = futures::poll!(answer.as_mut()) {
+        return answer;
+    }
     tokio::time::timeout(args.request_timeout, answer)
         .await
         .unwrap_or_else(|_| {
