@@ -67,5 +67,3 @@ INSERT INTO messages SELECT id, conversation, sender, text, created_at FROM conv
 CREATE INDEX ON messages (conversation, id);
 
 RESET search_path;
-VACUUM ANALYZE before.accounts, before.follows, before.posts, before.likes, before.conversations, before.members,
-    before.messages;

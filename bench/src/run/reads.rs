@@ -17,6 +17,7 @@ const CONNECTIONS: &str = "16";
 
 pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
     stack::execute(&bench.database.pool, before::SCHEMA).await?;
+    bench.database.settle().await?;
     let read_api = bench.read_api(Some(0)).await?;
     let usual = ["before", "--connections", CONNECTIONS];
     let path = "/v1/feed";

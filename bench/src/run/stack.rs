@@ -269,7 +269,7 @@ pub async fn execute(pool: &PgPool, statement: &str) -> Result<()> {
     sqlx::raw_sql(AssertSqlSafe(statement).into_sql_str())
         .execute(pool)
         .await
-        .with_context(|| statement.to_owned())?;
+        .with_context(|| statement.lines().next().unwrap_or_default().to_owned())?;
     Ok(())
 }
 
