@@ -147,9 +147,7 @@ impl Verifier {
         if bearer.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::Malformed);
         }
-        if let Some(keys) = self.keys()
-            && let Some(identity) = self.0.remembered.find(bearer, &keys)
-        {
+        if let Some(identity) = self.remembered(bearer) {
             return Ok(identity);
         }
         // Fails for algorithms that are none, "none" first of all.
@@ -171,6 +169,11 @@ impl Verifier {
             }
             result => result,
         }
+    }
+
+    fn remembered(&self, bearer: &str) -> Option<Identity> {
+        let keys = self.0.keys.read().unwrap_or_else(PoisonError::into_inner);
+        self.0.remembered.find(bearer, keys.as_ref()?)
     }
 
     fn check(&self, bearer: &str, kid: Option<&str>) -> Result<Identity, TokenError> {
