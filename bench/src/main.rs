@@ -5,6 +5,7 @@ use std::{
     io::BufWriter,
     net::SocketAddr,
     path::{Path, PathBuf},
+    process::ExitCode,
 };
 
 use anyhow::{Context, Result, bail};
@@ -70,8 +71,18 @@ struct Loop {
     seconds: f64,
 }
 
-fn main() -> Result<()> {
-    match Cli::parse() {
+fn main() -> ExitCode {
+    match command(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command(cli: Cli) -> Result<()> {
+    match cli {
         // It has threads of its own.
         Cli::Load { plan } => print(&load::run(json(&plan)?)?),
         // Everything on the main thread: the processes that it starts end with that.
