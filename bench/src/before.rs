@@ -38,6 +38,7 @@ pub const QUERIES: &str = "x-queries";
 pub async fn serve(listen: SocketAddr, url: &str, connections: u32) -> Result<()> {
     let pool = floor::pool(url, connections, "before").await?;
     let app = Router::new()
+        .route("/health/ready", get(|| async {}))
         .route("/v1/feed", get(feed::read))
         .route("/v1/digest", get(digest::read))
         .route("/v1/conversations", get(inbox::read))

@@ -20,8 +20,7 @@ pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
     bench.database.settle().await?;
     let read_api = bench.read_api(Some(0)).await?;
     let usual = ["before", "--connections", CONNECTIONS];
-    let path = "/v1/feed";
-    let usual = bench.stack.server(&bench.database, &usual, path);
+    let usual = bench.stack.server(&bench.database, &usual, "/health/ready");
     let usual = usual.await?;
     same::answers(&bench.world, &read_api, &usual, &mut bench.rng).await?;
     say("both sides give the same answers, for 40 viewers");
