@@ -189,7 +189,10 @@ impl Bench {
         group!(["visible"], visible::measure);
         group!(["rebuild"], rebuild::measure);
         group!(WRITES, writes::measure);
-        group!(["scale"], scale::measure);
+        // Longer than all the others together: in a quick run only if it is asked for.
+        if !self.quick || !self.rows.is_empty() {
+            group!(["scale"], scale::measure);
+        }
     }
 
     fn note(&mut self, rows: &[&'static str], result: Result<Vec<Outcome>>) {
