@@ -13,7 +13,7 @@ use crate::{
 
 /// What the latency rows ask for.
 pub const FEED: &str = "/v1/feed?limit=20";
-pub const INBOX: &str = "/v1/conversations?limit=100";
+pub const INBOX: &str = "/v1/conversations";
 
 pub fn digest() -> String {
     format!("/v1/digest?period=week&date={}", data::DIGEST_DATE)

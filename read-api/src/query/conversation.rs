@@ -54,9 +54,9 @@ pub async fn page(
         ) AS message ON true
         CROSS JOIN LATERAL (
             SELECT
-                array_agg(member.user_id ORDER BY member.user_id) AS ids,
-                array_agg(coalesce(account.handle, '') ORDER BY member.user_id) AS handles,
-                array_agg(coalesce(account.display_name, '') ORDER BY member.user_id) AS names
+                array_agg(member.user_id) AS ids,
+                array_agg(coalesce(account.handle, '')) AS handles,
+                array_agg(coalesce(account.display_name, '')) AS names
             FROM members AS member
             LEFT JOIN LATERAL (
                 SELECT handle, display_name FROM accounts WHERE id = member.user_id LIMIT 1
@@ -71,7 +71,7 @@ pub async fn page(
     let rows = sql::named("conversation.page", rows.fetch_all(pool)).await?;
     let unread_total = rows.first().map_or(0, |row| row.unread_total);
     let listed = rows.into_iter().filter_map(|row| {
-        let members = row
+        let mut members: Vec<_> = row
             .member_ids?
             .into_iter()
             .zip(row.member_handles?)
@@ -82,6 +82,8 @@ pub async fn page(
                 display_name,
             })
             .collect();
+        // Three sorts of two rows in each of a hundred aggregates were a fifth of the statement's time.
+        members.sort_unstable_by_key(|member: &Card| member.id);
         let last_message = match (row.message_id, row.sender, row.text, row.created_at) {
             (Some(id), Some(sender_id), Some(text), Some(created_at)) => Some(Message {
                 id,
