@@ -1,4 +1,4 @@
-//! The log, applied to tables that are not live: the next batch is read while one is applied.
+//! The log, applied to tables that are not live.
 
 use feedmill_events::Partition;
 use futures::future;
@@ -38,7 +38,8 @@ impl Target<'_> {
     }
 }
 
-/// Replays up to these places, in batches of at most `size` events.
+/// Replays up to these places, in batches of at most `size` events. The next one is read while one is applied;
+/// but while commands come in, it is read afterwards, so that theirs and the readers' is all but one core.
 pub async fn replay(
     source: &Source,
     target: &mut Target<'_>,
@@ -48,15 +49,17 @@ pub async fn replay(
     show: &mut Show,
 ) -> Result<(), ApplyError> {
     let mut batch = source.read(target.done, upto, size).await?;
+    let mut head = i64::MAX;
     while !batch.ranges.is_empty() {
-        source.give_way(show).await?;
+        let head_before = std::mem::replace(&mut head, source.give_way(show).await?);
         let mut after = target.done.clone();
         pass(&mut after, &batch.ranges);
-        let (applied, next) = future::join(
-            target.commit(&batch, apply),
-            source.read(&after, upto, size),
-        )
-        .await;
+        let next = source.read(&after, upto, size);
+        let (applied, next) = if head > head_before {
+            (target.commit(&batch, apply).await, next.await)
+        } else {
+            future::join(target.commit(&batch, apply), next).await
+        };
         applied?;
         show.passed(source.projection, batch::total(&batch.ranges));
         batch = next?;

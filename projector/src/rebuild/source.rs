@@ -119,18 +119,19 @@ impl Source {
         books::live(self.projection, &mut *self.pool.acquire().await?).await
     }
 
-    /// Waits while the live model is too far behind, and moves.
-    pub async fn give_way(&self, show: &mut Show) -> Result<(), ApplyError> {
+    /// Waits while the live model is too far behind, and moves. Returns how many events the log has.
+    pub async fn give_way(&self, show: &mut Show) -> Result<i64, ApplyError> {
         let mut moved = (Instant::now(), i64::MIN);
         loop {
             let (_, live) = self.live().await?;
-            let lag = distance(&live, &log::heads(&self.pool).await?);
+            let heads = log::heads(&self.pool).await?;
+            let lag = distance(&live, &heads);
             let place = distance(&Places::default(), &live);
             if place > moved.1 {
                 moved = (Instant::now(), place);
             }
             if lag <= self.max_live_lag || moved.0.elapsed() > PATIENCE {
-                return Ok(());
+                return Ok(distance(&Places::default(), &heads));
             }
             show.waits(self.projection, lag);
             tokio::time::sleep(LOOK).await;
