@@ -49,8 +49,8 @@ pub struct Config {
     /// Where commands are served
     #[arg(long, env = "WRITE_LISTEN", default_value = "127.0.0.1:8080")]
     pub write_listen: SocketAddr,
-    /// How many commits may be under way at once; commands that wait meanwhile share the next one. More answer
-    /// sooner while there is little to do, fewer carry more when there is much
+    /// How many commits may be under way at once, each with a connection; commands that wait meanwhile share the
+    /// next one
     #[arg(long, env = "LANES", default_value_t = lanes(), value_parser = clap::value_parser!(u16).range(1..=64))]
     pub lanes: u16,
     #[command(flatten)]
@@ -119,8 +119,8 @@ impl AuthArgs {
     }
 }
 
-/// As many as there are cores, and at least 4: measured on two cores under full load, 4 lanes carry half as many
-/// commands again as 8 do, and nearly as many as 2; under little load they answer in half the time of 2.
+/// As many as there are cores, and at least 4: under little load 4 answer in half the time of 2, and under full load
+/// their number hardly matters.
 fn lanes() -> u16 {
     std::thread::available_parallelism().map_or(4, |cores| cores.get().clamp(4, 16) as u16)
 }
