@@ -141,13 +141,14 @@ async fn an_instance_that_was_stopped_past_its_lease_steps_back_and_says_so() {
         // In the middle of work, perhaps of a transaction.
         scene.happen(100).await;
         one.signal("STOP");
+        let stopped = Instant::now();
         let took = scene.applied().await;
         println!("right after it was stopped {took:.1?}");
         assert!(took < Duration::from_secs(5));
         // While its messages wait for it, the others go on.
         scene.happen(200).await;
         scene.caught_up().await;
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep_until((stopped + LEASE + Duration::from_secs(1)).into()).await;
         one.signal("CONT");
         scene.applied().await;
         scene.assert_equal().await;
