@@ -126,6 +126,7 @@ async fn stretch(
     let end = known.insert(end);
     let done = copy(relay, lease, appended, &stream, &mut window, stop).await;
     end.published = *window.acknowledged();
+    end.last_sequence = end.last_sequence.max(window.last_sequence());
     done
 }
 

@@ -44,7 +44,7 @@ pub type Positions = [u64; PARTITIONS as usize];
 /// Where the stream ended, and which stream that was.
 #[derive(Debug, Clone)]
 pub struct End {
-    /// The stream's own last sequence number.
+    /// The stream's own last sequence number, as far as this leader knows.
     pub last_sequence: u64,
     /// Up to where the log has been published, for each partition.
     pub published: Places,
@@ -97,7 +97,9 @@ pub async fn end(
                     head,
                 });
             }
-            Some(stream) => stream,
+            // Less than we saw go in: the last was deleted since. Were it published again, the stream would take
+            // it for a duplicate and go on without it, for as long as it remembers; readers have it from the log.
+            Some(stream) => before.map_or(stream, |before| stream.max(before.published[index])),
             // The stream still has all it ever had, so it never had an event of this partition.
             None if state.messages == state.last_sequence => 0,
             // It had some, perhaps, and they expired. If we saw them go in, we know.

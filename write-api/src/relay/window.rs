@@ -182,6 +182,11 @@ impl Window {
         self.expected
     }
 
+    /// The greatest of the stream's numbers that is known to be taken.
+    pub fn last_sequence(&self) -> u64 {
+        self.positions.iter().copied().max().unwrap_or(0)
+    }
+
     /// Up to where each partition was acknowledged.
     pub fn acknowledged(&self) -> &Places {
         &self.acknowledged
