@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::jetstream::{self, stream};
 use feedmill_events::{Partition, subject};
 
-use super::{Running, SOON, append, assert_equal, stored};
+use super::{Running, SOON, append, assert_equal, contents, stored};
 use crate::harness::{Database, Nats, eventually};
 
 #[tokio::test]
@@ -172,5 +172,37 @@ async fn a_stream_that_is_ahead_of_the_log_stops_the_relay_and_says_why() {
         .await
         .unwrap();
     assert_equal(&pool, &server, SOON).await;
+    relay.stop().await;
+}
+
+/// While the stream still remembers its id, it would not take it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_last_message_of_a_partition_was_deleted_the_next_ones_come_at_once() {
+    let (database, server) = (Database::new().await, Nats::start().await);
+    let pool = database.pool().await;
+    let relay = Running::start(&database, &server).await;
+    for partition in [1, 2] {
+        append(&pool, partition, 3).await;
+    }
+    relay.appended.notify_one();
+    let has = async |count: usize| {
+        let found = contents(&server).await;
+        found.values().map(Vec::len).sum::<usize>() == count
+    };
+    eventually("all is there", SOON, async || has(6).await).await;
+    let stream = jetstream::new(server.client().await)
+        .get_stream(subject::STREAM)
+        .await
+        .unwrap();
+    let partition = Partition::try_from(1i16).unwrap();
+    let last = stream
+        .get_last_raw_message_by_subject(&subject::events(partition))
+        .await
+        .unwrap();
+    stream.delete_message(last.sequence).await.unwrap();
+    append(&pool, 1, 2).await;
+    relay.appended.notify_one();
+    eventually("what follows is there", SOON, async || has(7).await).await;
+    assert_eq!(contents(&server).await[&partition], [1, 2, 4, 5]);
     relay.stop().await;
 }
