@@ -2,8 +2,9 @@
 //!
 //! Its tables are normalised and have an index for every query, and each of its queries is a good one; there
 //! are just many of them, since it does what most do: it reads a list, and then for each of its items who wrote
-//! it and what it counts. A request keeps one connection for all its queries, and whoever asks is believed to
-//! be who they say: both are to its advantage.
+//! it and what it counts. It uses sqlx as sqlx's and axum's own examples do: a pool with its defaults, which every
+//! query is handed to. (With `--keep-connection` a request keeps one connection for all its queries, from a pool
+//! that asks nothing of it.) Whoever asks is believed to be who they say, to its advantage.
 
 mod digest;
 mod feed;

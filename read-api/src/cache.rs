@@ -23,7 +23,7 @@ use self::{flight::Flights, metrics::Metrics};
 use crate::{answer::Answer, changes::Changes, error::Error};
 
 /// Nothing is kept for longer, even if no change is heard of: the belt to the braces.
-const TIME_TO_LIVE: Duration = Duration::from_mins(10);
+pub const TIME_TO_LIVE: Duration = Duration::from_mins(10);
 
 /// Between two looks at what has expired, and at how much there is.
 const UPKEEP: Duration = Duration::from_secs(1);
@@ -129,35 +129,12 @@ impl Cache {
             return Ok((kept, Source::Memory));
         }
         inner.metrics.misses.increment(1);
+        // Boxed, so that an answer from memory needs no room for the states of a load.
+        let load = || Box::pin(load());
         if unheard || inner.store.is_none() {
             return inner.load(key, load()).await;
         }
-        let arrived = Instant::now();
-        loop {
-            let mut own = None;
-            let seat = inner.flights.board(key);
-            let landed = seat.land(async {
-                // It may have landed between the look and the boarding.
-                if let Some(kept) = inner.kept(key).filter(|kept| inner.is_good(kept)) {
-                    return Some(kept);
-                }
-                let loaded = own.insert(inner.load(key, load()).await);
-                loaded.as_ref().ok().map(|(kept, _)| Arc::clone(kept))
-            });
-            let landed = landed.await;
-            if let Some(loaded) = own {
-                return loaded;
-            }
-            let Some(kept) = landed else {
-                // Each learns by itself what is wrong.
-                return inner.load(key, load()).await;
-            };
-            // The second flight has begun after the request has come.
-            if kept.started >= arrived || inner.is_good(&kept) {
-                inner.metrics.joined.increment(1);
-                return Ok((kept, Source::OthersLoad));
-            }
-        }
+        Box::pin(inner.load_together(key, load)).await
     }
 
     /// To be called when a kept answer has grown by a content coding.
@@ -206,6 +183,43 @@ impl Inner {
     fn is_good(&self, kept: &Kept) -> bool {
         let slots = &kept.answer.slots;
         self.changes.unchanged_since(kept.began, slots)
+    }
+
+    /// Loads, or is content with what somebody else loads who began after this.
+    async fn load_together<L>(
+        &self,
+        key: &Key,
+        load: impl Fn() -> L,
+    ) -> Result<(Arc<Kept>, Source), Error>
+    where
+        L: Future<Output = Result<Answer, Error>>,
+    {
+        let arrived = Instant::now();
+        loop {
+            let mut own = None;
+            let seat = self.flights.board(key);
+            let landed = seat.land(async {
+                // It may have landed between the look and the boarding.
+                if let Some(kept) = self.kept(key).filter(|kept| self.is_good(kept)) {
+                    return Some(kept);
+                }
+                let loaded = own.insert(self.load(key, load()).await);
+                loaded.as_ref().ok().map(|(kept, _)| Arc::clone(kept))
+            });
+            let landed = landed.await;
+            if let Some(loaded) = own {
+                return loaded;
+            }
+            let Some(kept) = landed else {
+                // Each learns by itself what is wrong.
+                return self.load(key, load()).await;
+            };
+            // The second flight has begun after the request has come.
+            if kept.started >= arrived || self.is_good(&kept) {
+                self.metrics.joined.increment(1);
+                return Ok((kept, Source::OthersLoad));
+            }
+        }
     }
 
     async fn load(

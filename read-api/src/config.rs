@@ -19,9 +19,8 @@ pub struct Config {
     /// Connections to the database at most
     #[arg(long, env = "READ_DATABASE_CONNECTIONS", default_value = "16", value_parser = clap::value_parser!(u32).range(1..))]
     pub database_connections: u32,
-    /// What answers that are kept in memory may take, in bytes; with 0, none is kept
-    #[arg(long, env = "CACHE_MAX_BYTES", default_value = "268435456")]
-    pub cache_max_bytes: u64,
+    #[command(flatten)]
+    pub cache: CacheArgs,
     #[command(flatten)]
     pub streams: StreamArgs,
     #[command(flatten)]
@@ -34,6 +33,27 @@ pub struct Config {
     pub http: HttpArgs,
     #[command(flatten)]
     pub telemetry: TelemetryArgs,
+}
+
+/// What is kept in memory.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Memory")]
+pub struct CacheArgs {
+    /// What answers and posts that are kept in memory may take, in bytes; with 0, none is kept
+    #[arg(long, env = "CACHE_MAX_BYTES", default_value = "268435456")]
+    pub cache_max_bytes: u64,
+    /// So many hundredths of that are for posts, of which an answer that is not kept is put together; the others are
+    /// for whole answers
+    #[arg(long, env = "CACHE_POSTS_PERCENT", default_value = "25", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub cache_posts_percent: u8,
+}
+
+impl CacheArgs {
+    /// For answers, and for posts.
+    pub fn bytes(&self) -> [u64; 2] {
+        let posts = self.cache_max_bytes / 100 * u64::from(self.cache_posts_percent);
+        [self.cache_max_bytes - posts, posts]
+    }
 }
 
 /// Live updates.

@@ -1,7 +1,7 @@
 //! The service, wired up.
 
 use anyhow::Context;
-use feedmill_service::{Health, Shutdown, Verifier, http, nats, sql};
+use feedmill_service::{Health, Shutdown, Verifier, http, nats};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -9,9 +9,11 @@ use crate::{
     changes::Changes,
     config::Config,
     cursor::Cursors,
+    database::Database,
+    posts::Posts,
     progress::Progress,
     router::router,
-    state::{AppState, SEARCH_PATH, Shared},
+    state::{AppState, Shared},
     stream::{Limits, Streams},
     warm::warm_up,
 };
@@ -27,25 +29,21 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let (url, trust) = (&config.auth.key_set(), config.auth.trust());
     let verifier = Verifier::from_jwks(url, trust, &health, &shutdown)?;
     let connections = config.database_connections;
-    let pool = sql::pool(
-        &config.database_url,
-        "read-api",
-        connections,
-        Some(SEARCH_PATH),
-    )
-    .await
-    .context("READ_DATABASE_URL is no URL of a PostgreSQL database")?;
+    let database = Database::new(&config.database_url, connections)
+        .context("READ_DATABASE_URL is no URL of a PostgreSQL database")?;
     let nats = nats::connect(&config.nats.nats_url, "read-api").await;
 
     let changes = Changes::default();
     let progress = Progress::new(changes.clone());
     health.set("database", Err("not asked yet".to_owned()));
-    let looking = progress.clone().look(pool.clone(), health.clone());
+    let looking = progress.clone().look(database.clone(), health.clone());
     let listening = progress.clone().listen(nats, health.clone());
     tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(looking));
     tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(listening));
 
-    let cache = Cache::new(config.cache_max_bytes, changes.clone());
+    let [answers, posts] = config.cache.bytes();
+    let cache = Cache::new(answers, changes.clone());
+    let posts = Posts::new(posts, changes.clone());
     let kept = cache.clone().keep_up();
     tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(kept));
     let limits = Limits {
@@ -63,18 +61,19 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
     );
 
     let state = AppState::new(Shared {
-        pool: pool.clone(),
+        database: database.clone(),
         verifier,
         cursors,
         progress,
         changes,
         cache,
+        posts,
         streams,
     });
     let warming = warm_up(state.clone());
     tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(warming));
     let app = http::standard(router(state), &config.http, &health);
     http::serve(listener, app, &config.http, shutdown).await?;
-    pool.close().await;
+    database.close();
     Ok(())
 }

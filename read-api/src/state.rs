@@ -4,9 +4,11 @@ use std::{ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
 use feedmill_service::Verifier;
-use sqlx::PgPool;
 
-use crate::{cache::Cache, changes::Changes, cursor::Cursors, progress::Progress, stream::Streams};
+use crate::{
+    cache::Cache, changes::Changes, cursor::Cursors, database::Database, posts::Posts,
+    progress::Progress, stream::Streams,
+};
 
 /// The live read models; statements name tables without a schema.
 pub const SEARCH_PATH: &str = "profiles, feed, digest, conversations, notifications, projector";
@@ -16,12 +18,13 @@ pub const SEARCH_PATH: &str = "profiles, feed, digest, conversations, notificati
 pub struct AppState(Arc<Shared>);
 
 pub struct Shared {
-    pub pool: PgPool,
+    pub database: Database,
     pub verifier: Verifier,
     pub cursors: Cursors,
     pub progress: Progress,
     pub changes: Changes,
     pub cache: Cache,
+    pub posts: Posts,
     pub streams: Streams,
 }
 

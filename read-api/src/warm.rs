@@ -34,7 +34,7 @@ pub async fn warm_up(state: AppState) {
     while !state.changes.hearing() {
         sleep(PAUSE).await;
     }
-    let viewers = match query::feed::recent_authors(&state.pool, POSTS).await {
+    let viewers = match query::feed::recent_authors(&state.database, POSTS).await {
         Ok(authors) => newest(authors),
         Err(error) => return tracing::warn!(%error, "nothing is loaded ahead"),
     };
@@ -50,7 +50,7 @@ async fn load(state: &AppState, viewer: Uuid) -> bool {
     let Ok(request) = PageRequest::new(&state.cursors, feed::PATH, viewer, &query) else {
         return false;
     };
-    let load = || feed::load(state, &request);
+    let load = || feed::load(state, &request, false);
     let loaded = state.cache.get(&request.cache_key(), false, load).await;
     loaded.is_ok()
 }

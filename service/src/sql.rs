@@ -56,17 +56,15 @@ pub async fn named<T>(
     result
 }
 
-/// A pool that needs no server to be made, and that comes back by itself when the server was away.
-///
-/// Statements end after 15 s and silent transactions after 60 s; what needs longer says so with
-/// `SET LOCAL statement_timeout`. Errors: a URL that is none.
-pub async fn pool(
+/// How the services connect: statements end after 15 s and silent transactions after 60 s; what needs longer says so
+/// with `SET LOCAL statement_timeout`. With a `search_path` it is to be read from read models only. Errors: a URL
+/// that is none.
+pub fn options(
     url: &str,
     application_name: &str,
-    max_connections: u32,
     search_path: Option<&str>,
-) -> sqlx::Result<PgPool> {
-    let mut options = PgConnectOptions::from_str(url)?
+) -> sqlx::Result<PgConnectOptions> {
+    let options = PgConnectOptions::from_str(url)?
         .application_name(application_name)
         .options([
             ("statement_timeout", STATEMENT_TIMEOUT),
@@ -79,15 +77,27 @@ pub async fn pool(
             // about tables that have no statistics yet are enough to make it do so.
             ("jit", "off"),
         ]);
-    if let Some(search_path) = search_path {
+    Ok(match search_path {
         // Read models' statements have one good plan whatever their values are, and that is by index: they are
         // planned once (the digest's took 0.8 ms each time), also if that is while a table is empty.
-        options = options.options([
+        Some(search_path) => options.options([
             ("search_path", search_path),
             ("plan_cache_mode", "force_generic_plan"),
             ("enable_seqscan", "off"),
-        ]);
-    }
+        ]),
+        None => options,
+    })
+}
+
+/// A pool of connections with these [`options`], that needs no server to be made, and that comes back by itself when
+/// the server was away.
+pub async fn pool(
+    url: &str,
+    application_name: &str,
+    max_connections: u32,
+    search_path: Option<&str>,
+) -> sqlx::Result<PgPool> {
+    let options = options(url, application_name, search_path)?;
     let pool = PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)

@@ -26,7 +26,8 @@ pub async fn page(
     let request = PageRequest::new(&state.cursors, "/v1/conversations", viewer, &page)?;
     let load = || async {
         let (listed, unread_total) =
-            query::conversation::page(&state.pool, viewer, request.after(), request.rows()).await?;
+            query::conversation::page(&state.database, viewer, request.after(), request.rows())
+                .await?;
         let tags = tags::conversations(viewer, &listed);
         let (page, next) = request.fill(listed, |listed| listed.activity);
         let items = page.items.into_iter().map(|listed| listed.conversation);
@@ -53,7 +54,7 @@ pub async fn messages(
     let request = PageRequest::new(&state.cursors, path, viewer, &page)?;
     let load = || async {
         let (after, rows) = (request.after(), request.rows());
-        let messages = query::conversation::messages(&state.pool, viewer, id, after, rows)
+        let messages = query::conversation::messages(&state.database, viewer, id, after, rows)
             .await?
             .ok_or(Error::NotFound("conversation"))?;
         let (page, next) = request.fill(messages, |message| message.id);

@@ -3,9 +3,10 @@
 use std::time::SystemTime;
 
 use axum::extract::State;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use feedmill_service::extract::Query;
 use serde::Deserialize;
+use uuid::Uuid;
 
 use crate::{
     answer::Answer,
@@ -18,7 +19,7 @@ use crate::{
     respond::respond,
     state::AppState,
     tags,
-    view::Digest,
+    view::{Counters, Digest, Post},
 };
 
 #[derive(Debug, Deserialize)]
@@ -42,8 +43,10 @@ pub async fn read(
         format!("/v1/digest?period={name}&date={from}"),
     );
     let load = || async {
-        let (counters, top_posts) =
-            query::digest::read(&state.pool, asked.viewer, from, to).await?;
+        let (counters, top_posts) = match kept(&state, &asked, from, to).await? {
+            Some(digest) => digest,
+            None => loaded(&state, asked.viewer, from, to).await?,
+        };
         let tags = tags::digest(asked.viewer, from, to, &top_posts);
         let digest = Digest {
             period: name,
@@ -55,4 +58,33 @@ pub async fn read(
         Answer::new(&digest, tags)
     };
     respond(&state.cache, &asked, key, load).await
+}
+
+/// Of posts that are kept, if all of them are.
+async fn kept(
+    state: &AppState,
+    asked: &Asked,
+    from: NaiveDate,
+    to: NaiveDate,
+) -> sqlx::Result<Option<(Counters, Vec<Post>)>> {
+    if asked.unheard || !state.posts.are_kept() {
+        return Ok(None);
+    }
+    let listed = query::digest::listed(&state.database, asked.viewer, from, to).await?;
+    Ok(listed.and_then(|listed| {
+        let top_posts = state.posts.all(&listed.posts, &listed.liked)?;
+        Some((listed.counters, top_posts))
+    }))
+}
+
+async fn loaded(
+    state: &AppState,
+    viewer: Uuid,
+    from: NaiveDate,
+    to: NaiveDate,
+) -> sqlx::Result<(Counters, Vec<Post>)> {
+    let began = state.changes.now();
+    let digest = query::digest::read(&state.database, viewer, from, to).await?;
+    state.posts.keep(began, &digest.1);
+    Ok(digest)
 }

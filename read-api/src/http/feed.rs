@@ -10,7 +10,7 @@ use crate::{
     error::Error,
     http::Result,
     page::{PageQuery, PageRequest},
-    query,
+    query::{self, feed::FeedPage},
     respond::respond,
     state::AppState,
     tags,
@@ -24,17 +24,48 @@ pub async fn page(
     asked: Asked,
 ) -> Result {
     let request = PageRequest::new(&state.cursors, PATH, asked.viewer, &page)?;
-    let load = || load(&state, &request);
+    let load = || load(&state, &request, asked.unheard);
     respond(&state.cache, &asked, request.cache_key(), load).await
 }
 
 pub async fn load(
     state: &AppState,
     request: &PageRequest<'_, Uuid>,
+    unheard: bool,
 ) -> std::result::Result<Answer, Error> {
     let viewer = request.viewer();
-    let feed = query::feed::page(&state.pool, viewer, request.after(), request.rows()).await?;
+    let feed = match kept(state, request, unheard).await? {
+        Some(feed) => feed,
+        None => loaded(state, request).await?,
+    };
     let tags = tags::feed(viewer, &feed);
     let (page, next) = request.fill(feed.posts, |post| post.id);
     Ok(Answer::new(&page, tags)?.with_next(next.as_deref()))
+}
+
+/// Of posts that are kept, if all of them are.
+async fn kept(
+    state: &AppState,
+    request: &PageRequest<'_, Uuid>,
+    unheard: bool,
+) -> sqlx::Result<Option<FeedPage>> {
+    if unheard || !state.posts.are_kept() {
+        return Ok(None);
+    }
+    let (viewer, after, rows) = (request.viewer(), request.after(), request.rows());
+    let listed = query::feed::listed(&state.database, viewer, after, rows).await?;
+    Ok(listed.and_then(|listed| {
+        Some(FeedPage {
+            posts: state.posts.all(&listed.posts, &listed.liked)?,
+            followed: listed.followed,
+        })
+    }))
+}
+
+async fn loaded(state: &AppState, request: &PageRequest<'_, Uuid>) -> sqlx::Result<FeedPage> {
+    let (viewer, after, rows) = (request.viewer(), request.after(), request.rows());
+    let began = state.changes.now();
+    let feed = query::feed::page(&state.database, viewer, after, rows).await?;
+    state.posts.keep(began, &feed.posts);
+    Ok(feed)
 }

@@ -24,7 +24,8 @@ pub async fn page(
     let request = PageRequest::new(&state.cursors, "/v1/notifications", viewer, &page)?;
     let load = || async {
         let (listed, unread_count) =
-            query::notification::page(&state.pool, viewer, request.after(), request.rows()).await?;
+            query::notification::page(&state.database, viewer, request.after(), request.rows())
+                .await?;
         let tags = tags::notifications(viewer, &listed);
         let (page, next) = request.fill(listed, |notification| notification.id);
         let notifications = Notifications { page, unread_count };

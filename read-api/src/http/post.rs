@@ -25,7 +25,7 @@ pub async fn one(
 ) -> Result {
     let key = Key::of(asked.viewer, format!("/v1/posts/{id}"));
     let load = || async {
-        let post = query::post::one(&state.pool, asked.viewer, id)
+        let post = query::post::one(&state.database, asked.viewer, id)
             .await?
             .ok_or(Error::NotFound("post"))?;
         Answer::new(&post, tags::post(&post))
@@ -44,7 +44,7 @@ pub async fn replies(
     let request = PageRequest::new(&state.cursors, path, viewer, &page)?;
     let load = || async {
         let (after, rows) = (request.after(), request.rows());
-        let replies = query::post::replies(&state.pool, viewer, id, after, rows)
+        let replies = query::post::replies(&state.database, viewer, id, after, rows)
             .await?
             .ok_or(Error::NotFound("post"))?;
         let tags = tags::replies(id, &replies);

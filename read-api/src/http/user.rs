@@ -40,7 +40,7 @@ pub async fn profile(
 async fn profile_of(state: &AppState, asked: &Asked, user: &UserRef) -> Result {
     let key = Key::of(None, format!("/v1/users/{user}"));
     let load = || async {
-        let profile = query::user::profile(&state.pool, user)
+        let profile = query::user::profile(&state.database, user)
             .await?
             .ok_or(NOBODY)?;
         Answer::new(&profile, tags::profile(user, profile.card.id))
@@ -59,7 +59,7 @@ pub async fn posts(
     let request = PageRequest::new(&state.cursors, path, viewer, &page)?;
     let load = || async {
         let (after, rows) = (request.after(), request.rows());
-        let (person, posts) = query::post::of_user(&state.pool, viewer, &user, after, rows)
+        let (person, posts) = query::post::of_user(&state.database, viewer, &user, after, rows)
             .await?
             .ok_or(NOBODY)?;
         let tags = tags::posts_of(&user, person, &posts);
@@ -80,7 +80,7 @@ pub async fn followers(
     let request = PageRequest::new(&state.cursors, path, asked.viewer, &page)?;
     let load = || async {
         let (person, follows) =
-            query::user::followers(&state.pool, &user, request.after(), request.rows())
+            query::user::followers(&state.database, &user, request.after(), request.rows())
                 .await?
                 .ok_or(NOBODY)?;
         let tags = tags::followers(&user, person, &follows);
@@ -101,7 +101,7 @@ pub async fn following(
     let request = PageRequest::new(&state.cursors, path, asked.viewer, &page)?;
     let load = || async {
         let (person, follows) =
-            query::user::following(&state.pool, &user, request.after(), request.rows())
+            query::user::following(&state.database, &user, request.after(), request.rows())
                 .await?
                 .ok_or(NOBODY)?;
         let tags = tags::following(&user, person, &follows);

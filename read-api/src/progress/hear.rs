@@ -10,14 +10,16 @@ use async_nats::{Client, Subscriber, connection::State};
 use feedmill_events::{Announcement, Changed, subject};
 use feedmill_service::Health;
 use futures::StreamExt;
-use sqlx::PgPool;
 use tokio::time::{interval, sleep, timeout};
 
 use super::{
     Progress,
     known::{Known, Projection},
 };
-use crate::query::checkpoint::{self, Checkpoint};
+use crate::{
+    database::Database,
+    query::checkpoint::{self, Checkpoint},
+};
 
 /// Between two looks at the checkpoints while somebody waits; never less.
 const LOOK: Duration = Duration::from_millis(30);
@@ -103,10 +105,10 @@ impl Progress {
 
     /// Reads the checkpoints, for ever: often while somebody waits, now and then otherwise. Says as well
     /// whether the database answers.
-    pub async fn look(self, pool: PgPool, health: Health) {
+    pub async fn look(self, database: Database, health: Health) {
         loop {
             let interruptions = self.interruptions();
-            match checkpoint::live(&pool).await {
+            match checkpoint::live(&database).await {
                 Ok(checkpoints) => {
                     health.set("database", Ok(()));
                     self.learn(&checkpoints, interruptions);

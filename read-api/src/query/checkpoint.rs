@@ -1,8 +1,8 @@
 //! How far the live projections are.
 
 use feedmill_events::Partition;
-use feedmill_service::sql;
-use sqlx::PgPool;
+
+use crate::database::Database;
 
 /// A partition of a live projection, applied up to `seq`.
 pub struct Checkpoint {
@@ -12,14 +12,14 @@ pub struct Checkpoint {
     pub seq: i64,
 }
 
-pub async fn live(pool: &PgPool) -> sqlx::Result<Vec<Checkpoint>> {
+pub async fn live(database: &Database) -> sqlx::Result<Vec<Checkpoint>> {
     let rows = sqlx::query!(
         r#"/* checkpoint.live */
         SELECT c.projection, c.generation, c.partition, c.seq
         FROM projections AS p
         JOIN checkpoints AS c ON c.projection = p.name AND c.generation = p.generation"#
     );
-    let rows = sql::named("checkpoint.live", rows.fetch_all(pool)).await?;
+    let rows = database.all("checkpoint.live", rows).await?;
     rows.into_iter()
         .map(|row| {
             let partition = Partition::try_from(row.partition)

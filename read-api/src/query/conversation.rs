@@ -1,8 +1,8 @@
 //! conversations(user) and messages(conversation).
 
-use feedmill_service::sql;
-use sqlx::PgPool;
 use uuid::Uuid;
+
+use crate::database::Database;
 
 use crate::view::{Card, Conversation, Message};
 
@@ -16,7 +16,7 @@ pub struct Listed {
 /// The viewer's conversations, newest activity first, from below the activity `before`; and all that is
 /// unread, whatever the page.
 pub async fn page(
-    pool: &PgPool,
+    database: &Database,
     viewer: Uuid,
     before: Option<Uuid>,
     limit: i64,
@@ -68,7 +68,7 @@ pub async fn page(
         before.unwrap_or(Uuid::max()),
         limit,
     );
-    let rows = sql::named("conversation.page", rows.fetch_all(pool)).await?;
+    let rows = database.all("conversation.page", rows).await?;
     let unread_total = rows.first().map_or(0, |row| row.unread_total);
     let listed = rows.into_iter().filter_map(|row| {
         let mut members: Vec<_> = row
@@ -111,7 +111,7 @@ pub async fn page(
 /// The messages, newest first, from below the message `before`. None if the viewer is no member, or there is
 /// no such conversation: one cannot be told from the other.
 pub async fn messages(
-    pool: &PgPool,
+    database: &Database,
     viewer: Uuid,
     id: Uuid,
     before: Option<Uuid>,
@@ -136,7 +136,7 @@ pub async fn messages(
         before.unwrap_or(Uuid::max()),
         limit,
     );
-    let rows = sql::named("conversation.messages", rows.fetch_all(pool)).await?;
+    let rows = database.all("conversation.messages", rows).await?;
     if rows.is_empty() {
         return Ok(None);
     }

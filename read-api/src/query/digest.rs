@@ -2,9 +2,9 @@
 
 use chrono::NaiveDate;
 use feedmill_events::id;
-use feedmill_service::sql;
-use sqlx::PgPool;
 use uuid::Uuid;
+
+use crate::database::Database;
 
 use super::post::PostRow;
 use crate::view::{Counters, Post};
@@ -15,7 +15,7 @@ use crate::view::{Counters, Post};
 /// feed's entries down to the viewer's floor, and from the authors below it; those that are pulled from their
 /// authors. Costs a look at every post of the period.
 pub async fn read(
-    pool: &PgPool,
+    database: &Database,
     viewer: Uuid,
     from: NaiveDate,
     to: NaiveDate,
@@ -94,7 +94,7 @@ pub async fn read(
         from,
         to,
     );
-    let rows = sql::named("digest.read", rows.fetch_all(pool)).await?;
+    let rows = database.all("digest.read", rows).await?;
     let mut counters = Counters::default();
     let mut top_posts = Vec::with_capacity(rows.len());
     for row in rows {
@@ -120,6 +120,74 @@ pub async fn read(
         top_posts.extend(post.view());
     }
     Ok((counters, top_posts))
+}
+
+/// Which posts a digest has.
+pub struct Listed {
+    pub counters: Counters,
+    /// Best first.
+    pub posts: Vec<Uuid>,
+    /// Of each, whether the viewer likes it.
+    pub liked: Vec<bool>,
+}
+
+/// The same of a usual digest, but only which posts it has: all posts of the period are in `feed_entries`, and the
+/// viewer follows nobody whose posts are pulled. Otherwise None, and [`read`] tells.
+pub async fn listed(
+    database: &Database,
+    viewer: Uuid,
+    from: NaiveDate,
+    to: NaiveDate,
+) -> sqlx::Result<Option<Listed>> {
+    let row = sqlx::query!(
+        r#"/* digest.listed */
+        WITH period AS MATERIALIZED (
+            SELECT post.id, post.score
+            FROM feed_entries AS entry
+            CROSS JOIN LATERAL (
+                SELECT id, 3 * reply_count + like_count AS score FROM posts WHERE id = entry.post_id LIMIT 1
+            ) AS post
+            WHERE entry.viewer = $1 AND entry.post_id >= $2 AND entry.post_id < $3
+        ), page AS MATERIALIZED (
+            SELECT id FROM period ORDER BY score DESC, id DESC LIMIT 50
+        )
+        SELECT
+            (SELECT count(*) FROM period) AS "count!",
+            coalesce(sum(likes_received), 0)::bigint AS "likes_received!",
+            coalesce(sum(replies_received), 0)::bigint AS "replies_received!",
+            coalesce(sum(new_followers), 0)::bigint AS "new_followers!",
+            coalesce(sum(messages_received), 0)::bigint AS "messages_received!",
+            array(SELECT id FROM page) AS "posts!",
+            array(
+                SELECT coalesce((SELECT true FROM likes WHERE post_id = page.id AND user_id = $1), false)
+                FROM page
+            ) AS "liked!",
+            EXISTS (SELECT FROM feed_floors WHERE viewer = $1 AND floor > $2) AS "below!",
+            EXISTS (
+                SELECT FROM pulled_authors AS large
+                WHERE author = $1
+                    OR EXISTS (SELECT FROM feed_follows WHERE viewer = $1 AND author = large.author)
+            ) AS "pulled!"
+        FROM digest_days
+        WHERE viewer = $1 AND day >= $4 AND day < $5"#,
+        viewer,
+        first_id(from),
+        first_id(to),
+        from,
+        to,
+    );
+    let row = database.one("digest.listed", row).await?;
+    Ok((!row.below && !row.pulled).then_some(Listed {
+        counters: Counters {
+            posts: row.count,
+            likes_received: row.likes_received,
+            replies_received: row.replies_received,
+            new_followers: row.new_followers,
+            messages_received: row.messages_received,
+        },
+        posts: row.posts,
+        liked: row.liked,
+    }))
 }
 
 /// The least id that can be made on a day.

@@ -1,11 +1,9 @@
 //! feed(viewer).
 
-use feedmill_service::sql;
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::post::PostRow;
-use crate::view::Post;
+use crate::{database::Database, view::Post};
 
 /// What a page of a feed is made of.
 pub struct FeedPage {
@@ -15,13 +13,71 @@ pub struct FeedPage {
     pub followed: Vec<Uuid>,
 }
 
+/// Which posts a page has.
+pub struct Listed {
+    /// Newest first.
+    pub posts: Vec<Uuid>,
+    /// Of each, whether the viewer likes it.
+    pub liked: Vec<bool>,
+    /// As in [`FeedPage`].
+    pub followed: Vec<Uuid>,
+}
+
 /// The authors of the newest posts, a row a post, newest first.
-pub async fn recent_authors(pool: &PgPool, posts: i64) -> sqlx::Result<Vec<Uuid>> {
-    let authors = sqlx::query_scalar!(
+pub async fn recent_authors(database: &Database, posts: i64) -> sqlx::Result<Vec<Uuid>> {
+    let authors = sqlx::query!(
         "/* feed.recent_authors */ SELECT author FROM posts ORDER BY id DESC LIMIT $1",
         posts
     );
-    sql::named("feed.recent_authors", authors.fetch_all(pool)).await
+    let rows = database.all("feed.recent_authors", authors).await?;
+    Ok(rows.into_iter().map(|row| row.author).collect())
+}
+
+/// Which posts are on the page of the viewer's feed from below the post `before`, if it is a usual one: all of its
+/// posts are in `feed_entries`, and the viewer follows nobody whose posts are pulled. Otherwise None, and [`page`]
+/// tells.
+pub async fn listed(
+    database: &Database,
+    viewer: Uuid,
+    before: Option<Uuid>,
+    limit: i64,
+) -> sqlx::Result<Option<Listed>> {
+    let row = sqlx::query!(
+        r#"/* feed.listed */
+        WITH floor AS MATERIALIZED (
+            SELECT floor FROM feed_floors WHERE viewer = $1
+        ), page AS MATERIALIZED (
+            SELECT post_id AS id
+            FROM feed_entries
+            WHERE viewer = $1 AND post_id < $2
+                AND post_id >= coalesce((SELECT floor FROM floor), '00000000-0000-0000-0000-000000000000')
+            ORDER BY post_id DESC
+            LIMIT $3
+        )
+        SELECT
+            array(SELECT id FROM page) AS "posts!",
+            array(
+                SELECT coalesce((SELECT true FROM likes WHERE post_id = page.id AND user_id = $1), false)
+                FROM page
+            ) AS "liked!",
+            array(SELECT author FROM feed_follows WHERE viewer = $1) AS "followed!",
+            EXISTS (SELECT FROM floor) AS "has_floor!",
+            EXISTS (
+                SELECT FROM pulled_authors AS large
+                WHERE author = $1
+                    OR EXISTS (SELECT FROM feed_follows WHERE viewer = $1 AND author = large.author)
+            ) AS "pulled!""#,
+        viewer,
+        before.unwrap_or(Uuid::max()),
+        limit,
+    );
+    let row = database.one("feed.listed", row).await?;
+    let whole = row.posts.len() as i64 == limit || !row.has_floor;
+    Ok((whole && !row.pulled).then_some(Listed {
+        posts: row.posts,
+        liked: row.liked,
+        followed: row.followed,
+    }))
 }
 
 /// The viewer's feed, newest first, from below the post `before`.
@@ -33,7 +89,7 @@ pub async fn recent_authors(pool: &PgPool, posts: i64) -> sqlx::Result<Vec<Uuid>
 /// of these. So a cold page costs one index probe for each followed account, and `limit` times `limit` rows at
 /// most; and who follows nobody with pulled posts pays for a look at who those authors are.
 pub async fn page(
-    pool: &PgPool,
+    database: &Database,
     viewer: Uuid,
     before: Option<Uuid>,
     limit: i64,
@@ -131,7 +187,7 @@ pub async fn page(
         before.unwrap_or(Uuid::max()),
         limit,
     );
-    let rows = sql::named("feed.page", rows.fetch_all(pool)).await?;
+    let rows = database.all("feed.page", rows).await?;
     let (mut posts, mut followed) = (Vec::with_capacity(rows.len()), vec![]);
     for row in rows {
         followed.extend(row.followed.unwrap_or_default());

@@ -2,9 +2,9 @@
 
 use chrono::DateTime;
 use feedmill_events::id;
-use feedmill_service::sql;
-use sqlx::PgPool;
 use uuid::Uuid;
+
+use crate::database::Database;
 
 use crate::view::{Card, Notification, NotificationKind, NotificationPost};
 
@@ -57,7 +57,7 @@ impl NotificationRow {
 /// read, whatever the page. Those are counted one by one, by the index alone where vacuum has been: measured,
 /// 9 ms for 100,000 of them.
 pub async fn page(
-    pool: &PgPool,
+    database: &Database,
     viewer: Uuid,
     before: Option<Uuid>,
     limit: i64,
@@ -98,7 +98,7 @@ pub async fn page(
         limit,
         Uuid::nil(),
     );
-    let rows = sql::named("notification.page", rows.fetch_all(pool)).await?;
+    let rows = database.all("notification.page", rows).await?;
     let unread_count = rows.first().map_or(0, |row| row.unread_count);
     let notifications = rows.into_iter().filter_map(|row| {
         let row = NotificationRow {

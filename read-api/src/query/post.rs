@@ -1,11 +1,10 @@
 //! Posts: one, the replies to one, those of a person; and what all lists of posts have in common.
 
 use chrono::{DateTime, Utc};
-use feedmill_service::sql;
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
+    database::Database,
     user_ref::UserRef,
     view::{Card, Post},
 };
@@ -71,21 +70,21 @@ macro_rules! posts {
 }
 
 /// None if there is no such post.
-pub async fn one(pool: &PgPool, viewer: Uuid, id: Uuid) -> sqlx::Result<Option<Post>> {
+pub async fn one(database: &Database, viewer: Uuid, id: Uuid) -> sqlx::Result<Option<Post>> {
     let row = posts!(
         "/* post.one */ WITH page AS (SELECT $2::uuid AS id, NULL::uuid AS author)",
         "ASC",
         viewer,
         id
     );
-    let row = sql::named("post.one", row.fetch_one(pool)).await?;
+    let row = database.one("post.one", row).await?;
     Ok(row.view())
 }
 
 /// The direct replies, oldest first, from after the post `after`. None if there is neither the post nor a
 /// reply to it: replies outlive what they answer.
 pub async fn replies(
-    pool: &PgPool,
+    database: &Database,
     viewer: Uuid,
     id: Uuid,
     after: Option<Uuid>,
@@ -109,14 +108,14 @@ pub async fn replies(
         after.unwrap_or(Uuid::nil()),
         limit
     );
-    let rows = sql::named("post.replies", rows.fetch_all(pool)).await?;
+    let rows = database.all("post.replies", rows).await?;
     Ok(found(rows))
 }
 
 /// A person's id and posts, replies included, newest first, from below the post `before`. None if there is no
 /// such person.
 pub async fn of_user(
-    pool: &PgPool,
+    database: &Database,
     viewer: Uuid,
     user: &UserRef,
     before: Option<Uuid>,
@@ -143,7 +142,7 @@ pub async fn of_user(
         before.unwrap_or(Uuid::max()),
         limit
     );
-    let rows = sql::named("post.of_user", rows.fetch_all(pool)).await?;
+    let rows = database.all("post.of_user", rows).await?;
     let person = rows.first().and_then(|row| row.author);
     Ok(person.zip(found(rows)))
 }

@@ -4,9 +4,9 @@
 //! several make in any order, and hours late where one of them had come to a stop.
 
 use feedmill_events::PARTITIONS;
-use feedmill_service::sql;
-use sqlx::PgPool;
 use uuid::Uuid;
+
+use crate::database::Database;
 
 use super::{notification::NotificationRow, post::PostRow};
 use crate::view::{Message, Notification, Post};
@@ -31,7 +31,7 @@ impl Since {
 
 /// The viewer and everyone followed, each with the newest root posts since `reach`.
 pub async fn feed(
-    pool: &PgPool,
+    database: &Database,
     viewer: Uuid,
     reach: Uuid,
 ) -> sqlx::Result<Vec<(Uuid, Vec<Uuid>)>> {
@@ -52,7 +52,7 @@ pub async fn feed(
         reach,
         NEWEST,
     );
-    let rows = sql::named("stream.feed", rows.fetch_all(pool)).await?;
+    let rows = database.all("stream.feed", rows).await?;
     Ok(rows
         .into_iter()
         .map(|row| (row.author, row.newest))
@@ -61,7 +61,7 @@ pub async fn feed(
 
 /// The root posts of `authors`, of each from the id in `from` on, but the `known` ones.
 pub async fn posts(
-    pool: &PgPool,
+    database: &Database,
     viewer: Uuid,
     authors: &[Uuid],
     from: &[Uuid],
@@ -103,12 +103,16 @@ pub async fn posts(
         known,
         limit,
     );
-    let rows = sql::named("stream.posts", rows.fetch_all(pool)).await?;
+    let rows = database.all("stream.posts", rows).await?;
     Ok(rows.into_iter().filter_map(PostRow::view).collect())
 }
 
 /// The newest messages since `reach` of the viewer's conversations, each after its conversation.
-pub async fn messages(pool: &PgPool, viewer: Uuid, reach: Uuid) -> sqlx::Result<Vec<(Uuid, Uuid)>> {
+pub async fn messages(
+    database: &Database,
+    viewer: Uuid,
+    reach: Uuid,
+) -> sqlx::Result<Vec<(Uuid, Uuid)>> {
     let rows = sqlx::query!(
         r#"/* stream.messages */
         SELECT member.conversation, message.id
@@ -125,7 +129,7 @@ pub async fn messages(pool: &PgPool, viewer: Uuid, reach: Uuid) -> sqlx::Result<
         reach,
         NEWEST,
     );
-    let rows = sql::named("stream.messages", rows.fetch_all(pool)).await?;
+    let rows = database.all("stream.messages", rows).await?;
     Ok(rows
         .into_iter()
         .map(|row| (row.conversation, row.id))
@@ -135,7 +139,7 @@ pub async fn messages(pool: &PgPool, viewer: Uuid, reach: Uuid) -> sqlx::Result<
 /// Messages of the viewer's conversations, each with its conversation. Everybody's: one's own come from another
 /// device.
 pub async fn new_messages(
-    pool: &PgPool,
+    database: &Database,
     viewer: Uuid,
     since: &Since,
     limit: i64,
@@ -163,7 +167,7 @@ pub async fn new_messages(
         limit,
         since.least(),
     );
-    let rows = sql::named("stream.new_messages", rows.fetch_all(pool)).await?;
+    let rows = database.all("stream.new_messages", rows).await?;
     let messages = rows.into_iter().map(|row| {
         let message = Message {
             id: row.id,
@@ -179,7 +183,7 @@ pub async fn new_messages(
 /// The newest notification of each partition since `reach`, and all since `recent`: an id that carries the
 /// partition, and the notification's.
 pub async fn notifications(
-    pool: &PgPool,
+    database: &Database,
     viewer: Uuid,
     reach: Uuid,
     recent: Uuid,
@@ -201,14 +205,14 @@ pub async fn notifications(
         reach,
         recent,
     );
-    let rows = sql::named("stream.notifications", rows.fetch_all(pool)).await?;
+    let rows = database.all("stream.notifications", rows).await?;
     Ok(rows.into_iter().map(|row| (row.place, row.id)).collect())
 }
 
 /// Notifications, each after an id that carries its partition: a follow is made in the viewer's, a like or a
 /// reply in the post's.
 pub async fn new_notifications(
-    pool: &PgPool,
+    database: &Database,
     viewer: Uuid,
     since: &Since,
     limit: i64,
@@ -243,7 +247,7 @@ pub async fn new_notifications(
         limit,
         since.least(),
     );
-    let rows = sql::named("stream.new_notifications", rows.fetch_all(pool)).await?;
+    let rows = database.all("stream.new_notifications", rows).await?;
     let notifications = rows.into_iter().filter_map(|row| {
         let place = row.place;
         let row = NotificationRow {
@@ -263,7 +267,7 @@ pub async fn new_notifications(
 }
 
 /// The unread messages of all conversations, and the unread notifications.
-pub async fn unread(pool: &PgPool, viewer: Uuid) -> sqlx::Result<(i64, i64)> {
+pub async fn unread(database: &Database, viewer: Uuid) -> sqlx::Result<(i64, i64)> {
     let row = sqlx::query!(
         r#"/* stream.unread */
         SELECT
@@ -281,6 +285,6 @@ pub async fn unread(pool: &PgPool, viewer: Uuid) -> sqlx::Result<(i64, i64)> {
         viewer,
         Uuid::nil(),
     );
-    let row = sql::named("stream.unread", row.fetch_one(pool)).await?;
+    let row = database.one("stream.unread", row).await?;
     Ok((row.messages, row.notifications))
 }

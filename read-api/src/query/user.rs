@@ -1,11 +1,10 @@
 //! People: a profile, followers and followed.
 
 use chrono::{DateTime, Utc};
-use feedmill_service::sql;
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
+    database::Database,
     user_ref::UserRef,
     view::{Card, Follow, Profile},
 };
@@ -17,7 +16,7 @@ pub type FollowKey = (DateTime<Utc>, Uuid);
 ///
 /// For the moment in which a handle passes from one account to another, two may have it here; the younger
 /// account then answers to it.
-pub async fn profile(pool: &PgPool, user: &UserRef) -> sqlx::Result<Option<Profile>> {
+pub async fn profile(database: &Database, user: &UserRef) -> sqlx::Result<Option<Profile>> {
     let row = sqlx::query!(
         r#"/* user.profile */
         WITH person AS (
@@ -35,7 +34,7 @@ pub async fn profile(pool: &PgPool, user: &UserRef) -> sqlx::Result<Option<Profi
         user.id(),
         user.handle(),
     );
-    let row = sql::named("user.profile", row.fetch_optional(pool)).await?;
+    let row = database.optional("user.profile", row).await?;
     Ok(row.map(|row| Profile {
         card: Card {
             id: row.id,
@@ -61,7 +60,7 @@ struct FollowRow {
 
 /// The person's id, and who follows them, from below `before`. None if there is no such person.
 pub async fn followers(
-    pool: &PgPool,
+    database: &Database,
     user: &UserRef,
     before: Option<FollowKey>,
     limit: i64,
@@ -97,13 +96,13 @@ pub async fn followers(
         id,
         limit,
     );
-    let rows = sql::named("user.followers", rows.fetch_all(pool)).await?;
+    let rows = database.all("user.followers", rows).await?;
     Ok(found(rows))
 }
 
 /// The person's id, and whom they follow, from below `before`. None if there is no such person.
 pub async fn following(
-    pool: &PgPool,
+    database: &Database,
     user: &UserRef,
     before: Option<FollowKey>,
     limit: i64,
@@ -139,7 +138,7 @@ pub async fn following(
         id,
         limit,
     );
-    let rows = sql::named("user.following", rows.fetch_all(pool)).await?;
+    let rows = database.all("user.following", rows).await?;
     Ok(found(rows))
 }
 

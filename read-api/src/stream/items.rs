@@ -2,10 +2,10 @@
 
 use feedmill_events::{PARTITIONS, Partition};
 use serde::Serialize;
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
+    database::Database,
     error::Error,
     query::stream,
     view::{Card, Message, Notification, Post},
@@ -78,7 +78,7 @@ struct Said<'a> {
 
 /// Posts of those of `authors` whose partition is one of `partitions`, oldest first.
 pub async fn posts(
-    pool: &PgPool,
+    database: &Database,
     viewer: Uuid,
     authors: &[Author],
     partitions: &[bool; PARTITIONS as usize],
@@ -92,18 +92,18 @@ pub async fn posts(
         .filter(|author| partitions[place(author)])
         .map(|author| (author.id, author.from.unwrap_or(since.from[place(author)])))
         .unzip();
-    let posts = stream::posts(pool, viewer, &authors, &from, &since.known, limit).await?;
+    let posts = stream::posts(database, viewer, &authors, &from, &since.known, limit).await?;
     let item = |post: &Post| Item::new(post.id, post.author.id, is_whole(&post.author), post);
     posts.iter().map(item).collect()
 }
 
 pub async fn messages(
-    pool: &PgPool,
+    database: &Database,
     viewer: Uuid,
     (marks, now): (&Marks, i64),
     limit: i64,
 ) -> Result<Vec<Item>, Error> {
-    let messages = stream::new_messages(pool, viewer, &marks.since(now), limit).await?;
+    let messages = stream::new_messages(database, viewer, &marks.since(now), limit).await?;
     let item = |(conversation_id, message): &(Uuid, Message)| {
         let (conversation_id, id) = (*conversation_id, message.id);
         let said = Said {
@@ -116,12 +116,13 @@ pub async fn messages(
 }
 
 pub async fn notifications(
-    pool: &PgPool,
+    database: &Database,
     viewer: Uuid,
     (marks, now): (&Marks, i64),
     limit: i64,
 ) -> Result<Vec<Item>, Error> {
-    let notifications = stream::new_notifications(pool, viewer, &marks.since(now), limit).await?;
+    let notifications =
+        stream::new_notifications(database, viewer, &marks.since(now), limit).await?;
     let item = |(place, notification): &(Uuid, Notification)| {
         let text = notification.post.as_ref().map(|post| &post.text);
         let whole = is_whole(&notification.actor) && text.is_none_or(|text| !text.is_empty());

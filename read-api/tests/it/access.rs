@@ -136,7 +136,7 @@ async fn a_database_that_is_away_is_503() {
     app.run("ALTER SCHEMA gone RENAME TO feed").await;
     assert_eq!(app.get(me, "/v1/feed").await.status, 200);
 
-    app.read_pool.close().await;
+    app.database.close();
     let away = app.get(me, "/v1/feed").await;
     assert_eq!(away.code(), (503, "database_unavailable"));
     assert!(away.headers.contains_key("retry-after"));

@@ -10,7 +10,8 @@ use chrono::{DateTime, Utc};
 use feedmill_events::id;
 use feedmill_service::{Health, HttpArgs, Shutdown, Signer, Verifier, http, sql, telemetry};
 use read_api::{
-    AppState, Cache, Changes, Cursors, Progress, Streams, state::Shared, stream::Limits,
+    AppState, Cache, Changes, Cursors, Database, Posts, Progress, Streams, state::Shared,
+    stream::Limits,
 };
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::Value;
@@ -25,7 +26,7 @@ pub struct App {
     /// As the owner: for filling tables.
     pub pool: PgPool,
     /// The service's own.
-    pub read_pool: PgPool,
+    pub database: Database,
     pub progress: Progress,
     pub cache: Cache,
     pub state: AppState,
@@ -33,7 +34,7 @@ pub struct App {
     pub shutdown: Shutdown,
     pub address: String,
     client: reqwest::Client,
-    database: String,
+    name: String,
 }
 
 #[derive(Debug)]
@@ -74,7 +75,7 @@ impl Reply {
     }
 }
 
-fn server() -> String {
+pub fn server() -> String {
     std::env::vars()
         .find_map(|(name, value)| (name == "TEST_DATABASE_URL").then_some(value))
         .expect("TEST_DATABASE_URL must name a PostgreSQL on which tests may make databases; deploy/test starts one")
@@ -99,6 +100,11 @@ impl App {
     }
 
     pub async fn with_cache(max_bytes: u64) -> Self {
+        Self::with_memory(max_bytes, max_bytes).await
+    }
+
+    /// With so many bytes for answers, and for posts by themselves.
+    pub async fn with_memory(answers: u64, posts: u64) -> Self {
         telemetry::crypto();
         let database = format!("read_api_test_{:016x}", rand::random::<u64>());
         let mut admin = PgConnection::connect(&server())
@@ -114,15 +120,12 @@ impl App {
             let separator = if url.contains('?') { '&' } else { '?' };
             format!("{url}{separator}options=-c%20{option}")
         };
-        let open = async |url: String, name: &str| {
-            sql::pool(&url, name, 4, Some(read_api::state::SEARCH_PATH))
-                .await
-                .unwrap()
-        };
-        let pool = open(with("synchronous_commit%3Doff"), "test").await;
+        let own = with("synchronous_commit%3Doff");
+        let pool = sql::pool(&own, "test", 4, Some(read_api::state::SEARCH_PATH));
+        let pool = pool.await.unwrap();
         lay_tables(&pool).await;
         // The service itself may only read.
-        let read_pool = open(with("role%3Dfeedmill_read"), "read-api").await;
+        let read_only = Database::new(&with("role%3Dfeedmill_read"), 4).unwrap();
         let signer = Signer::new([7; 32], "feedmill", "feedmill").unwrap();
         let changes = Changes::default();
         let (health, shutdown, progress) = (
@@ -132,7 +135,7 @@ impl App {
         );
         tokio::spawn(
             shutdown.soft.clone().run_until_cancelled_owned(
-                progress.clone().look(read_pool.clone(), health.clone()),
+                progress.clone().look(read_only.clone(), health.clone()),
             ),
         );
         let limits = Limits {
@@ -148,12 +151,13 @@ impl App {
                 .run_until_cancelled_owned(streams.clone().wake()),
         );
         let state = AppState::new(Shared {
-            pool: read_pool.clone(),
+            database: read_only.clone(),
             verifier: Verifier::of(&signer),
             cursors: Cursors::new(&[9; 32]),
             progress: progress.clone(),
             changes: changes.clone(),
-            cache: Cache::new(max_bytes, changes),
+            cache: Cache::new(answers, changes.clone()),
+            posts: Posts::new(posts, changes),
             streams,
         });
         let (cache, kept) = (state.cache.clone(), state.clone());
@@ -165,7 +169,7 @@ impl App {
         tokio::spawn(async move { http::serve(listener, routes, &args, stop).await.unwrap() });
         Self {
             pool,
-            read_pool,
+            database: read_only,
             progress,
             cache,
             state: kept,
@@ -173,7 +177,7 @@ impl App {
             address,
             client: reqwest::Client::new(),
             shutdown,
-            database,
+            name: database,
         }
     }
 
@@ -351,7 +355,7 @@ impl Drop for App {
     /// The database goes with the test, whether it passed or not.
     fn drop(&mut self) {
         self.shutdown.now();
-        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.database);
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         let gone = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()

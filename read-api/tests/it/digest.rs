@@ -50,10 +50,13 @@ impl Roots {
 
 #[tokio::test]
 async fn a_digest_equals_its_definition_wherever_the_floor_is() {
-    let app = App::start().await;
+    equals_its_definition(&App::start().await).await;
+}
+
+pub async fn equals_its_definition(app: &App) {
     let (viewer, author) = (app.account(1).await, app.account(2).await);
     app.follow(viewer, author, 0).await;
-    let roots = Roots::make(&app, viewer, author).await;
+    let roots = Roots::make(app, viewer, author).await;
     let feed = roots.newest_first();
     // The start is 560 minutes into its day; Monday is 2 days after that midnight.
     let (day, monday) = (1_440 - 560, 2 * 1_440 - 560);

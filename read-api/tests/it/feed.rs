@@ -70,8 +70,11 @@ async fn a_feed_without_a_floor_pages_to_its_end() {
 
 #[tokio::test]
 async fn below_the_floor_a_feed_goes_on_without_a_seam() {
-    let app = App::start().await;
-    let (viewer, feed) = world(&app).await;
+    below_the_floor(&App::start().await).await;
+}
+
+pub async fn below_the_floor(app: &App) {
+    let (viewer, feed) = world(app).await;
     for depth in [1, 20, 37, 89] {
         app.run("DELETE FROM feed_entries; DELETE FROM feed_floors")
             .await;
@@ -101,8 +104,11 @@ async fn entries_below_the_floor_do_not_count() {
 /// Pulled are some posts of some authors, or all, or the viewer's own; and those of a stranger.
 #[tokio::test]
 async fn pulled_posts_are_in_their_places_at_any_depth() {
-    let app = App::start().await;
-    let (viewer, feed) = world(&app).await;
+    pulled(&App::start().await).await;
+}
+
+pub async fn pulled(app: &App) {
+    let (viewer, feed) = world(app).await;
     for (pulled, limits) in [
         (
             "author IN ($1, $2) AND like_count = 0 AND get_byte(uuid_send(id), 5) % 2 = 0",

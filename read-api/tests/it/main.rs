@@ -8,6 +8,7 @@ mod app;
 mod cache;
 mod coding;
 mod conversation;
+mod database;
 mod digest;
 mod feed;
 #[path = "../../../tests/src/live.rs"]
@@ -19,6 +20,9 @@ mod page;
 mod port;
 mod position;
 mod post;
+mod posts;
+#[path = "../../../service/tests/it/silent.rs"]
+mod silent;
 mod statements;
 mod stream;
 mod user;

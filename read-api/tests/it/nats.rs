@@ -76,11 +76,8 @@ impl Announcer {
             client,
             seqs: [const { AtomicI64::new(1) }; PROJECTIONS.len()],
         };
-        let anybody = app.account(999_999).await;
-        until("an answer from memory", async || {
-            app.hits(anybody, "/v1/me").await
-        })
-        .await;
+        app.account(999_999).await;
+        until("what is announced", async || app.state.changes.hearing()).await;
         announcer
     }
 

@@ -8,6 +8,7 @@ mod nats;
 #[path = "../../../tests/src/harness/port.rs"]
 mod port;
 mod shutdown;
+mod silent;
 mod sql;
 mod support;
 mod telemetry;

@@ -9,10 +9,11 @@ use std::{
 use feedmill_service::{Problem, sql};
 use sqlx::{ConnectOptions, Executor, PgPool, postgres::PgConnectOptions};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     time::{sleep, timeout},
 };
+
+use crate::silent::proxy;
 
 #[expect(clippy::disallowed_methods, reason = "tests have no command line")]
 fn options() -> PgConnectOptions {
@@ -100,7 +101,8 @@ async fn a_statement_that_was_cancelled_leaves_its_connection_sound() {
 #[tokio::test]
 async fn a_server_that_goes_silent_costs_no_place_in_the_pool() {
     let silent = Arc::new(AtomicBool::new(false));
-    let port = proxy(Arc::clone(&silent)).await;
+    let server = (options().get_host().to_owned(), options().get_port());
+    let port = proxy(server, Arc::clone(&silent)).await;
     let url = options().host("127.0.0.1").port(port).to_url_lossy();
     let pool = sql::pool(url.as_str(), "silent", 2, None).await.unwrap();
     let sleeps = (0..2).map(|_| async {
@@ -144,43 +146,4 @@ async fn a_proxy_whose_database_is_away_is_503() {
         (problem.status.as_u16(), problem.code),
         (503, "database_unavailable")
     );
-}
-
-/// Passes connections on to PostgreSQL. What is open while `silent` falls silent for ever, without closing.
-async fn proxy(silent: Arc<AtomicBool>) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let server = (options().get_host().to_owned(), options().get_port());
-    tokio::spawn(async move {
-        loop {
-            let (near, _) = listener.accept().await.unwrap();
-            let far = TcpStream::connect(server.clone()).await.unwrap();
-            let (near, far) = (near.into_split(), far.into_split());
-            tokio::spawn(pass(near.0, far.1, Arc::clone(&silent)));
-            tokio::spawn(pass(far.0, near.1, Arc::clone(&silent)));
-        }
-    });
-    port
-}
-
-async fn pass(
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
-    silent: Arc<AtomicBool>,
-) {
-    let mut buffer = [0; 4096];
-    loop {
-        tokio::select! {
-            count = from.read(&mut buffer) => {
-                let count = count.unwrap_or(0);
-                if count == 0 || to.write_all(&buffer[..count]).await.is_err() {
-                    return;
-                }
-            }
-            () = sleep(Duration::from_millis(10)) => {}
-        }
-        if silent.load(Ordering::SeqCst) {
-            std::future::pending::<()>().await;
-        }
-    }
 }

@@ -121,12 +121,14 @@ impl Live {
         partitions: &[bool; PARTITIONS as usize],
     ) -> Result<Vec<Item>, Error> {
         let _turn = self.seat.streams.0.reads.acquire().await;
-        let (pool, viewer) = (&self.state.pool, self.viewer);
+        let (database, viewer) = (&self.state.database, self.viewer);
         let marks = (&self.marks[list as usize], now());
         match list {
-            List::Feed => items::posts(pool, viewer, &self.authors, partitions, marks, PAGE).await,
-            List::Conversations => items::messages(pool, viewer, marks, PAGE).await,
-            List::Notifications => items::notifications(pool, viewer, marks, PAGE).await,
+            List::Feed => {
+                items::posts(database, viewer, &self.authors, partitions, marks, PAGE).await
+            }
+            List::Conversations => items::messages(database, viewer, marks, PAGE).await,
+            List::Notifications => items::notifications(database, viewer, marks, PAGE).await,
         }
     }
 
@@ -146,7 +148,7 @@ impl Live {
             }
             List::Conversations => {
                 let _turn = self.seat.streams.0.reads.acquire().await;
-                let messages = query::stream::messages(&self.state.pool, self.viewer, reach);
+                let messages = query::stream::messages(&self.state.database, self.viewer, reach);
                 for (conversation, message) in messages.await? {
                     marks.note(Partition::of(conversation), message);
                 }
@@ -154,8 +156,8 @@ impl Live {
             List::Notifications => {
                 let _turn = self.seat.streams.0.reads.acquire().await;
                 let recent = id::first_of(now - OVERLAP);
-                let (pool, viewer) = (&self.state.pool, self.viewer);
-                let notifications = query::stream::notifications(pool, viewer, reach, recent);
+                let (database, viewer) = (&self.state.database, self.viewer);
+                let notifications = query::stream::notifications(database, viewer, reach, recent);
                 for (place, notification) in notifications.await? {
                     marks.note(Partition::of(place), notification);
                 }
@@ -172,7 +174,7 @@ impl Live {
         let reach = id::first_of(now() - REACH);
         let followed = {
             let _turn = self.seat.streams.0.reads.acquire().await;
-            query::stream::feed(&self.state.pool, self.viewer, reach).await?
+            query::stream::feed(&self.state.database, self.viewer, reach).await?
         };
         let known: HashMap<_, _> = self
             .authors
@@ -194,6 +196,6 @@ impl Live {
 
     pub(super) async fn read_unread(&self) -> Result<(i64, i64), Error> {
         let _turn = self.seat.streams.0.reads.acquire().await;
-        Ok(query::stream::unread(&self.state.pool, self.viewer).await?)
+        Ok(query::stream::unread(&self.state.database, self.viewer).await?)
     }
 }

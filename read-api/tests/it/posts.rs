@@ -1,0 +1,127 @@
+//! Answers that are put together from posts which are kept, while no answer is. Announcements come through a real
+//! NATS.
+
+use feedmill_events::Tag;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    app::{App, ids},
+    digest, feed,
+    nats::{Announcer, until},
+};
+
+/// Keeps posts, and no answers.
+async fn app() -> (App, Announcer) {
+    let app = App::with_memory(0, 1 << 26).await;
+    let announcer = Announcer::of(&app).await;
+    (app, announcer)
+}
+
+async fn first(app: &App, viewer: Uuid, path: &str) -> Value {
+    let reply = app.get(viewer, path).await;
+    assert_eq!(reply.headers["x-cache"], "miss", "no answer is kept");
+    match reply.body.get("items") {
+        Some(items) => items[0].clone(),
+        None => reply.body["top_posts"][0].clone(),
+    }
+}
+
+#[tokio::test]
+async fn a_post_is_kept_until_it_or_its_author_changes() {
+    let (app, announcer) = app().await;
+    let (me, you, other) = (
+        app.account(1).await,
+        app.account(2).await,
+        app.account(3).await,
+    );
+    let post = app.post(other, 0, None).await;
+    for viewer in [me, you] {
+        app.follow(viewer, other, 0).await;
+        app.entries(viewer, &[post]).await;
+    }
+    let change = async |name: &str| {
+        app.run(&format!(
+            "UPDATE posts SET text = '{name}'; UPDATE accounts SET display_name = '{name}' WHERE id = '{other}'"
+        ))
+        .await;
+    };
+    change("old").await;
+    for path in ["/v1/feed", "/v1/digest?period=day&date=2024-04-13"] {
+        for (projection, tag) in [("feed", Tag::post(post)), ("profiles", Tag::card(other))] {
+            // Whoever was first has it loaded.
+            let old = first(&app, me, path).await["text"].clone();
+            change("unannounced").await;
+            let seen = first(&app, you, path).await;
+            assert_eq!(
+                (&seen["text"], &seen["author"]["display_name"]),
+                (&old, &old)
+            );
+            announcer.announce(projection, &[tag]).await;
+            let announced = async || first(&app, you, path).await["text"] == "unannounced";
+            until("what was announced", announced).await;
+            let seen = first(&app, me, path).await;
+            assert_eq!(seen["author"]["display_name"], "unannounced");
+            change("old").await;
+            announcer.announce(projection, &[tag]).await;
+            let announced = async || first(&app, you, path).await["text"] == "old";
+            until("what was announced", announced).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn whose_it_is_comes_from_the_tables() {
+    let (app, _announcer) = app().await;
+    let (me, you) = (app.account(1).await, app.account(2).await);
+    app.follow(you, me, 0).await;
+    let posts = [app.post(me, 0, None).await, app.post(me, 1, None).await];
+    for viewer in [me, you] {
+        app.entries(viewer, &posts).await;
+    }
+    let liked = async |viewer: Uuid, path: &str| {
+        let body = app.get(viewer, path).await.body;
+        let items = body.get("items").unwrap_or(&body["top_posts"]).clone();
+        let items = items.as_array().unwrap().iter();
+        items
+            .map(|post| (post["id"].clone(), post["liked_by_me"] == true))
+            .filter_map(|(id, liked)| liked.then_some(id))
+            .collect::<Vec<_>>()
+    };
+    for path in ["/v1/feed", "/v1/digest?period=day&date=2024-04-13"] {
+        app.run("TRUNCATE likes").await;
+        assert!(liked(me, path).await.is_empty() && liked(you, path).await.is_empty());
+        app.run(&format!(
+            "INSERT INTO likes (post_id, user_id) VALUES ('{}', '{you}')",
+            posts[0]
+        ))
+        .await;
+        assert!(liked(me, path).await.is_empty());
+        assert_eq!(liked(you, path).await, [posts[0].to_string()]);
+    }
+    app.run(&format!(
+        "DELETE FROM feed_entries WHERE viewer = '{you}' AND post_id = '{}'",
+        posts[1]
+    ))
+    .await;
+    let feed = app.get(you, "/v1/feed").await.body;
+    assert_eq!(ids(feed["items"].as_array().unwrap()), [posts[0]]);
+}
+
+#[tokio::test]
+async fn a_feed_of_kept_posts_is_the_same_at_any_depth() {
+    let (app, _announcer) = app().await;
+    feed::below_the_floor(&app).await;
+}
+
+#[tokio::test]
+async fn pulled_posts_are_in_their_places_among_kept_ones() {
+    let (app, _announcer) = app().await;
+    feed::pulled(&app).await;
+}
+
+#[tokio::test]
+async fn a_digest_of_kept_posts_equals_its_definition() {
+    let (app, _announcer) = app().await;
+    digest::equals_its_definition(&app).await;
+}
