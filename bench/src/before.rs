@@ -11,7 +11,10 @@ mod feed;
 mod inbox;
 mod view;
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    ops::{Deref, DerefMut},
+};
 
 use anyhow::Result;
 use axum::{
@@ -36,39 +39,85 @@ pub const VIEWER: &str = "x-viewer";
 pub const QUERIES: &str = "x-queries";
 
 /// Serves the feed, the digest and the inbox, with as many connections as read-api has.
-pub async fn serve(listen: SocketAddr, url: &str, connections: u32) -> Result<()> {
-    let pool = floor::pool(url, connections, "before").await?;
+pub async fn serve(listen: SocketAddr, url: &str, connections: u32, keep: bool) -> Result<()> {
+    let backend = Backend {
+        pool: floor::pool(url, connections, "before", keep).await?,
+        keep,
+    };
     let app = Router::new()
         .route("/health/ready", get(|| async {}))
         .route("/v1/feed", get(feed::read))
         .route("/v1/digest", get(digest::read))
         .route("/v1/conversations", get(inbox::read))
-        .with_state(pool);
+        .with_state(backend);
     axum::serve(TcpListener::bind(listen).await?, app).await?;
     Ok(())
 }
 
-/// A connection that counts what it is asked.
+#[derive(Clone)]
+struct Backend {
+    pool: PgPool,
+    /// Whether a request keeps its connection.
+    keep: bool,
+}
+
+/// The database, as a request sees it; counts what it is asked.
 struct Asked {
-    connection: PoolConnection<Postgres>,
+    pool: PgPool,
+    kept: Option<PoolConnection<Postgres>>,
     queries: usize,
     viewer: Uuid,
 }
 
+/// A connection for a query.
+enum Connection<'a> {
+    Kept(&'a mut PgConnection),
+    Own(PoolConnection<Postgres>),
+}
+
+impl Deref for Connection<'_> {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        match self {
+            Self::Kept(connection) => connection,
+            Self::Own(connection) => connection,
+        }
+    }
+}
+
+impl DerefMut for Connection<'_> {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        match self {
+            Self::Kept(connection) => connection,
+            Self::Own(connection) => connection,
+        }
+    }
+}
+
 impl Asked {
-    async fn new(State(pool): State<PgPool>, headers: &HeaderMap) -> Result<Self, Failed> {
+    async fn new(State(backend): State<Backend>, headers: &HeaderMap) -> Result<Self, Failed> {
         let viewer = headers.get(VIEWER).and_then(|value| value.to_str().ok());
+        let kept = if backend.keep {
+            Some(backend.pool.acquire().await?)
+        } else {
+            None
+        };
         Ok(Self {
-            connection: pool.acquire().await?,
+            pool: backend.pool,
+            kept,
             queries: 0,
             viewer: viewer.unwrap_or_default().parse()?,
         })
     }
 
-    /// For one query.
-    fn ask(&mut self) -> &mut PgConnection {
+    /// For one query. Taking a connection from the pool is what `fetch(&pool)` does.
+    async fn ask(&mut self) -> Result<Connection<'_>, Failed> {
         self.queries += 1;
-        &mut self.connection
+        Ok(match &mut self.kept {
+            Some(connection) => Connection::Kept(connection),
+            None => Connection::Own(self.pool.acquire().await?),
+        })
     }
 
     fn answer(&self, view: &impl Serialize) -> Response {

@@ -13,22 +13,25 @@ use sqlx::{
 };
 
 pub use answer::serve;
-pub use reads::reads;
+pub use reads::{Reads, reads};
 pub use writes::writes;
 
 use crate::summary::{Seen, Summary};
 
-/// A plain pool, open at once, that asks nothing of a connection before it hands it out. `jit` is off as in our
-/// services: compiling such statements only costs.
-pub async fn pool(url: &str, connections: u32, search_path: &str) -> Result<PgPool> {
+/// A plain pool, open at once. If its connections are to be kept, it asks nothing of one before it hands it out; else
+/// it has sqlx's defaults. `jit` is off as in our services: compiling such statements only costs.
+pub async fn pool(url: &str, connections: u32, search_path: &str, keep: bool) -> Result<PgPool> {
     let options: PgConnectOptions = url.parse()?;
     let options = options.options([("jit", "off"), ("search_path", search_path)]);
-    Ok(PgPoolOptions::new()
+    let pool = PgPoolOptions::new()
         .max_connections(connections)
-        .min_connections(connections)
-        .test_before_acquire(false)
-        .connect_with(options)
-        .await?)
+        .min_connections(connections);
+    let pool = if keep {
+        pool.test_before_acquire(false)
+    } else {
+        pool
+    };
+    Ok(pool.connect_with(options).await?)
 }
 
 /// Unix milliseconds.

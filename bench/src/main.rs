@@ -31,6 +31,9 @@ enum Cli {
         database_url: String,
         #[arg(long)]
         connections: u32,
+        /// A request keeps one connection for all its queries
+        #[arg(long)]
+        keep_connection: bool,
     },
     /// Write the workload as an import file
     Generate {
@@ -44,8 +47,13 @@ enum Cli {
     Probe { plan: PathBuf },
     /// Serve one answer to everybody, with bare axum
     Floor { listen: SocketAddr, answer: PathBuf },
-    /// Run read-api's feed statement in a bare loop
+    /// Run a statement of read-api's for a feed in a bare loop
     FloorReads {
+        #[arg(long)]
+        statement: String,
+        /// Each task keeps its connection
+        #[arg(long)]
+        keep_connection: bool,
         #[command(flatten)]
         how: Loop,
     },
@@ -122,10 +130,15 @@ async fn subcommand(cli: Cli) -> Result<()> {
             listen,
             database_url,
             connections,
-        } => before::serve(listen, &database_url, connections).await,
+            keep_connection,
+        } => before::serve(listen, &database_url, connections, keep_connection).await,
         Cli::Probe { plan } => print(&load::probe(json(&plan)?).await?),
         Cli::Floor { listen, answer } => floor::serve(listen, &answer).await,
-        Cli::FloorReads { how } => {
+        Cli::FloorReads {
+            statement,
+            keep_connection,
+            how,
+        } => {
             let viewers: Vec<_> = json(&how.input)?;
             let Loop {
                 database_url,
@@ -134,7 +147,12 @@ async fn subcommand(cli: Cli) -> Result<()> {
                 seconds,
                 ..
             } = how;
-            print(&floor::reads(&database_url, connections, &viewers, warm_up, seconds).await?)
+            let what = floor::Reads {
+                url: &database_url,
+                statement: &statement,
+                keep: keep_connection,
+            };
+            print(&floor::reads(what, connections, &viewers, warm_up, seconds).await?)
         }
         Cli::FloorWrites { how } => {
             let commands = json(&how.input)?;

@@ -27,7 +27,7 @@ use self::{
     machine::Machine,
     process::Process,
     row::{Outcome, ROWS},
-    stack::{Database, Stack, relayed},
+    stack::{Database, Memory, Stack, relayed},
     world::World,
 };
 use crate::data;
@@ -230,11 +230,13 @@ impl Bench {
     }
 
     /// A read-api at the main database.
-    async fn read_api(&self, cache_max_bytes: Option<u64>) -> Result<Process> {
+    async fn server(&self, arguments: &[&str], path: &str) -> Result<Process> {
+        self.stack.server(&self.database, arguments, path).await
+    }
+
+    async fn read_api(&self, memory: Memory) -> Result<Process> {
         let write_api = self.write_api()?;
-        self.stack
-            .read_api(&self.database, write_api, cache_max_bytes)
-            .await
+        self.stack.read_api(&self.database, write_api, memory).await
     }
 }
 

@@ -45,6 +45,8 @@ impl Posts {
             .max_capacity(max_bytes)
             .weigher(|_, kept| (OVERHEAD + kept.post.text.len()) as u32)
             .time_to_live(TIME_TO_LIVE);
+        // Handles of before the recorder would stay without effect.
+        feedmill_service::telemetry::metrics();
         Self {
             store: (max_bytes > 0).then(|| store.build()),
             changes,

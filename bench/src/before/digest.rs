@@ -9,11 +9,11 @@ use axum::{
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, Utc};
 use feedmill_events::id;
 use serde::Deserialize;
-use sqlx::{FromRow, PgPool};
+use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::{
-    Asked, Failed, feed,
+    Asked, Backend, Failed, feed,
     view::{Counters, Digest},
 };
 
@@ -30,11 +30,11 @@ struct Ranked {
 }
 
 pub async fn read(
-    pool: State<PgPool>,
+    backend: State<Backend>,
     headers: HeaderMap,
     Query(asks): Query<Asks>,
 ) -> Result<Response, Failed> {
-    let mut asked = Asked::new(pool, &headers).await?;
+    let mut asked = Asked::new(backend, &headers).await?;
     let viewer = asked.viewer;
     let monday = asks.date - Days::new(u64::from(asks.date.weekday().num_days_from_monday()));
     let (from, to) = (midnight(monday), midnight(monday + Days::new(7)));
@@ -51,7 +51,7 @@ pub async fn read(
     .bind(authors)
     .bind(first_id(from))
     .bind(first_id(to))
-    .fetch_all(asked.ask())
+    .fetch_all(&mut *asked.ask().await?)
     .await?;
     let (likes_received, replies_received) = sqlx::query_as(
         "SELECT (SELECT count(*) FROM posts AS p JOIN likes AS l ON l.post = p.id
@@ -62,7 +62,7 @@ pub async fn read(
     .bind(viewer)
     .bind(from)
     .bind(to)
-    .fetch_one(asked.ask())
+    .fetch_one(&mut *asked.ask().await?)
     .await?;
     let new_followers = sqlx::query_scalar(
         "SELECT count(*) FROM follows WHERE followee = $1 AND created_at >= $2 AND created_at < $3",
@@ -70,7 +70,7 @@ pub async fn read(
     .bind(viewer)
     .bind(from)
     .bind(to)
-    .fetch_one(asked.ask())
+    .fetch_one(&mut *asked.ask().await?)
     .await?;
     let messages_received = sqlx::query_scalar(
         "SELECT count(*) FROM members AS m JOIN messages AS s ON s.conversation = m.conversation
@@ -79,7 +79,7 @@ pub async fn read(
     .bind(viewer)
     .bind(first_id(from))
     .bind(first_id(to))
-    .fetch_one(asked.ask())
+    .fetch_one(&mut *asked.ask().await?)
     .await?;
 
     let counters = Counters {

@@ -8,11 +8,11 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use sqlx::{FromRow, PgPool};
+use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::{
-    Asked, Failed,
+    Asked, Backend, Failed,
     view::{Page, Post},
 };
 
@@ -32,11 +32,11 @@ pub struct Row {
 }
 
 pub async fn read(
-    pool: State<PgPool>,
+    backend: State<Backend>,
     headers: HeaderMap,
     Query(asks): Query<Asks>,
 ) -> Result<Response, Failed> {
-    let mut asked = Asked::new(pool, &headers).await?;
+    let mut asked = Asked::new(backend, &headers).await?;
     let limit = asks.limit.unwrap_or(20);
     let authors = authors(&mut asked).await?;
     let mut rows: Vec<Row> = sqlx::query_as(
@@ -46,7 +46,7 @@ pub async fn read(
     )
     .bind(authors)
     .bind(limit + 1)
-    .fetch_all(asked.ask())
+    .fetch_all(&mut *asked.ask().await?)
     .await?;
     let more = rows.len() as i64 > limit;
     rows.truncate(limit as usize);
@@ -67,7 +67,7 @@ pub(super) async fn authors(asked: &mut Asked) -> Result<Vec<Uuid>, Failed> {
     let mut authors: Vec<Uuid> =
         sqlx::query_scalar("SELECT followee FROM follows WHERE follower = $1")
             .bind(viewer)
-            .fetch_all(asked.ask())
+            .fetch_all(&mut *asked.ask().await?)
             .await?;
     authors.push(viewer);
     Ok(authors)
@@ -77,7 +77,7 @@ pub(super) async fn authors(asked: &mut Asked) -> Result<Vec<Uuid>, Failed> {
 pub(super) async fn post(asked: &mut Asked, row: Row) -> Result<Post, Failed> {
     let author = sqlx::query_as("SELECT id, handle, display_name FROM accounts WHERE id = $1")
         .bind(row.author)
-        .fetch_one(asked.ask())
+        .fetch_one(&mut *asked.ask().await?)
         .await?;
     let viewer = asked.viewer;
     let (like_count, reply_count, liked_by_me) = sqlx::query_as(
@@ -87,7 +87,7 @@ pub(super) async fn post(asked: &mut Asked, row: Row) -> Result<Post, Failed> {
     )
     .bind(row.id)
     .bind(viewer)
-    .fetch_one(asked.ask())
+    .fetch_one(&mut *asked.ask().await?)
     .await?;
     Ok(Post {
         id: row.id,

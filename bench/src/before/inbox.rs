@@ -7,11 +7,11 @@ use axum::{
     http::HeaderMap,
     response::Response,
 };
-use sqlx::{FromRow, PgPool};
+use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::{
-    Asked, Failed, feed,
+    Asked, Backend, Failed, feed,
     view::{Conversation, Inbox, Page},
 };
 
@@ -24,11 +24,11 @@ struct Row {
 }
 
 pub async fn read(
-    pool: State<PgPool>,
+    backend: State<Backend>,
     headers: HeaderMap,
     Query(asks): Query<feed::Asks>,
 ) -> Result<Response, Failed> {
-    let mut asked = Asked::new(pool, &headers).await?;
+    let mut asked = Asked::new(backend, &headers).await?;
     let viewer = asked.viewer;
     let limit = asks.limit.unwrap_or(20) as usize;
     let rows: Vec<Row> = sqlx::query_as(
@@ -42,7 +42,7 @@ pub async fn read(
          ORDER BY activity DESC",
     )
     .bind(viewer)
-    .fetch_all(asked.ask())
+    .fetch_all(&mut *asked.ask().await?)
     .await?;
     let (mut items, mut unread_total, mut next_cursor) = (Vec::new(), 0, None);
     for (index, row) in rows.into_iter().enumerate() {
@@ -53,7 +53,7 @@ pub async fn read(
         .bind(row.id)
         .bind(viewer)
         .bind(row.read_up_to)
-        .fetch_one(asked.ask())
+        .fetch_one(&mut *asked.ask().await?)
         .await?;
         unread_total += unread_count;
         if index >= limit {
@@ -65,14 +65,14 @@ pub async fn read(
              WHERE m.conversation = $1 ORDER BY a.id",
         )
         .bind(row.id)
-        .fetch_all(asked.ask())
+        .fetch_all(&mut *asked.ask().await?)
         .await?;
         let last_message = sqlx::query_as(
             "SELECT id, sender AS sender_id, text, created_at FROM messages
              WHERE conversation = $1 ORDER BY id DESC LIMIT 1",
         )
         .bind(row.id)
-        .fetch_optional(asked.ask())
+        .fetch_optional(&mut *asked.ask().await?)
         .await?;
         items.push(Conversation {
             id: row.id,

@@ -1,11 +1,14 @@
-//! read-api's statement for a page of the feed, in a bare loop.
+//! A statement of read-api's for a page of the feed, in a bare loop.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use chrono::{DateTime, Utc};
 use feedmill_service::sql;
-use sqlx::{AssertSqlSafe, Column, Row, SqlSafeStr, TypeInfo, postgres::PgRow};
+use sqlx::{
+    AssertSqlSafe, Column, Row, SqlSafeStr, TypeInfo,
+    postgres::{PgPoolOptions, PgRow},
+};
 use uuid::Uuid;
 
 use super::together;
@@ -14,29 +17,47 @@ use crate::{
     summary::{Seen, Summary},
 };
 
+/// What is asked, and how.
+#[derive(Clone, Copy)]
+pub struct Reads<'a> {
+    pub url: &'a str,
+    pub statement: &'a str,
+    /// Whether each task keeps its connection.
+    pub keep: bool,
+}
+
 /// As read-api sets it.
 const SEARCH_PATH: &str = "profiles, feed, digest, conversations, notifications, projector";
 /// As read-api asks for a page of 20: the last one says whether there is more.
 const ROWS: i64 = 21;
 
-/// As many tasks as connections, each of which keeps its own: no pool to wait for, no HTTP, no JSON. Rows are
-/// fetched and every value in them is decoded. The statement is read-api's own text, and the session has read-api's
-/// own settings.
+/// As many tasks as connections, on one pool with sqlx's defaults, or each with a connection that it keeps: no HTTP, no
+/// JSON. Rows are fetched and every value in them is decoded. The statement is read-api's own text, and the session
+/// has read-api's own settings.
 pub async fn reads(
-    url: &str,
+    how: Reads<'_>,
     connections: u32,
     viewers: &[Uuid],
     warm_up: f64,
     seconds: f64,
 ) -> Result<Summary> {
-    let text = statement::text("feed.page")?;
-    let pool = sql::pool(url, "bench", connections, Some(SEARCH_PATH)).await?;
+    let text = statement::text(how.statement)?;
+    let options = sql::options(how.url, "bench", Some(SEARCH_PATH))?;
+    let pool = PgPoolOptions::new()
+        .max_connections(connections)
+        .min_connections(connections);
+    let pool = pool.connect_with(options).await?;
     let begun = Instant::now();
     let from = begun + Duration::from_secs_f64(warm_up);
     let until = from + Duration::from_secs_f64(seconds);
     let mut tasks = Vec::new();
     for task in 0..connections as usize {
-        let (mut connection, text) = (pool.acquire().await?, text.clone());
+        let (pool, text) = (pool.clone(), text.clone());
+        let mut kept = if how.keep {
+            Some(pool.acquire().await?)
+        } else {
+            None
+        };
         let viewers = viewers.to_vec();
         tasks.push(tokio::spawn(async move {
             let mut seen = Seen::default();
@@ -46,12 +67,14 @@ pub async fn reads(
                 if start >= until {
                     return Ok(seen);
                 }
-                let rows = sqlx::query(AssertSqlSafe(text.as_str()).into_sql_str())
+                let statement = sqlx::query(AssertSqlSafe(text.as_str()).into_sql_str())
                     .bind(viewers[index % viewers.len()])
                     .bind(Uuid::max())
-                    .bind(ROWS)
-                    .fetch_all(&mut *connection)
-                    .await?;
+                    .bind(ROWS);
+                let rows = match &mut kept {
+                    Some(connection) => statement.fetch_all(&mut **connection).await?,
+                    None => statement.fetch_all(&pool).await?,
+                };
                 for row in &rows {
                     decode(row)?;
                 }
@@ -71,6 +94,7 @@ fn decode(row: &PgRow) -> Result<()> {
     for (index, column) in row.columns().iter().enumerate() {
         match column.type_info().name() {
             "UUID" => drop(black_box(row.try_get::<Option<Uuid>, _>(index)?)),
+            "BOOL[]" => drop(black_box(row.try_get::<Option<Vec<bool>>, _>(index)?)),
             "UUID[]" => drop(black_box(row.try_get::<Option<Vec<Uuid>>, _>(index)?)),
             "TEXT" => drop(black_box(row.try_get::<Option<String>, _>(index)?)),
             "INT8" => drop(black_box(row.try_get::<Option<i64>, _>(index)?)),

@@ -34,7 +34,7 @@ pub async fn writes(
     warm_up: f64,
     seconds: f64,
 ) -> Result<Summary> {
-    let pool = pool(url, connections, "write").await?;
+    let pool = pool(url, connections, "write", true).await?;
     let (commands, next) = (Arc::new(commands), Arc::new(AtomicUsize::new(0)));
     let from = Instant::now() + Duration::from_secs_f64(warm_up);
     let until = from + Duration::from_secs_f64(seconds);

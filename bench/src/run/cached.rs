@@ -12,7 +12,7 @@ use super::{
     profile,
     row::{Outcome, Runs},
     same::FEED,
-    stack::ask,
+    stack::{Memory, ask},
 };
 use crate::{
     load::{Plan, Request, get},
@@ -30,7 +30,7 @@ const WRITES: f64 = 0.01;
 const REQUESTS: usize = 30_000;
 
 pub async fn hits(bench: &mut Bench) -> Result<Vec<Outcome>> {
-    let read_api = bench.read_api(None).await?;
+    let read_api = bench.read_api(Memory::Usual).await?;
     let viewers = bench.world.some(HOT, &mut bench.rng);
     let floor = floor(bench, &read_api, viewers[0]).await?;
     let requests = bench.world.reads(&viewers, FEED);
@@ -62,7 +62,7 @@ pub async fn hits(bench: &mut Bench) -> Result<Vec<Outcome>> {
 /// Nine reads in ten are of few viewers, the others of pages that nobody has asked for: other viewers, other
 /// lengths. One request in a hundred is a command of anybody: a post, a like, a follow, a message.
 pub async fn mixed(bench: &mut Bench) -> Result<Vec<Outcome>> {
-    let read_api = bench.read_api(None).await?;
+    let read_api = bench.read_api(Memory::Usual).await?;
     let write_api = bench.write_api()?.address.clone();
     let hot = bench.world.some(HOT_MIXED, &mut bench.rng);
     let floor = floor(bench, &read_api, hot[0]).await?;
@@ -120,7 +120,7 @@ pub async fn mixed(bench: &mut Bench) -> Result<Vec<Outcome>> {
 
 /// The bytes of the same pages in both forms.
 pub async fn brotli(bench: &mut Bench) -> Result<Vec<Outcome>> {
-    let read_api = bench.read_api(None).await?;
+    let read_api = bench.read_api(Memory::Usual).await?;
     let (mut plain, mut packed) = (0, 0);
     let viewers = bench.world.some(50, &mut bench.rng);
     for viewer in &viewers {

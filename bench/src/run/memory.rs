@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{Bench, row::Outcome, say};
+use super::{Bench, row::Outcome, say, stack::Memory};
 use crate::load::{Plan, get};
 
 const MIB: u64 = 1 << 20;
@@ -18,7 +18,7 @@ pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
     };
     for size in sizes {
         let limit = size * MIB;
-        let read_api = bench.read_api(Some(limit)).await?;
+        let read_api = bench.read_api(Memory::Bytes(limit)).await?;
         let mut asked = 0;
         let mut per_page = 20;
         while asked < 2 * limit && per_page < 60 {

@@ -1,28 +1,63 @@
-//! Reads without a cache: against the bare loop, and against the usual backend.
+//! Reads of which no answer is kept: against the bare loop, and against the usual backend.
+//!
+//! read-api has its posts in memory, as a miss finds them, and asks for the rest. What comes out where it keeps
+//! nothing at all, and against a backend of which a request keeps one connection for all its queries, is in the notes.
 
 use anyhow::Result;
 use uuid::Uuid;
 
 use super::{
-    Bench, profile,
+    Bench,
+    process::Process,
+    profile,
     row::{Outcome, Runs},
     same::{self, FEED, INBOX},
-    say, stack,
+    say,
+    stack::{self, Memory},
     world::World,
 };
-use crate::{before, load::Plan};
+use crate::{before, load::Plan, summary::Summary};
 
 /// Of read-api by default, of the loop and of the usual backend.
 const CONNECTIONS: &str = "16";
 
+/// The statements of a page of which all posts are kept, and of one of which none is.
+const LISTED: &str = "feed.listed";
+const WHOLE: &str = "feed.page";
+
+/// The servers of both sides.
+struct Sides {
+    ours: Process,
+    /// Keeps nothing.
+    ours_bare: Process,
+    usual: Process,
+    /// A request keeps its connection.
+    usual_kept: Process,
+}
+
+/// What a kind of read came to.
+#[derive(Default)]
+struct Seen {
+    ours: Runs,
+    ours_bare: Runs,
+    usual: Runs,
+    usual_kept: Runs,
+}
+
 pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
     stack::execute(&bench.database.pool, before::SCHEMA).await?;
     bench.database.settle().await?;
-    let read_api = bench.read_api(Some(0)).await?;
     let usual = ["before", "--connections", CONNECTIONS];
-    let usual = bench.stack.server(&bench.database, &usual, "/health/ready");
-    let usual = usual.await?;
-    same::answers(&bench.world, &read_api, &usual, &mut bench.rng).await?;
+    let kept = [&usual[..], &["--keep-connection"]].concat();
+    let sides = Sides {
+        ours: bench.read_api(Memory::Posts).await?,
+        ours_bare: bench.read_api(Memory::Nothing).await?,
+        usual: bench.server(&usual, "/health/ready").await?,
+        usual_kept: bench.server(&kept, "/health/ready").await?,
+    };
+    same::answers(&bench.world, &sides.ours, &sides.usual, &mut bench.rng).await?;
+    // Once more, of posts that are kept by now.
+    same::answers(&bench.world, &sides.ours, &sides.usual, &mut bench.rng).await?;
     say("both sides give the same answers, for 40 viewers");
 
     let viewers = bench.world.some(2_000, &mut bench.rng);
@@ -38,38 +73,79 @@ pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
         if !with_loop && !bench.wants(&[key]) {
             continue;
         }
-        let (mut ours, mut other, mut bare) = (Runs::default(), Runs::default(), Runs::default());
+        let mut seen = Seen::default();
+        let [mut pooled, mut kept, mut whole] = [const { Runs(Vec::new()) }; 3];
         for run in 0..bench.runs {
-            let requests = bench.world.reads(viewers, &path);
-            let plan = Plan::new(&[&read_api.address], requests, bench.seconds);
-            let recorded = profile::start(bench, &[key, "uncached"], &read_api, run)?;
-            ours.push(bench.stack.load(&plan).await?);
+            let recorded = profile::start(bench, &[key, "uncached"], &sides.ours, run)?;
+            seen.ours
+                .push(ours(bench, &sides.ours, viewers, &path).await?);
             profile::end(recorded).await?;
             if with_loop {
-                bare.push(bare_loop(bench, viewers).await?);
+                pooled.push(bare_loop(bench, viewers, LISTED, &[]).await?);
+                kept.push(bare_loop(bench, viewers, LISTED, &["--keep-connection"]).await?);
+                whole.push(bare_loop(bench, viewers, WHOLE, &[]).await?);
             }
-            let requests = World::reads_before(viewers, &path);
-            let plan = Plan::new(&[&usual.address], requests, bench.seconds);
-            other.push(bench.stack.load(&plan).await?);
+            seen.usual
+                .push(theirs(bench, &sides.usual, viewers, &path).await?);
+            let bare = ours(bench, &sides.ours_bare, viewers, &path).await?;
+            seen.ours_bare.push(bare);
+            let kept = theirs(bench, &sides.usual_kept, viewers, &path).await?;
+            seen.usual_kept.push(kept);
         }
         if with_loop {
-            outcomes.push(Outcome::of_rates("uncached", &ours, &bare));
+            let note = format!(
+                "{:.2} of a loop whose connections are kept; with nothing in memory {:.2} of its statement in a loop",
+                seen.ours.per_second() / kept.per_second(),
+                seen.ours_bare.per_second() / whole.per_second(),
+            );
+            outcomes.push(Outcome::of_rates("uncached", &seen.ours, &pooled).noted(note));
         }
-        let rates = format!(
-            "{:.0}/s against {:.0}/s",
-            ours.per_second(),
-            other.per_second()
-        );
-        outcomes.push(Outcome::of_latencies(key, &ours, &other).noted(rates));
+        outcomes.push(seen.outcome(key));
     }
     Ok(outcomes)
 }
 
-async fn bare_loop(bench: &Bench, viewers: &[Uuid]) -> Result<crate::summary::Summary> {
+impl Seen {
+    fn outcome(&self, key: &'static str) -> Outcome {
+        let shown = |ours, usual| {
+            let outcome = Outcome::of_latencies(key, ours, usual);
+            outcome.shown.unwrap_or_default()
+        };
+        let note = format!(
+            "{:.0}/s against {:.0}/s; with nothing in memory {} times faster; than one whose requests keep a connection {}",
+            self.ours.per_second(),
+            self.usual.per_second(),
+            shown(&self.ours_bare, &self.usual),
+            shown(&self.ours, &self.usual_kept),
+        );
+        Outcome::of_latencies(key, &self.ours, &self.usual).noted(note)
+    }
+}
+
+async fn ours(bench: &Bench, server: &Process, viewers: &[Uuid], path: &str) -> Result<Summary> {
+    let requests = bench.world.reads(viewers, path);
+    let plan = Plan::new(&[&server.address], requests, bench.seconds);
+    bench.stack.load(&plan).await
+}
+
+async fn theirs(bench: &Bench, server: &Process, viewers: &[Uuid], path: &str) -> Result<Summary> {
+    let requests = World::reads_before(viewers, path);
+    let plan = Plan::new(&[&server.address], requests, bench.seconds);
+    bench.stack.load(&plan).await
+}
+
+async fn bare_loop(
+    bench: &Bench,
+    viewers: &[Uuid],
+    statement: &str,
+    how: &[&str],
+) -> Result<Summary> {
     let seconds = bench.seconds.to_string();
     let more = [
         "--database-url",
         &bench.database.url,
+        "--statement",
+        statement,
         "--connections",
         CONNECTIONS,
         "--warm-up",
@@ -77,5 +153,6 @@ async fn bare_loop(bench: &Bench, viewers: &[Uuid]) -> Result<crate::summary::Su
         "--seconds",
         &seconds,
     ];
+    let more = [&more[..], how].concat();
     bench.stack.measure("floor-reads", &viewers, &more).await
 }

@@ -9,7 +9,7 @@ use super::{
     row::{Outcome, Runs},
     same::FEED,
     say,
-    stack::Database,
+    stack::{Database, Memory},
 };
 use crate::{data::Size, load::Plan};
 
@@ -70,7 +70,7 @@ async fn community(bench: &Bench, name: &str, posts: usize) -> Result<(Database,
     let world = World::load(&database.pool, &signer).await?;
     let read_api = bench
         .stack
-        .read_api(&database, bench.write_api()?, Some(0))
+        .read_api(&database, bench.write_api()?, Memory::Nothing)
         .await?;
     Ok((database, world, read_api))
 }

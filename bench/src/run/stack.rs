@@ -18,6 +18,17 @@ use crate::{
     summary::Summary,
 };
 
+/// What read-api keeps.
+#[derive(Debug, Clone, Copy)]
+pub enum Memory {
+    Usual,
+    /// The same, in so many bytes.
+    Bytes(u64),
+    /// Posts, of which answers are put together, and no answers.
+    Posts,
+    Nothing,
+}
+
 pub struct Stack {
     /// Of the server, without a database.
     server: String,
@@ -159,10 +170,15 @@ impl Stack {
         &self,
         database: &Database,
         write_api: &Process,
-        cache_max_bytes: Option<u64>,
+        memory: Memory,
     ) -> Result<Process> {
         let mut more = vec![("WRITE_API_URL", format!("http://{}", write_api.address))];
-        more.extend(cache_max_bytes.map(|bytes| ("CACHE_MAX_BYTES", bytes.to_string())));
+        match memory {
+            Memory::Usual => {}
+            Memory::Bytes(bytes) => more.push(("CACHE_MAX_BYTES", bytes.to_string())),
+            Memory::Posts => more.push(("CACHE_POSTS_PERCENT", "100".to_owned())),
+            Memory::Nothing => more.push(("CACHE_MAX_BYTES", "0".to_owned())),
+        }
         self.service(database, "read-api", "READ_LISTEN", &more)
             .await
     }

@@ -8,6 +8,7 @@ use super::{
     Bench, profile,
     row::{Outcome, Runs},
     same::FEED,
+    stack::Memory,
 };
 use crate::load::{Plan, ProbePlan, get, post};
 
@@ -19,7 +20,7 @@ const P50: f64 = 10.0;
 const P99: f64 = 50.0;
 
 pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
-    let read_api = bench.read_api(None).await?;
+    let read_api = bench.read_api(Memory::Usual).await?;
     let write = bench.write_api()?.address.clone();
     let (mut seen, mut load) = (Runs::default(), Runs::default());
     for run in 0..bench.runs {
