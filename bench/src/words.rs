@@ -21,12 +21,12 @@ const WORDS: &str = "the to and of a in is it you that for on we was with this h
     telescope compass barometer calendar notebook envelope umbrella suitcase raincoat typewriter accordion \
     chimney staircase balcony courtyard warehouse lighthouse windmill aqueduct monastery observatory";
 
-/// A word, common ones more often.
+/// A word: of rank r in proportion to 1/r, as in any language (Zipf, 1935).
 pub fn pick(rng: &mut StdRng) -> &'static str {
     static ALL: std::sync::OnceLock<Vec<&str>> = std::sync::OnceLock::new();
     let all = ALL.get_or_init(|| WORDS.split_whitespace().collect());
-    let skewed = rng.r#gen::<f64>().powi(2) * all.len() as f64;
-    all[skewed as usize % all.len()]
+    let rank = (all.len() as f64 + 1.0).powf(rng.r#gen::<f64>());
+    all[(rank as usize - 1) % all.len()]
 }
 
 pub fn capital(word: &str) -> String {

@@ -1,14 +1,15 @@
-//! Posts kept in memory, each by itself: what an answer that is not kept is put together from, so that PostgreSQL
-//! need only say which posts it has.
+//! Posts kept in memory, each by itself and ready to be sent: what an answer that is not kept is put together from, so
+//! that PostgreSQL need only say which posts it has.
 //!
-//! A post is good for as long as neither it nor its author's name has changed, as an answer is
-//! ([`Changes`]).
+//! A post is good for as long as neither it nor its author's name has changed, as an answer is ([`Changes`]).
 
 use std::{fmt, sync::Arc};
 
 use feedmill_events::Tag;
 use metrics::{Counter, counter};
 use moka::sync::Cache as Store;
+use serde::{Serialize, Serializer, ser::Error as _};
+use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
 use crate::{
@@ -17,8 +18,12 @@ use crate::{
     view::Post,
 };
 
-/// What a post takes beside its text: itself, its author's names, and its places in the store.
-const OVERHEAD: usize = 900;
+/// What a post takes beside its JSON: some allocations, and its places in the store.
+const OVERHEAD: usize = 600;
+
+/// How the JSON of a post ends that nobody in particular looks at, and that of one which the viewer likes.
+const NOT_LIKED: &str = "\"liked_by_me\":false}";
+const LIKED: &str = "\"liked_by_me\":true}";
 
 /// Cheap to clone; clones share what they keep.
 #[derive(Clone)]
@@ -30,9 +35,18 @@ pub struct Posts {
     missing: Counter,
 }
 
+/// A post as one viewer sees it, ready to be sent.
+#[derive(Debug, Clone)]
+pub struct Written {
+    kept: Arc<Kept>,
+    liked: bool,
+}
+
+#[derive(Debug)]
 struct Kept {
-    /// Of nobody in particular: whether the viewer likes it is not known.
-    post: Post,
+    id: Uuid,
+    author: Uuid,
+    json: Box<RawValue>,
     slots: [Slot; 2],
     /// The clock of [`Changes`] before it was loaded.
     began: u64,
@@ -43,7 +57,7 @@ impl Posts {
     pub fn new(max_bytes: u64, changes: Changes) -> Self {
         let store = Store::<Uuid, Arc<Kept>>::builder()
             .max_capacity(max_bytes)
-            .weigher(|_, kept| (OVERHEAD + kept.post.text.len()) as u32)
+            .weigher(|_, kept| (OVERHEAD + kept.json.get().len()) as u32)
             .time_to_live(TIME_TO_LIVE);
         // Handles of before the recorder would stay without effect.
         feedmill_service::telemetry::metrics();
@@ -61,16 +75,16 @@ impl Posts {
     }
 
     /// These posts, each with whether the viewer likes it. None unless all of them are kept and good.
-    pub fn all(&self, ids: &[Uuid], liked: &[bool]) -> Option<Vec<Post>> {
+    pub fn all(&self, ids: &[Uuid], liked: &[bool]) -> Option<Vec<Written>> {
         let store = self.store.as_ref()?;
-        let post = |(id, liked): (&Uuid, &bool)| {
+        let written = |(id, liked): (&Uuid, &bool)| {
             let kept = store.get(id).filter(|kept| self.is_good(kept))?;
-            Some(Post {
-                liked_by_me: *liked,
-                ..kept.post.clone()
+            Some(Written {
+                kept,
+                liked: *liked,
             })
         };
-        let all: Option<Vec<_>> = ids.iter().zip(liked).map(post).collect();
+        let all: Option<Vec<_>> = ids.iter().zip(liked).map(written).collect();
         let count = if all.is_some() {
             &self.all
         } else {
@@ -80,20 +94,26 @@ impl Posts {
         all
     }
 
-    /// Keeps posts that were loaded when the clock of [`Changes`] was `began`, or later.
-    pub fn keep(&self, began: u64, posts: &[Post]) {
-        let Some(store) = &self.store else { return };
-        for post in posts {
+    /// Writes posts that were loaded when the clock of [`Changes`] was `began`, or later, and keeps them.
+    pub fn write(&self, began: u64, posts: Vec<Post>) -> serde_json::Result<Vec<Written>> {
+        let written = posts.into_iter().map(|mut post| {
+            let liked = std::mem::take(&mut post.liked_by_me);
             let tags = [Tag::post(post.id), Tag::card(post.author.id)];
-            let kept = Kept {
-                post: post.clone(),
+            let kept = Arc::new(Kept {
+                id: post.id,
+                author: post.author.id,
+                json: to_raw_value(&post)?,
                 slots: tags.map(Changes::slot),
                 began,
-            };
-            if self.is_good(&kept) {
-                store.insert(post.id, Arc::new(kept));
+            });
+            if let Some(store) = &self.store
+                && self.is_good(&kept)
+            {
+                store.insert(post.id, Arc::clone(&kept));
             }
-        }
+            Ok(Written { kept, liked })
+        });
+        written.collect()
     }
 
     fn is_good(&self, kept: &Kept) -> bool {
@@ -104,5 +124,28 @@ impl Posts {
 impl fmt::Debug for Posts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Posts")
+    }
+}
+
+impl Written {
+    pub fn id(&self) -> Uuid {
+        self.kept.id
+    }
+
+    pub fn author(&self) -> Uuid {
+        self.kept.author
+    }
+}
+
+impl Serialize for Written {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let json = &self.kept.json;
+        if !self.liked {
+            return json.serialize(serializer);
+        }
+        let rest = json.get().strip_suffix(NOT_LIKED);
+        let rest = rest.ok_or_else(|| S::Error::custom("a post does not end as it should"))?;
+        let liked = RawValue::from_string([rest, LIKED].concat());
+        liked.map_err(S::Error::custom)?.serialize(serializer)
     }
 }

@@ -7,27 +7,28 @@ use feedmill_events::Tag;
 use uuid::Uuid;
 
 use crate::{
+    posts::Written,
     query::{conversation::Listed, feed::FeedPage},
     user_ref::UserRef,
     view::{Follow, Notification, Post},
 };
 
 /// Whose posts it is made of, what these have, and the posts that it shows.
-pub fn feed(viewer: Uuid, page: &FeedPage) -> Vec<Tag> {
+pub fn feed(viewer: Uuid, page: &FeedPage<Written>) -> Vec<Tag> {
     let authors = page.followed.iter().copied().chain(once(viewer));
     once(Tag::feed(viewer))
         .chain(authors.map(Tag::posts_of))
-        .chain(shown(&page.posts))
+        .chain(written(&page.posts))
         .collect()
 }
 
 /// Its counters, the posts that are chosen from, by whom, and those that it shows.
-pub fn digest(viewer: Uuid, from: NaiveDate, to: NaiveDate, top_posts: &[Post]) -> Vec<Tag> {
+pub fn digest(viewer: Uuid, from: NaiveDate, to: NaiveDate, top_posts: &[Written]) -> Vec<Tag> {
     let days = from.iter_days().take_while(|day| *day < to);
     [Tag::digest(viewer), Tag::feed(viewer)]
         .into_iter()
         .chain(days.map(Tag::posts_of_day))
-        .chain(shown(top_posts))
+        .chain(written(top_posts))
         .collect()
 }
 
@@ -93,6 +94,12 @@ fn follows(asked: &UserRef, user: Uuid, list: Tag, follows: &[Follow]) -> Vec<Ta
 fn person(asked: &UserRef, user: Uuid) -> impl Iterator<Item = Tag> {
     let handle = asked.handle().map(Tag::handle);
     handle.into_iter().chain(once(Tag::card(user)))
+}
+
+fn written(posts: &[Written]) -> impl Iterator<Item = Tag> {
+    posts
+        .iter()
+        .flat_map(|post| [Tag::post(post.id()), Tag::card(post.author())])
 }
 
 fn shown(posts: &[Post]) -> impl Iterator<Item = Tag> {

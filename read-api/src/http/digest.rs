@@ -15,11 +15,12 @@ use crate::{
     error::Error,
     http::Result,
     period::{Period, midnight},
+    posts::Written,
     query,
     respond::respond,
     state::AppState,
     tags,
-    view::{Counters, Digest, Post},
+    view::{Counters, Digest},
 };
 
 #[derive(Debug, Deserialize)]
@@ -66,7 +67,7 @@ async fn kept(
     asked: &Asked,
     from: NaiveDate,
     to: NaiveDate,
-) -> sqlx::Result<Option<(Counters, Vec<Post>)>> {
+) -> sqlx::Result<Option<(Counters, Vec<Written>)>> {
     if asked.unheard || !state.posts.are_kept() {
         return Ok(None);
     }
@@ -82,9 +83,8 @@ async fn loaded(
     viewer: Uuid,
     from: NaiveDate,
     to: NaiveDate,
-) -> sqlx::Result<(Counters, Vec<Post>)> {
+) -> std::result::Result<(Counters, Vec<Written>), Error> {
     let began = state.changes.now();
-    let digest = query::digest::read(&state.database, viewer, from, to).await?;
-    state.posts.keep(began, &digest.1);
-    Ok(digest)
+    let (counters, posts) = query::digest::read(&state.database, viewer, from, to).await?;
+    Ok((counters, state.posts.write(began, posts)?))
 }

@@ -10,6 +10,7 @@ use crate::{
     error::Error,
     http::Result,
     page::{PageQuery, PageRequest},
+    posts::Written,
     query::{self, feed::FeedPage},
     respond::respond,
     state::AppState,
@@ -39,7 +40,7 @@ pub async fn load(
         None => loaded(state, request).await?,
     };
     let tags = tags::feed(viewer, &feed);
-    let (page, next) = request.fill(feed.posts, |post| post.id);
+    let (page, next) = request.fill(feed.posts, Written::id);
     Ok(Answer::new(&page, tags)?.with_next(next.as_deref()))
 }
 
@@ -48,7 +49,7 @@ async fn kept(
     state: &AppState,
     request: &PageRequest<'_, Uuid>,
     unheard: bool,
-) -> sqlx::Result<Option<FeedPage>> {
+) -> sqlx::Result<Option<FeedPage<Written>>> {
     if unheard || !state.posts.are_kept() {
         return Ok(None);
     }
@@ -62,10 +63,15 @@ async fn kept(
     }))
 }
 
-async fn loaded(state: &AppState, request: &PageRequest<'_, Uuid>) -> sqlx::Result<FeedPage> {
+async fn loaded(
+    state: &AppState,
+    request: &PageRequest<'_, Uuid>,
+) -> std::result::Result<FeedPage<Written>, Error> {
     let (viewer, after, rows) = (request.viewer(), request.after(), request.rows());
     let began = state.changes.now();
     let feed = query::feed::page(&state.database, viewer, after, rows).await?;
-    state.posts.keep(began, &feed.posts);
-    Ok(feed)
+    Ok(FeedPage {
+        posts: state.posts.write(began, feed.posts)?,
+        followed: feed.followed,
+    })
 }

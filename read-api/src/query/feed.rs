@@ -6,9 +6,9 @@ use super::post::PostRow;
 use crate::{database::Database, view::Post};
 
 /// What a page of a feed is made of.
-pub struct FeedPage {
+pub struct FeedPage<P = Post> {
     /// Newest first.
-    pub posts: Vec<Post>,
+    pub posts: Vec<P>,
     /// Everybody whom the viewer follows, however many posts they have.
     pub followed: Vec<Uuid>,
 }

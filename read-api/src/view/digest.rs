@@ -3,10 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::Post;
-
 #[derive(Debug, Clone, Serialize)]
-pub struct Digest {
+pub struct Digest<P> {
     /// `day` or `week`.
     pub period: &'static str,
     #[serde(with = "super::time")]
@@ -15,7 +13,7 @@ pub struct Digest {
     #[serde(with = "super::time")]
     pub to: DateTime<Utc>,
     pub counters: Counters,
-    pub top_posts: Vec<Post>,
+    pub top_posts: Vec<P>,
 }
 
 #[derive(Debug, Clone, Default, Serialize)]

@@ -18,6 +18,6 @@ pub struct Post {
     pub like_count: i64,
     /// Direct replies.
     pub reply_count: i64,
-    /// By whoever asks.
+    /// By whoever asks. The last one: what is before it is the same for everybody (`crate::posts`).
     pub liked_by_me: bool,
 }
