@@ -16,7 +16,7 @@ use sqlx::{
     postgres::{PgArguments, PgConnectOptions, PgDatabaseError, PgRow, PgSeverity},
     query::Map,
 };
-use tokio::time::timeout;
+use tokio::{runtime::Handle, time::timeout};
 
 use crate::state::SEARCH_PATH;
 
@@ -138,12 +138,16 @@ impl Drop for Busy {
             return;
         };
         // Its place in the pool stays taken meanwhile, so the server never has more statements than that.
-        tokio::spawn(async move {
+        let settle = async move {
             let at_rest = timeout(SETTLE, connection.ping()).await;
             if !matches!(at_rest, Ok(Ok(()))) {
                 drop(Object::take(connection));
             }
-        });
+        };
+        // Without a runtime the service is at its end, and the pool with it.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(settle);
+        }
     }
 }
 
