@@ -1,39 +1,23 @@
 //! The connections to PostgreSQL that reads share.
 //!
-//! Not sqlx's own pool: that asks the server of every connection that comes back whether it is well, in a task
-//! of its own. A read is a single statement of a fraction of a millisecond, and these questions cost as much as
-//! a third of it. Here only a connection is asked that was idle for long, or whose statement was given up.
-
-use std::time::Duration;
+//! Not sqlx's own pool ([`sql::pool`]): that asks the server of every connection that comes back whether it is well,
+//! in a task of its own, and we ask before it, since it would wait for ever. So a read, which is one statement of a
+//! fraction of a millisecond, would be three round trips. Here only a connection is asked that was idle for long, or
+//! whose statement was given up.
 
 use deadpool::{
     Runtime,
     managed::{self, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult},
 };
-use feedmill_service::sql;
+use feedmill_service::sql::{self, ACQUIRE_TIMEOUT, IDLE_PING, MAX_AGE, RELEASE_PING, TRUSTED};
 use sqlx::{
     Connection as _, PgConnection, Postgres,
     postgres::{PgArguments, PgConnectOptions, PgDatabaseError, PgRow, PgSeverity},
     query::Map,
 };
-use tokio::{runtime::Handle, time::timeout};
+use tokio::runtime::Handle;
 
 use crate::state::SEARCH_PATH;
-
-/// How long a request waits for a connection before it is told 503; also for a new one to be made.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// A connection that was idle for less is handed out unasked.
-const TRUSTED: Duration = Duration::from_secs(1);
-
-/// How long an idle connection may take to answer before a new one is made in its place.
-const IDLE_PING: Duration = Duration::from_millis(500);
-
-/// How long a statement that was given up may go on before its connection is thrown away.
-const SETTLE: Duration = Duration::from_secs(5);
-
-/// A connection is not used for longer: what a server's process remembers of tables only grows.
-const MAX_AGE: Duration = Duration::from_mins(30);
 
 /// A statement that is ready to be sent, as `sqlx::query!` makes it.
 type Statement<'q, F> = Map<'q, Postgres, F, PgArguments>;
@@ -139,8 +123,7 @@ impl Drop for Busy {
         };
         // Its place in the pool stays taken meanwhile, so the server never has more statements than that.
         let settle = async move {
-            let at_rest = timeout(SETTLE, connection.ping()).await;
-            if !matches!(at_rest, Ok(Ok(()))) {
+            if sql::answers(&mut connection, RELEASE_PING).await.is_err() {
                 drop(Object::take(connection));
             }
         };
@@ -173,8 +156,7 @@ impl managed::Manager for Connections {
             return Err(RecycleError::message("it is old"));
         }
         if metrics.last_used() > TRUSTED {
-            let answer = timeout(IDLE_PING, connection.ping()).await;
-            answer.map_err(|_| RecycleError::message("it is silent"))??;
+            sql::answers(connection, IDLE_PING).await?;
         }
         Ok(())
     }

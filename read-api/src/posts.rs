@@ -18,7 +18,7 @@ use crate::{
     view::Post,
 };
 
-/// What a post takes beside its JSON: some allocations, and its places in the store.
+/// What a post takes beside its JSON, about: some allocations, and its places in the store.
 const OVERHEAD: usize = 600;
 
 /// How the JSON of a post ends that nobody in particular looks at, and that of one which the viewer likes.

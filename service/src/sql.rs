@@ -13,7 +13,7 @@ use sqlx::{
 use tracing::{Instrument, field::Empty};
 
 /// How long a request waits for a connection before it is told 503.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The server stops a statement after this, so that one whose request is gone frees its connection.
 const STATEMENT_TIMEOUT: &str = "15s";
@@ -22,15 +22,18 @@ const STATEMENT_TIMEOUT: &str = "15s";
 const IDLE_IN_TRANSACTION_TIMEOUT: &str = "60s";
 
 /// A connection that was idle for less is handed out unasked: most requests save a round trip.
-const TRUSTED: Duration = Duration::from_secs(1);
+pub const TRUSTED: Duration = Duration::from_secs(1);
 
 /// How long an idle connection may take to answer before a new one is made in its place.
-const IDLE_PING: Duration = Duration::from_millis(500);
+pub const IDLE_PING: Duration = Duration::from_millis(500);
 
 /// How long a connection that comes back may take to finish what was abandoned on it (the statement of a
 /// request that is gone, a rollback). sqlx 0.9 itself waits for ever, and so loses a place in the pool for
 /// each connection whose server went silent, until none is left (sqlx issue 4349).
-const RELEASE_PING: Duration = Duration::from_secs(5);
+pub const RELEASE_PING: Duration = Duration::from_secs(5);
+
+/// A connection is not used for longer: what a server's process remembers of tables only grows.
+pub const MAX_AGE: Duration = Duration::from_mins(30);
 
 /// Runs a statement under its name: the span `sql.<name>` and `sql_duration_seconds{statement}`. The text
 /// of the statement itself begins with `/* name */`, so that the server's log says it too.
@@ -101,7 +104,7 @@ pub async fn pool(
     let pool = PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .max_lifetime(Duration::from_mins(30))
+        .max_lifetime(MAX_AGE)
         .idle_timeout(Duration::from_mins(5));
     let pool = outliving_silence(pool).connect_lazy_with(options);
     if let Err(error) = pool.acquire().await {
@@ -117,19 +120,20 @@ pub fn outliving_silence(pool: PgPoolOptions) -> PgPoolOptions {
         .before_acquire(|connection, meta| {
             Box::pin(async move {
                 if meta.idle_for > TRUSTED {
-                    answers(connection, IDLE_PING).await
-                } else {
-                    Ok(true)
+                    answers(connection, IDLE_PING).await?;
                 }
+                Ok(true)
             })
         })
-        .after_release(|connection, _| Box::pin(answers(connection, RELEASE_PING)))
+        .after_release(|connection, _| {
+            Box::pin(async { answers(connection, RELEASE_PING).await.map(|()| true) })
+        })
 }
 
-/// `Ok(true)`, or the error with which the pool throws the connection away.
-async fn answers(connection: &mut PgConnection, patience: Duration) -> sqlx::Result<bool> {
+/// Whether the server answers. Errors: it does not; the connection is to be thrown away.
+pub async fn answers(connection: &mut PgConnection, patience: Duration) -> sqlx::Result<()> {
     match tokio::time::timeout(patience, connection.ping()).await {
-        Ok(result) => result.map(|()| true),
+        Ok(result) => result,
         Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
     }
 }

@@ -33,6 +33,32 @@ pub async fn recent_authors(database: &Database, posts: i64) -> sqlx::Result<Vec
     Ok(rows.into_iter().map(|row| row.author).collect())
 }
 
+/// `query!` of a statement about a page of a viewer's feed: `$rest` goes on after two CTEs, `floor` and `hot(id)`, the
+/// posts of the page that are in `feed_entries`. `$1` is the viewer, `$2` the post that the page is below of, `$3` how
+/// many there are on it at most.
+macro_rules! feed {
+    ($name:tt, $rest:tt, $viewer:expr, $before:expr, $limit:expr) => {
+        sqlx::query!(
+            $name
+                + r#"
+        WITH floor AS MATERIALIZED (
+            SELECT floor FROM feed_floors WHERE viewer = $1
+        ), hot AS MATERIALIZED (
+            SELECT post_id AS id
+            FROM feed_entries
+            WHERE viewer = $1 AND post_id < $2
+                AND post_id >= coalesce((SELECT floor FROM floor), '00000000-0000-0000-0000-000000000000')
+            ORDER BY post_id DESC
+            LIMIT $3
+        )"#
+                + $rest,
+            $viewer,
+            $before.unwrap_or(Uuid::max()),
+            $limit,
+        )
+    };
+}
+
 /// Which posts are on the page of the viewer's feed from below the post `before`, if it is a usual one: all of its
 /// posts are in `feed_entries`, and the viewer follows nobody whose posts are pulled. Otherwise None, and [`page`]
 /// tells.
@@ -42,23 +68,14 @@ pub async fn listed(
     before: Option<Uuid>,
     limit: i64,
 ) -> sqlx::Result<Option<Listed>> {
-    let row = sqlx::query!(
-        r#"/* feed.listed */
-        WITH floor AS MATERIALIZED (
-            SELECT floor FROM feed_floors WHERE viewer = $1
-        ), page AS MATERIALIZED (
-            SELECT post_id AS id
-            FROM feed_entries
-            WHERE viewer = $1 AND post_id < $2
-                AND post_id >= coalesce((SELECT floor FROM floor), '00000000-0000-0000-0000-000000000000')
-            ORDER BY post_id DESC
-            LIMIT $3
-        )
+    let row = feed!(
+        "/* feed.listed */",
+        r#"
         SELECT
-            array(SELECT id FROM page) AS "posts!",
+            array(SELECT id FROM hot) AS "posts!",
             array(
-                SELECT coalesce((SELECT true FROM likes WHERE post_id = page.id AND user_id = $1), false)
-                FROM page
+                SELECT coalesce((SELECT true FROM likes WHERE post_id = hot.id AND user_id = $1), false)
+                FROM hot
             ) AS "liked!",
             array(SELECT author FROM feed_follows WHERE viewer = $1) AS "followed!",
             EXISTS (SELECT FROM floor) AS "has_floor!",
@@ -68,8 +85,8 @@ pub async fn listed(
                     OR EXISTS (SELECT FROM feed_follows WHERE viewer = $1 AND author = large.author)
             ) AS "pulled!""#,
         viewer,
-        before.unwrap_or(Uuid::max()),
-        limit,
+        before,
+        limit
     );
     let row = database.one("feed.listed", row).await?;
     let whole = row.posts.len() as i64 == limit || !row.has_floor;
@@ -94,18 +111,9 @@ pub async fn page(
     before: Option<Uuid>,
     limit: i64,
 ) -> sqlx::Result<FeedPage> {
-    let rows = sqlx::query!(
-        r#"/* feed.page */
-        WITH floor AS MATERIALIZED (
-            SELECT floor FROM feed_floors WHERE viewer = $1
-        ), hot AS MATERIALIZED (
-            SELECT post_id AS id
-            FROM feed_entries
-            WHERE viewer = $1 AND post_id < $2
-                AND post_id >= coalesce((SELECT floor FROM floor), '00000000-0000-0000-0000-000000000000')
-            ORDER BY post_id DESC
-            LIMIT $3
-        ), full_to AS MATERIALIZED (
+    let rows = feed!(
+        "/* feed.page */",
+        r#", full_to AS MATERIALIZED (
             SELECT id FROM hot ORDER BY id DESC LIMIT 1 OFFSET $3 - 1
         ), newest AS (
             SELECT root.author, root.id, false AS pulled
@@ -184,8 +192,8 @@ pub async fn page(
         ) AS account ON true
         ORDER BY page.id DESC"#,
         viewer,
-        before.unwrap_or(Uuid::max()),
-        limit,
+        before,
+        limit
     );
     let rows = database.all("feed.page", rows).await?;
     let (mut posts, mut followed) = (Vec::with_capacity(rows.len()), vec![]);

@@ -1,10 +1,7 @@
 //! The connections that reads share.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -15,7 +12,10 @@ use sqlx::{
 };
 use tokio::time::{sleep, timeout};
 
-use crate::{app::server, silent::proxy};
+use crate::{
+    app::server,
+    silent::{fall_silent, proxy},
+};
 
 fn options() -> PgConnectOptions {
     server().parse().unwrap()
@@ -83,16 +83,8 @@ async fn a_server_that_goes_silent_costs_no_place() {
     let port = proxy(place, Arc::clone(&silent)).await;
     let url = options().host("127.0.0.1").port(port).to_url_lossy();
     let database = Database::new(url.as_str(), 2).unwrap();
-    let sleeps = (0..2).map(|_| async {
-        let slow = one(&database, "1 FROM pg_sleep(0.5)");
-        assert!(timeout(Duration::from_millis(300), slow).await.is_err());
-    });
-    let freeze = async {
-        sleep(Duration::from_millis(200)).await;
-        silent.store(true, Ordering::SeqCst);
-    };
-    futures::future::join(futures::future::join_all(sleeps), freeze).await;
-    silent.store(false, Ordering::SeqCst);
+    let slow = || one(&database, "1 FROM pg_sleep(0.5)");
+    fall_silent(&silent, (0..2).map(|_| slow())).await;
     let full = one(&database, "1").await;
     assert!(matches!(full, Err(sqlx::Error::PoolTimedOut)), "{full:?}");
     sleep(Duration::from_millis(2_500)).await;

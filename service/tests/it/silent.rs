@@ -8,10 +8,11 @@ use std::{
     time::Duration,
 };
 
+use futures::future::{join, join_all};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 /// Passes connections on to PostgreSQL. What is open while `silent` falls silent for ever, without closing.
@@ -28,6 +29,23 @@ pub async fn proxy(server: (String, u16), silent: Arc<AtomicBool>) -> u16 {
         }
     });
     port
+}
+
+/// Lets the server fall silent amid `statements` of half a second, each of which its client then gives up.
+pub async fn fall_silent<S: Future>(silent: &AtomicBool, statements: impl IntoIterator<Item = S>) {
+    let given_up = statements.into_iter().map(|statement| async {
+        assert!(
+            timeout(Duration::from_millis(300), statement)
+                .await
+                .is_err()
+        );
+    });
+    let freeze = async {
+        sleep(Duration::from_millis(200)).await;
+        silent.store(true, Ordering::SeqCst);
+    };
+    join(join_all(given_up), freeze).await;
+    silent.store(false, Ordering::SeqCst);
 }
 
 async fn pass(

@@ -1,8 +1,5 @@
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -13,7 +10,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::silent::proxy;
+use crate::silent::{fall_silent, proxy};
 
 #[expect(clippy::disallowed_methods, reason = "tests have no command line")]
 fn options() -> PgConnectOptions {
@@ -105,16 +102,8 @@ async fn a_server_that_goes_silent_costs_no_place_in_the_pool() {
     let port = proxy(server, Arc::clone(&silent)).await;
     let url = options().host("127.0.0.1").port(port).to_url_lossy();
     let pool = sql::pool(url.as_str(), "silent", 2, None).await.unwrap();
-    let sleeps = (0..2).map(|_| async {
-        let slow = sqlx::query("SELECT pg_sleep(0.5)").execute(&pool);
-        assert!(timeout(Duration::from_millis(300), slow).await.is_err());
-    });
-    let freeze = async {
-        sleep(Duration::from_millis(200)).await;
-        silent.store(true, Ordering::SeqCst);
-    };
-    futures::future::join(futures::future::join_all(sleeps), freeze).await;
-    silent.store(false, Ordering::SeqCst);
+    let slow = || sqlx::query("SELECT pg_sleep(0.5)").execute(&pool);
+    fall_silent(&silent, (0..2).map(|_| slow())).await;
     sleep(Duration::from_millis(5_500)).await;
     assert_eq!(one(&pool).await.unwrap(), 1);
     assert_eq!(one(&pool).await.unwrap(), 1);
