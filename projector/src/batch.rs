@@ -15,7 +15,7 @@ pub struct Entry {
     pub seq: i64,
     /// W3C traceparent of the request that caused it.
     pub trace: Option<String>,
-    /// The envelope; none if it is known that the projection does not want it.
+    /// The envelope; none if it is known that the projection does not want it, or that it does not concern it.
     pub body: Option<Bytes>,
 }
 

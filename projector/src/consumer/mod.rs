@@ -15,7 +15,7 @@ use async_nats::{
         consumer::{AckPolicy, DeliverPolicy, pull},
     },
 };
-use feedmill_events::{PARTITIONS, Partition, subject};
+use feedmill_events::{Envelope, PARTITIONS, Partition, subject};
 use feedmill_service::Shutdown;
 use futures::StreamExt as _;
 use tokio::sync::{mpsc, watch};
@@ -152,7 +152,9 @@ fn entry(message: Message, projection: &Projection) -> Option<Entry> {
     if message.subject.as_str() != subject::events(partition) {
         return None;
     }
-    let wanted = header(subject::EVENT_TYPE).is_none_or(|kind| projection.wants(kind));
+    // What does not decode is the worker's to find out.
+    let wanted = header(subject::EVENT_TYPE).is_none_or(|kind| projection.wants(kind))
+        && !Envelope::decode(&message.payload).is_ok_and(|it| !(projection.concerns)(&it.event));
     let trace = header(subject::TRACEPARENT).map(ToOwned::to_owned);
     Some(Entry {
         partition,

@@ -16,7 +16,7 @@ pub mod profiles;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use feedmill_events::{Tag, id};
+use feedmill_events::{Event, Tag, id};
 use futures::future::BoxFuture;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -39,6 +39,9 @@ pub struct Projection {
     pub migrations: &'static [Migration],
     /// The types of the events that it is given.
     pub wants: &'static [&'static str],
+    /// Whether such an event can change anything. One that cannot needs no transaction of its own when it comes by
+    /// itself; in a batch it comes to `apply` like the others.
+    pub concerns: fn(&Event) -> bool,
     /// Applies a batch that continues the checkpoint. Called in a transaction that also moves it.
     pub apply: Apply,
     /// What filling an empty schema with the whole log does otherwise.
@@ -139,6 +142,17 @@ pub fn named(name: &str) -> Result<&'static Projection, String> {
     })
 }
 
+/// Whether somebody is told of the event. A post that answers nobody else's is not for anyone, nor are likes of one's
+/// own.
+fn is_for_another(event: &Event) -> bool {
+    match event {
+        Event::PostCreated(e) => e.reply_to.is_some_and(|parent| parent.author != e.author),
+        Event::PostLiked(e) => e.user != e.author,
+        Event::PostUnliked(e) => e.user != e.author,
+        _ => true,
+    }
+}
+
 /// A time of a payload. Errors: milliseconds beyond the calendar.
 fn time(millis: i64) -> Result<DateTime<Utc>, ApplyError> {
     DateTime::from_timestamp_millis(millis).ok_or(ApplyError::Time(millis))
@@ -150,8 +164,76 @@ fn made_at(id: Uuid) -> Result<DateTime<Utc>, ApplyError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use feedmill_events::event::v1::{Parent, PostCreated, PostLiked, PostUnliked};
+
     use super::*;
+    use crate::batch::Logged;
+
+    /// All that can be done without anybody else.
+    pub fn for_nobody() -> Batch {
+        let (me, post) = (Uuid::from_u128(1), Uuid::from_u128(9));
+        let created = |reply_to| {
+            Event::PostCreated(PostCreated {
+                post: Uuid::from_u128(9),
+                author: me,
+                reply_to,
+                text: "to myself".to_owned(),
+            })
+        };
+        let liked = Event::PostLiked(PostLiked {
+            post,
+            author: me,
+            user: me,
+        });
+        let unliked = Event::PostUnliked(PostUnliked {
+            post,
+            author: me,
+            user: me,
+            liked_at: 0,
+        });
+        let answer = created(Some(Parent { post, author: me }));
+        let events = [created(None), answer, liked, unliked];
+        Batch {
+            ranges: vec![],
+            events: events
+                .map(|event| Logged {
+                    at: DateTime::UNIX_EPOCH,
+                    event,
+                })
+                .into(),
+            trace: None,
+        }
+    }
+
+    #[test]
+    fn what_is_for_nobody_is_known_by_itself() {
+        assert!(
+            for_nobody()
+                .events
+                .iter()
+                .all(|e| !is_for_another(&e.event))
+        );
+        let (me, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let parent = |author| Parent {
+            post: Uuid::from_u128(3),
+            author,
+        };
+        let answer = PostCreated {
+            post: Uuid::from_u128(9),
+            author: me,
+            reply_to: Some(parent(other)),
+            text: "to you".to_owned(),
+        };
+        let like = PostLiked {
+            post: Uuid::from_u128(3),
+            author: other,
+            user: me,
+        };
+        assert!(
+            is_for_another(&Event::PostCreated(answer)) && is_for_another(&Event::PostLiked(like))
+        );
+    }
 
     #[test]
     fn every_wanted_type_exists() {

@@ -14,7 +14,7 @@ use tracing::{error, info};
 
 use super::{
     Relay,
-    lease::{Lease, Places},
+    lease::{EVENTS_PER_PARTITION, Lease, Places},
     stream::{self, End, StreamError},
     window::{self, Window, WindowError},
 };
@@ -173,18 +173,18 @@ async fn copy(
     }
 }
 
-/// Publishes what follows `sent`, some of each partition. Says whether there was anything.
+/// Publishes what follows `sent`, some of each partition. Says whether there may be more.
 async fn send(lease: &mut Lease, window: &mut Window, sent: &mut Places) -> Result<bool, Trouble> {
-    let mut any = false;
+    let mut more = false;
     let after = *sent;
     let mut entries = lease.following(&after);
     while let Some(entry) = entries.try_next().await? {
         let (partition, seq) = (entry.partition as usize, entry.seq);
         window.publish(entry).await?;
         sent[partition] = seq;
-        any = true;
+        more |= seq - after[partition] >= EVENTS_PER_PARTITION;
     }
-    Ok(any)
+    Ok(more)
 }
 
 /// A stream that was deleted, emptied and refilled, or restored is not the one that we knew.

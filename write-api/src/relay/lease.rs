@@ -12,7 +12,7 @@ use tokio::time::timeout;
 const LOCK: i64 = 0x6665_6564_6d69_6c6c;
 
 /// How many events of one partition are read at a time, so that a busy one does not keep the others waiting.
-const EVENTS_PER_PARTITION: i64 = 64;
+pub const EVENTS_PER_PARTITION: i64 = 64;
 
 /// No statement here takes longer on a PostgreSQL that is alive.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -23,6 +23,7 @@ pub static PROJECTION: Projection = Projection {
         "conversation.message_sent",
         "conversation.read",
     ],
+    concerns: |_| true,
     apply: |batch, context, connection| apply(batch, context, connection).boxed(),
     rebuild: Rebuild {
         indexes: &["members_of_conversation"],

@@ -122,3 +122,15 @@ impl Changes {
 fn date(time: DateTime<Utc>) -> NaiveDate {
     time.date_naive()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::projection::tests::for_nobody;
+
+    #[test]
+    fn what_does_not_concern_it_changes_nothing() {
+        let changes = Changes::of(&for_nobody()).unwrap();
+        assert_eq!(format!("{changes:?}"), format!("{:?}", Changes::default()));
+    }
+}

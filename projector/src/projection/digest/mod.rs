@@ -9,7 +9,7 @@ use futures::FutureExt as _;
 use sqlx::PgConnection;
 
 use self::fold::Changes;
-use super::{Context, Migration, Projection, Rebuild};
+use super::{Context, Migration, Projection, Rebuild, is_for_another};
 use crate::{batch::Batch, error::ApplyError};
 
 pub static PROJECTION: Projection = Projection {
@@ -28,6 +28,7 @@ pub static PROJECTION: Projection = Projection {
         "conversation.created",
         "conversation.message_sent",
     ],
+    concerns: is_for_another,
     apply: |batch, context, connection| apply(batch, context, connection).boxed(),
     rebuild: Rebuild::PLAIN,
 };

@@ -30,6 +30,7 @@ pub static PROJECTION: Projection = Projection {
         "post.liked",
         "post.unliked",
     ],
+    concerns: |_| true,
     apply: |batch, context, connection| apply(batch, context, connection).boxed(),
     rebuild: Rebuild {
         indexes: &[],

@@ -99,3 +99,15 @@ impl Changes {
             .filter(|(_, act)| act.post.is_none_or(|post| !self.deleted.contains(&post)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::projection::tests::for_nobody;
+
+    #[test]
+    fn what_does_not_concern_it_changes_nothing() {
+        let changes = Changes::of(&for_nobody());
+        assert_eq!(format!("{changes:?}"), format!("{:?}", Changes::default()));
+    }
+}

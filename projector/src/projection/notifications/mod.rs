@@ -10,7 +10,7 @@ use futures::FutureExt as _;
 use sqlx::PgConnection;
 
 use self::fold::Changes;
-use super::{Context, Migration, Projection, Rebuild};
+use super::{Context, Migration, Projection, Rebuild, is_for_another};
 use crate::{batch::Batch, error::ApplyError};
 
 pub static PROJECTION: Projection = Projection {
@@ -28,6 +28,7 @@ pub static PROJECTION: Projection = Projection {
         "post.unliked",
         "notifications.read",
     ],
+    concerns: is_for_another,
     apply: |batch, context, connection| apply(batch, context, connection).boxed(),
     rebuild: Rebuild {
         indexes: &["notifications_of_post"],

@@ -26,6 +26,7 @@ pub static PROJECTION: Projection = Projection {
         "post.created",
         "post.deleted",
     ],
+    concerns: |_| true,
     apply: |batch, context, connection| apply(batch, context, connection).boxed(),
     rebuild: Rebuild::PLAIN,
 };

@@ -25,6 +25,7 @@ static CHANGED: Projection = Projection {
     name: "profiles",
     migrations: profiles::PROJECTION.migrations,
     wants: profiles::PROJECTION.wants,
+    concerns: profiles::PROJECTION.concerns,
     apply: |batch, context, connection| in_capitals(batch, context, connection).boxed(),
     rebuild: Rebuild::PLAIN,
 };
