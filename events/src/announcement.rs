@@ -30,6 +30,10 @@ pub enum Changed {
     These(Vec<Tag>),
     /// Too many to name, or a generation has gone live.
     Everything,
+    /// Nothing: the generation has gone live in the place of this one, and gives the same answers.
+    Generation {
+        equals: i32,
+    },
 }
 
 impl Announcement {

@@ -12,7 +12,6 @@ use tokio::time::timeout;
 /// More are not named: a tag takes ten bytes at most, and a message of NATS may have 1 MiB.
 const MOST_TAGS: usize = 10_000;
 const WITHIN: Duration = Duration::from_millis(100);
-/// An operator's command has no connection, and makes one for this.
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 
 /// What these tags come to, each once.
@@ -39,19 +38,25 @@ pub async fn announce(nats: &Client, announcement: &Announcement) {
     let _ = timeout(WITHIN, nats.publish(subject, bytes.into())).await;
 }
 
-/// Says that a generation has gone live, which may differ from the one before in anything.
-pub async fn gone_live(nats_url: &str, projection: &str, generation: i32) {
+/// For an operator's command. None if NATS is away.
+pub async fn connect(nats_url: &str) -> Option<Client> {
+    let servers: Vec<&str> = nats_url.split(',').collect();
+    timeout(CONNECT_WITHIN, async_nats::connect(servers))
+        .await
+        .ok()?
+        .ok()
+}
+
+/// Says that a generation has gone live: one that equals another, or may differ from it in anything.
+pub async fn gone_live(nats: &Client, projection: &str, generation: i32, equals: Option<i32>) {
     let announcement = Announcement {
         projection: projection.to_owned(),
         generation,
         progress: vec![],
-        changed: Changed::Everything,
+        changed: equals.map_or(Changed::Everything, |equals| Changed::Generation { equals }),
     };
-    let servers: Vec<&str> = nats_url.split(',').collect();
-    if let Ok(Ok(nats)) = timeout(CONNECT_WITHIN, async_nats::connect(servers)).await {
-        announce(&nats, &announcement).await;
-        let _ = timeout(WITHIN, nats.flush()).await;
-    }
+    announce(nats, &announcement).await;
+    let _ = timeout(WITHIN, nats.flush()).await;
 }
 
 #[cfg(test)]

@@ -153,6 +153,16 @@ mod tests {
         progress.hear(&announcement.encode().unwrap());
     }
 
+    fn go_live(progress: &Progress, generation: i32, equals: i32) {
+        let announcement = Announcement {
+            projection: "feed".to_owned(),
+            generation,
+            progress: vec![],
+            changed: Changed::Generation { equals },
+        };
+        progress.hear(&announcement.encode().unwrap());
+    }
+
     fn progress() -> Progress {
         Progress::new(Changes::default())
     }
@@ -246,6 +256,42 @@ mod tests {
         let began = changes.now();
         announce(&progress, 2, 5);
         assert!(heard(&progress, "3:5") && changes.unchanged_since(began, &[]));
+    }
+
+    #[test]
+    fn a_generation_that_equals_the_one_before_changes_nothing() {
+        let progress = hearing();
+        let changes = &progress.0.changes;
+        let began = changes.now();
+        go_live(&progress, 2, 1);
+        announce(&progress, 2, 5);
+        look(&progress, 2, 5);
+        look(&progress, 2, 5);
+        assert!(heard(&progress, "3:5") && changes.unchanged_since(began, &[]));
+    }
+
+    #[test]
+    fn that_a_generation_equals_another_one_says_nothing() {
+        let progress = hearing();
+        let changes = &progress.0.changes;
+        let began = changes.now();
+        go_live(&progress, 3, 2);
+        announce(&progress, 3, 5);
+        assert!(!heard(&progress, "3:5"));
+        look(&progress, 3, 5);
+        assert!(heard(&progress, "3:5") && !changes.unchanged_since(began, &[]));
+    }
+
+    #[test]
+    fn what_came_before_it_was_heard_of_that_a_generation_equals_is_missed() {
+        let progress = hearing();
+        let changes = &progress.0.changes;
+        let began = changes.now();
+        announce(&progress, 2, 5);
+        go_live(&progress, 2, 1);
+        assert!(!heard(&progress, "3:5"));
+        announce(&progress, 2, 6);
+        assert!(heard(&progress, "3:6") && !changes.unchanged_since(began, &[]));
     }
 
     #[test]

@@ -34,20 +34,49 @@ const RETRY: Duration = Duration::from_millis(30);
 /// Events of a batch within the transaction.
 const EVENTS: i64 = 4_000;
 
+/// Why a generation goes live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    Equal,
+    Accepted,
+    RolledBack,
+}
+
+impl Why {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Equal => "equal to the one before",
+            Self::Accepted => "differences accepted",
+            Self::RolledBack => "rolled back",
+        }
+    }
+}
+
 /// Makes what is aside the live model, at the live position or after it, so that reads never go back; and says
-/// so to those who keep answers.
+/// so to those who keep answers. What they keep is good for a generation that equals the one before as well, if
+/// they hear of it before the first batch of the new one, for which its worker first starts over; so nothing is left
+/// to be done then but to send it.
 pub async fn go_live(
     session: &mut Session,
     aside: &mut Aside,
-    how: &str,
+    why: Why,
     show: &mut Show,
 ) -> anyhow::Result<()> {
     show.step(session.projection, "going live");
+    let nats = announce::connect(&session.nats_url).await;
     for attempt in 1.. {
         aside.follow(session, show).await?;
         let before = aside.done.clone();
         let patience = LOCK_READS_FIRST * 2u32.saturating_pow(attempt / DOUBLED_EVERY).min(64);
-        match exchange(session, aside, how, attempt, patience.min(LOCK_READS_MOST)).await {
+        match exchange(
+            session,
+            aside,
+            why.text(),
+            attempt,
+            patience.min(LOCK_READS_MOST),
+        )
+        .await
+        {
             Err(ApplyError::Sql(error)) if attempt < ATTEMPTS && is_wait(&error) => {
                 tracing::debug!(%error, attempt, "somebody uses the tables; trying again");
                 aside.done = before;
@@ -55,8 +84,11 @@ pub async fn go_live(
             }
             result => {
                 let generation = result?;
-                announce::gone_live(&session.nats_url, session.projection.name, generation).await;
-                show.live(session.projection, generation, how);
+                if let Some(nats) = nats {
+                    let equals = (why == Why::Equal).then_some(generation - 1);
+                    announce::gone_live(&nats, session.projection.name, generation, equals).await;
+                }
+                show.live(session.projection, generation, why.text());
                 break;
             }
         }

@@ -20,6 +20,7 @@ use anyhow::{bail, ensure};
 
 use self::{
     aside::Aside,
+    exchange::Why,
     session::{Session, previous},
     show::Show,
 };
@@ -74,12 +75,12 @@ pub async fn rebuild(
         );
         return Ok(Outcome::Differs);
     }
-    let how = if differences.is_empty() {
-        "equal to the one before"
+    let why = if differences.is_empty() {
+        Why::Equal
     } else {
-        "differences accepted"
+        Why::Accepted
     };
-    exchange::go_live(&mut session, &mut next, how, show).await?;
+    exchange::go_live(&mut session, &mut next, why, show).await?;
     session.close().await?;
     Ok(Outcome::Done)
 }
@@ -127,7 +128,7 @@ pub async fn rollback(
     }
     let mut aside = Aside::previous(&mut session).await?;
     aside.follow(&mut session, show).await?;
-    exchange::go_live(&mut session, &mut aside, "rolled back", show).await?;
+    exchange::go_live(&mut session, &mut aside, Why::RolledBack, show).await?;
     session.close().await?;
     Ok(Outcome::Done)
 }

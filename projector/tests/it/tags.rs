@@ -259,7 +259,11 @@ async fn a_generation_that_goes_live_is_announced() {
             projection: projection.name.to_owned(),
             generation,
             progress: vec![],
-            changed: Changed::Everything,
+            changed: if generation == 2 {
+                Changed::Generation { equals: 1 }
+            } else {
+                Changed::Everything
+            },
         };
         assert_eq!(
             Announcement::decode(&message.unwrap().payload).unwrap(),

@@ -90,9 +90,17 @@ impl Progress {
         match &announcement.changed {
             Changed::These(tags) => self.0.changes.these(tags),
             Changed::Everything => self.0.changes.everything(),
+            Changed::Generation { .. } => {}
         }
         let mut known = self.0.known.lock();
         let known = &mut known[projection as usize];
+        // What is kept of a generation is as good for one that equals it, and goes on with that one's announcements.
+        // If another one is known, there will be a look.
+        if let Changed::Generation { equals } = announcement.changed
+            && known.generation == Some(equals)
+        {
+            known.generation = Some(announcement.generation);
+        }
         // Of another generation than the live one, or of one that has just become it: the checkpoints tell.
         if known.generation == Some(announcement.generation) {
             let continues = announcement.progress.iter().map(|moved| known.hear(*moved));
