@@ -2,22 +2,25 @@
 
 use feedmill_events::Partition;
 use feedmill_service::sql::named;
-use sqlx::{PgConnection, PgPool, query, query_scalar};
+use sqlx::{PgConnection, query, query_scalar};
 
 use crate::{batch::Range, error::ApplyError, log::Places, projection::Projection};
 
 /// The live generation of a projection and its checkpoints. Makes the rows that are missing.
-pub async fn load(pool: &PgPool, projection: &Projection) -> Result<(i32, Places), ApplyError> {
+pub async fn load(
+    db: &mut PgConnection,
+    projection: &Projection,
+) -> Result<(i32, Places), ApplyError> {
     let statement = query!(
         "/* projector.ensure_projection */ INSERT INTO projections (name) VALUES ($1) ON CONFLICT DO NOTHING",
         projection.name,
     );
-    named("projector.ensure_projection", statement.execute(pool)).await?;
+    named("projector.ensure_projection", statement.execute(&mut *db)).await?;
     let statement = query_scalar!(
         "/* projector.generation */ SELECT generation FROM projections WHERE name = $1",
         projection.name,
     );
-    let generation = named("projector.generation", statement.fetch_one(pool)).await?;
+    let generation = named("projector.generation", statement.fetch_one(&mut *db)).await?;
     let statement = query!(
         "/* projector.ensure_checkpoints */
         INSERT INTO checkpoints (projection, generation, partition, seq)
@@ -26,7 +29,7 @@ pub async fn load(pool: &PgPool, projection: &Projection) -> Result<(i32, Places
         generation,
         &Partition::all().map(i16::from).collect::<Vec<_>>(),
     );
-    named("projector.ensure_checkpoints", statement.execute(pool)).await?;
+    named("projector.ensure_checkpoints", statement.execute(&mut *db)).await?;
     let statement = query!(
         "/* projector.checkpoints */
         SELECT partition, seq FROM checkpoints WHERE projection = $1 AND generation = $2",
@@ -34,7 +37,7 @@ pub async fn load(pool: &PgPool, projection: &Projection) -> Result<(i32, Places
         generation,
     );
     let mut places = Places::default();
-    for row in named("projector.checkpoints", statement.fetch_all(pool)).await? {
+    for row in named("projector.checkpoints", statement.fetch_all(&mut *db)).await? {
         if let Ok(partition) = Partition::try_from(row.partition) {
             places[partition] = row.seq;
         }

@@ -17,13 +17,14 @@ use async_nats::{
 use feedmill_events::{Partition, subject};
 use feedmill_service::Health;
 use futures::{StreamExt as _, TryStreamExt as _};
-use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    error::ApplyError,
     lag::Lag,
     log::{self, Places},
     metrics as names,
+    store::Store,
 };
 
 /// Between two looks of an instance.
@@ -87,12 +88,20 @@ pub fn behind(heads: &Places, stream: &Places) -> i64 {
         .sum()
 }
 
+async fn heads(store: &mut Store) -> Result<Places, ApplyError> {
+    log::heads(store.connection().await?).await
+}
+
 /// Watches the relay until `stop`: metrics, and a word in the health when the stream stays behind.
-pub async fn watch(pool: PgPool, nats: Client, health: Health, stop: CancellationToken) {
+pub async fn watch(mut store: Store, nats: Client, health: Health, stop: CancellationToken) {
     let (mut lag, all) = (Lag::default(), Partition::all().collect());
     let mut late = None;
     loop {
-        if let Ok(heads) = log::heads(&pool).await
+        let heads = heads(&mut store).await;
+        if heads.is_err() {
+            store.forget();
+        }
+        if let Ok(heads) = heads
             && let Ok(stream) = places(&nats, &heads).await
         {
             let now = Instant::now();

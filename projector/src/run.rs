@@ -12,7 +12,10 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Config,
     instance::Instance,
-    metrics, relay, schema, store,
+    metrics,
+    projection::Projection,
+    relay, schema,
+    store::{self, Store},
     worker::{Job, Worker},
 };
 
@@ -43,20 +46,26 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn prepare(store: &mut Store, projections: &[&Projection]) -> sqlx::Result<()> {
+    schema::prepare(store.connection().await?, projections).await
+}
+
 /// Makes the schemas and runs a worker for each projection, until shutdown.
 async fn project(config: &Config, health: &Health, shutdown: &Shutdown) -> anyhow::Result<()> {
     let projections = config.projections();
     let nats = service::nats::connect(&config.nats.nats_url, "projector").await;
-    let pools = projections
+    let stores = projections
         .iter()
-        .map(|projection| store::pool(&config.database_url, projection))
+        .map(|projection| store::options(&config.database_url, projection).map(Store::new))
         .collect::<Result<Vec<_>, _>>()
         .context("PROJECTOR_DATABASE_URL is no PostgreSQL URL")?;
-    let Some(first) = pools.first() else {
-        return Ok(());
-    };
+    let mut books = Store::new(
+        store::books(&config.database_url)
+            .context("PROJECTOR_DATABASE_URL is no PostgreSQL URL")?,
+    );
     health.set("schemas", Err("not made yet".to_owned()));
-    while let Err(error) = schema::prepare(first, &projections).await {
+    while let Err(error) = prepare(&mut books, &projections).await {
+        books.forget();
         health.set("schemas", Err(error.to_string()));
         tokio::select! {
             () = tokio::time::sleep(RETRY) => {}
@@ -66,16 +75,16 @@ async fn project(config: &Config, health: &Health, shutdown: &Shutdown) -> anyho
     health.set("schemas", Ok(()));
     let instance = Instance::new(&config.database_url, &projections, nats.clone())
         .context("PROJECTOR_DATABASE_URL is no PostgreSQL URL")?;
-    let (watched, stop) = (first.clone(), shutdown.soft.clone());
-    tokio::spawn(relay::watch(watched, nats.clone(), health.clone(), stop));
+    let stop = shutdown.soft.clone();
+    tokio::spawn(relay::watch(books, nats.clone(), health.clone(), stop));
     let mut workers = JoinSet::new();
-    for (projection, pool) in projections.into_iter().zip(pools) {
+    for (projection, store) in projections.into_iter().zip(stores) {
         let worker = Worker::new(Job {
             projection,
             context: config.context(),
             orders: instance.orders(projection),
             lease: instance.lease(),
-            pool,
+            store,
             nats: nats.clone(),
             health: health.clone(),
             shutdown: shutdown.clone(),

@@ -1,7 +1,7 @@
 //! Makes the schemas of the read models, and says who may read them.
 
 use feedmill_service::sql::named;
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, query, query_scalar, raw_sql};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, query, query_scalar, raw_sql};
 
 use crate::projection::{Migration, Projection};
 
@@ -27,8 +27,8 @@ pub static BOOKS_MIGRATIONS: &[Migration] = &[
 pub(crate) const LOCK: i64 = 0x6665_6564_7461_626c; // "feedtabl"; the relay's lease has another
 
 /// Makes what is missing of the books' and these projections' schemas, all or nothing.
-pub async fn prepare(pool: &PgPool, projections: &[&Projection]) -> sqlx::Result<()> {
-    let mut tx = pool.begin().await?;
+pub async fn prepare(db: &mut PgConnection, projections: &[&Projection]) -> sqlx::Result<()> {
+    let mut tx = db.begin().await?;
     let lock = query!("/* schema.lock */ SELECT pg_advisory_xact_lock($1)", LOCK);
     named("schema.lock", lock.execute(&mut *tx)).await?;
     lay(BOOKS, BOOKS_MIGRATIONS, &mut tx).await?;

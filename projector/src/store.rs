@@ -1,14 +1,20 @@
 //! Connections for projections.
 
-use std::{str::FromStr as _, time::Duration};
-
-use feedmill_service::sql;
-use sqlx::{
-    PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
+use std::{
+    future::Future,
+    io,
+    str::FromStr as _,
+    time::{Duration, Instant},
 };
 
+use feedmill_service::sql::MAX_AGE;
+use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
+use tokio::time::timeout;
+
 use crate::{projection::Projection, schema::BOOKS};
+
+/// A server that does not answer for so long is taken for gone.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// For the books alone: heartbeats, and what operators do. Errors: a URL that is none.
 pub fn books(url: &str) -> sqlx::Result<PgConnectOptions> {
@@ -22,10 +28,9 @@ pub fn books(url: &str) -> sqlx::Result<PgConnectOptions> {
         ]))
 }
 
-/// A pool for one projection: one connection that applies, one that reads the log. Needs no server to be
-/// made. Errors: a URL that is none.
+/// For one projection's live tables. Errors: a URL that is none.
 ///
-/// Not `service::sql::pool`, since applying wants other settings:
+/// Not `service::sql::options`, since applying wants other settings:
 /// - Every statement finds few rows by their keys. A plan that was made while a table was empty would scan
 ///   it, and be kept for hours while the table grows; so scans and the joins that live on them are out, and
 ///   with their made-up costs, compilation of plans. And as there is only one way left, it is planned once:
@@ -36,8 +41,8 @@ pub fn books(url: &str) -> sqlx::Result<PgConnectOptions> {
 /// - A transaction never waits for anything but the server. If it does, its process was stopped, and the
 ///   locks on its partitions keep those who took them over from going on, so the server ends it.
 /// - A post of somebody whom very many follow takes a while.
-pub fn pool(url: &str, projection: &Projection) -> sqlx::Result<PgPool> {
-    let options = PgConnectOptions::from_str(url)?
+pub fn options(url: &str, projection: &Projection) -> sqlx::Result<PgConnectOptions> {
+    Ok(PgConnectOptions::from_str(url)?
         .application_name(&format!("projector {}", projection.name))
         .options([
             (
@@ -52,11 +57,48 @@ pub fn pool(url: &str, projection: &Projection) -> sqlx::Result<PgPool> {
             ("statement_timeout", "60s"),
             ("idle_in_transaction_session_timeout", "2s"),
             ("timezone", "UTC"),
-        ]);
-    let pool = PgPoolOptions::new()
-        .max_connections(2)
-        .acquire_timeout(Duration::from_secs(3))
-        .idle_timeout(None)
-        .max_lifetime(Duration::from_mins(30));
-    Ok(sql::outliving_silence(pool).connect_lazy_with(options))
+        ]))
+}
+
+/// A connection that is made when it is needed, for one task.
+///
+/// Not a pool: a transaction would be two round trips more, in which the pool asks of a connection that comes back
+/// whether it is well, and a server that goes silent during the second one would keep a place in the pool for ever
+/// (sqlx issue 4349). Here whoever gives something up says so by [`Store::forget`].
+#[derive(Debug)]
+pub struct Store {
+    options: PgConnectOptions,
+    connection: Option<(PgConnection, Instant)>,
+}
+
+impl Store {
+    pub fn new(options: PgConnectOptions) -> Self {
+        Self {
+            options,
+            connection: None,
+        }
+    }
+
+    /// Errors: the server is not there, or does not answer.
+    pub async fn connection(&mut self) -> sqlx::Result<&mut PgConnection> {
+        self.connection
+            .take_if(|(_, made)| made.elapsed() > MAX_AGE);
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => (answer(self.options.connect()).await?, Instant::now()),
+        };
+        Ok(&mut self.connection.insert(connection).0)
+    }
+
+    /// Throws the connection away. What was under way on it is the server's to end.
+    pub fn forget(&mut self) {
+        self.connection = None;
+    }
+}
+
+/// Of something that a server which is there does at once.
+pub async fn answer<T>(statement: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    timeout(ANSWER_WITHIN, statement)
+        .await
+        .unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())))
 }

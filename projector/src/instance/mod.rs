@@ -31,8 +31,9 @@ use crate::{metrics as names, projection::Projection, store};
 
 /// Between two heartbeats. Pauses, and without NATS joins and leaves, are seen so late at most.
 const BEAT: Duration = Duration::from_millis(500);
-/// PostgreSQL is taken for gone when it does not answer for so long; then the connection is made anew.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// PostgreSQL is taken for gone when it does not answer for so long; then the connection is made anew. As long as the
+/// lease: what swallows a heartbeat may have swallowed a worker's statement as well, and then that is given up too.
+const ANSWER_WITHIN: Duration = LEASE;
 /// How long telling the others may take at the end.
 const TELL_WITHIN: Duration = Duration::from_millis(500);
 

@@ -6,13 +6,14 @@ mod plan;
 use bytes::Bytes;
 use feedmill_events::{PARTITIONS, Partition};
 use feedmill_service::sql::named;
-use sqlx::{PgPool, query};
+use sqlx::{PgExecutor, query};
 
 pub use self::{places::Places, plan::plan};
 use crate::{
     batch::{Entry, Range},
     error::ApplyError,
     projection::Projection,
+    store::answer,
 };
 
 /// No more bytes of events are read at once, give or take one event, so that memory stays bounded
@@ -20,10 +21,10 @@ use crate::{
 const MAX_BYTES: i64 = 4 << 20;
 
 /// The last sequence number of every partition.
-pub async fn heads(pool: &PgPool) -> Result<Places, ApplyError> {
+pub async fn heads(db: impl PgExecutor<'_>) -> Result<Places, ApplyError> {
     let statement = query!("/* log.heads */ SELECT id, head FROM write.partitions");
     let mut heads = Places::default();
-    for row in named("log.heads", statement.fetch_all(pool))
+    for row in named("log.heads", answer(statement.fetch_all(db)))
         .await
         .map_err(ApplyError::Log)?
     {
@@ -38,7 +39,7 @@ pub async fn heads(pool: &PgPool) -> Result<Places, ApplyError> {
 /// projection wants. Stops at `MAX_BYTES`, so that the last ranges may come short. Errors: an event that is
 /// not there, which is never so in a sound log.
 pub async fn read(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     projection: &Projection,
     ranges: &[Range],
 ) -> Result<Vec<Entry>, ApplyError> {
@@ -69,7 +70,7 @@ pub async fn read(
         &wants,
         MAX_BYTES,
     );
-    let rows = named("log.read", statement.fetch_all(pool))
+    let rows = named("log.read", statement.fetch_all(db))
         .await
         .map_err(ApplyError::Log)?;
     let mut next = [0; PARTITIONS as usize];

@@ -46,9 +46,9 @@ impl Session {
             .max_connections(1)
             .acquire_timeout(Duration::from_secs(10))
             .connect_lazy_with(options.clone());
-        schema::prepare(&pool, &[projection]).await?;
-        checkpoint::load(&pool, projection).await?;
         let mut db = options.connect().await?;
+        schema::prepare(&mut db, &[projection]).await?;
+        checkpoint::load(&mut db, projection).await?;
         if !lock(projection, &mut db).await? {
             return Ok(None);
         }
@@ -140,7 +140,7 @@ pub async fn plan_for_much(db: &mut PgConnection) -> sqlx::Result<()> {
     run(sql.to_owned(), db).await
 }
 
-/// Like those that project live (see `store::pool`), with more memory, and no limit of time.
+/// Like those that project live (see `store::options`), with more memory, and no limit of time.
 fn options(url: &str, projection: &Projection) -> sqlx::Result<PgConnectOptions> {
     Ok(PgConnectOptions::from_str(url)?
         .application_name(&format!("projector rebuild {}", projection.name))

@@ -1,9 +1,14 @@
 //! Reading and applying a batch, in one transaction with its checkpoints.
 
-use std::time::{Instant, UNIX_EPOCH};
+use std::{
+    io,
+    time::{Duration, Instant, UNIX_EPOCH},
+};
 
 use feedmill_events::{Announcement, Changed, Moved};
 use feedmill_service::telemetry;
+use sqlx::Connection as _;
+use tokio::time::timeout;
 use tracing::Instrument as _;
 
 use super::Worker;
@@ -13,12 +18,18 @@ use crate::{
     checkpoint,
     error::ApplyError,
     log, metrics as names,
+    store::answer,
 };
+
+/// The server ends each statement before. Longer than this is a connection that is silent by itself, while heartbeats
+/// come through.
+const BATCH_WITHIN: Duration = Duration::from_mins(5);
 
 impl Worker {
     /// Applies these ranges from the log, or as much of them as is read at once.
     pub(super) async fn step(&mut self, ranges: &[Range]) -> Result<(), ApplyError> {
-        let entries = log::read(&self.job.pool, self.job.projection, ranges).await?;
+        let db = self.job.store.connection().await?;
+        let entries = log::read(db, self.job.projection, ranges).await?;
         self.apply(entries, "log").await
     }
 
@@ -42,7 +53,9 @@ impl Worker {
             telemetry::set_parent(&span, trace);
         }
         let start = Instant::now();
-        let changed = self.commit(&batch).instrument(span).await?;
+        let commit = timeout(BATCH_WITHIN, self.commit(&batch).instrument(span));
+        let silence = |_| ApplyError::Sql(sqlx::Error::Io(io::ErrorKind::TimedOut.into()));
+        let changed = commit.await.map_err(silence)??;
         metrics::histogram!(names::BATCH_SECONDS, "projection" => name).record(start.elapsed());
         metrics::counter!(names::EVENTS, "projection" => name, "source" => source).increment(size);
         let now = UNIX_EPOCH.elapsed().unwrap_or_default();
@@ -56,9 +69,9 @@ impl Worker {
     }
 
     /// The lease is looked at before and after the work, since a process may be stopped anywhere.
-    async fn commit(&self, batch: &Batch) -> Result<Changed, ApplyError> {
+    async fn commit(&mut self, batch: &Batch) -> Result<Changed, ApplyError> {
         self.job.lease.check()?;
-        let mut tx = self.job.pool.begin().await?;
+        let mut tx = answer(self.job.store.connection().await?.begin()).await?;
         checkpoint::advance(self.job.projection, self.generation, &batch.ranges, &mut tx).await?;
         let mut tags = vec![];
         if !batch.events.is_empty() {

@@ -94,7 +94,8 @@ impl Worker {
             seq,
             error.to_string(),
         );
-        let attempts = named("projector.block", statement.fetch_optional(&self.job.pool)).await?;
+        let db = self.job.store.connection().await?;
+        let attempts = named("projector.block", statement.fetch_optional(db)).await?;
         // Otherwise somebody has passed it by now: another instance, or an operator.
         let attempts = attempts.ok_or(ApplyError::Conflict)?;
         let exponent = attempts.clamp(1, 10).unsigned_abs() - 1;
@@ -132,7 +133,7 @@ impl Worker {
         if due.is_empty() {
             return Ok(());
         }
-        let heads = log::heads(&self.job.pool).await?;
+        let heads = log::heads(self.job.store.connection().await?).await?;
         for partition in due {
             let after = self.done[partition];
             let range = Range {
@@ -167,7 +168,8 @@ impl Worker {
             self.generation,
             i16::from(partition),
         );
-        named("projector.unblock", statement.execute(&self.job.pool)).await?;
+        let db = self.job.store.connection().await?;
+        named("projector.unblock", statement.execute(db)).await?;
         self.blocked.remove(&partition);
         tracing::info!(projection = self.job.projection.name, %partition, "a partition moves again");
         self.report();
@@ -214,14 +216,15 @@ impl Worker {
     }
 
     /// How often each was tried.
-    async fn blocked_rows(&self) -> Result<BTreeMap<Partition, i32>, ApplyError> {
+    async fn blocked_rows(&mut self) -> Result<BTreeMap<Partition, i32>, ApplyError> {
         let statement = query!(
             "/* projector.blocked */
             SELECT partition, attempts FROM blocked WHERE projection = $1 AND generation = $2",
             self.job.projection.name,
             self.generation,
         );
-        let rows = named("projector.blocked", statement.fetch_all(&self.job.pool)).await?;
+        let db = self.job.store.connection().await?;
+        let rows = named("projector.blocked", statement.fetch_all(db)).await?;
         Ok(rows
             .into_iter()
             .filter_map(|row| Some((Partition::try_from(row.partition).ok()?, row.attempts)))

@@ -15,7 +15,6 @@ use std::{
 use async_nats::Client;
 use feedmill_events::{Changed, Partition};
 use feedmill_service::{Health, Shutdown};
-use sqlx::PgPool;
 use tokio::{sync::watch, time::timeout};
 
 use self::isolate::Blocked;
@@ -29,6 +28,7 @@ use crate::{
     log::{self, Places},
     metrics as names,
     projection::{Context, Projection},
+    store::Store,
 };
 
 /// A batch is at most so many events (or one a partition).
@@ -56,7 +56,7 @@ pub struct Job {
     pub orders: watch::Receiver<Orders>,
     /// Without it nothing is written.
     pub lease: Lease,
-    pub pool: PgPool,
+    pub store: Store,
     pub nats: Client,
     pub health: Health,
     pub shutdown: Shutdown,
@@ -105,6 +105,7 @@ impl Worker {
     /// Projects until shutdown.
     pub async fn run(mut self) {
         while let Err(error) = self.session_while_held().await {
+            self.job.store.forget();
             let name = self.job.projection.name;
             match error {
                 ApplyError::Lapsed(_) => {
@@ -152,7 +153,7 @@ impl Worker {
 
     async fn session(&mut self) -> Result<(), ApplyError> {
         (self.generation, self.done) =
-            checkpoint::load(&self.job.pool, self.job.projection).await?;
+            checkpoint::load(self.job.store.connection().await?, self.job.projection).await?;
         self.orders = self.job.orders.borrow_and_update().clone();
         self.seen = None;
         self.blocked.clear();
@@ -197,7 +198,7 @@ impl Worker {
         }
     }
 
-    /// Events that the projection does not want change nothing. That it is past them is said at once, and
+    /// Events that the projection does not want, or that do not concern it, change nothing. That it is past them is said at once, and
     /// written together with the next that it wants, or soon: a transaction for each would cost as much as for
     /// those. False, and nothing is said, if there is more to do.
     async fn pass(&self, entries: &[Entry]) -> bool {
@@ -270,7 +271,7 @@ impl Worker {
     /// The watchdog: compares the log's heads with the checkpoints, and reads what should have come and did
     /// not. That is what is behind since the last look without having moved; or all, if nothing can come.
     async fn look(&mut self) -> Result<(), ApplyError> {
-        let heads = log::heads(&self.job.pool).await?;
+        let heads = log::heads(self.job.store.connection().await?).await?;
         self.observe(&heads);
         self.succeeded();
         let live = *self.inbox.live.borrow();
@@ -299,7 +300,7 @@ impl Worker {
     ) -> Result<(), ApplyError> {
         while !self.job.shutdown.soft.is_cancelled() {
             self.obey().await?;
-            let heads = log::heads(&self.job.pool).await?;
+            let heads = log::heads(self.job.store.connection().await?).await?;
             self.observe(&heads);
             let wanted = |partition: &Partition| {
                 partitions

@@ -34,7 +34,8 @@ impl Worker {
         &mut self,
         partitions: &BTreeSet<Partition>,
     ) -> Result<(), ApplyError> {
-        let (generation, places) = checkpoint::load(&self.job.pool, self.job.projection).await?;
+        let (generation, places) =
+            checkpoint::load(self.job.store.connection().await?, self.job.projection).await?;
         if generation != self.generation {
             return Err(ApplyError::Conflict);
         }

@@ -1,20 +1,17 @@
 //! The schemas, and who may do what with them.
 
-use projector::{projection, schema, store};
-use sqlx::PgPool;
+use projector::{projection, schema};
 
 use crate::support::database::Database;
 
 #[tokio::test]
 async fn schemas_are_made_once_by_however_many_start_together() {
     let database = Database::bare().await;
-    let pools: Vec<PgPool> = projection::ALL
-        .iter()
-        .map(|p| store::pool(&database.url, p).unwrap())
-        .collect();
-    let all = pools
-        .iter()
-        .map(|pool| schema::prepare(pool, &projection::ALL));
+    let all = projection::ALL.iter().map(async |projection| {
+        let pool = database.pool(projection);
+        let mut db = pool.acquire().await.unwrap();
+        schema::prepare(&mut db, &projection::ALL).await
+    });
     for result in futures::future::join_all(all).await {
         result.unwrap();
     }

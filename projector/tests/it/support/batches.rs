@@ -19,7 +19,9 @@ pub async fn apply_some(
     pool: &PgPool,
 ) -> Option<Vec<Tag>> {
     let heads = log::heads(pool).await.unwrap();
-    let (generation, done) = checkpoint::load(pool, projection).await.unwrap();
+    let (generation, done) = checkpoint::load(&mut pool.acquire().await.unwrap(), projection)
+        .await
+        .unwrap();
     let mut partitions: Vec<Partition> =
         Partition::all().filter(|p| heads[*p] > done[*p]).collect();
     if partitions.is_empty() {

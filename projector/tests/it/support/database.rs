@@ -33,7 +33,8 @@ impl Database {
     pub async fn new() -> Self {
         let database = Self::bare().await;
         let pool = database.pool(projector::projection::ALL[0]);
-        schema::prepare(&pool, &projector::projection::ALL)
+        let mut db = pool.acquire().await.unwrap();
+        schema::prepare(&mut db, &projector::projection::ALL)
             .await
             .unwrap();
         database
@@ -89,7 +90,8 @@ impl Database {
     }
 
     pub fn pool(&self, projection: &Projection) -> PgPool {
-        store::pool(&self.url, projection).unwrap()
+        let pool = PgPoolOptions::new().max_connections(2);
+        pool.connect_lazy_with(store::options(&self.url, projection).unwrap())
     }
 
     /// Appends events to the log, as write-api does. Gives their partitions and sequence numbers.

@@ -80,6 +80,9 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
+        if std::thread::panicking() {
+            println!("{}", self.log());
+        }
         let _ = std::fs::remove_file(&self.log);
     }
 }

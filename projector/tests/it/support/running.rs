@@ -4,6 +4,7 @@ use feedmill_service::{Health, Shutdown, nats};
 use projector::{
     instance::{Lease, Orders},
     projection::{Context, Projection},
+    store::{self, Store},
     worker::{Job, Worker},
 };
 use tokio::{sync::watch, task::JoinHandle};
@@ -63,7 +64,7 @@ impl Running {
             context,
             orders,
             lease,
-            pool: database.pool(projection),
+            store: Store::new(store::options(&database.url, projection).unwrap()),
             nats: nats::connect(nats_url, "projector").await,
             health: health.clone(),
             shutdown: shutdown.clone(),
