@@ -15,6 +15,9 @@ use uuid::Uuid;
 use crate::{
     cache::TIME_TO_LIVE,
     changes::{Changes, Slot},
+    database::Database,
+    error::Error,
+    query,
     view::Post,
 };
 
@@ -74,24 +77,42 @@ impl Posts {
         self.store.is_some() && self.changes.hearing()
     }
 
-    /// These posts, each with whether the viewer likes it. None unless all of them are kept and good.
-    pub fn all(&self, ids: &[Uuid], liked: &[bool]) -> Option<Vec<Written>> {
-        let store = self.store.as_ref()?;
-        let written = |(id, liked): (&Uuid, &bool)| {
-            let kept = store.get(id).filter(|kept| self.is_good(kept))?;
-            Some(Written {
-                kept,
-                liked: *liked,
-            })
-        };
-        let all: Option<Vec<_>> = ids.iter().zip(liked).map(written).collect();
-        let count = if all.is_some() {
-            &self.all
+    /// These posts, each with whether the viewer likes it: those that are kept and good, and the others from
+    /// `database`, in one statement. None if one of them is gone by now.
+    pub async fn listed(
+        &self,
+        database: &Database,
+        viewer: Uuid,
+        ids: &[Uuid],
+        liked: &[bool],
+    ) -> Result<Option<Vec<Written>>, Error> {
+        let mut written: Vec<Option<Written>> = ids
+            .iter()
+            .zip(liked)
+            .map(|(id, liked)| self.kept(*id, *liked))
+            .collect();
+        let missing = ids.iter().zip(&written).filter(|(_, one)| one.is_none());
+        let missing: Vec<Uuid> = missing.map(|(id, _)| *id).collect();
+        if missing.is_empty() {
+            self.all.increment(1);
         } else {
-            &self.missing
-        };
-        count.increment(1);
-        all
+            self.missing.increment(1);
+            let began = self.changes.now();
+            let posts = query::post::these(database, viewer, &missing).await?;
+            let mut loaded = self.write(began, posts)?.into_iter().peekable();
+            // They come in the order in which they were asked for.
+            for (id, place) in ids.iter().zip(&mut written) {
+                if place.is_none() {
+                    *place = loaded.next_if(|one| one.id() == *id);
+                }
+            }
+        }
+        Ok(written.into_iter().collect())
+    }
+
+    fn kept(&self, id: Uuid, liked: bool) -> Option<Written> {
+        let kept = self.store.as_ref()?.get(&id)?;
+        self.is_good(&kept).then_some(Written { kept, liked })
     }
 
     /// Writes posts that were loaded when the clock of [`Changes`] was `began`, or later, and keeps them.

@@ -61,21 +61,25 @@ pub async fn read(
     respond(&state.cache, &asked, key, load).await
 }
 
-/// Of posts that are kept, if all of them are.
+/// Of posts that are kept, if it is a usual digest.
 async fn kept(
     state: &AppState,
     asked: &Asked,
     from: NaiveDate,
     to: NaiveDate,
-) -> sqlx::Result<Option<(Counters, Vec<Written>)>> {
+) -> std::result::Result<Option<(Counters, Vec<Written>)>, Error> {
     if asked.unheard || !state.posts.are_kept() {
         return Ok(None);
     }
-    let listed = query::digest::listed(&state.database, asked.viewer, from, to).await?;
-    Ok(listed.and_then(|listed| {
-        let top_posts = state.posts.all(&listed.posts, &listed.liked)?;
-        Some((listed.counters, top_posts))
-    }))
+    let Some(listed) = query::digest::listed(&state.database, asked.viewer, from, to).await? else {
+        return Ok(None);
+    };
+    let (ids, liked) = (&listed.posts, &listed.liked);
+    let posts = state
+        .posts
+        .listed(&state.database, asked.viewer, ids, liked)
+        .await?;
+    Ok(posts.map(|posts| (listed.counters, posts)))
 }
 
 async fn loaded(

@@ -44,22 +44,27 @@ pub async fn load(
     Ok(Answer::new(&page, tags)?.with_next(next.as_deref()))
 }
 
-/// Of posts that are kept, if all of them are.
+/// Of posts that are kept, if it is a usual page.
 async fn kept(
     state: &AppState,
     request: &PageRequest<'_, Uuid>,
     unheard: bool,
-) -> sqlx::Result<Option<FeedPage<Written>>> {
+) -> std::result::Result<Option<FeedPage<Written>>, Error> {
     if unheard || !state.posts.are_kept() {
         return Ok(None);
     }
     let (viewer, after, rows) = (request.viewer(), request.after(), request.rows());
-    let listed = query::feed::listed(&state.database, viewer, after, rows).await?;
-    Ok(listed.and_then(|listed| {
-        Some(FeedPage {
-            posts: state.posts.all(&listed.posts, &listed.liked)?,
-            followed: listed.followed,
-        })
+    let Some(listed) = query::feed::listed(&state.database, viewer, after, rows).await? else {
+        return Ok(None);
+    };
+    let (ids, liked) = (&listed.posts, &listed.liked);
+    let posts = state
+        .posts
+        .listed(&state.database, viewer, ids, liked)
+        .await?;
+    Ok(posts.map(|posts| FeedPage {
+        posts,
+        followed: listed.followed,
     }))
 }
 

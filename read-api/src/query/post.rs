@@ -81,6 +81,21 @@ pub async fn one(database: &Database, viewer: Uuid, id: Uuid) -> sqlx::Result<Op
     Ok(row.view())
 }
 
+/// These posts, in this order, without those that are gone.
+pub async fn these(database: &Database, viewer: Uuid, ids: &[Uuid]) -> sqlx::Result<Vec<Post>> {
+    let rows = posts!(
+        r#"/* post.these */
+        WITH page AS (
+            SELECT asked.id, NULL::uuid AS author, asked.place FROM unnest($2::uuid[]) WITH ORDINALITY AS asked(id, place)
+        )"#,
+        "IS NULL, page.place",
+        viewer,
+        ids
+    );
+    let rows = database.all("post.these", rows).await?;
+    Ok(rows.into_iter().filter_map(PostRow::view).collect())
+}
+
 /// The direct replies, oldest first, from after the post `after`. None if there is neither the post nor a
 /// reply to it: replies outlive what they answer.
 pub async fn replies(

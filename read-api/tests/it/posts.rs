@@ -109,6 +109,52 @@ async fn whose_it_is_comes_from_the_tables() {
 }
 
 #[tokio::test]
+async fn only_posts_that_are_not_kept_are_read() {
+    let (app, announcer) = app().await;
+    let (me, other) = (app.account(1).await, app.account(2).await);
+    app.follow(me, other, 0).await;
+    let texts = async |path: &str| {
+        let body = app.get(me, path).await.body;
+        let items = body.get("items").unwrap_or(&body["top_posts"]).clone();
+        let items = items.as_array().unwrap().iter();
+        items
+            .map(|post| (post["text"].clone(), post["liked_by_me"] == true))
+            .collect::<Vec<_>>()
+    };
+    for path in ["/v1/feed", "/v1/digest?period=day&date=2024-04-13"] {
+        app.run("TRUNCATE posts, feed_entries, likes").await;
+        let kept = app.post(other, 1, None).await;
+        app.entries(me, &[kept]).await;
+        app.run("UPDATE posts SET text = 'kept'").await;
+        assert_eq!(texts(path).await, [("kept".into(), false)]);
+        let others = [
+            app.post(other, 0, None).await,
+            app.post(other, 2, None).await,
+        ];
+        app.entries(me, &others).await;
+        app.run(&format!(
+            "UPDATE posts SET text = CASE id WHEN '{}' THEN 'first' WHEN '{}' THEN 'last' ELSE 'not announced' END;
+            INSERT INTO likes (post_id, user_id) VALUES ('{kept}', '{me}'), ('{}', '{me}')",
+            others[0], others[1], others[0],
+        ))
+        .await;
+        let seen = texts(path).await;
+        let expected = [("last", false), ("kept", true), ("first", true)];
+        assert_eq!(
+            seen,
+            expected.map(|(text, liked)| (text.into(), liked)),
+            "{path}"
+        );
+        // Listed, and gone when it is read.
+        app.run(&format!("DELETE FROM posts WHERE id = '{}'", others[0]))
+            .await;
+        announcer.announce("feed", &[Tag::post(others[0])]).await;
+        let gone = async || texts(path).await.len() == 2;
+        until("the post is gone", gone).await;
+    }
+}
+
+#[tokio::test]
 async fn a_feed_of_kept_posts_is_the_same_at_any_depth() {
     let (app, _announcer) = app().await;
     feed::below_the_floor(&app).await;
