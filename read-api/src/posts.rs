@@ -3,6 +3,7 @@
 //!
 //! A post is good for as long as neither it nor its author's name has changed, as an answer is ([`Changes`]).
 
+use feedmill_service::Database;
 use std::{fmt, sync::Arc};
 
 use feedmill_events::Tag;
@@ -15,7 +16,6 @@ use uuid::Uuid;
 use crate::{
     cache::TIME_TO_LIVE,
     changes::{Changes, Slot},
-    database::Database,
     error::Error,
     query,
     view::Post,

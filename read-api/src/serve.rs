@@ -1,7 +1,7 @@
 //! The service, wired up.
 
 use anyhow::Context;
-use feedmill_service::{Health, Shutdown, Verifier, http, nats};
+use feedmill_service::{Database, Health, Shutdown, Verifier, http, nats, sql};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -9,11 +9,10 @@ use crate::{
     changes::Changes,
     config::Config,
     cursor::Cursors,
-    database::Database,
     posts::Posts,
     progress::Progress,
     router::router,
-    state::{AppState, Shared},
+    state::{AppState, SEARCH_PATH, Shared},
     stream::{Limits, Streams},
     warm::warm_up,
 };
@@ -28,9 +27,10 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {} (READ_LISTEN)", config.listen))?;
     let (url, trust) = (&config.auth.key_set(), config.auth.trust());
     let verifier = Verifier::from_jwks(url, trust, &health, &shutdown)?;
-    let connections = config.database_connections;
-    let database = Database::new(&config.database_url, connections)
+    let options = sql::options(&config.database_url, "read-api", Some(SEARCH_PATH))
         .context("READ_DATABASE_URL is no URL of a PostgreSQL database")?;
+    let connections = config.database_connections as usize;
+    let database = Database::new(options, connections)?;
     let nats = nats::connect(&config.nats.nats_url, "read-api").await;
 
     let changes = Changes::default();
@@ -50,7 +50,7 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
         streams: config.streams.streams_max,
         streams_of_account: config.streams.streams_max_per_account,
         // The others are left to requests.
-        reads: (connections as usize / 4).max(1),
+        reads: (connections / 4).max(1),
     };
     let streams = Streams::new(limits, changes.clone(), shutdown.soft.clone());
     tokio::spawn(

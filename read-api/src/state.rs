@@ -3,11 +3,11 @@
 use std::{ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
-use feedmill_service::Verifier;
+use feedmill_service::{Database, Verifier};
 
 use crate::{
-    cache::Cache, changes::Changes, cursor::Cursors, database::Database, posts::Posts,
-    progress::Progress, stream::Streams,
+    cache::Cache, changes::Changes, cursor::Cursors, posts::Posts, progress::Progress,
+    stream::Streams,
 };
 
 /// The live read models; statements name tables without a schema.

@@ -7,9 +7,10 @@
 //! - [`tokens`]: who is asking; [`secret_file`]: the keys that an installation makes for itself.
 //! - [`health`]: whether the service is alive and ready.
 //! - [`shutdown`]: its end, in two stages.
-//! - [`sql`] and [`nats`]: connections that come back by themselves.
+//! - [`database`] (with [`sql`]) and [`nats`]: connections that come back by themselves.
 
 pub mod config;
+pub mod database;
 pub mod extract;
 pub mod health;
 pub mod http;
@@ -22,6 +23,7 @@ pub mod telemetry;
 pub mod tokens;
 
 pub use config::{HttpArgs, NatsArgs, TelemetryArgs};
+pub use database::Database;
 pub use health::Health;
 pub use problem::{FieldError, Problem};
 pub use shutdown::Shutdown;

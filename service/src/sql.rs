@@ -1,4 +1,4 @@
-//! Connections to PostgreSQL, and names for statements.
+//! How to connect to PostgreSQL, and names for statements.
 
 use std::{
     future::Future,
@@ -6,31 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::{
-    Connection, PgConnection, PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::postgres::PgConnectOptions;
 use tracing::{Instrument, field::Empty};
-
-/// How long a request waits for a connection before it is told 503.
-pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The server stops a statement after this, so that one whose request is gone frees its connection.
 const STATEMENT_TIMEOUT: &str = "15s";
 
 /// The server ends a transaction whose client has gone silent, so that it cannot hold locks for ever.
 const IDLE_IN_TRANSACTION_TIMEOUT: &str = "60s";
-
-/// A connection that was idle for less is handed out unasked: most requests save a round trip.
-pub const TRUSTED: Duration = Duration::from_secs(1);
-
-/// How long an idle connection may take to answer before a new one is made in its place.
-pub const IDLE_PING: Duration = Duration::from_millis(500);
-
-/// How long a connection that comes back may take to finish what was abandoned on it (the statement of a
-/// request that is gone, a rollback). sqlx 0.9 itself waits for ever, and so loses a place in the pool for
-/// each connection whose server went silent, until none is left (sqlx issue 4349).
-pub const RELEASE_PING: Duration = Duration::from_secs(5);
 
 /// A connection is not used for longer: what a server's process remembers of tables only grows.
 pub const MAX_AGE: Duration = Duration::from_mins(30);
@@ -90,50 +73,4 @@ pub fn options(
         ]),
         None => options,
     })
-}
-
-/// A pool of connections with these [`options`], that needs no server to be made, and that comes back by itself when
-/// the server was away.
-pub async fn pool(
-    url: &str,
-    application_name: &str,
-    max_connections: u32,
-    search_path: Option<&str>,
-) -> sqlx::Result<PgPool> {
-    let options = options(url, application_name, search_path)?;
-    let pool = PgPoolOptions::new()
-        .max_connections(max_connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .max_lifetime(MAX_AGE)
-        .idle_timeout(Duration::from_mins(5));
-    let pool = outliving_silence(pool).connect_lazy_with(options);
-    if let Err(error) = pool.acquire().await {
-        tracing::warn!(%error, "PostgreSQL does not answer yet; connections are tried when needed");
-    }
-    Ok(pool)
-}
-
-/// A pool that throws away connections whose server has gone silent, before they are used and when they come
-/// back.
-pub fn outliving_silence(pool: PgPoolOptions) -> PgPoolOptions {
-    pool.test_before_acquire(false)
-        .before_acquire(|connection, meta| {
-            Box::pin(async move {
-                if meta.idle_for > TRUSTED {
-                    answers(connection, IDLE_PING).await?;
-                }
-                Ok(true)
-            })
-        })
-        .after_release(|connection, _| {
-            Box::pin(async { answers(connection, RELEASE_PING).await.map(|()| true) })
-        })
-}
-
-/// Whether the server answers. Errors: it does not; the connection is to be thrown away.
-pub async fn answers(connection: &mut PgConnection, patience: Duration) -> sqlx::Result<()> {
-    match tokio::time::timeout(patience, connection.ping()).await {
-        Ok(result) => result,
-        Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
-    }
 }

@@ -4,8 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use feedmill_service::sql::named;
-use sqlx::PgPool;
+use feedmill_service::Database;
 use tokio_util::sync::CancellationToken;
 
 use crate::{domain::Clock, session};
@@ -20,12 +19,12 @@ const PORTION: i64 = 1_000;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs until `stop`.
-pub async fn run(pool: PgPool, clock: Arc<Clock>, stop: CancellationToken) {
+pub async fn run(database: Database, clock: Arc<Clock>, stop: CancellationToken) {
     let work = async {
         loop {
             // First after a while, not in the rush of a start.
             tokio::time::sleep(EVERY).await;
-            if let Err(error) = clean(&pool, clock.now().at()).await {
+            if let Err(error) = clean(&database, clock.now().at()).await {
                 tracing::warn!(%error, "housekeeping failed; it is tried again in an hour");
             }
         }
@@ -34,11 +33,11 @@ pub async fn run(pool: PgPool, clock: Arc<Clock>, stop: CancellationToken) {
 }
 
 /// Deletes all that has had its time.
-pub async fn clean(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<()> {
+pub async fn clean(database: &Database, now: DateTime<Utc>) -> sqlx::Result<()> {
     let (mut answers, mut sessions) = (0, 0);
     loop {
-        let deleted = delete_answers(pool, now - ANSWERS_KEPT).await?;
-        let expired = session::delete_expired(pool, now, PORTION).await?;
+        let deleted = delete_answers(database, now - ANSWERS_KEPT).await?;
+        let expired = session::delete_expired(database, now, PORTION).await?;
         answers += deleted;
         sessions += expired;
         if deleted < PORTION as u64 && expired < PORTION as u64 {
@@ -52,7 +51,7 @@ pub async fn clean(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<()> {
     Ok(())
 }
 
-async fn delete_answers(pool: &PgPool, before: DateTime<Utc>) -> sqlx::Result<u64> {
+async fn delete_answers(database: &Database, before: DateTime<Utc>) -> sqlx::Result<u64> {
     let delete = sqlx::query!(
         r#"/* idempotency.expired.delete */
         DELETE FROM write.idempotency
@@ -61,7 +60,5 @@ async fn delete_answers(pool: &PgPool, before: DateTime<Utc>) -> sqlx::Result<u6
         before,
         PORTION
     );
-    Ok(named("idempotency.expired.delete", delete.execute(pool))
-        .await?
-        .rows_affected())
+    database.execute("idempotency.expired.delete", delete).await
 }

@@ -16,7 +16,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use sqlx::{ConnectOptions, PgPool};
+use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
 
 use record::Record;
 
@@ -55,12 +55,12 @@ pub enum Progress {
 
 /// Imports a file. `now` is the time after which no record may be.
 pub async fn run(
-    pool: &PgPool,
+    options: &PgConnectOptions,
     mut file: File,
     now: DateTime<Utc>,
     mut progress: impl FnMut(Progress),
 ) -> Result<Summary, ImportError> {
-    let mut connection = pool.connect_options().connect().await?;
+    let mut connection = options.connect().await?;
     let total = check::file(&mut connection, &file, now, &mut progress).await?;
     file.rewind()?;
 

@@ -15,7 +15,7 @@ use std::{
 };
 
 use futures::FutureExt;
-use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::{
     sync::{Notify, oneshot},
     task::JoinSet,
@@ -54,10 +54,10 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    /// Starts `count` lanes with connections to the pool's database. `appended` is notified after each commit
+    /// Starts `count` lanes with connections of their own. `appended` is notified after each commit
     /// that appended events. The tasks in the set end when the last `Lanes` is dropped.
     pub fn start(
-        pool: &PgPool,
+        database: &PgConnectOptions,
         clock: &Arc<Clock>,
         count: usize,
         appended: &Arc<Notify>,
@@ -69,7 +69,7 @@ impl Lanes {
         let mut tasks = JoinSet::new();
         for _ in 0..count {
             let lane = Lane {
-                options: options(pool),
+                options: options(database),
                 connection: None,
                 clock: Arc::clone(clock),
                 appended: Arc::clone(appended),
@@ -98,9 +98,8 @@ impl Lanes {
 
 /// Every statement of a lane finds rows by their keys, so it is planned once, and for that: planning took as long
 /// as carrying out.
-fn options(pool: &PgPool) -> PgConnectOptions {
-    let options = PgConnectOptions::clone(&pool.connect_options());
-    options.options([
+fn options(database: &PgConnectOptions) -> PgConnectOptions {
+    database.clone().options([
         ("plan_cache_mode", "force_generic_plan"),
         ("enable_seqscan", "off"),
         ("enable_hashjoin", "off"),

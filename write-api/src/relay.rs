@@ -31,7 +31,7 @@ use std::{sync::Arc, time::Duration};
 use async_nats::Client;
 use feedmill_events::subject;
 use feedmill_service::health::Health;
-use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
 use tokio::{sync::Notify, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -44,8 +44,8 @@ const TRY_EVERY: Duration = Duration::from_secs(1);
 
 /// What the relay works with.
 pub struct Relay {
-    /// Only for where to connect: the relay has a connection of its own.
-    pub pool: PgPool,
+    /// The relay has a connection of its own.
+    pub options: PgConnectOptions,
     pub nats: Client,
     /// Notified after each commit that appended something.
     pub appended: Arc<Notify>,
@@ -83,7 +83,7 @@ impl Relay {
             tokio::select! {
                 () = stop.cancelled() => return None,
                 () = self.appended.notified() => self.announce().await,
-                _ = tries.tick() => match lease::acquire(&self.pool, candidate.take()).await {
+                _ = tries.tick() => match lease::acquire(&self.options, candidate.take()).await {
                     Ok(Ok(lease)) => return Some(lease),
                     Ok(Err(connection)) => candidate = Some(connection),
                     Err(error) => warn!(%error, "the relay cannot reach PostgreSQL; it keeps trying"),

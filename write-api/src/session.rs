@@ -11,9 +11,8 @@ mod store;
 
 use std::{sync::Arc, time::Duration};
 
-use feedmill_service::tokens::Signer;
+use feedmill_service::{Database, tokens::Signer};
 use serde::Serialize;
-use sqlx::PgPool;
 
 pub use attempts::Attempts;
 pub use password::{Busy, Hasher};
@@ -68,7 +67,7 @@ pub enum SessionError {
 
 /// Opens and continues sessions of local accounts.
 pub struct Sessions {
-    pool: PgPool,
+    database: Database,
     signer: Signer,
     hasher: Arc<Hasher>,
     refresh: RefreshTokens,
@@ -77,10 +76,15 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    pub fn new(pool: PgPool, signer: Signer, hasher: Arc<Hasher>, access_ttl: Duration) -> Self {
+    pub fn new(
+        database: Database,
+        signer: Signer,
+        hasher: Arc<Hasher>,
+        access_ttl: Duration,
+    ) -> Self {
         let refresh = RefreshTokens::new(signer.derived_secret("refresh tokens"));
         Self {
-            pool,
+            database,
             signer,
             hasher,
             refresh,
@@ -101,7 +105,7 @@ impl Sessions {
             .attempts
             .begin(handle.as_str(), now.millis)
             .map_err(SessionError::TooManyAttempts)?;
-        let found = store::credentials(&self.pool, handle.as_str()).await?;
+        let found = store::credentials(&self.database, handle.as_str()).await?;
         let (account, hash) = found.map_or((None, None), |found| {
             (Some(found.account), Some(found.hash))
         });
@@ -110,7 +114,7 @@ impl Sessions {
             return Err(SessionError::WrongCredentials);
         };
         attempt.succeeded();
-        let issued = store::open(&self.pool, account, key, now, now.at() + REFRESH_TTL).await?;
+        let issued = store::open(&self.database, account, key, now, now.at() + REFRESH_TTL).await?;
         self.grant(&issued)
     }
 
@@ -124,8 +128,15 @@ impl Sessions {
     ) -> Result<Granted, SessionError> {
         let (session, generation) = self.refresh.read(token).ok_or(SessionError::DeadToken)?;
         let at = now.at();
-        let issued =
-            store::rotate(&self.pool, session, generation, key, at, at + REFRESH_TTL).await?;
+        let issued = store::rotate(
+            &self.database,
+            session,
+            generation,
+            key,
+            at,
+            at + REFRESH_TTL,
+        )
+        .await?;
         self.grant(&issued)
     }
 

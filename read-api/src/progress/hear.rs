@@ -8,7 +8,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use async_nats::{Client, Subscriber, connection::State};
 use feedmill_events::{Announcement, Changed, subject};
-use feedmill_service::Health;
+use feedmill_service::{Database, Health};
 use futures::StreamExt;
 use tokio::time::{interval, sleep, timeout};
 
@@ -16,10 +16,7 @@ use super::{
     Progress,
     known::{Known, Projection},
 };
-use crate::{
-    database::Database,
-    query::checkpoint::{self, Checkpoint},
-};
+use crate::query::checkpoint::{self, Checkpoint};
 
 /// Between two looks at the checkpoints while somebody waits; never less.
 const LOOK: Duration = Duration::from_millis(30);

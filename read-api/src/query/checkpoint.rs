@@ -2,7 +2,7 @@
 
 use feedmill_events::Partition;
 
-use crate::database::Database;
+use feedmill_service::Database;
 
 /// A partition of a live projection, applied up to `seq`.
 pub struct Checkpoint {

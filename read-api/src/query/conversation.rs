@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::database::Database;
+use feedmill_service::Database;
 
 use crate::view::{Card, Conversation, Message};
 

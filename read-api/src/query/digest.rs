@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use feedmill_events::id;
 use uuid::Uuid;
 
-use crate::database::Database;
+use feedmill_service::Database;
 
 use super::post::PostRow;
 use crate::view::{Counters, Post};

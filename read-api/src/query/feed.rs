@@ -1,9 +1,10 @@
 //! feed(viewer).
 
+use feedmill_service::Database;
 use uuid::Uuid;
 
 use super::post::PostRow;
-use crate::{database::Database, view::Post};
+use crate::view::Post;
 
 /// What a page of a feed is made of.
 pub struct FeedPage<P = Post> {

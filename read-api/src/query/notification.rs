@@ -4,7 +4,7 @@ use chrono::DateTime;
 use feedmill_events::id;
 use uuid::Uuid;
 
-use crate::database::Database;
+use feedmill_service::Database;
 
 use crate::view::{Card, Notification, NotificationKind, NotificationPost};
 

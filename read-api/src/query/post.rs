@@ -1,10 +1,10 @@
 //! Posts: one, the replies to one, those of a person; and what all lists of posts have in common.
 
 use chrono::{DateTime, Utc};
+use feedmill_service::Database;
 use uuid::Uuid;
 
 use crate::{
-    database::Database,
     user_ref::UserRef,
     view::{Card, Post},
 };

@@ -6,7 +6,7 @@
 use feedmill_events::PARTITIONS;
 use uuid::Uuid;
 
-use crate::database::Database;
+use feedmill_service::Database;
 
 use super::{notification::NotificationRow, post::PostRow};
 use crate::view::{Message, Notification, Post};

@@ -1,10 +1,10 @@
 //! People: a profile, followers and followed.
 
 use chrono::{DateTime, Utc};
+use feedmill_service::Database;
 use uuid::Uuid;
 
 use crate::{
-    database::Database,
     user_ref::UserRef,
     view::{Card, Follow, Profile},
 };

@@ -1,11 +1,11 @@
 //! The lists that a stream follows, and their items, ready to be sent.
 
 use feedmill_events::{PARTITIONS, Partition};
+use feedmill_service::Database;
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    database::Database,
     error::Error,
     query::stream,
     view::{Card, Message, Notification, Post},

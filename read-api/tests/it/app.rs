@@ -8,14 +8,15 @@ use std::{
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use feedmill_events::id;
-use feedmill_service::{Health, HttpArgs, Shutdown, Signer, Verifier, http, sql, telemetry};
+use feedmill_service::{
+    Database, Health, HttpArgs, Shutdown, Signer, Verifier, http, sql, telemetry,
+};
 use read_api::{
-    AppState, Cache, Changes, Cursors, Database, Posts, Progress, Streams, state::Shared,
-    stream::Limits,
+    AppState, Cache, Changes, Cursors, Posts, Progress, Streams, state::Shared, stream::Limits,
 };
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, postgres::PgPoolOptions};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
@@ -121,11 +122,12 @@ impl App {
             format!("{url}{separator}options=-c%20{option}")
         };
         let own = with("synchronous_commit%3Doff");
-        let pool = sql::pool(&own, "test", 4, Some(read_api::state::SEARCH_PATH));
-        let pool = pool.await.unwrap();
+        let options =
+            |url: &str| sql::options(url, "test", Some(read_api::state::SEARCH_PATH)).unwrap();
+        let pool = PgPoolOptions::new().connect_lazy_with(options(&own));
         lay_tables(&pool).await;
         // The service itself may only read.
-        let read_only = Database::new(&with("role%3Dfeedmill_read"), 4).unwrap();
+        let read_only = Database::new(options(&with("role%3Dfeedmill_read")), 4).unwrap();
         let signer = Signer::new([7; 32], "feedmill", "feedmill").unwrap();
         let changes = Changes::default();
         let (health, shutdown, progress) = (

@@ -8,7 +8,6 @@ mod app;
 mod cache;
 mod coding;
 mod conversation;
-mod database;
 mod digest;
 mod feed;
 #[path = "../../../tests/src/live.rs"]
@@ -21,8 +20,6 @@ mod port;
 mod position;
 mod post;
 mod posts;
-#[path = "../../../service/tests/it/silent.rs"]
-mod silent;
 mod statements;
 mod stream;
 mod user;

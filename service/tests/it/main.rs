@@ -1,6 +1,7 @@
-//! The service crate against real sockets, and (in `sql`) a real PostgreSQL.
+//! The service crate against real sockets, and (in `database`) a real PostgreSQL.
 #![allow(clippy::unwrap_used)]
 
+mod database;
 mod extract;
 mod health;
 mod http;
@@ -9,7 +10,6 @@ mod nats;
 mod port;
 mod shutdown;
 mod silent;
-mod sql;
 mod support;
 mod telemetry;
 mod tokens;

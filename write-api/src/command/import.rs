@@ -18,10 +18,10 @@ use crate::{
 /// `write-api import FILE`: takes over an existing community, and shows how far it is.
 pub async fn import(config: &Config, path: &Path) -> anyhow::Result<()> {
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    let pool = sql::pool(config.write_database_url()?, APPLICATION, 2, None).await?;
+    let options = sql::options(config.write_database_url()?, APPLICATION, None)?;
     let started = Instant::now();
     let mut shown = None;
-    let summary = import::run(&pool, file, Clock::default().now().at(), |progress| {
+    let summary = import::run(&options, file, Clock::default().now().at(), |progress| {
         show(progress, &mut shown);
     })
     .await

@@ -3,8 +3,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use anyhow::{Context, bail};
 use async_nats::connection::State as NatsState;
 use feedmill_events::PARTITIONS;
-use feedmill_service::{Health, Shutdown, Verifier, http, nats, sql};
-use sqlx::PgPool;
+use feedmill_service::{Database, Health, Shutdown, Verifier, http, nats, sql};
 use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +20,7 @@ use crate::{
 };
 
 /// Connections for what is not a lane: sessions, health, housekeeping.
-const POOL: u32 = 8;
+const CONNECTIONS: usize = 8;
 
 /// How often health looks at what the service stands on.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -52,29 +51,34 @@ impl Server {
             .with_context(|| format!("cannot listen on {}", config.write_listen))?;
         let address = listener.local_addr()?;
         let health = Health::new();
-        let pool = sql::pool(config.write_database_url()?, APPLICATION, POOL, None).await?;
-        if !has_log(&pool).await? {
+        let options = sql::options(config.write_database_url()?, APPLICATION, None)?;
+        let database = Database::new(options.clone(), CONNECTIONS)?;
+        if !has_log(&database).await? {
             health.set("database", Err("PostgreSQL does not answer".to_owned()));
         }
 
         let clock = Arc::new(Clock::default());
-        let (verifier, local) = identity(&config, &pool, &health, &shutdown)?;
+        let (verifier, local) = identity(&config, &database, &health, &shutdown)?;
         let nats = nats::connect(&config.nats.nats_url, APPLICATION).await;
         let appended = Arc::new(Notify::new());
         let (lanes, mut lane_tasks) =
-            Lanes::start(&pool, &clock, usize::from(config.lanes), &appended);
+            Lanes::start(&options, &clock, usize::from(config.lanes), &appended);
 
         // These end after the last request, the relay last of all: it sees every commit.
         let (late, last) = (CancellationToken::new(), CancellationToken::new());
         let relay = Relay {
-            pool: pool.clone(),
+            options,
             nats: nats.clone(),
             appended,
             health: health.clone(),
         };
         let relay = tokio::spawn(relay.run(last.clone()));
-        let watch = tokio::spawn(watch(pool.clone(), nats, health.clone()));
-        let housekeeping = tokio::spawn(housekeeping::run(pool, Arc::clone(&clock), late.clone()));
+        let watch = tokio::spawn(watch(database.clone(), nats, health.clone()));
+        let housekeeping = tokio::spawn(housekeeping::run(
+            database,
+            Arc::clone(&clock),
+            late.clone(),
+        ));
 
         let app = http::standard(
             router(App::new(lanes, verifier, local, clock)),
@@ -108,7 +112,7 @@ impl Server {
 /// Whose tokens are believed, and what accounts of our own need if there are any.
 fn identity(
     config: &Config,
-    pool: &PgPool,
+    database: &Database,
     health: &Health,
     shutdown: &Shutdown,
 ) -> anyhow::Result<(Verifier, Option<Local>)> {
@@ -120,7 +124,7 @@ fn identity(
     let hasher = Arc::new(Hasher::new(usize::from(config.auth.password_hashes))?);
     let ttl = config.auth.access_token_ttl;
     let local = Local {
-        sessions: Sessions::new(pool.clone(), signer.clone(), Arc::clone(&hasher), ttl),
+        sessions: Sessions::new(database.clone(), signer.clone(), Arc::clone(&hasher), ttl),
         hasher,
         fingerprint_key: signer.derived_secret("idempotency fingerprints"),
         signer: signer.clone(),
@@ -130,11 +134,15 @@ fn identity(
 
 /// Makes sure that the database has the log. Err: it answers, and what is wrong with it does not pass by itself.
 /// Ok(false): it does not answer, or not now.
-async fn has_log(pool: &PgPool) -> anyhow::Result<bool> {
-    let count = sqlx::query_scalar!(
+async fn has_log(database: &Database) -> anyhow::Result<bool> {
+    let count = sqlx::query!(
         r#"/* log.partitions.count */ SELECT count(*) AS "count!" FROM write.partitions"#
     );
-    let error = match sql::named("log.partitions.count", count.fetch_one(pool)).await {
+    let error = match database
+        .one("log.partitions.count", count)
+        .await
+        .map(|row| row.count)
+    {
         Ok(count) if count == i64::from(PARTITIONS) => return Ok(true),
         Ok(count) => bail!("the log has {count} partitions and must have {PARTITIONS}"),
         Err(error) => error,
@@ -157,22 +165,22 @@ async fn has_log(pool: &PgPool) -> anyhow::Result<bool> {
 }
 
 /// Keeps `/health/ready` true: without PostgreSQL nothing works, without NATS everything does, only later.
-async fn watch(pool: PgPool, nats: async_nats::Client, health: Health) {
+async fn watch(database: Database, nats: async_nats::Client, health: Health) {
     let mut known = false;
     loop {
-        let database = if known {
-            let ask = sqlx::query_scalar!(r#"/* health.database.ask */ SELECT 1 AS "one!""#);
-            let answer = sql::named("health.database.ask", ask.fetch_one(&pool)).await;
+        let answer = if known {
+            let ask = sqlx::query!(r#"/* health.database.ask */ SELECT 1 AS "one!""#);
+            let answer = database.one("health.database.ask", ask).await;
             answer.map(|_| ()).map_err(|error| error.to_string())
         } else {
-            match has_log(&pool).await {
+            match has_log(&database).await {
                 Ok(true) => Ok(()),
                 Ok(false) => Err("PostgreSQL does not answer".to_owned()),
                 Err(error) => Err(error.to_string()),
             }
         };
-        known |= database.is_ok();
-        health.set("database", database);
+        known |= answer.is_ok();
+        health.set("database", answer);
         let connected = nats.connection_state() == NatsState::Connected;
         health.note(
             "nats",

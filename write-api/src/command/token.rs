@@ -1,5 +1,6 @@
 use anyhow::{Context, bail};
 use feedmill_service::sql;
+use sqlx::ConnectOptions as _;
 use uuid::Uuid;
 
 use super::APPLICATION;
@@ -11,7 +12,7 @@ pub async fn token(config: &Config, account: &str) -> anyhow::Result<()> {
     if config.auth.auth_jwks_url.is_some() {
         bail!("tokens are made by the identity provider of AUTH_JWKS_URL");
     }
-    let pool = sql::pool(config.write_database_url()?, APPLICATION, 1, None).await?;
+    let options = sql::options(config.write_database_url()?, APPLICATION, None)?;
     let handle = account.strip_prefix('@').map(str::to_lowercase);
     let id = Uuid::try_parse(account).ok();
     if handle.is_none() && id.is_none() {
@@ -22,7 +23,11 @@ pub async fn token(config: &Config, account: &str) -> anyhow::Result<()> {
         handle,
         id
     );
-    let found = sql::named("account.id.find", query.fetch_optional(&pool)).await?;
+    let found = sql::named(
+        "account.id.find",
+        query.fetch_optional(&mut options.connect().await?),
+    )
+    .await?;
     let found = found.with_context(|| format!("there is no account {account}"))?;
     let now = Clock::default().now().at();
     println!(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use feedmill_events::PARTITIONS;
 use futures::{StreamExt, stream::BoxStream};
-use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::time::timeout;
 
 /// "feedmill" in ASCII. Advisory locks are per database, so two Feedmills do not meet.
@@ -36,13 +36,13 @@ pub struct Entry {
 ///
 /// The inner error is that connection, when somebody else leads.
 pub async fn acquire(
-    pool: &PgPool,
+    options: &PgConnectOptions,
     candidate: Option<PgConnection>,
 ) -> sqlx::Result<Result<Lease, PgConnection>> {
     let attempt = async {
         let mut connection = match candidate {
             Some(connection) => connection,
-            None => connect(pool).await?,
+            None => connect(options).await?,
         };
         let got = sqlx::query_scalar!(
             r#"/* relay.lease.acquire */ SELECT pg_try_advisory_lock($1) AS "got!""#,
@@ -63,18 +63,15 @@ pub async fn acquire(
 
 /// The server ends a session that has been silent for four seconds, and one whose machine does not answer: a
 /// leader that hangs, or is cut off, is then not leader any more. (A leader that lives asks every second.)
-async fn connect(pool: &PgPool) -> sqlx::Result<PgConnection> {
-    let options = (*pool.connect_options())
-        .clone()
-        .application_name("feedmill-relay")
-        .options([
-            ("idle_session_timeout", "4s"),
-            ("statement_timeout", "0"),
-            ("tcp_keepalives_idle", "2"),
-            ("tcp_keepalives_interval", "1"),
-            ("tcp_keepalives_count", "2"),
-            ("tcp_user_timeout", "4000"),
-        ]);
+async fn connect(options: &PgConnectOptions) -> sqlx::Result<PgConnection> {
+    let options = options.clone().application_name("feedmill-relay").options([
+        ("idle_session_timeout", "4s"),
+        ("statement_timeout", "0"),
+        ("tcp_keepalives_idle", "2"),
+        ("tcp_keepalives_interval", "1"),
+        ("tcp_keepalives_count", "2"),
+        ("tcp_user_timeout", "4000"),
+    ]);
     options.connect().await
 }
 

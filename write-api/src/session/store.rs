@@ -3,9 +3,9 @@
 
 use chrono::{DateTime, SubsecRound, Utc};
 use feedmill_events::id;
-use feedmill_service::sql::named;
+use feedmill_service::{Database, sql::named};
 use serde::{Deserialize, Serialize};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use super::SessionError;
@@ -29,7 +29,7 @@ pub struct Issued {
 }
 
 /// None: nobody has the handle, or they have no password.
-pub async fn credentials(pool: &PgPool, handle: &str) -> sqlx::Result<Option<Credentials>> {
+pub async fn credentials(database: &Database, handle: &str) -> sqlx::Result<Option<Credentials>> {
     let query = sqlx::query_as!(
         Credentials,
         r#"/* session.credentials.read */
@@ -39,18 +39,19 @@ pub async fn credentials(pool: &PgPool, handle: &str) -> sqlx::Result<Option<Cre
         WHERE accounts.handle = $1"#,
         handle
     );
-    named("session.credentials.read", query.fetch_optional(pool)).await
+    database.optional("session.credentials.read", query).await
 }
 
 /// A new session.
 pub async fn open(
-    pool: &PgPool,
+    database: &Database,
     account: Uuid,
     key: Option<&IdempotencyKey>,
     now: Moment,
     expires_at: DateTime<Utc>,
 ) -> Result<Issued, SessionError> {
-    let mut transaction = pool.begin().await?;
+    let mut connection = database.connection().await?;
+    let mut transaction = connection.begin().await?;
     let issued = Issued {
         session: id::compose(now.millis, now.counter, now.random, None),
         account,
@@ -77,14 +78,15 @@ pub async fn open(
 
 /// The next generation of a session, for the present one.
 pub async fn rotate(
-    pool: &PgPool,
+    database: &Database,
     session: Uuid,
     generation: i32,
     key: Option<&IdempotencyKey>,
     now: DateTime<Utc>,
     expires_at: DateTime<Utc>,
 ) -> Result<Issued, SessionError> {
-    let mut transaction = pool.begin().await?;
+    let mut connection = database.connection().await?;
+    let mut transaction = connection.begin().await?;
     let lock = sqlx::query!(
         r#"/* session.session.lock */
         SELECT account_id, generation, expires_at, ended FROM write.sessions WHERE id = $1 FOR UPDATE"#,
@@ -189,7 +191,11 @@ async fn find(
 }
 
 /// Deletes up to `limit` sessions that nobody can continue. Returns how many.
-pub async fn delete_expired(pool: &PgPool, now: DateTime<Utc>, limit: i64) -> sqlx::Result<u64> {
+pub async fn delete_expired(
+    database: &Database,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> sqlx::Result<u64> {
     let delete = sqlx::query!(
         r#"/* session.expired.delete */
         DELETE FROM write.sessions
@@ -197,7 +203,5 @@ pub async fn delete_expired(pool: &PgPool, now: DateTime<Utc>, limit: i64) -> sq
         now,
         limit
     );
-    Ok(named("session.expired.delete", delete.execute(pool))
-        .await?
-        .rows_affected())
+    database.execute("session.expired.delete", delete).await
 }

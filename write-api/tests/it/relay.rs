@@ -31,7 +31,6 @@ struct Running {
 
 impl Running {
     async fn start(database: &Database, server: &Nats) -> Self {
-        let pool = PgPool::connect(&database.service_url()).await.unwrap();
         let (appended, health, stop) = (
             Arc::new(Notify::new()),
             Health::new(),
@@ -39,7 +38,7 @@ impl Running {
         );
         let nats = nats::connect(&server.url(), "test").await;
         let relay = Relay {
-            pool,
+            options: database.service_url().parse().unwrap(),
             nats,
             appended: Arc::clone(&appended),
             health: health.clone(),

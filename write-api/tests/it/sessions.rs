@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use feedmill_service::Database;
 use futures::future::join_all;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -103,8 +104,9 @@ async fn what_is_no_refresh_token_is_refused() {
         .await
         .unwrap();
     assert_eq!(problem(refresh(&api, &token).await).await, dead);
+    let options = api.database.service_url().parse().unwrap();
     housekeeping::clean(
-        &pool,
+        &Database::new(options, 1).unwrap(),
         chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::days(40_000),
     )
     .await

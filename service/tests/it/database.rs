@@ -1,24 +1,28 @@
-//! The connections that reads share.
+//! The connections that requests share.
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
-use read_api::Database;
+use feedmill_service::{Database, Problem, sql};
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Row,
     postgres::{PgConnectOptions, PgRow},
 };
-use tokio::time::{sleep, timeout};
-
-use crate::{
-    app::server,
-    silent::{fall_silent, proxy},
+use tokio::{
+    net::TcpListener,
+    time::{sleep, timeout},
 };
 
+use crate::silent::{fall_silent, proxy};
+
+#[expect(clippy::disallowed_methods, reason = "tests have no command line")]
 fn options() -> PgConnectOptions {
-    server().parse().unwrap()
+    std::env::var("DATABASE_URL")
+        .expect("DATABASE_URL names a PostgreSQL for tests")
+        .parse()
+        .unwrap()
 }
 
 async fn one(database: &Database, expression: &str) -> sqlx::Result<i32> {
@@ -34,7 +38,7 @@ async fn pid(database: &Database) -> i32 {
 
 #[tokio::test]
 async fn connections_that_the_server_ended_are_made_anew() {
-    let database = Database::new(&server(), 2).unwrap();
+    let database = Database::new(options(), 2).unwrap();
     let mut admin = PgConnection::connect_with(&options()).await.unwrap();
     let (a, b) = tokio::join!(pid(&database), pid(&database));
     assert_ne!(a, b);
@@ -61,7 +65,7 @@ async fn connections_that_the_server_ended_are_made_anew() {
 
 #[tokio::test]
 async fn a_statement_that_was_given_up_leaves_its_connection_sound_and_its_place_taken() {
-    let database = Database::new(&server(), 1).unwrap();
+    let database = Database::new(options(), 1).unwrap();
     let before = pid(&database).await;
     for _ in 0..10 {
         let slow = one(&database, "1 FROM pg_sleep(0.05)");
@@ -81,8 +85,7 @@ async fn a_server_that_goes_silent_costs_no_place() {
     let silent = Arc::new(AtomicBool::new(false));
     let place = (options().get_host().to_owned(), options().get_port());
     let port = proxy(place, Arc::clone(&silent)).await;
-    let url = options().host("127.0.0.1").port(port).to_url_lossy();
-    let database = Database::new(url.as_str(), 2).unwrap();
+    let database = Database::new(options().host("127.0.0.1").port(port), 2).unwrap();
     let slow = || one(&database, "1 FROM pg_sleep(0.5)");
     fall_silent(&silent, (0..2).map(|_| slow())).await;
     let full = one(&database, "1").await;
@@ -91,4 +94,55 @@ async fn a_server_that_goes_silent_costs_no_place() {
     for _ in 0..2 {
         assert_eq!(one(&database, "1").await.unwrap(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_connection_has_its_settings() {
+    let url = options().to_url_lossy();
+    let options = sql::options(url.as_str(), "settings", Some("pg_catalog")).unwrap();
+    let database = Database::new(options, 1).unwrap();
+    for (name, value) in [
+        ("application_name", "settings"),
+        ("search_path", "pg_catalog"),
+        ("statement_timeout", "15s"),
+    ] {
+        let matches = format!("1 WHERE current_setting('{name}') = '{value}'");
+        assert_eq!(one(&database, &matches).await.unwrap(), 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_several_statements_leave_undone_is_undone() {
+    let database = Database::new(options(), 1).unwrap();
+    let before = pid(&database).await;
+    let mut connection = database.connection().await.unwrap();
+    let mut transaction = connection.begin().await.unwrap();
+    let slow = sqlx::query("CREATE TEMPORARY TABLE abandoned AS SELECT 1 FROM pg_sleep(0.05)")
+        .execute(&mut *transaction);
+    assert!(timeout(Duration::from_millis(10), slow).await.is_err());
+    drop(transaction);
+    drop(connection);
+    let left = "count(*)::int FROM pg_class WHERE relname = 'abandoned' AND relpersistence = 't'";
+    assert_eq!(one(&database, left).await.unwrap(), 0);
+    assert_eq!(pid(&database).await, before);
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_503() {
+    let away = "postgres://nobody@127.0.0.1:1/nothing".parse().unwrap();
+    // A proxy whose database is away.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    for options in [away, options().host("127.0.0.1").port(port)] {
+        let database = Database::new(options, 1).unwrap();
+        let problem = Problem::from(one(&database, "1").await.unwrap_err());
+        assert_eq!(
+            (problem.status.as_u16(), problem.code),
+            (503, "database_unavailable")
+        );
+        assert!(problem.retry_after.is_some());
+    }
+    let problem = Problem::from(sqlx::Error::RowNotFound);
+    assert_eq!((problem.status.as_u16(), problem.code), (500, "internal"));
 }

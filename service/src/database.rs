@@ -1,23 +1,40 @@
-//! The connections to PostgreSQL that reads share.
+//! The connections to PostgreSQL that requests share.
 //!
-//! Not sqlx's own pool ([`sql::pool`]): that asks the server of every connection that comes back whether it is well,
-//! in a task of its own, and we ask before it, since it would wait for ever. So a read, which is one statement of a
-//! fraction of a millisecond, would be three round trips. Here only a connection is asked that was idle for long, or
-//! whose statement was given up.
+//! Not sqlx's own pool: that asks the server of every connection that comes back whether it is well, in a task of its
+//! own. So a read, which is one statement of a fraction of a millisecond, would be two round trips; and if the server
+//! goes silent meanwhile, it waits for ever and the place in the pool is lost (sqlx issue 4349). Here only a connection
+//! is asked that was idle for long, or whose statement was given up; and not for long.
+
+use std::{
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
 
 use deadpool::{
     Runtime,
     managed::{self, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult},
 };
-use feedmill_service::sql::{self, ACQUIRE_TIMEOUT, IDLE_PING, MAX_AGE, RELEASE_PING, TRUSTED};
 use sqlx::{
     Connection as _, PgConnection, Postgres,
     postgres::{PgArguments, PgConnectOptions, PgDatabaseError, PgRow, PgSeverity},
-    query::Map,
+    query::{Map, Query},
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::timeout};
 
-use crate::state::SEARCH_PATH;
+use crate::sql::{self, MAX_AGE};
+
+/// How long a request waits for a connection before it is told 503.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A connection that was idle for less is handed out unasked.
+const TRUSTED: Duration = Duration::from_secs(1);
+
+/// How long an idle connection may take to answer before a new one is made in its place.
+const IDLE_PING: Duration = Duration::from_millis(500);
+
+/// How long a connection that comes back may take to finish what was abandoned on it (the statement of a request
+/// that is gone, a rollback).
+const RELEASE_PING: Duration = Duration::from_secs(5);
 
 /// A statement that is ready to be sent, as `sqlx::query!` makes it.
 type Statement<'q, F> = Map<'q, Postgres, F, PgArguments>;
@@ -28,11 +45,9 @@ pub struct Database(Pool<Connections>);
 
 impl Database {
     /// Needs no server: connections are made when they are needed, and made anew when the server was away.
-    /// Errors: a URL that is none.
-    pub fn new(url: &str, connections: u32) -> sqlx::Result<Self> {
-        let options = sql::options(url, "read-api", Some(SEARCH_PATH))?;
+    pub fn new(options: PgConnectOptions, connections: usize) -> sqlx::Result<Self> {
         let pool = Pool::builder(Connections(options))
-            .max_size(connections as usize)
+            .max_size(connections)
             // What was used last is likely to be in the processors' caches.
             .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
@@ -89,6 +104,23 @@ impl Database {
         row.ok_or(sqlx::Error::RowNotFound)
     }
 
+    /// How many rows a statement changed.
+    pub async fn execute(
+        &self,
+        name: &'static str,
+        statement: Query<'_, Postgres, PgArguments>,
+    ) -> sqlx::Result<u64> {
+        self.run(name, async |connection| {
+            Ok(statement.execute(connection).await?.rows_affected())
+        })
+        .await
+    }
+
+    /// For several statements.
+    pub async fn connection(&self) -> sqlx::Result<Busy> {
+        Ok(Busy(Some(self.0.get().await.map_err(told)?)))
+    }
+
     /// Lets no statement begin any more.
     pub fn close(&self) {
         self.0.close();
@@ -100,9 +132,8 @@ impl Database {
         statement: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
     ) -> sqlx::Result<T> {
         sql::named(name, async {
-            let mut busy = Busy(Some(self.0.get().await.map_err(told)?));
-            let connection = busy.0.as_mut().expect("it is there until the end");
-            let result = statement(connection).await;
+            let mut busy = self.connection().await?;
+            let result = statement(&mut busy).await;
             if result.as_ref().err().is_none_or(is_answer) {
                 busy.0 = None;
             }
@@ -112,9 +143,24 @@ impl Database {
     }
 }
 
-/// A connection on which a statement was begun. If it is dropped so, or the statement came to no proper end, it has
-/// to come to rest before anybody else may use it.
-struct Busy(Option<Object<Connections>>);
+/// A connection on which something was begun, which may have come to no proper end: dropped so, it has to come to rest
+/// before anybody else may use it.
+#[derive(Debug)]
+pub struct Busy(Option<Object<Connections>>);
+
+impl Deref for Busy {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        self.0.as_ref().expect("it is there until the end")
+    }
+}
+
+impl DerefMut for Busy {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        self.0.as_mut().expect("it is there until the end")
+    }
+}
 
 impl Drop for Busy {
     fn drop(&mut self) {
@@ -123,7 +169,7 @@ impl Drop for Busy {
         };
         // Its place in the pool stays taken meanwhile, so the server never has more statements than that.
         let settle = async move {
-            if sql::answers(&mut connection, RELEASE_PING).await.is_err() {
+            if answers(&mut connection, RELEASE_PING).await.is_err() {
                 drop(Object::take(connection));
             }
         };
@@ -136,7 +182,7 @@ impl Drop for Busy {
 
 /// How connections are made, and looked at before they are used again.
 #[derive(Debug)]
-struct Connections(PgConnectOptions);
+pub struct Connections(PgConnectOptions);
 
 impl managed::Manager for Connections {
     type Type = PgConnection;
@@ -156,9 +202,17 @@ impl managed::Manager for Connections {
             return Err(RecycleError::message("it is old"));
         }
         if metrics.last_used() > TRUSTED {
-            sql::answers(connection, IDLE_PING).await?;
+            answers(connection, IDLE_PING).await?;
         }
         Ok(())
+    }
+}
+
+/// Whether the server answers. Errors: it does not; the connection is to be thrown away.
+async fn answers(connection: &mut PgConnection, patience: Duration) -> sqlx::Result<()> {
+    match timeout(patience, connection.ping()).await {
+        Ok(result) => result,
+        Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
     }
 }
 
