@@ -73,14 +73,14 @@ pub struct Derived {
     pub columns: &'static [&'static str],
     /// As the projection's `apply`, without these tables.
     pub apply: Apply,
-    /// Fills them when the others are done.
+    /// Fills them when the others are done; if it is to be gentle, in small steps with a rest as long after each.
     pub derive: Derive,
     /// What in them does not agree with the others: at most so many lines, best first.
     pub check: Check,
 }
 
 pub type Derive =
-    for<'a> fn(&'a Context, &'a mut PgConnection) -> BoxFuture<'a, Result<(), ApplyError>>;
+    for<'a> fn(&'a Context, bool, &'a mut PgConnection) -> BoxFuture<'a, Result<(), ApplyError>>;
 pub type Check = for<'a> fn(i64, &'a mut PgConnection) -> BoxFuture<'a, sqlx::Result<Vec<String>>>;
 
 /// Gives what it changed, perhaps more than once: every answer that the batch changes depends on one of the

@@ -147,9 +147,10 @@ impl Aside {
         if self.phase == Phase::Derive {
             if let Some(derived) = derived {
                 show.step(projection, "deriving tables");
+                let gently = session.source.is_busy().await?;
                 let mut tx = session.db.begin().await?;
                 plan_for_much(&mut tx).await?;
-                (derived.derive)(&session.context, &mut tx).await?;
+                (derived.derive)(&session.context, gently, &mut tx).await?;
                 enter(self.generation, projection, Phase::Follow, &mut tx).await?;
                 tx.commit().await?;
                 self.phase = Phase::Follow;

@@ -50,9 +50,10 @@ pub async fn compare(
         "what is aside is ahead of the live model"
     );
     show.step(projection, "comparing");
+    let at_once = !session.source.is_busy().await?;
     let mut tx = session.db.begin().await?;
     plan_for_much(&mut tx).await?;
-    let differences = tables(projection, aside, &mut live, &mut tx).await?;
+    let differences = tables(projection, aside, at_once, &mut live, &mut tx).await?;
     tx.rollback().await?;
     live.close().await?;
     Ok(differences)
@@ -61,6 +62,7 @@ pub async fn compare(
 async fn tables(
     projection: &Projection,
     aside: &Aside,
+    at_once: bool,
     live: &mut PgConnection,
     new: &mut PgConnection,
 ) -> sqlx::Result<Vec<Difference>> {
@@ -97,7 +99,7 @@ async fn tables(
             }
             Some(_) => {
                 let sides = [projection.name, &aside.schema];
-                differences.extend(rows(table, sides, live, new).await?);
+                differences.extend(rows(table, sides, at_once, live, new).await?);
             }
         }
     }
@@ -108,8 +110,12 @@ async fn tables(
     }
     if let Some(derived) = derived {
         let limit = ROWS as i64;
-        let (live, new) =
-            future::try_join((derived.check)(limit, live), (derived.check)(limit, new)).await?;
+        let (live, new) = both(
+            at_once,
+            (derived.check)(limit, live),
+            (derived.check)(limit, new),
+        )
+        .await?;
         for (side, lines) in [("live", live), ("rebuilt", new)] {
             differences.extend(lines.into_iter().map(|line| Difference {
                 table: derived.tables[0].to_owned(),
@@ -120,6 +126,19 @@ async fn tables(
         }
     }
     Ok(differences)
+}
+
+/// Together, or one after the other.
+async fn both<T>(
+    at_once: bool,
+    one: impl Future<Output = sqlx::Result<T>>,
+    other: impl Future<Output = sqlx::Result<T>>,
+) -> sqlx::Result<(T, T)> {
+    if at_once {
+        future::try_join(one, other).await
+    } else {
+        Ok((one.await?, other.await?))
+    }
 }
 
 /// The rows with the columns that are compared, in parentheses.
@@ -151,11 +170,12 @@ async fn sums(schema: &str, table: &Table, db: &mut PgConnection) -> sqlx::Resul
 async fn rows(
     table: &Table,
     [left, right]: [&str; 2],
+    at_once: bool,
     live: &mut PgConnection,
     new: &mut PgConnection,
 ) -> sqlx::Result<Vec<Difference>> {
     let (mut old, mut now) =
-        future::try_join(sums(left, table, live), sums(right, table, new)).await?;
+        both(at_once, sums(left, table, live), sums(right, table, new)).await?;
     let mut differences = vec![];
     let mut wanted = ROWS;
     for partition in 0..64 {

@@ -3,6 +3,7 @@
 use feedmill_events::Partition;
 use futures::future;
 use sqlx::{Connection as _, PgConnection};
+use tokio::time::{Instant, sleep};
 
 use super::{books, show::Show, source::Source};
 use crate::{
@@ -38,8 +39,12 @@ impl Target<'_> {
     }
 }
 
-/// Replays up to these places, in batches of at most `size` events. The next one is read while one is applied;
-/// but while commands come in, it is read afterwards, so that theirs and the readers' is all but one core.
+/// While commands come in, batches are no larger than this.
+const SMALL: i64 = 1_000;
+
+/// Replays up to these places, in batches of at most `size` events. The next one is read while one is applied; but
+/// while commands come in, batches are small, one thing is done at a time, and after each there is a rest as long as
+/// it took: whoever waits for a processor meanwhile waits for milliseconds.
 pub async fn replay(
     source: &Source,
     target: &mut Target<'_>,
@@ -48,16 +53,20 @@ pub async fn replay(
     upto: &Places,
     show: &mut Show,
 ) -> Result<(), ApplyError> {
-    let mut batch = source.read(target.done, upto, size).await?;
+    let mut batch = source.read(target.done, upto, size.min(SMALL)).await?;
     let mut head = i64::MAX;
     while !batch.ranges.is_empty() {
         let head_before = std::mem::replace(&mut head, source.give_way(show).await?);
         let mut after = target.done.clone();
         pass(&mut after, &batch.ranges);
-        let next = source.read(&after, upto, size);
         let (applied, next) = if head > head_before {
-            (target.commit(&batch, apply).await, next.await)
+            let start = Instant::now();
+            let applied = target.commit(&batch, apply).await;
+            let next = source.read(&after, upto, size.min(SMALL)).await;
+            sleep(start.elapsed()).await;
+            (applied, next)
         } else {
+            let next = source.read(&after, upto, size);
             future::join(target.commit(&batch, apply), next).await
         };
         applied?;

@@ -119,6 +119,13 @@ impl Source {
         books::live(self.projection, &mut *self.pool.acquire().await?).await
     }
 
+    /// Whether commands come in just now: then a processor is left to them and to the readers.
+    pub async fn is_busy(&self) -> Result<bool, ApplyError> {
+        let before = log::heads(&self.pool).await?;
+        tokio::time::sleep(LOOK).await;
+        Ok(log::heads(&self.pool).await? != before)
+    }
+
     /// Waits while the live model is too far behind, and moves. Returns how many events the log has.
     pub async fn give_way(&self, show: &mut Show) -> Result<i64, ApplyError> {
         let mut moved = (Instant::now(), i64::MIN);

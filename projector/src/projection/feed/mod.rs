@@ -40,7 +40,9 @@ pub static PROJECTION: Projection = Projection {
             apply: |batch, context, connection| {
                 apply_without_derived(batch, context, connection).boxed()
             },
-            derive: |context, connection| sql_derived::fill(context, connection).boxed(),
+            derive: |context, gently, connection| {
+                sql_derived::fill(context, gently, connection).boxed()
+            },
             check: |limit, connection| sql_derived::check(limit, connection).boxed(),
         }),
     },

@@ -1,39 +1,54 @@
 //! What follows from the posts and the follows, at once: the entries of all feeds, and whose posts are pulled. For
 //! a rebuild, and to check it.
 
+use std::time::Duration;
+
 use feedmill_service::sql::named;
-use sqlx::{PgConnection, query, query_scalar};
+use sqlx::{AssertSqlSafe, PgConnection, query, query_scalar};
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
 
 use crate::{error::ApplyError, projection::Context};
 
-/// Fills the empty tables: of every feed as many of the newest pushed posts as are kept ready, and if there may be more, a floor at the last of them. So they depend on the posts, the follows and
-/// that number alone. In the order of the primary key, whose index is then made from its beginning to its end.
-pub async fn fill(context: &Context, db: &mut PgConnection) -> Result<(), ApplyError> {
-    let statement = query!(
-        "/* feed.fill_entries */
-        INSERT INTO feed_entries (viewer, post_id)
-        SELECT v.viewer, newest.id
-        FROM (
-            SELECT viewer FROM feed_follows
-            UNION SELECT author FROM posts WHERE reply_to IS NULL AND NOT pulled ORDER BY 1
-        ) v
-        CROSS JOIN LATERAL (
-            SELECT id FROM (
-                SELECT root.id
-                FROM (
-                    SELECT f.author FROM feed_follows f WHERE f.viewer = v.viewer UNION ALL SELECT v.viewer
-                ) followed
-                CROSS JOIN LATERAL (
-                    SELECT p.id FROM posts p
-                    WHERE p.author = followed.author AND p.reply_to IS NULL AND NOT p.pulled
-                    ORDER BY p.id DESC LIMIT $1
-                ) root
-                ORDER BY root.id DESC LIMIT $1
-            ) latest ORDER BY id
-        ) newest",
-        context.feed_depth,
+/// How many feeds are filled at once: as many, or from as many on until it takes about as long.
+const FEEDS: usize = 10_000;
+const FEEDS_GENTLY: usize = 8;
+const STEP: Duration = Duration::from_millis(20);
+
+/// Fills the empty tables: of every feed as many of the newest pushed posts as are kept ready, and if there may be more, a
+/// floor at the last of them. So they depend on the posts, the follows and that number alone. In the order of the
+/// primary key, whose index is then made from its beginning to its end.
+pub async fn fill(
+    context: &Context,
+    gently: bool,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    let statement = sqlx::query(
+        "/* feed.fill_viewers */
+        DECLARE viewers NO SCROLL CURSOR FOR
+        SELECT viewer FROM feed_follows
+        UNION SELECT author FROM posts WHERE reply_to IS NULL AND NOT pulled ORDER BY 1",
     );
-    named("feed.fill_entries", statement.execute(&mut *db)).await?;
+    named("feed.fill_viewers", statement.execute(&mut *db)).await?;
+    let mut feeds = if gently { FEEDS_GENTLY } else { FEEDS };
+    loop {
+        let fetch = AssertSqlSafe(format!("FETCH {feeds} FROM viewers"));
+        let viewers: Vec<Uuid> = sqlx::query_scalar(fetch).fetch_all(&mut *db).await?;
+        if viewers.is_empty() {
+            break;
+        }
+        let start = Instant::now();
+        fill_entries(&viewers, context, db).await?;
+        if gently {
+            let took = start.elapsed();
+            sleep(took).await;
+            feeds = match took {
+                took if took > 2 * STEP => (feeds / 2).max(1),
+                took if took < STEP / 2 => (feeds * 2).min(FEEDS),
+                _ => feeds,
+            };
+        }
+    }
     let statement = query!(
         "/* feed.fill_floors */
         INSERT INTO feed_floors (viewer, floor)
@@ -51,6 +66,37 @@ pub async fn fill(context: &Context, db: &mut PgConnection) -> Result<(), ApplyE
         SELECT author, count(*) FROM posts WHERE pulled GROUP BY author ORDER BY author",
     );
     named("feed.fill_pulled", statement.execute(db)).await?;
+    Ok(())
+}
+
+async fn fill_entries(
+    viewers: &[Uuid],
+    context: &Context,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    let statement = query!(
+        "/* feed.fill_entries */
+        INSERT INTO feed_entries (viewer, post_id)
+        SELECT v.viewer, newest.id
+        FROM (SELECT * FROM unnest($2::uuid[]) AS v(viewer) ORDER BY 1) v
+        CROSS JOIN LATERAL (
+            SELECT id FROM (
+                SELECT root.id
+                FROM (
+                    SELECT f.author FROM feed_follows f WHERE f.viewer = v.viewer UNION ALL SELECT v.viewer
+                ) followed
+                CROSS JOIN LATERAL (
+                    SELECT p.id FROM posts p
+                    WHERE p.author = followed.author AND p.reply_to IS NULL AND NOT p.pulled
+                    ORDER BY p.id DESC LIMIT $1
+                ) root
+                ORDER BY root.id DESC LIMIT $1
+            ) latest ORDER BY id
+        ) newest",
+        context.feed_depth,
+        viewers,
+    );
+    named("feed.fill_entries", statement.execute(db)).await?;
     Ok(())
 }
 
