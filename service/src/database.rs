@@ -182,7 +182,7 @@ impl Drop for Busy {
 
 /// How connections are made, and looked at before they are used again.
 #[derive(Debug)]
-pub struct Connections(PgConnectOptions);
+struct Connections(PgConnectOptions);
 
 impl managed::Manager for Connections {
     type Type = PgConnection;
