@@ -28,7 +28,7 @@ pub struct Moved {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Changed {
     These(Vec<Tag>),
-    /// Too many to name, or a generation has gone live.
+    /// Too many to name, or a generation has gone live that may differ from the one before.
     Everything,
     /// Nothing: the generation has gone live in the place of this one, and gives the same answers.
     Generation {

@@ -3,10 +3,10 @@
 //!
 //! A post is good for as long as neither it nor its author's name has changed, as an answer is ([`Changes`]).
 
-use feedmill_service::Database;
 use std::{fmt, sync::Arc};
 
 use feedmill_events::Tag;
+use feedmill_service::Database;
 use metrics::{Counter, counter};
 use moka::sync::Cache as Store;
 use serde::{Serialize, Serializer, ser::Error as _};

@@ -138,29 +138,27 @@ mod tests {
         }
     }
 
-    fn announce(progress: &Progress, generation: i32, seq: i64) {
-        let (projection, partition) = ("feed".to_owned(), Partition::try_from(3u8).unwrap());
+    fn say(progress: &Progress, generation: i32, moved: Vec<Moved>, changed: Changed) {
         let announcement = Announcement {
-            projection,
+            projection: "feed".to_owned(),
             generation,
-            progress: vec![Moved {
-                partition,
-                from: seq - 1,
-                to: seq,
-            }],
-            changed: Changed::These(vec![]),
+            progress: moved,
+            changed,
         };
         progress.hear(&announcement.encode().unwrap());
     }
 
-    fn go_live(progress: &Progress, generation: i32, equals: i32) {
-        let announcement = Announcement {
-            projection: "feed".to_owned(),
-            generation,
-            progress: vec![],
-            changed: Changed::Generation { equals },
+    fn announce(progress: &Progress, generation: i32, seq: i64) {
+        let moved = Moved {
+            partition: Partition::try_from(3u8).unwrap(),
+            from: seq - 1,
+            to: seq,
         };
-        progress.hear(&announcement.encode().unwrap());
+        say(progress, generation, vec![moved], Changed::These(vec![]));
+    }
+
+    fn go_live(progress: &Progress, generation: i32, equals: i32) {
+        say(progress, generation, vec![], Changed::Generation { equals });
     }
 
     fn progress() -> Progress {

@@ -1,7 +1,6 @@
 //! How far the live projections are.
 
 use feedmill_events::Partition;
-
 use feedmill_service::Database;
 
 /// A partition of a live projection, applied up to `seq`.

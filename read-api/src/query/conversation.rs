@@ -1,8 +1,7 @@
 //! conversations(user) and messages(conversation).
 
-use uuid::Uuid;
-
 use feedmill_service::Database;
+use uuid::Uuid;
 
 use crate::view::{Card, Conversation, Message};
 

@@ -2,9 +2,8 @@
 
 use chrono::NaiveDate;
 use feedmill_events::id;
-use uuid::Uuid;
-
 use feedmill_service::Database;
+use uuid::Uuid;
 
 use super::post::PostRow;
 use crate::view::{Counters, Post};

@@ -2,9 +2,8 @@
 
 use chrono::DateTime;
 use feedmill_events::id;
-use uuid::Uuid;
-
 use feedmill_service::Database;
+use uuid::Uuid;
 
 use crate::view::{Card, Notification, NotificationKind, NotificationPost};
 

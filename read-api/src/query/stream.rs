@@ -4,9 +4,8 @@
 //! several make in any order, and hours late where one of them had come to a stop.
 
 use feedmill_events::PARTITIONS;
-use uuid::Uuid;
-
 use feedmill_service::Database;
+use uuid::Uuid;
 
 use super::{notification::NotificationRow, post::PostRow};
 use crate::view::{Message, Notification, Post};

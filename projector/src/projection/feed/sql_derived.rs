@@ -10,8 +10,9 @@ use uuid::Uuid;
 
 use crate::{error::ApplyError, projection::Context};
 
-/// How many feeds are filled at once: as many, or from as many on until it takes about as long.
+/// How many feeds are filled at once.
 const FEEDS: usize = 10_000;
+/// How many at first, if it is to be gentle: then more or fewer, so that a step takes about [`STEP`].
 const FEEDS_GENTLY: usize = 8;
 const STEP: Duration = Duration::from_millis(20);
 
