@@ -198,9 +198,9 @@ impl Worker {
         }
     }
 
-    /// Events that the projection does not want, or that do not concern it, change nothing. That it is past them is said at once, and
-    /// written together with the next that it wants, or soon: a transaction for each would cost as much as for
-    /// those. False, and nothing is said, if there is more to do.
+    /// Events that the projection does not want, or that do not concern it, change nothing. That it is past them
+    /// is said at once, and written together with the next that it wants, or soon: a transaction for each would
+    /// cost as much as for those. False, and nothing is said, if there is more to do.
     async fn pass(&self, entries: &[Entry]) -> bool {
         let mut next = self.done.clone();
         for entry in entries.iter().filter(|entry| self.is_open(entry.partition)) {
