@@ -36,7 +36,7 @@ pub struct Key {
     pub path: Cow<'static, str>,
     /// Of a page.
     pub limit: u8,
-    pub after: Option<Box<[u8]>>,
+    pub after: Option<Box<str>>,
 }
 
 impl Key {

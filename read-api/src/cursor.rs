@@ -1,16 +1,21 @@
-//! Sealed cursors: a client can neither read one, nor change it, nor use it anywhere else.
+//! Cursors: a client cannot change one, nor use it anywhere else.
 //!
-//! AES-SIV (RFC 5297) of the place, in base64url. The path and the viewer are authenticated with it, so a cursor is
-//! good for the list and the person that it was made for. It needs no nonce: the same place always makes the same
-//! cursor, as an `ETag` over the body needs, and all that this tells is that two places are the same.
+//! `place.mac`: where the list goes on, as it is, and a MAC over it, the path and the viewer, so that a cursor is good
+//! for the list and the person that it was made for. The place is the key of the page's last item, which the client has
+//! anyhow; that it is not encrypted costs a third of the bytes on a compressed page. The same place always makes the
+//! same cursor, as an `ETag` over the body needs.
 
 use std::fmt;
 
-use aes_siv::{KeyInit, siv::Aes128Siv};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
 use uuid::Uuid;
 
-/// Seals and opens cursors with one key. Cheap to clone.
+/// Bytes of a MAC: half of HMAC-SHA256 (RFC 2104, 5).
+const MAC: usize = 16;
+
+/// Makes and reads cursors with one key. Cheap to clone.
 #[derive(Clone)]
 pub struct Cursors([u8; 32]);
 
@@ -20,25 +25,28 @@ impl Cursors {
     }
 
     /// `place` is where the list at `path` goes on for `viewer`.
-    pub(crate) fn seal(&self, path: &str, viewer: Uuid, place: &[u8]) -> String {
-        let sealed = self.cipher().encrypt(context(path, &viewer), place);
-        URL_SAFE_NO_PAD.encode(sealed.expect("three headers are no more than there may be"))
+    pub(crate) fn seal(&self, path: &str, viewer: Uuid, place: &str) -> String {
+        let mac = self.mac(path, viewer, place).finalize().into_bytes();
+        format!("{place}.{}", URL_SAFE_NO_PAD.encode(&mac[..MAC]))
     }
 
-    /// None for whatever was not sealed with this key, for this path and this viewer.
-    pub(crate) fn open(&self, path: &str, viewer: Uuid, cursor: &str) -> Option<Vec<u8>> {
-        let sealed = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-        self.cipher().decrypt(context(path, &viewer), &sealed).ok()
+    /// The place. None for whatever was not sealed with this key, for this path and this viewer.
+    pub(crate) fn open<'c>(&self, path: &str, viewer: Uuid, cursor: &'c str) -> Option<&'c str> {
+        let (place, mac) = cursor.rsplit_once('.')?;
+        let mac: [u8; MAC] = URL_SAFE_NO_PAD.decode(mac).ok()?.try_into().ok()?;
+        let expected = self.mac(path, viewer, place);
+        expected.verify_truncated_left(&mac).ok()?;
+        Some(place)
     }
 
-    fn cipher(&self) -> Aes128Siv {
-        Aes128Siv::new(&self.0.into())
+    /// The first part says what the others are, in case that ever changes; no path has a line end.
+    fn mac(&self, path: &str, viewer: Uuid, place: &str) -> Hmac<Sha256> {
+        let mut mac = Hmac::new_from_slice(&self.0).expect("a key of any length will do");
+        for part in ["feedmill cursor 3\n", path, "\n", place] {
+            mac.update(part.as_bytes());
+        }
+        mac.chain_update(viewer)
     }
-}
-
-/// The first says what the others are, in case that ever changes.
-fn context<'a>(path: &'a str, viewer: &'a Uuid) -> [&'a [u8]; 3] {
-    [b"feedmill cursor 2", viewer.as_bytes(), path.as_bytes()]
 }
 
 impl fmt::Debug for Cursors {
@@ -54,20 +62,12 @@ mod tests {
     #[test]
     fn a_cursor_opens_only_where_it_was_sealed() {
         let (cursors, viewer) = (Cursors::new(&[7; 32]), Uuid::from_u128(1));
-        let cursor = cursors.seal("/v1/feed", viewer, b"place");
-        assert_eq!(
-            cursors.open("/v1/feed", viewer, &cursor).as_deref(),
-            Some(&b"place"[..])
-        );
+        let cursor = cursors.seal("/v1/feed", viewer, "place");
+        assert_eq!(cursors.open("/v1/feed", viewer, &cursor), Some("place"));
         assert_eq!(
             cursor,
-            cursors.seal("/v1/feed", viewer, b"place"),
+            cursors.seal("/v1/feed", viewer, "place"),
             "the same place, the same bytes"
-        );
-        assert_ne!(
-            cursor[..21],
-            cursors.seal("/v1/feed", viewer, b"other")[..21],
-            "its own initial vector"
         );
         assert_eq!(cursors.open("/v1/feeds", viewer, &cursor), None);
         assert_eq!(cursors.open("/v1/feed", Uuid::from_u128(2), &cursor), None);
@@ -80,27 +80,20 @@ mod tests {
     #[test]
     fn no_bit_of_a_cursor_can_be_changed() {
         let (cursors, viewer) = (Cursors::new(&[7; 32]), Uuid::from_u128(1));
-        let sealed = URL_SAFE_NO_PAD
-            .decode(cursors.seal("/v1/feed", viewer, b"place"))
-            .unwrap();
-        for bit in 0..sealed.len() * 8 {
-            let mut bent = sealed.clone();
+        let cursor = cursors.seal("/v1/feed", viewer, "place");
+        for bit in 0..cursor.len() * 8 {
+            let mut bent = cursor.clone().into_bytes();
             bent[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(
-                cursors.open("/v1/feed", viewer, &URL_SAFE_NO_PAD.encode(bent)),
-                None,
-                "bit {bit}"
-            );
+            if let Ok(bent) = String::from_utf8(bent) {
+                assert_eq!(cursors.open("/v1/feed", viewer, &bent), None, "{bent}");
+            }
         }
-        for length in 0..sealed.len() {
-            assert_eq!(
-                cursors.open(
-                    "/v1/feed",
-                    viewer,
-                    &URL_SAFE_NO_PAD.encode(&sealed[..length])
-                ),
-                None
-            );
+        for length in 0..cursor.len() {
+            assert_eq!(cursors.open("/v1/feed", viewer, &cursor[..length]), None);
         }
+        assert_eq!(
+            cursors.open("/v1/feed", viewer, &format!("{cursor}A")),
+            None
+        );
     }
 }

@@ -39,38 +39,32 @@ impl TryFrom<String> for Limit {
     }
 }
 
-/// Where in its order a list goes on: the key of the last item that the client has.
+/// Where in its order a list goes on: the key of the last item that the client has, as it is in a cursor.
 pub trait Key: Sized {
-    fn to_bytes(&self) -> Vec<u8>;
-    fn from_bytes(bytes: &[u8]) -> Option<Self>;
+    fn to_text(&self) -> String;
+    fn from_text(text: &str) -> Option<Self>;
 }
 
 impl Key for Uuid {
-    fn to_bytes(&self) -> Vec<u8> {
-        self.as_bytes().to_vec()
+    fn to_text(&self) -> String {
+        self.to_string()
     }
 
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        Self::from_slice(bytes).ok()
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
     }
 }
 
 /// To the microsecond, as PostgreSQL keeps times.
 impl Key for (DateTime<Utc>, Uuid) {
-    fn to_bytes(&self) -> Vec<u8> {
-        [
-            &self.0.timestamp_micros().to_be_bytes(),
-            self.1.as_bytes().as_slice(),
-        ]
-        .concat()
+    fn to_text(&self) -> String {
+        format!("{}_{}", self.0.timestamp_micros(), self.1)
     }
 
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (micros, id) = bytes.split_first_chunk()?;
-        Some((
-            DateTime::from_timestamp_micros(i64::from_be_bytes(*micros))?,
-            Uuid::from_slice(id).ok()?,
-        ))
+    fn from_text(text: &str) -> Option<Self> {
+        let (micros, id) = text.split_once('_')?;
+        let at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
+        Some((at, id.parse().ok()?))
     }
 }
 
@@ -97,7 +91,7 @@ impl<'a, K: Key> PageRequest<'a, K> {
         let open = |cursor: &String| {
             cursors
                 .open(&path, viewer, cursor)
-                .and_then(|key| K::from_bytes(&key))
+                .and_then(K::from_text)
                 .ok_or(Error::Cursor)
         };
         let after = query.cursor.as_ref().map(open).transpose()?;
@@ -121,7 +115,7 @@ impl<'a, K: Key> PageRequest<'a, K> {
             viewer: Some(self.viewer),
             path: self.path.clone(),
             limit: self.limit,
-            after: after.map(|after| after.to_bytes().into()),
+            after: after.map(|after| after.to_text().into()),
         }
     }
 
@@ -140,8 +134,8 @@ impl<'a, K: Key> PageRequest<'a, K> {
         items.truncate(self.limit.into());
         let last = items.last().filter(|_| more);
         let next_cursor = last.map(|last| {
-            self.cursors
-                .seal(&self.path, self.viewer, &key(last).to_bytes())
+            let place = key(last).to_text();
+            self.cursors.seal(&self.path, self.viewer, &place)
         });
         let link = next_cursor
             .as_ref()
@@ -170,14 +164,10 @@ mod tests {
     fn keys_read_back() {
         let id = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
         let at = DateTime::from_timestamp_micros(1_713_000_000_123_456).unwrap();
-        assert_eq!(Uuid::from_bytes(id.into_bytes()), id);
-        assert_eq!(<Uuid as Key>::from_bytes(&Key::to_bytes(&id)), Some(id));
-        assert_eq!(Key::from_bytes(&(at, id).to_bytes()), Some((at, id)));
-        assert_eq!(
-            <(DateTime<Utc>, Uuid)>::from_bytes(&Key::to_bytes(&id)),
-            None
-        );
-        assert_eq!(<Uuid as Key>::from_bytes(&(at, id).to_bytes()), None);
+        assert_eq!(Uuid::from_text(&id.to_text()), Some(id));
+        assert_eq!(Key::from_text(&(at, id).to_text()), Some((at, id)));
+        assert_eq!(<(DateTime<Utc>, Uuid)>::from_text(&id.to_text()), None);
+        assert_eq!(Uuid::from_text(&(at, id).to_text()), None);
     }
 
     #[test]

@@ -72,7 +72,6 @@ impl Coding {
                 let mut encoder =
                     brotli::CompressorWriter::new(out, 4096, BROTLI_QUALITY, BROTLI_WINDOW);
                 encoder.write_all(bytes)?;
-                encoder.flush()?;
                 Ok(encoder.into_inner())
             }
         }

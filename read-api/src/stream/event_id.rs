@@ -1,8 +1,9 @@
 //! Event ids: what a client has, sealed like a cursor. It gives the last one back as `Last-Event-ID`.
 //!
-//! `moment (8) ‖` for each list `partitions (8) ‖ ages`: which partitions have made something within the reach, and
+//! In base64url, `moment (8) ‖` for each list `partitions (8) ‖ ages`: which partitions have made something within the reach, and
 //! for each of them by how much its mark is older than the newest, in milliseconds, seven bits a byte.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use feedmill_events::PARTITIONS;
 use uuid::Uuid;
 
@@ -23,12 +24,14 @@ pub struct Had {
 }
 
 pub fn seal(cursors: &Cursors, viewer: Uuid, moment: i64, marks: &[Marks; LISTS]) -> String {
-    cursors.seal(PATH, viewer, &write(moment, marks))
+    let place = URL_SAFE_NO_PAD.encode(write(moment, marks));
+    cursors.seal(PATH, viewer, &place)
 }
 
 /// None for what was not sealed for this viewer's stream.
 pub fn open(cursors: &Cursors, viewer: Uuid, event_id: &str) -> Option<Had> {
-    read(&cursors.open(PATH, viewer, event_id)?)
+    let place = cursors.open(PATH, viewer, event_id)?;
+    read(&URL_SAFE_NO_PAD.decode(place).ok()?)
 }
 
 fn write(moment: i64, marks: &[Marks; LISTS]) -> Vec<u8> {
@@ -121,7 +124,7 @@ mod tests {
         }
         assert!(open(&cursors, Uuid::from_u128(2), &sealed).is_none());
         assert!(open(&cursors, viewer, "").is_none());
-        let feed = cursors.seal("/v1/feed", viewer, viewer.as_bytes());
+        let feed = cursors.seal("/v1/feed", viewer, "place");
         assert!(open(&cursors, viewer, &feed).is_none());
     }
 
