@@ -8,7 +8,7 @@ pub const STREAM: &str = "EVENTS";
 /// Every subject of the stream.
 pub const ALL_EVENTS: &str = "feedmill.events.*";
 
-/// Core NATS: something was appended to the log. No payload; the log says what.
+/// Core NATS: something was appended to the log. The payload says to which partitions: 64 bits, the first one last.
 pub const APPENDED: &str = "feedmill.log.appended";
 
 /// Core NATS: a projector came or went, and the others are to look who is there. No payload.

@@ -16,18 +16,14 @@ use std::{
 
 use futures::FutureExt;
 use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
-use tokio::{
-    sync::{Notify, oneshot},
-    task::JoinSet,
-    time::timeout,
-};
+use tokio::{sync::oneshot, task::JoinSet, time::timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument;
 
 pub use order::{Answer, IdempotencyKey, Order, Refusal};
 
 use self::queue::{Batch, Queue};
-use crate::domain::Clock;
+use crate::{appended::Appended, domain::Clock};
 
 /// The most commands that share a transaction.
 const MAX_BATCH: usize = 256;
@@ -54,13 +50,13 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    /// Starts `count` lanes with connections of their own. `appended` is notified after each commit
-    /// that appended events. The tasks in the set end when the last `Lanes` is dropped.
+    /// Starts `count` lanes with connections of their own. `appended` is told after each commit that
+    /// appended events. The tasks in the set end when the last `Lanes` is dropped.
     pub fn start(
         database: &PgConnectOptions,
         clock: &Arc<Clock>,
         count: usize,
-        appended: &Arc<Notify>,
+        appended: &Arc<Appended>,
     ) -> (Self, JoinSet<()>) {
         let (queue, closed) = (
             Arc::new(Queue::new(count, MAX_QUEUE)),
@@ -112,7 +108,7 @@ struct Lane {
     /// And when it was last of use.
     connection: Option<(PgConnection, Instant)>,
     clock: Arc<Clock>,
-    appended: Arc<Notify>,
+    appended: Arc<Appended>,
 }
 
 impl Lane {
@@ -218,7 +214,8 @@ impl Lane {
                 self.connection = Some((connection, Instant::now()));
                 if appended > 0 {
                     metrics::counter!("log_events_appended_total").increment(appended as u64);
-                    self.appended.notify_one();
+                    self.appended
+                        .add(orders.iter().map(Order::partition).collect());
                 }
                 Ok(answers)
             }

@@ -6,12 +6,13 @@
 //! - [`lane`]: commands that arrive together share a transaction.
 //! - [`batch`]: many commands in one transaction.
 //! - [`store`]: that state and the log in PostgreSQL, set-based.
-//! - [`relay`]: the log to JetStream.
+//! - [`relay`]: the log to JetStream; [`appended`] tells it that there is more.
 //! - [`session`]: passwords and refresh tokens.
 //! - [`import`]: an existing community, through the same decisions.
 //! - [`command`] and [`config`]: what the binary can do, and its settings; [`housekeeping`] is what it does by
 //!   itself.
 
+pub mod appended;
 pub mod batch;
 pub mod command;
 pub mod config;

@@ -32,11 +32,12 @@ use async_nats::Client;
 use feedmill_events::subject;
 use feedmill_service::health::Health;
 use sqlx::postgres::PgConnectOptions;
-use tokio::{sync::Notify, time::timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use lease::Lease;
+use self::lease::Lease;
+use crate::appended::{Appended, Grown};
 
 /// How often an instance that does not lead tries to. With the time after which PostgreSQL ends a silent
 /// leader's session, a leader that is gone is replaced within five seconds.
@@ -47,8 +48,8 @@ pub struct Relay {
     /// The relay has a connection of its own.
     pub options: PgConnectOptions,
     pub nats: Client,
-    /// Notified after each commit that appended something.
-    pub appended: Arc<Notify>,
+    /// Told after each commit that appended something.
+    pub appended: Arc<Appended>,
     pub health: Health,
 }
 
@@ -82,7 +83,7 @@ impl Relay {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return None,
-                () = self.appended.notified() => self.announce().await,
+                grown = self.appended.grown() => self.announce(grown).await,
                 _ = tries.tick() => match lease::acquire(&self.options, candidate.take()).await {
                     Ok(Ok(lease)) => return Some(lease),
                     Ok(Err(connection)) => candidate = Some(connection),
@@ -93,8 +94,10 @@ impl Relay {
     }
 
     /// Tells whoever leads. Lost if NATS is away; the leader looks every second anyway.
-    async fn announce(&self) {
-        let said = self.nats.publish(subject::APPENDED, bytes::Bytes::new());
+    async fn announce(&self, grown: Grown) {
+        let said = self
+            .nats
+            .publish(subject::APPENDED, grown.to_bytes().to_vec().into());
         timeout(Duration::from_millis(100), said).await.ok();
         // A burst of commits is one announcement: the next is not sent before this has passed.
         tokio::time::sleep(Duration::from_millis(2)).await;

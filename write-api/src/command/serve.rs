@@ -4,11 +4,12 @@ use anyhow::{Context, bail};
 use async_nats::connection::State as NatsState;
 use feedmill_events::PARTITIONS;
 use feedmill_service::{Database, Health, Shutdown, Verifier, http, nats, sql};
-use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::APPLICATION;
 use crate::{
+    appended::Appended,
     config::Config,
     domain::Clock,
     housekeeping,
@@ -60,7 +61,7 @@ impl Server {
         let clock = Arc::new(Clock::default());
         let (verifier, local) = identity(&config, &database, &health, &shutdown)?;
         let nats = nats::connect(&config.nats.nats_url, APPLICATION).await;
-        let appended = Arc::new(Notify::new());
+        let appended = Arc::new(Appended::default());
         let (lanes, mut lane_tasks) =
             Lanes::start(&options, &clock, usize::from(config.lanes), &appended);
 

@@ -18,6 +18,7 @@ use super::{
     stream::{self, End, StreamError},
     window::{self, Window, WindowError},
 };
+use crate::appended::Grown;
 
 /// How often the log is looked at when nobody says that it has grown.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -142,22 +143,26 @@ async fn copy(
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut checked = Instant::now();
+    let mut grown = Grown::ALL;
     loop {
         // To the log's end, in rounds. Every so often the heads, for whoever watches.
-        while send(lease, window, &mut sent).await? {
+        while send(lease, window, &mut sent, grown).await? {
             if look.tick().now_or_never().is_some() {
                 report(&lease.heads().await?, window.acknowledged());
             }
         }
-        loop {
+        grown = loop {
             tokio::select! {
                 // New events before acknowledgements, which publishing collects too: the window stays full.
                 biased;
                 () = stop.cancelled() => return last_words(lease, window, &mut sent).await,
-                () = relay.appended.notified() => break,
-                Some(_) = appended.next() => {
-                    while let Some(Some(_)) = appended.next().now_or_never() {}
-                    break;
+                grown = relay.appended.grown() => break grown,
+                Some(said) = appended.next() => {
+                    let mut grown = Grown::from_bytes(&said.payload);
+                    while let Some(Some(said)) = appended.next().now_or_never() {
+                        grown = grown.and(Grown::from_bytes(&said.payload));
+                    }
+                    break grown;
                 }
                 _ = look.tick() => {
                     report(&lease.heads().await?, window.acknowledged());
@@ -165,19 +170,24 @@ async fn copy(
                         checked = Instant::now();
                         check(stream, window.expected()).await?;
                     }
-                    break;
+                    break Grown::ALL;
                 }
                 acknowledged = window.next_ack() => acknowledged?,
             }
-        }
+        };
     }
 }
 
-/// Publishes what follows `sent`, some of each partition. Says whether there may be more.
-async fn send(lease: &mut Lease, window: &mut Window, sent: &mut Places) -> Result<bool, Trouble> {
+/// Publishes what follows `sent`, some of each partition that has grown. Says whether there may be more.
+async fn send(
+    lease: &mut Lease,
+    window: &mut Window,
+    sent: &mut Places,
+    grown: Grown,
+) -> Result<bool, Trouble> {
     let mut more = false;
     let after = *sent;
-    let mut entries = lease.following(&after);
+    let mut entries = lease.following(&after, grown);
     while let Some(entry) = entries.try_next().await? {
         let (partition, seq) = (entry.partition as usize, entry.seq);
         window.publish(entry).await?;
@@ -204,7 +214,7 @@ async fn last_words(
     sent: &mut Places,
 ) -> Result<(), Trouble> {
     let rest = async {
-        while send(lease, window, sent).await? {}
+        while send(lease, window, sent, Grown::ALL).await? {}
         while !window.is_empty() {
             window.next_ack().await?;
         }

@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
-use feedmill_events::PARTITIONS;
+use feedmill_events::{PARTITIONS, Partition};
 use futures::{StreamExt, stream::BoxStream};
 use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::time::timeout;
+
+use crate::appended::Grown;
 
 /// "feedmill" in ASCII. Advisory locks are per database, so two Feedmills do not meet.
 const LOCK: i64 = 0x6665_6564_6d69_6c6c;
@@ -71,6 +73,9 @@ async fn connect(options: &PgConnectOptions) -> sqlx::Result<PgConnection> {
         ("tcp_keepalives_interval", "1"),
         ("tcp_keepalives_count", "2"),
         ("tcp_user_timeout", "4000"),
+        // It reads by keys, so it is planned once.
+        ("plan_cache_mode", "force_generic_plan"),
+        ("enable_seqscan", "off"),
     ]);
     options.connect().await
 }
@@ -92,16 +97,23 @@ impl Lease {
         Ok(heads)
     }
 
-    /// What follows `after`, at most 64 events of each partition, in order within each. It comes as a stream,
-    /// so that no more is in memory than one event and what the socket holds.
-    pub fn following(&mut self, after: &Places) -> BoxStream<'_, sqlx::Result<Entry>> {
-        let partitions: Vec<i16> = (0..i16::from(PARTITIONS)).collect();
+    /// What follows `after` in those partitions that have grown, at most 64 events of each, in order within each. It
+    /// comes as a stream, so that no more is in memory than one event and what the socket holds.
+    pub fn following(
+        &mut self,
+        after: &Places,
+        grown: Grown,
+    ) -> BoxStream<'_, sqlx::Result<Entry>> {
+        let (partitions, after): (Vec<i16>, Vec<i64>) = Partition::all()
+            .zip(after)
+            .filter(|(partition, _)| grown.has(*partition))
+            .map(|(partition, after)| (i16::from(partition), *after))
+            .unzip();
         sqlx::query_as!(
             Entry,
             r#"/* relay.events.read */
             SELECT e.partition AS "partition!", e.seq AS "seq!", e.type AS "name!", e.trace, e.body AS "body!"
             FROM unnest($1::smallint[], $2::bigint[]) AS place (partition, seq)
-            JOIN write.partitions ON partitions.id = place.partition AND partitions.head > place.seq
             CROSS JOIN LATERAL (
                 SELECT * FROM write.events
                 WHERE events.partition = place.partition AND events.seq > place.seq
@@ -110,7 +122,7 @@ impl Lease {
             ) AS e
             ORDER BY e.partition, e.seq"#,
             &partitions,
-            &after[..],
+            &after,
             EVENTS_PER_PARTITION,
         )
         .fetch(&mut self.0)

@@ -15,15 +15,18 @@ use feedmill_events::{Partition, subject};
 use feedmill_service::{Health, nats};
 use futures::StreamExt;
 use sqlx::PgPool;
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use write_api::relay::Relay;
+use write_api::{
+    appended::{Appended, Grown},
+    relay::Relay,
+};
 
 use crate::harness::{Database, Folder, Nats, eventually};
 
 /// A relay in this process, and what it needs.
 struct Running {
-    appended: Arc<Notify>,
+    appended: Arc<Appended>,
     health: Health,
     stop: CancellationToken,
     task: JoinHandle<()>,
@@ -32,7 +35,7 @@ struct Running {
 impl Running {
     async fn start(database: &Database, server: &Nats) -> Self {
         let (appended, health, stop) = (
-            Arc::new(Notify::new()),
+            Arc::new(Appended::default()),
             Health::new(),
             CancellationToken::new(),
         );
@@ -147,7 +150,7 @@ async fn the_stream_becomes_the_log() {
     for partition in 0..64 {
         append(&pool, partition, 1 + i64::from(partition)).await;
     }
-    relay.appended.notify_one();
+    relay.appended.add(Grown::ALL);
     assert_equal(&pool, &server, SOON).await;
     relay.stop().await;
 
@@ -183,7 +186,7 @@ async fn nats_may_come_late_and_lose_everything() {
     server.kill();
     server.wipe();
     append(&pool, 10, 100).await;
-    relay.appended.notify_one();
+    relay.appended.add(Grown::ALL);
     server.start_again().await;
     assert_equal(&pool, &server, SOON).await;
     relay.stop().await;
@@ -198,7 +201,7 @@ async fn killing_nats_under_load_loses_nothing_and_keeps_the_order() {
     let writer = tokio::spawn(async move {
         for round in 0..400 {
             append(&writer_pool, round % 7, 50).await;
-            appended.notify_one();
+            appended.add(Grown::ALL);
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });
@@ -229,7 +232,7 @@ async fn of_two_instances_one_leads_and_is_told_by_the_other() {
     let started = Instant::now();
     for _ in 0..20 {
         append(&pool, 2, 1).await;
-        second.appended.notify_one();
+        second.appended.add(Grown::ALL);
         let want = head(&pool).await as u64;
         eventually("the event arrives", SOON, || async {
             stored(&server).await == want
@@ -325,7 +328,7 @@ async fn a_leader_that_hangs_is_replaced_and_does_no_harm_when_it_wakes() {
     signal(&first, "-CONT");
     for _ in 0..20 {
         append(&pool, 5, 100).await;
-        second.appended.notify_one();
+        second.appended.add(Grown::ALL);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_equal(&pool, &server, SOON).await;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use sqlx::PgPool;
-use tokio::{sync::Notify, time::sleep};
+use tokio::time::sleep;
+use write_api::appended::{Appended, Grown};
 
 use super::{Running, append, assert_equal, contents, signal};
 use crate::harness::{Database, Nats};
@@ -12,12 +13,12 @@ use crate::harness::{Database, Nats};
 const SLOW: &str = "jetstream: { sync_interval: always }";
 
 /// Appends to many partitions, of each a few at a time, so that what is published first depends on when one looks.
-async fn append_all_over(pool: &PgPool, appended: &Notify, count: i64) {
+async fn append_all_over(pool: &PgPool, appended: &Appended, count: i64) {
     let mut left = count;
     while left > 0 {
         let some = (1 + i64::from(rand::random::<u8>() % 40)).min(left);
         append(pool, i16::from(rand::random::<u8>() % 16), some).await;
-        appended.notify_one();
+        appended.add(Grown::ALL);
         left -= some;
     }
 }
