@@ -13,7 +13,7 @@ mod net;
 pub mod notifications;
 pub mod profiles;
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use chrono::{DateTime, Utc};
 use feedmill_events::{Event, Tag, id};
@@ -42,6 +42,9 @@ pub struct Projection {
     /// Whether such an event can change anything. One that cannot needs no transaction of its own when it comes by
     /// itself; in a batch it comes to `apply` like the others.
     pub concerns: fn(&Event) -> bool,
+    /// How long after a step the next one begins at the earliest: what comes meanwhile shares a transaction. At once,
+    /// if nothing came for so long.
+    pub pace: Duration,
     /// Applies a batch that continues the checkpoint. Called in a transaction that also moves it.
     pub apply: Apply,
     /// What filling an empty schema with the whole log does otherwise.

@@ -164,7 +164,10 @@ impl Worker {
         self.behind = true;
         // What came and is not applied yet: only events that the projection does not want.
         let mut entries = Vec::with_capacity(BATCH_EVENTS);
-        let (mut next_look, mut idle_since) = (Instant::now(), Instant::now());
+        let now = Instant::now();
+        let (mut next_look, mut next_step, mut idle_since) = (now, now, now);
+        // Whether something came since the last step.
+        let mut news = false;
         loop {
             while std::mem::take(&mut self.behind) {
                 self.catch_up(None).await?;
@@ -182,17 +185,22 @@ impl Worker {
                     let live = *self.inbox.live.borrow();
                     next_look = Instant::now() + if live { LOOK_LIVE } else { LOOK_DEAF };
                 }
-                () = tokio::time::sleep_until((idle_since + IDLE).into()), if !entries.is_empty() => {
+                () = tokio::time::sleep_until((idle_since + IDLE).into()), if !entries.is_empty() && !news => {
                     self.take(std::mem::take(&mut entries)).await?;
                 }
-                came @ 1.. = self.inbox.entries.recv_many(&mut entries, BATCH_EVENTS) => {
-                    if came == entries.len() {
-                        idle_since = Instant::now();
-                    }
+                () = tokio::time::sleep_until(next_step.into()), if news => {
+                    news = false;
                     let much = entries.len() >= BATCH_EVENTS || idle_since.elapsed() >= IDLE;
                     if much || !self.pass(&entries).await {
                         self.take(std::mem::take(&mut entries)).await?;
                     }
+                    next_step = Instant::now() + self.job.projection.pace;
+                }
+                came @ 1.. = self.inbox.entries.recv_many(&mut entries, BATCH_EVENTS), if entries.len() < BATCH_EVENTS => {
+                    if came == entries.len() {
+                        idle_since = Instant::now();
+                    }
+                    news = true;
                 }
             }
         }

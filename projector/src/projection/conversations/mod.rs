@@ -4,6 +4,8 @@ mod fold;
 mod sql;
 mod tags;
 
+use std::time::Duration;
+
 use feedmill_events::Tag;
 use futures::FutureExt as _;
 use sqlx::PgConnection;
@@ -24,6 +26,7 @@ pub static PROJECTION: Projection = Projection {
         "conversation.read",
     ],
     concerns: |_| true,
+    pace: Duration::from_millis(10),
     apply: |batch, context, connection| apply(batch, context, connection).boxed(),
     rebuild: Rebuild {
         indexes: &["members_of_conversation"],

@@ -4,6 +4,8 @@ mod fold;
 mod sql;
 mod tags;
 
+use std::time::Duration;
+
 use feedmill_events::Tag;
 use futures::FutureExt as _;
 use sqlx::PgConnection;
@@ -29,6 +31,7 @@ pub static PROJECTION: Projection = Projection {
         "conversation.message_sent",
     ],
     concerns: is_for_another,
+    pace: Duration::from_millis(50),
     apply: |batch, context, connection| apply(batch, context, connection).boxed(),
     rebuild: Rebuild::PLAIN,
 };

@@ -7,6 +7,8 @@ mod sql_derived;
 mod sql_entries;
 mod tags;
 
+use std::time::Duration;
+
 use feedmill_events::Tag;
 use futures::FutureExt as _;
 use sqlx::PgConnection;
@@ -31,6 +33,7 @@ pub static PROJECTION: Projection = Projection {
         "post.unliked",
     ],
     concerns: |_| true,
+    pace: Duration::ZERO,
     apply: |batch, context, connection| apply(batch, context, connection).boxed(),
     rebuild: Rebuild {
         indexes: &[],

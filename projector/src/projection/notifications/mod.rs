@@ -5,6 +5,8 @@ mod id;
 mod sql;
 mod tags;
 
+use std::time::Duration;
+
 use feedmill_events::Tag;
 use futures::FutureExt as _;
 use sqlx::PgConnection;
@@ -29,6 +31,7 @@ pub static PROJECTION: Projection = Projection {
         "notifications.read",
     ],
     concerns: is_for_another,
+    pace: Duration::from_millis(50),
     apply: |batch, context, connection| apply(batch, context, connection).boxed(),
     rebuild: Rebuild {
         indexes: &["notifications_of_post"],

@@ -4,6 +4,8 @@ mod fold;
 mod sql;
 mod tags;
 
+use std::time::Duration;
+
 use feedmill_events::Tag;
 use futures::FutureExt as _;
 use sqlx::PgConnection;
@@ -27,6 +29,7 @@ pub static PROJECTION: Projection = Projection {
         "post.deleted",
     ],
     concerns: |_| true,
+    pace: Duration::from_millis(10),
     apply: |batch, context, connection| apply(batch, context, connection).boxed(),
     rebuild: Rebuild::PLAIN,
 };

@@ -26,6 +26,7 @@ static CHANGED: Projection = Projection {
     migrations: profiles::PROJECTION.migrations,
     wants: profiles::PROJECTION.wants,
     concerns: profiles::PROJECTION.concerns,
+    pace: profiles::PROJECTION.pace,
     apply: |batch, context, connection| in_capitals(batch, context, connection).boxed(),
     rebuild: Rebuild::PLAIN,
 };
