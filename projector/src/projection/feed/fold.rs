@@ -28,14 +28,9 @@ pub struct Changes<'a> {
     pub followers: BTreeMap<Uuid, i64>,
 }
 
-/// What only the tables know: which posts are pulled.
-#[derive(Debug, Default)]
-pub struct Pulled {
-    /// Of those that the batch makes.
-    pub created: HashSet<Uuid>,
-    /// By author: how many the batch makes, less those that it deletes.
-    pub added: BTreeMap<Uuid, i64>,
-}
+/// By author: how many pulled posts the batch makes, less those that it deletes. Only the tables know which posts are
+/// pulled.
+pub type Pulled = BTreeMap<Uuid, i64>;
 
 #[derive(Debug)]
 pub struct NewPost<'a> {
@@ -127,14 +122,5 @@ impl<'a> Changes<'a> {
             post.counts = changes.counts.remove(id).unwrap_or_default();
         }
         Ok(changes)
-    }
-
-    /// The new root posts that are not pulled, and their authors.
-    pub fn pushed(&self, pulled: &Pulled) -> (Vec<Uuid>, Vec<Uuid>) {
-        self.created
-            .iter()
-            .filter(|(id, post)| post.reply_to.is_none() && !pulled.created.contains(id))
-            .map(|(id, post)| (*id, post.author))
-            .unzip()
     }
 }

@@ -61,12 +61,12 @@ async fn apply(
     let changes = Changes::of(batch)?;
     sql_entries::delete_of_posts(&changes, db).await?;
     sql_entries::delete_of_follows(&changes, db).await?;
-    let (pulled, counted) = apply_changes(&changes, context, db).await?;
-    sql_authors::add_pulled(&pulled, db).await?;
-    let mut grown = sql_entries::fan_out(&changes, &pulled, context, db).await?;
-    grown.extend(sql_entries::backfill(&changes, context, db).await?);
-    sql_entries::trim(grown, context, db).await?;
-    Ok(tags::of(&changes, &counted))
+    let mut applied = apply_changes(&changes, true, context, db).await?;
+    sql_authors::add_pulled(&applied.pulled, db).await?;
+    let more = sql_entries::backfill(&changes, context, db).await?;
+    applied.grown.extend(more);
+    sql_entries::trim(applied.grown, context, db).await?;
+    Ok(tags::of(&changes, &applied.counted))
 }
 
 async fn apply_without_derived(
@@ -74,26 +74,38 @@ async fn apply_without_derived(
     context: &Context,
     db: &mut PgConnection,
 ) -> Result<Vec<Tag>, ApplyError> {
-    apply_changes(&Changes::of(batch)?, context, db).await?;
+    apply_changes(&Changes::of(batch)?, false, context, db).await?;
     Ok(vec![])
 }
 
-/// To posts, likes and follows. Gives which of the posts are pulled, and the root posts of before the batch whose
-/// counts it changed.
+/// What came of changes.
+struct Applied {
+    pulled: Pulled,
+    /// Some of the viewers whose feeds have grown.
+    grown: Vec<Uuid>,
+    /// The root posts of before the batch whose counts it changed.
+    counted: Vec<Uuid>,
+}
+
+/// To posts, likes and follows; and to the entries, if new posts are to be pushed.
 async fn apply_changes(
     changes: &Changes<'_>,
+    push: bool,
     context: &Context,
     db: &mut PgConnection,
-) -> Result<(Pulled, Vec<Uuid>), ApplyError> {
+) -> Result<Applied, ApplyError> {
     let mut pulled = Pulled::default();
     sql::delete_posts(changes, &mut pulled, db).await?;
     sql::delete_likes_of_posts(changes, db).await?;
     sql::delete_follows(changes, db).await?;
     sql::insert_follows(changes, db).await?;
-    sql::insert_posts(changes, context, &mut pulled, db).await?;
+    let grown = sql::insert_posts(changes, push, context, &mut pulled, db).await?;
     sql_authors::add_followers(changes, db).await?;
     sql::delete_likes(changes, db).await?;
-    sql::insert_likes(changes, db).await?;
-    let counted = sql::add_counts(changes, db).await?;
-    Ok((pulled, counted))
+    let counted = sql::insert_likes_and_count(changes, db).await?;
+    Ok(Applied {
+        pulled,
+        grown,
+        counted,
+    })
 }

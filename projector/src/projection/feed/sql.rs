@@ -10,7 +10,7 @@ use crate::{
     projection::Context,
 };
 
-/// Takes those that were pulled from what is `added`.
+/// Takes those that were pulled from what is added.
 pub async fn delete_posts(
     changes: &Changes<'_>,
     pulled: &mut Pulled,
@@ -26,7 +26,7 @@ pub async fn delete_posts(
     );
     let gone = named("feed.delete_posts", statement.fetch_all(db)).await?;
     for post in gone.iter().filter(|post| post.pulled) {
-        *pulled.added.entry(post.author).or_default() -= 1;
+        *pulled.entry(post.author).or_default() -= 1;
     }
     expect_rows("feed.delete_posts", ids.len(), gone.len() as u64)
 }
@@ -85,19 +85,22 @@ pub async fn insert_follows(
 }
 
 /// A root post is pulled if its author has too many followers at its place in the log. Goes before `add_followers`.
+/// If it is to, also puts the others into the feeds of their authors and of everyone who follows them; then it gives a
+/// sample of the viewers whose feeds have grown, to be looked at for trimming.
 pub async fn insert_posts(
     changes: &Changes<'_>,
+    push: bool,
     context: &Context,
     pulled: &mut Pulled,
     db: &mut PgConnection,
-) -> Result<(), ApplyError> {
+) -> Result<Vec<Uuid>, ApplyError> {
     if changes.created.is_empty() {
-        return Ok(());
+        return Ok(vec![]);
     }
     let ids: Vec<Uuid> = changes.created.keys().copied().collect();
     let posts = || changes.created.values();
     let statement = query!(
-        "/* feed.insert_posts */
+        r#"/* feed.insert_posts */
         WITH made AS (
             INSERT INTO posts (id, author, reply_to, text, like_count, reply_count, created_at, pulled)
             SELECT n.id, n.author, n.reply_to, n.text, n.likes, n.replies, n.created_at,
@@ -107,9 +110,21 @@ pub async fn insert_posts(
                 $8::bigint[]
             ) AS n(id, author, reply_to, text, likes, replies, created_at, new_followers)
             LEFT JOIN feed_followers f ON f.author = n.author AND n.reply_to IS NULL
-            RETURNING id, author, pulled
+            RETURNING id, author, reply_to, pulled
+        ), pushed AS MATERIALIZED (
+            SELECT id, author FROM made WHERE $10 AND reply_to IS NULL AND NOT pulled
+        ), entries AS (
+            INSERT INTO feed_entries (viewer, post_id)
+            SELECT f.viewer, p.id FROM pushed p JOIN feed_follows f ON f.author = p.author
+            UNION ALL
+            SELECT author, id FROM pushed
+            ORDER BY 1, 2
+            RETURNING viewer, post_id
         )
-        SELECT id, author FROM made WHERE pulled",
+        SELECT true AS "pulled!", author AS "account!" FROM made WHERE pulled
+        UNION ALL
+        SELECT DISTINCT false, viewer FROM entries
+        WHERE (uuid_hash(viewer)::bigint # uuid_hash(post_id)::bigint) % $11 = 0"#,
         &ids,
         &posts().map(|post| post.author).collect::<Vec<_>>(),
         &posts().map(|post| post.reply_to).collect::<Vec<_>>() as &[Option<Uuid>],
@@ -119,12 +134,18 @@ pub async fn insert_posts(
         &posts().map(|post| post.created_at).collect::<Vec<_>>(),
         &posts().map(|post| post.new_followers).collect::<Vec<_>>(),
         context.fanout_max_followers,
+        push,
+        context.feed_trim_one_in,
     );
-    for post in named("feed.insert_posts", statement.fetch_all(db)).await? {
-        pulled.created.insert(post.id);
-        *pulled.added.entry(post.author).or_default() += 1;
+    let mut grown = vec![];
+    for row in named("feed.insert_posts", statement.fetch_all(db)).await? {
+        if row.pulled {
+            *pulled.entry(row.account).or_default() += 1;
+        } else {
+            grown.push(row.account);
+        }
     }
-    Ok(())
+    Ok(grown)
 }
 
 pub async fn delete_likes(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
@@ -143,41 +164,32 @@ pub async fn delete_likes(changes: &Changes<'_>, db: &mut PgConnection) -> Resul
     expect_rows("feed.delete_likes", posts.len(), done.rows_affected())
 }
 
-pub async fn insert_likes(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
-    let (posts, users): (Vec<Uuid>, Vec<Uuid>) = changes.likes.started().unzip();
-    if posts.is_empty() {
-        return Ok(());
-    }
-    let statement = query!(
-        "/* feed.insert_likes */
-        INSERT INTO likes (post_id, user_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])",
-        &posts,
-        &users,
-    );
-    named("feed.insert_likes", statement.execute(db)).await?;
-    Ok(())
-}
-
-/// A post that a reply answers may be gone since an earlier batch; then there is nothing to count. Gives the root
-/// posts among those that were counted.
-pub async fn add_counts(
+/// Inserts likes, and adds to the counts of what is liked or answered. A post that a reply answers may be gone since an
+/// earlier batch; then there is nothing to count. Gives the root posts among those that were counted.
+pub async fn insert_likes_and_count(
     changes: &Changes<'_>,
     db: &mut PgConnection,
 ) -> Result<Vec<Uuid>, ApplyError> {
-    if changes.counts.is_empty() {
+    let (posts, users): (Vec<Uuid>, Vec<Uuid>) = changes.likes.started().unzip();
+    if posts.is_empty() && changes.counts.is_empty() {
         return Ok(vec![]);
     }
     let statement = query!(
-        "/* feed.add_counts */
+        "/* feed.insert_likes_and_count */
+        WITH liked AS (
+            INSERT INTO likes (post_id, user_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])
+        )
         UPDATE posts p SET like_count = p.like_count + d.likes, reply_count = p.reply_count + d.replies
-        FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS d(id, likes, replies)
+        FROM unnest($3::uuid[], $4::bigint[], $5::bigint[]) AS d(id, likes, replies)
         WHERE p.id = d.id
         RETURNING p.id, p.reply_to",
+        &posts,
+        &users,
         &changes.counts.keys().copied().collect::<Vec<_>>(),
         &changes.counts.values().map(|counts| counts.likes).collect::<Vec<_>>(),
         &changes.counts.values().map(|counts| counts.replies).collect::<Vec<_>>(),
     );
-    let counted = named("feed.add_counts", statement.fetch_all(db)).await?;
+    let counted = named("feed.insert_likes_and_count", statement.fetch_all(db)).await?;
     let roots = counted.into_iter().filter(|post| post.reply_to.is_none());
     Ok(roots.map(|post| post.id).collect())
 }

@@ -40,16 +40,16 @@ pub async fn add_followers(changes: &Changes<'_>, db: &mut PgConnection) -> Resu
 }
 
 pub async fn add_pulled(pulled: &Pulled, db: &mut PgConnection) -> Result<(), ApplyError> {
-    if pulled.added.is_empty() {
+    if pulled.is_empty() {
         return Ok(());
     }
-    let authors: Vec<Uuid> = pulled.added.keys().copied().collect();
+    let authors: Vec<Uuid> = pulled.keys().copied().collect();
     let statement = query!(
         "/* feed.add_pulled */
         INSERT INTO pulled_authors AS p (author, posts) SELECT * FROM unnest($1::uuid[], $2::bigint[])
         ON CONFLICT (author) DO UPDATE SET posts = p.posts + excluded.posts",
         &authors,
-        &pulled.added.values().copied().collect::<Vec<_>>(),
+        &pulled.values().copied().collect::<Vec<_>>(),
     );
     named("feed.add_pulled", statement.execute(&mut *db)).await?;
     let statement = query!(

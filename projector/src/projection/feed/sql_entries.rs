@@ -8,7 +8,7 @@ use feedmill_service::sql::named;
 use sqlx::{PgConnection, query, query_scalar};
 use uuid::Uuid;
 
-use super::fold::{Changes, Pulled};
+use super::fold::Changes;
 use crate::{error::ApplyError, projection::Context};
 
 /// Takes deleted root posts out of the feeds of their authors and of those who followed them before the
@@ -68,41 +68,9 @@ pub async fn delete_of_follows(
     Ok(())
 }
 
-/// Puts new root posts, but those that are pulled, into the feeds of their authors and of everyone who follows
-/// them. Gives a sample of the viewers whose feeds have grown, to be looked at for trimming.
-pub async fn fan_out(
-    changes: &Changes<'_>,
-    pulled: &Pulled,
-    context: &Context,
-    db: &mut PgConnection,
-) -> Result<Vec<Uuid>, ApplyError> {
-    let (posts, authors) = changes.pushed(pulled);
-    if posts.is_empty() {
-        return Ok(vec![]);
-    }
-    let statement = query_scalar!(
-        r#"/* feed.fan_out */
-        WITH made AS (
-            INSERT INTO feed_entries (viewer, post_id)
-            SELECT f.viewer, p.id FROM unnest($1::uuid[], $2::uuid[]) AS p(id, author)
-            JOIN feed_follows f ON f.author = p.author
-            UNION ALL
-            SELECT p.author, p.id FROM unnest($1::uuid[], $2::uuid[]) AS p(id, author)
-            ORDER BY 1, 2
-            RETURNING viewer, post_id
-        )
-        SELECT DISTINCT viewer FROM made
-        WHERE (uuid_hash(viewer)::bigint # uuid_hash(post_id)::bigint) % $3 = 0"#,
-        &posts,
-        &authors,
-        context.feed_trim_one_in,
-    );
-    Ok(named("feed.fan_out", statement.fetch_all(db)).await?)
-}
-
 /// Puts the newest pushed posts of those who are newly followed into the feeds of their followers. If an
 /// author has more than are kept ready, the feed's floor rises to the last of those put in: below it, the
-/// feed is read from the authors. Gives a sample of the viewers, as `fan_out` does.
+/// feed is read from the authors. Gives a sample of the viewers, as `insert_posts` does.
 pub async fn backfill(
     changes: &Changes<'_>,
     context: &Context,
