@@ -8,6 +8,7 @@
 //!
 //! - [`config`], [`state`], `error`: what there is to set, to share and to go wrong; [`serve()`] wires it up.
 //! - `asked`: what a handler needs of a request, whatever it is about.
+//! - `posts`, `scores`: what an answer that is not kept is put together of.
 //! - `warm`: what is loaded after a start before anybody asks.
 //! - `cursor`: sealed cursors, for `page`.
 //! - [`stream`]: live updates.
@@ -30,6 +31,7 @@ mod progress;
 mod query;
 mod respond;
 pub mod router;
+mod scores;
 mod serve;
 pub mod state;
 pub mod stream;
@@ -45,6 +47,7 @@ pub use cursor::Cursors;
 pub use posts::Posts;
 pub use progress::Progress;
 pub use router::router;
+pub use scores::Scores;
 pub use serve::serve;
 pub use state::AppState;
 pub use stream::Streams;

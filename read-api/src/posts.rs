@@ -3,7 +3,7 @@
 //!
 //! A post is good for as long as neither it nor its author's name has changed, as an answer is ([`Changes`]).
 
-use std::{fmt, sync::Arc};
+use std::{collections::HashSet, fmt, sync::Arc};
 
 use feedmill_events::Tag;
 use feedmill_service::Database;
@@ -77,19 +77,19 @@ impl Posts {
         self.store.is_some() && self.changes.hearing()
     }
 
-    /// These posts, each with whether the viewer likes it: those that are kept and good, and the others from
-    /// `database`, in one statement. None if one of them is gone by now.
+    /// These posts, for a viewer who likes those among them that are in `liked`: those that are kept and good, and the
+    /// others from `database`, in one statement. None if one of them is gone by now.
     pub async fn listed(
         &self,
         database: &Database,
         viewer: Uuid,
         ids: &[Uuid],
-        liked: &[bool],
+        liked: &[Uuid],
     ) -> Result<Option<Vec<Written>>, Error> {
+        let liked: HashSet<Uuid> = liked.iter().copied().collect();
         let mut written: Vec<Option<Written>> = ids
             .iter()
-            .zip(liked)
-            .map(|(id, liked)| self.kept(*id, *liked))
+            .map(|id| self.kept(*id, liked.contains(id)))
             .collect();
         let missing = ids.iter().zip(&written).filter(|(_, one)| one.is_none());
         let missing: Vec<Uuid> = missing.map(|(id, _)| *id).collect();

@@ -12,6 +12,7 @@ use crate::{
     posts::Posts,
     progress::Progress,
     router::router,
+    scores::Scores,
     state::{AppState, SEARCH_PATH, Shared},
     stream::{Limits, Streams},
     warm::warm_up,
@@ -41,9 +42,10 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
     tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(looking));
     tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(listening));
 
-    let [answers, posts] = config.cache.bytes();
+    let [answers, posts, scores] = config.cache.bytes();
     let cache = Cache::new(answers, changes.clone());
     let posts = Posts::new(posts, changes.clone());
+    let scores = Scores::new(scores, changes.clone());
     let kept = cache.clone().keep_up();
     tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(kept));
     let limits = Limits {
@@ -68,6 +70,7 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
         changes,
         cache,
         posts,
+        scores,
         streams,
     });
     let warming = warm_up(state.clone());

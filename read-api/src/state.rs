@@ -7,7 +7,7 @@ use feedmill_service::{Database, Verifier};
 
 use crate::{
     cache::Cache, changes::Changes, cursor::Cursors, posts::Posts, progress::Progress,
-    stream::Streams,
+    scores::Scores, stream::Streams,
 };
 
 /// The live read models; statements name tables without a schema.
@@ -25,6 +25,7 @@ pub struct Shared {
     pub changes: Changes,
     pub cache: Cache,
     pub posts: Posts,
+    pub scores: Scores,
     pub streams: Streams,
 }
 

@@ -22,6 +22,7 @@ CREATE TABLE likes (
     user_id uuid NOT NULL,
     PRIMARY KEY (post_id, user_id)
 );
+CREATE INDEX likes_of_user ON likes (user_id, post_id);
 
 CREATE TABLE feed_follows (
     author uuid NOT NULL,

@@ -16,7 +16,7 @@ use crate::{
     http::Result,
     period::{Period, midnight},
     posts::Written,
-    query,
+    query::{self, digest::BEST},
     respond::respond,
     state::AppState,
     tags,
@@ -61,7 +61,7 @@ pub async fn read(
     respond(&state.cache, &asked, key, load).await
 }
 
-/// Of posts that are kept, if it is a usual digest.
+/// Chosen by the scores that are kept, of posts that are, if it is a usual digest.
 async fn kept(
     state: &AppState,
     asked: &Asked,
@@ -74,10 +74,13 @@ async fn kept(
     let Some(listed) = query::digest::listed(&state.database, asked.viewer, from, to).await? else {
         return Ok(None);
     };
-    let (ids, liked) = (&listed.posts, &listed.liked);
+    let scores = state.scores.best(&state.database, &listed.posts, BEST);
+    let Some(best) = scores.await? else {
+        return Ok(None);
+    };
     let posts = state
         .posts
-        .listed(&state.database, asked.viewer, ids, liked)
+        .listed(&state.database, asked.viewer, &best, &listed.liked)
         .await?;
     Ok(posts.map(|posts| (listed.counters, posts)))
 }

@@ -5,8 +5,11 @@ use feedmill_events::id;
 use feedmill_service::Database;
 use uuid::Uuid;
 
-use super::post::PostRow;
+use super::post::{MOST_LIKED, PostRow};
 use crate::view::{Counters, Post};
+
+/// How many posts a digest tells of.
+pub const BEST: usize = 50;
 
 /// The counters of the days `from..to`, and the best 50 posts of the feed in that time, best first.
 ///
@@ -121,17 +124,18 @@ pub async fn read(
     Ok((counters, top_posts))
 }
 
-/// Which posts a digest has.
+/// What a digest is chosen from.
 pub struct Listed {
     pub counters: Counters,
-    /// Best first.
+    /// All posts of the period, in no order.
     pub posts: Vec<Uuid>,
-    /// Of each, whether the viewer likes it.
-    pub liked: Vec<bool>,
+    /// Those of them that the viewer likes, perhaps among others.
+    pub liked: Vec<Uuid>,
 }
 
-/// The same of a usual digest, but only which posts it has: all posts of the period are in `feed_entries`, and the
-/// viewer follows nobody whose posts are pulled. Otherwise None, and [`read`] tells.
+/// The same of a usual digest, but only which posts it is chosen from: all posts of the period are in `feed_entries`,
+/// and the viewer follows nobody whose posts are pulled. Otherwise None, and [`read`] tells; also if the viewer likes
+/// very many posts of the period.
 pub async fn listed(
     database: &Database,
     viewer: Uuid,
@@ -140,27 +144,17 @@ pub async fn listed(
 ) -> sqlx::Result<Option<Listed>> {
     let row = sqlx::query!(
         r#"/* digest.listed */
-        WITH period AS MATERIALIZED (
-            SELECT post.id, post.score
-            FROM feed_entries AS entry
-            CROSS JOIN LATERAL (
-                SELECT id, 3 * reply_count + like_count AS score FROM posts WHERE id = entry.post_id LIMIT 1
-            ) AS post
-            WHERE entry.viewer = $1 AND entry.post_id >= $2 AND entry.post_id < $3
-        ), page AS MATERIALIZED (
-            SELECT id FROM period ORDER BY score DESC, id DESC LIMIT 50
-        )
         SELECT
-            (SELECT count(*) FROM period) AS "count!",
+            array(
+                SELECT post_id FROM feed_entries WHERE viewer = $1 AND post_id >= $2 AND post_id < $3
+            ) AS "posts!",
+            array(
+                SELECT post_id FROM likes WHERE user_id = $1 AND post_id >= $2 AND post_id < $3 LIMIT $6::bigint + 1
+            ) AS "liked!",
             coalesce(sum(likes_received), 0)::bigint AS "likes_received!",
             coalesce(sum(replies_received), 0)::bigint AS "replies_received!",
             coalesce(sum(new_followers), 0)::bigint AS "new_followers!",
             coalesce(sum(messages_received), 0)::bigint AS "messages_received!",
-            array(SELECT id FROM page) AS "posts!",
-            array(
-                SELECT coalesce((SELECT true FROM likes WHERE post_id = page.id AND user_id = $1), false)
-                FROM page
-            ) AS "liked!",
             EXISTS (SELECT FROM feed_floors WHERE viewer = $1 AND floor > $2) AS "below!",
             EXISTS (
                 SELECT FROM pulled_authors AS large
@@ -174,11 +168,13 @@ pub async fn listed(
         first_id(to),
         from,
         to,
+        MOST_LIKED,
     );
     let row = database.one("digest.listed", row).await?;
-    Ok((!row.below && !row.pulled).then_some(Listed {
+    let usual = !row.below && !row.pulled && row.liked.len() as i64 <= MOST_LIKED;
+    Ok(usual.then_some(Listed {
         counters: Counters {
-            posts: row.count,
+            posts: row.posts.len() as i64,
             likes_received: row.likes_received,
             replies_received: row.replies_received,
             new_followers: row.new_followers,

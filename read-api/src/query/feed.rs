@@ -3,7 +3,7 @@
 use feedmill_service::Database;
 use uuid::Uuid;
 
-use super::post::PostRow;
+use super::post::{MOST_LIKED, PostRow};
 use crate::view::Post;
 
 /// What a page of a feed is made of.
@@ -18,8 +18,8 @@ pub struct FeedPage<P = Post> {
 pub struct Listed {
     /// Newest first.
     pub posts: Vec<Uuid>,
-    /// Of each, whether the viewer likes it.
-    pub liked: Vec<bool>,
+    /// Those of them that the viewer likes, perhaps among others.
+    pub liked: Vec<Uuid>,
     /// As in [`FeedPage`].
     pub followed: Vec<Uuid>,
 }
@@ -38,7 +38,7 @@ pub async fn recent_authors(database: &Database, posts: i64) -> sqlx::Result<Vec
 /// posts of the page that are in `feed_entries`. `$1` is the viewer, `$2` the post that the page is below of, `$3` how
 /// many there are on it at most.
 macro_rules! feed {
-    ($name:tt, $rest:tt, $viewer:expr, $before:expr, $limit:expr) => {
+    ($name:tt, $rest:tt, $viewer:expr, $before:expr, $limit:expr $(, $more:expr)*) => {
         sqlx::query!(
             $name
                 + r#"
@@ -56,13 +56,14 @@ macro_rules! feed {
             $viewer,
             $before.unwrap_or(Uuid::max()),
             $limit,
+            $($more,)*
         )
     };
 }
 
 /// Which posts are on the page of the viewer's feed from below the post `before`, if it is a usual one: all of its
 /// posts are in `feed_entries`, and the viewer follows nobody whose posts are pulled. Otherwise None, and [`page`]
-/// tells.
+/// tells; also if the viewer likes very many posts of that time.
 pub async fn listed(
     database: &Database,
     viewer: Uuid,
@@ -75,8 +76,9 @@ pub async fn listed(
         SELECT
             array(SELECT id FROM hot) AS "posts!",
             array(
-                SELECT coalesce((SELECT true FROM likes WHERE post_id = hot.id AND user_id = $1), false)
-                FROM hot
+                SELECT post_id FROM likes
+                WHERE user_id = $1 AND post_id < $2 AND post_id >= (SELECT id FROM hot ORDER BY id LIMIT 1)
+                LIMIT $4::bigint + 1
             ) AS "liked!",
             array(SELECT author FROM feed_follows WHERE viewer = $1) AS "followed!",
             EXISTS (SELECT FROM floor) AS "has_floor!",
@@ -87,11 +89,13 @@ pub async fn listed(
             ) AS "pulled!""#,
         viewer,
         before,
-        limit
+        limit,
+        MOST_LIKED
     );
     let row = database.one("feed.listed", row).await?;
     let whole = row.posts.len() as i64 == limit || !row.has_floor;
-    Ok((whole && !row.pulled).then_some(Listed {
+    let usual = whole && !row.pulled && row.liked.len() as i64 <= MOST_LIKED;
+    Ok(usual.then_some(Listed {
         posts: row.posts,
         liked: row.liked,
         followed: row.followed,

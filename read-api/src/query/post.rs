@@ -9,6 +9,9 @@ use crate::{
     view::{Card, Post},
 };
 
+/// Of so many posts at most, all that a viewer likes are read, to find those among them that an answer has.
+pub(super) const MOST_LIKED: i64 = 1_000;
+
 /// A row of a statement that answers with posts. `id` may be NULL: that row says that what was asked for exists,
 /// and has no posts.
 pub(super) struct PostRow {
@@ -94,6 +97,17 @@ pub async fn these(database: &Database, viewer: Uuid, ids: &[Uuid]) -> sqlx::Res
     );
     let rows = database.all("post.these", rows).await?;
     Ok(rows.into_iter().filter_map(PostRow::view).collect())
+}
+
+/// Of these posts, without those that are gone, how good they are for a digest.
+pub async fn scores(database: &Database, ids: &[Uuid]) -> sqlx::Result<Vec<(Uuid, i64)>> {
+    let rows = sqlx::query!(
+        r#"/* post.scores */
+        SELECT id, 3 * reply_count + like_count AS "score!" FROM posts WHERE id = ANY($1)"#,
+        ids
+    );
+    let rows = database.all("post.scores", rows).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.score)).collect())
 }
 
 /// The direct replies, oldest first, from after the post `after`. None if there is neither the post nor a

@@ -12,7 +12,8 @@ use feedmill_service::{
     Database, Health, HttpArgs, Shutdown, Signer, Verifier, http, sql, telemetry,
 };
 use read_api::{
-    AppState, Cache, Changes, Cursors, Posts, Progress, Streams, state::Shared, stream::Limits,
+    AppState, Cache, Changes, Cursors, Posts, Progress, Scores, Streams, state::Shared,
+    stream::Limits,
 };
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::Value;
@@ -159,7 +160,8 @@ impl App {
             progress: progress.clone(),
             changes: changes.clone(),
             cache: Cache::new(answers, changes.clone()),
-            posts: Posts::new(posts, changes),
+            posts: Posts::new(posts, changes.clone()),
+            scores: Scores::new(posts, changes),
             streams,
         });
         let (cache, kept) = (state.cache.clone(), state.clone());

@@ -171,3 +171,54 @@ async fn a_digest_of_kept_posts_equals_its_definition() {
     let (app, _announcer) = app().await;
     digest::equals_its_definition(&app).await;
 }
+
+#[tokio::test]
+async fn a_score_is_kept_until_its_post_changes() {
+    let (app, announcer) = app().await;
+    let (me, you) = (app.account(1).await, app.account(2).await);
+    let posts = [app.post(me, 0, None).await, app.post(me, 1, None).await];
+    for viewer in [me, you] {
+        app.entries(viewer, &posts).await;
+    }
+    let best = async |viewer: Uuid| {
+        let body = app
+            .get(viewer, "/v1/digest?period=day&date=2024-04-13")
+            .await
+            .body;
+        ids(body["top_posts"].as_array().unwrap())
+    };
+    assert_eq!(best(me).await, [posts[1], posts[0]], "the newer first");
+    app.counts(posts[0], 2, 0).await;
+    app.counts(posts[1], 0, 1).await;
+    assert_eq!(best(you).await, [posts[1], posts[0]], "not announced");
+    announcer.announce("feed", &[Tag::post(posts[0])]).await;
+    let announced = async || best(you).await == [posts[0], posts[1]];
+    until("two likes are more than none", announced).await;
+    announcer.announce("feed", &[Tag::post(posts[1])]).await;
+    let announced = async || best(me).await == [posts[1], posts[0]];
+    until("a reply is more than two likes", announced).await;
+}
+
+/// More than are read to find those on a page.
+#[tokio::test]
+async fn who_likes_very_many_posts_sees_which() {
+    let (app, _announcer) = app().await;
+    let me = app.account(1).await;
+    let posts = [app.post(me, 0, None).await, app.post(me, 1, None).await];
+    app.entries(me, &posts).await;
+    app.run(&format!(
+        "INSERT INTO likes (post_id, user_id) SELECT '{}', '{me}';
+        INSERT INTO likes (post_id, user_id)
+        SELECT overlay('{}'::text PLACING to_char(n, 'FM000000000000') FROM 25)::uuid, '{me}'
+        FROM generate_series(1, 1001) AS n",
+        posts[0], posts[1],
+    ))
+    .await;
+    for path in ["/v1/feed", "/v1/digest?period=day&date=2024-04-13"] {
+        let body = app.get(me, path).await.body;
+        let items = body.get("items").unwrap_or(&body["top_posts"]);
+        let liked = items.as_array().unwrap().iter();
+        let liked: Vec<bool> = liked.map(|post| post["liked_by_me"] == true).collect();
+        assert_eq!(liked, [false, true], "{path}");
+    }
+}
