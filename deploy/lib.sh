@@ -263,11 +263,14 @@ pg_start() {
     await postgres 120 "$pg_bin/pg_isready" -h 127.0.0.1 -p "$port"
 }
 
-# A quarter of the memory, as PostgreSQL's manual advises, from 128 MB to 2 GB. With the default, what a rebuild
-# writes pushes out what reads need, and they have to write its pages first.
-pg_shared_buffers() {
-    awk '/^MemTotal:/ { mb = int($2 / 4096); print (mb < 128 ? 128 : mb > 2048 ? 2048 : mb) "MB" }' /proc/meminfo
-}
+# postgres' options for a server that has the machine nearly to itself.
+#
+# A quarter of the memory, as PostgreSQL's manual advises, from 128 MB to 8 GB. With the default, what a rebuild writes
+# pushes out what reads need, and they have to write its pages first. Checkpoints are far apart: after each, a page is
+# written to the log whole when it is first changed, and the feeds that one post goes to are on as many pages.
+pg_buffers=$(awk '/^MemTotal:/ { mb = int($2 / 4096); print mb < 128 ? 128 : mb > 8192 ? 8192 : mb }' /proc/meminfo)
+# shellcheck disable=SC2034 # by those who start one
+pg_options=(-c "shared_buffers=${pg_buffers}MB" -c checkpoint_timeout=15min -c max_wal_size=4GB)
 
 # A server that is thrown away by `pg_discard`; exports TEST_DATABASE_URL, of its superuser.
 pg_temporary() {
