@@ -268,7 +268,7 @@ pg_start() {
 # A quarter of the memory, as PostgreSQL's manual advises, from 128 MB to 8 GB. With the default, what a rebuild writes
 # pushes out what reads need, and they have to write its pages first. Checkpoints are far apart: after each, a page is
 # written to the log whole when it is first changed, and the feeds that one post goes to are on as many pages.
-pg_buffers=$(awk '/^MemTotal:/ { mb = int($2 / 4096); print mb < 128 ? 128 : mb > 8192 ? 8192 : mb }' /proc/meminfo)
+pg_buffers=$(awk '/^MemTotal:/ { mb = int($2 / 4096); print (mb < 128 ? 128 : mb > 8192 ? 8192 : mb) }' /proc/meminfo)
 # shellcheck disable=SC2034 # by those who start one
 pg_options=(-c "shared_buffers=${pg_buffers}MB" -c checkpoint_timeout=15min -c max_wal_size=4GB)
 

@@ -42,17 +42,22 @@ pub struct CacheArgs {
     /// What answers and posts that are kept in memory may take, in bytes; with 0, none is kept
     #[arg(long, env = "CACHE_MAX_BYTES", default_value = "268435456")]
     pub cache_max_bytes: u64,
-    /// So many hundredths of that are for posts and their scores, of which an answer that is not kept is put together;
-    /// the others are for whole answers
+    /// So many hundredths of that are for what an answer that is not kept is put together of: posts, their scores, and
+    /// who follows whom; the others are for whole answers
     #[arg(long, env = "CACHE_POSTS_PERCENT", default_value = "25", value_parser = clap::value_parser!(u8).range(0..=100))]
     pub cache_posts_percent: u8,
 }
 
 impl CacheArgs {
-    /// For answers, for posts, and for scores.
-    pub fn bytes(&self) -> [u64; 3] {
+    /// For answers, for posts, for scores, and for who follows whom.
+    pub fn bytes(&self) -> [u64; 4] {
         let posts = self.cache_max_bytes / 100 * u64::from(self.cache_posts_percent);
-        [self.cache_max_bytes - posts, posts - posts / 8, posts / 8]
+        [
+            self.cache_max_bytes - posts,
+            posts - posts / 4,
+            posts / 8,
+            posts / 8,
+        ]
     }
 }
 

@@ -8,7 +8,7 @@
 //!
 //! - [`config`], [`state`], `error`: what there is to set, to share and to go wrong; [`serve()`] wires it up.
 //! - `asked`: what a handler needs of a request, whatever it is about.
-//! - `posts`, `scores`: what an answer that is not kept is put together of.
+//! - `posts`, `scores`, `followed`: what an answer that is not kept is put together of.
 //! - `warm`: what is loaded after a start before anybody asks.
 //! - `cursor`: sealed cursors, for `page`.
 //! - [`stream`]: live updates.
@@ -22,6 +22,7 @@ pub mod changes;
 pub mod config;
 pub mod cursor;
 mod error;
+mod followed;
 mod http;
 mod page;
 mod period;
@@ -44,6 +45,7 @@ pub use cache::Cache;
 pub use changes::Changes;
 pub use config::Config;
 pub use cursor::Cursors;
+pub use followed::Followed;
 pub use posts::Posts;
 pub use progress::Progress;
 pub use router::router;

@@ -9,6 +9,7 @@ use crate::{
     changes::Changes,
     config::Config,
     cursor::Cursors,
+    followed::Followed,
     posts::Posts,
     progress::Progress,
     router::router,
@@ -42,10 +43,11 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
     tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(looking));
     tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(listening));
 
-    let [answers, posts, scores] = config.cache.bytes();
+    let [answers, posts, scores, followed] = config.cache.bytes();
     let cache = Cache::new(answers, changes.clone());
     let posts = Posts::new(posts, changes.clone());
     let scores = Scores::new(scores, changes.clone());
+    let followed = Followed::new(followed, changes.clone());
     let kept = cache.clone().keep_up();
     tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(kept));
     let limits = Limits {
@@ -71,6 +73,7 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
         cache,
         posts,
         scores,
+        followed,
         streams,
     });
     let warming = warm_up(state.clone());

@@ -6,8 +6,8 @@ use axum::extract::FromRef;
 use feedmill_service::{Database, Verifier};
 
 use crate::{
-    cache::Cache, changes::Changes, cursor::Cursors, posts::Posts, progress::Progress,
-    scores::Scores, stream::Streams,
+    cache::Cache, changes::Changes, cursor::Cursors, followed::Followed, posts::Posts,
+    progress::Progress, scores::Scores, stream::Streams,
 };
 
 /// The live read models; statements name tables without a schema.
@@ -26,6 +26,7 @@ pub struct Shared {
     pub cache: Cache,
     pub posts: Posts,
     pub scores: Scores,
+    pub followed: Followed,
     pub streams: Streams,
 }
 

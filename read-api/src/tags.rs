@@ -8,17 +8,18 @@ use uuid::Uuid;
 
 use crate::{
     posts::Written,
-    query::{conversation::Listed, feed::FeedPage},
+    query::conversation::Listed,
     user_ref::UserRef,
     view::{Follow, Notification, Post},
 };
 
-/// Whose posts it is made of, what these have, and the posts that it shows.
-pub fn feed(viewer: Uuid, page: &FeedPage<Written>) -> Vec<Tag> {
-    let authors = page.followed.iter().copied().chain(once(viewer));
-    once(Tag::feed(viewer))
-        .chain(authors.map(Tag::posts_of))
-        .chain(written(&page.posts))
+/// Whose posts it is made of, what these have, and the posts that it shows. `followed` are the tags of the posts of
+/// everybody whom the viewer follows.
+pub fn feed(viewer: Uuid, followed: &[Tag], posts: &[Written]) -> Vec<Tag> {
+    [Tag::feed(viewer), Tag::posts_of(viewer)]
+        .into_iter()
+        .chain(followed.iter().copied())
+        .chain(written(posts))
         .collect()
 }
 

@@ -1,6 +1,9 @@
 //! `/v1/feed`.
 
+use std::sync::Arc;
+
 use axum::extract::State;
+use feedmill_events::Tag;
 use feedmill_service::extract::Query;
 use uuid::Uuid;
 
@@ -11,7 +14,7 @@ use crate::{
     http::Result,
     page::{PageQuery, PageRequest},
     posts::Written,
-    query::{self, feed::FeedPage},
+    query,
     respond::respond,
     state::AppState,
     tags,
@@ -39,44 +42,51 @@ pub async fn load(
         Some(feed) => feed,
         None => loaded(state, request).await?,
     };
-    let tags = tags::feed(viewer, &feed);
+    let tags = tags::feed(viewer, &feed.followed, &feed.posts);
     let (page, next) = request.fill(feed.posts, Written::id);
     Ok(Answer::new(&page, tags)?.with_next(next.as_deref()))
 }
 
-/// Of posts that are kept, if it is a usual page.
+struct Feed {
+    posts: Vec<Written>,
+    /// The tags of the posts of everybody whom the viewer follows.
+    followed: Arc<[Tag]>,
+}
+
+/// Of what is kept, if it is a usual page.
 async fn kept(
     state: &AppState,
     request: &PageRequest<'_, Uuid>,
     unheard: bool,
-) -> std::result::Result<Option<FeedPage<Written>>, Error> {
+) -> std::result::Result<Option<Feed>, Error> {
     if unheard || !state.posts.are_kept() {
         return Ok(None);
     }
     let (viewer, after, rows) = (request.viewer(), request.after(), request.rows());
-    let Some(listed) = query::feed::listed(&state.database, viewer, after, rows).await? else {
+    let (began, known) = (state.changes.now(), state.followed.kept(viewer));
+    let listed = query::feed::listed(&state.database, viewer, after, rows, known.is_none());
+    let Some(listed) = listed.await? else {
         return Ok(None);
     };
+    let read = || listed.followed.as_deref().unwrap_or_default();
+    let followed = known.unwrap_or_else(|| state.followed.keep(viewer, began, read()));
     let (ids, liked) = (&listed.posts, &listed.liked);
     let posts = state
         .posts
         .listed(&state.database, viewer, ids, liked)
         .await?;
-    Ok(posts.map(|posts| FeedPage {
-        posts,
-        followed: listed.followed,
-    }))
+    Ok(posts.map(|posts| Feed { posts, followed }))
 }
 
 async fn loaded(
     state: &AppState,
     request: &PageRequest<'_, Uuid>,
-) -> std::result::Result<FeedPage<Written>, Error> {
+) -> std::result::Result<Feed, Error> {
     let (viewer, after, rows) = (request.viewer(), request.after(), request.rows());
     let began = state.changes.now();
     let feed = query::feed::page(&state.database, viewer, after, rows).await?;
-    Ok(FeedPage {
+    Ok(Feed {
         posts: state.posts.write(began, feed.posts)?,
-        followed: feed.followed,
+        followed: feed.followed.into_iter().map(Tag::posts_of).collect(),
     })
 }

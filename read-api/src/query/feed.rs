@@ -7,9 +7,9 @@ use super::post::{MOST_LIKED, PostRow};
 use crate::view::Post;
 
 /// What a page of a feed is made of.
-pub struct FeedPage<P = Post> {
+pub struct FeedPage {
     /// Newest first.
-    pub posts: Vec<P>,
+    pub posts: Vec<Post>,
     /// Everybody whom the viewer follows, however many posts they have.
     pub followed: Vec<Uuid>,
 }
@@ -20,8 +20,8 @@ pub struct Listed {
     pub posts: Vec<Uuid>,
     /// Those of them that the viewer likes, perhaps among others.
     pub liked: Vec<Uuid>,
-    /// As in [`FeedPage`].
-    pub followed: Vec<Uuid>,
+    /// As in [`FeedPage`]. None if it was not asked for.
+    pub followed: Option<Vec<Uuid>>,
 }
 
 /// The authors of the newest posts, a row a post, newest first.
@@ -63,12 +63,14 @@ macro_rules! feed {
 
 /// Which posts are on the page of the viewer's feed from below the post `before`, if it is a usual one: all of its
 /// posts are in `feed_entries`, and the viewer follows nobody whose posts are pulled. Otherwise None, and [`page`]
-/// tells; also if the viewer likes very many posts of that time.
+/// tells; also if the viewer likes very many posts of that time. Whom the viewer follows is read if `with_followed` says
+/// so.
 pub async fn listed(
     database: &Database,
     viewer: Uuid,
     before: Option<Uuid>,
     limit: i64,
+    with_followed: bool,
 ) -> sqlx::Result<Option<Listed>> {
     let row = feed!(
         "/* feed.listed */",
@@ -80,7 +82,7 @@ pub async fn listed(
                 WHERE user_id = $1 AND post_id < $2 AND post_id >= (SELECT id FROM hot ORDER BY id LIMIT 1)
                 LIMIT $4::bigint + 1
             ) AS "liked!",
-            array(SELECT author FROM feed_follows WHERE viewer = $1) AS "followed!",
+            CASE WHEN $5 THEN array(SELECT author FROM feed_follows WHERE viewer = $1) END AS followed,
             EXISTS (SELECT FROM floor) AS "has_floor!",
             EXISTS (
                 SELECT FROM pulled_authors AS large
@@ -90,7 +92,8 @@ pub async fn listed(
         viewer,
         before,
         limit,
-        MOST_LIKED
+        MOST_LIKED,
+        with_followed
     );
     let row = database.one("feed.listed", row).await?;
     let whole = row.posts.len() as i64 == limit || !row.has_floor;

@@ -12,7 +12,7 @@ use feedmill_service::{
     Database, Health, HttpArgs, Shutdown, Signer, Verifier, http, sql, telemetry,
 };
 use read_api::{
-    AppState, Cache, Changes, Cursors, Posts, Progress, Scores, Streams, state::Shared,
+    AppState, Cache, Changes, Cursors, Followed, Posts, Progress, Scores, Streams, state::Shared,
     stream::Limits,
 };
 use reqwest::{Method, StatusCode, header::HeaderMap};
@@ -161,7 +161,8 @@ impl App {
             changes: changes.clone(),
             cache: Cache::new(answers, changes.clone()),
             posts: Posts::new(posts, changes.clone()),
-            scores: Scores::new(posts, changes),
+            scores: Scores::new(posts, changes.clone()),
+            followed: Followed::new(posts, changes),
             streams,
         });
         let (cache, kept) = (state.cache.clone(), state.clone());

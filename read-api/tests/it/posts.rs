@@ -222,3 +222,35 @@ async fn who_likes_very_many_posts_sees_which() {
         assert_eq!(liked, [false, true], "{path}");
     }
 }
+
+/// Whom a viewer follows is kept from feed to feed, and says whose posts change it.
+#[tokio::test]
+async fn whoever_is_newly_followed_changes_the_feed() {
+    let app = App::with_memory(1 << 26, 1 << 26).await;
+    let announcer = Announcer::of(&app).await;
+    let (me, one, other) = (
+        app.account(1).await,
+        app.account(2).await,
+        app.account(3).await,
+    );
+    let mut minute = 0;
+    let mut noticed = async |author: Uuid| {
+        minute += 1;
+        let post = app.post(author, minute * 60_000, None).await;
+        app.entries(me, &[post]).await;
+        announcer.announce("feed", &[Tag::posts_of(author)]).await;
+        let first = async || {
+            let feed = app.get(me, "/v1/feed").await.body;
+            feed["items"][0]["id"] == post.to_string()
+        };
+        until("a new post of somebody followed", first).await;
+    };
+    app.follow(me, one, 0).await;
+    noticed(one).await;
+    noticed(one).await;
+    app.follow(me, other, 1).await;
+    announcer.announce("feed", &[Tag::feed(me)]).await;
+    noticed(other).await;
+    noticed(one).await;
+    noticed(other).await;
+}
