@@ -1,4 +1,5 @@
-//! Reads the part of the state that a batch needs: a statement for each kind of thing that it needs any of.
+//! Reads the part of the state that a batch needs: what most commands need in one statement, since each is a round trip
+//! that everybody in the batch waits for, and a statement for each other kind of thing that it needs any of.
 
 use feedmill_events::event::v1::Parent;
 use feedmill_service::sql;
@@ -13,9 +14,7 @@ pub async fn state(
     needs: &Needs,
     state: &mut State,
 ) -> sqlx::Result<()> {
-    accounts(connection, needs, state).await?;
-    posts(connection, needs, state).await?;
-    links(connection, needs, state).await?;
+    usual(connection, needs, state).await?;
     conversations(connection, needs, state).await?;
     notification_marks(connection, needs, state).await
 }
@@ -25,104 +24,82 @@ fn columns(pairs: impl IntoIterator<Item = (Uuid, Uuid)>) -> (Vec<Uuid>, Vec<Uui
     pairs.into_iter().unzip()
 }
 
-async fn accounts(
+/// Accounts, posts, likes, follows and members: a row each, whose `kind` says what its columns are.
+async fn usual(
     connection: &mut PgConnection,
     needs: &Needs,
     state: &mut State,
 ) -> sqlx::Result<()> {
-    if needs.accounts.is_empty() && needs.handles.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<Uuid> = needs.accounts.iter().copied().collect();
+    let accounts: Vec<Uuid> = needs.accounts.iter().copied().collect();
     let handles: Vec<String> = needs.handles.iter().cloned().collect();
+    let posts: Vec<Uuid> = needs.posts.iter().copied().collect();
+    let (liked, likers) = columns(needs.likes.iter().copied());
+    let (followees, followers) = columns(needs.follows.iter().copied());
+    let (conversations, members) = columns(needs.members.iter().copied());
     let query = sqlx::query!(
-        "/* state.accounts.load */ SELECT id, handle, display_name, bio FROM write.accounts WHERE id = ANY($1)
-         UNION SELECT id, handle, display_name, bio FROM write.accounts WHERE handle = ANY($2)",
-        &ids,
-        &handles
+        r#"/* state.load */
+        SELECT 'account' AS "kind!", id AS "id!", id AS "other!", NULL::uuid AS reply_to,
+            NULL::uuid AS reply_to_author, NULL::uuid AS read_up_to, NULL::timestamptz AS since,
+            handle, display_name, bio
+        FROM write.accounts WHERE id = ANY($1)
+        UNION ALL
+        SELECT 'account', id, id, NULL, NULL, NULL, NULL, handle, display_name, bio
+        FROM write.accounts WHERE handle = ANY($2)
+        UNION ALL
+        SELECT 'post', id, author_id, reply_to, reply_to_author, NULL, NULL, NULL, NULL, NULL
+        FROM write.posts WHERE id = ANY($3)
+        UNION ALL
+        SELECT 'like', l.post_id, l.user_id, NULL, NULL, NULL, l.liked_at, NULL, NULL, NULL
+        FROM unnest($4::uuid[], $5::uuid[]) AS n(post_id, user_id)
+        JOIN write.likes l ON l.post_id = n.post_id AND l.user_id = n.user_id
+        UNION ALL
+        SELECT 'follow', f.followee_id, f.follower_id, NULL, NULL, NULL, f.followed_at, NULL, NULL, NULL
+        FROM unnest($6::uuid[], $7::uuid[]) AS n(followee_id, follower_id)
+        JOIN write.follows f ON f.followee_id = n.followee_id AND f.follower_id = n.follower_id
+        UNION ALL
+        SELECT 'member', m.conversation_id, m.user_id, NULL, NULL, m.read_up_to, NULL, NULL, NULL, NULL
+        FROM unnest($8::uuid[], $9::uuid[]) AS n(conversation_id, user_id)
+        JOIN write.members m ON m.conversation_id = n.conversation_id AND m.user_id = n.user_id"#,
+        &accounts,
+        &handles,
+        &posts,
+        &liked,
+        &likers,
+        &followees,
+        &followers,
+        &conversations,
+        &members,
     );
-    for row in sql::named("state.accounts.load", query.fetch_all(connection)).await? {
-        let (Some(id), Some(handle), Some(display_name), Some(bio)) =
-            (row.id, row.handle, row.display_name, row.bio)
-        else {
-            continue;
-        };
-        state.handles.insert(handle.clone(), id);
-        state.accounts.insert(
-            id,
-            Account {
-                handle,
-                display_name,
-                bio,
-            },
-        );
-    }
-    Ok(())
-}
-
-async fn posts(
-    connection: &mut PgConnection,
-    needs: &Needs,
-    state: &mut State,
-) -> sqlx::Result<()> {
-    if needs.posts.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<Uuid> = needs.posts.iter().copied().collect();
-    let query = sqlx::query!(
-        "/* state.posts.load */ SELECT id, author_id, reply_to, reply_to_author FROM write.posts WHERE id = ANY($1)",
-        &ids
-    );
-    for row in sql::named("state.posts.load", query.fetch_all(connection)).await? {
-        let reply_to = row
-            .reply_to
-            .zip(row.reply_to_author)
-            .map(|(post, author)| Parent { post, author });
-        state.posts.insert(
-            row.id,
-            Post {
-                author: row.author_id,
-                reply_to,
-            },
-        );
-    }
-    Ok(())
-}
-
-async fn links(
-    connection: &mut PgConnection,
-    needs: &Needs,
-    state: &mut State,
-) -> sqlx::Result<()> {
-    if !needs.likes.is_empty() {
-        let (posts, users) = columns(needs.likes.iter().copied());
-        let query = sqlx::query!(
-            "/* state.likes.load */ SELECT l.post_id, l.user_id, l.liked_at
-             FROM unnest($1::uuid[], $2::uuid[]) AS n(post_id, user_id)
-             JOIN write.likes l ON l.post_id = n.post_id AND l.user_id = n.user_id",
-            &posts,
-            &users
-        );
-        for row in sql::named("state.likes.load", query.fetch_all(&mut *connection)).await? {
-            state
-                .likes
-                .insert((row.post_id, row.user_id), row.liked_at.timestamp_millis());
-        }
-    }
-    if !needs.follows.is_empty() {
-        let (followees, followers) = columns(needs.follows.iter().copied());
-        let query = sqlx::query!(
-            "/* state.follows.load */ SELECT f.followee_id, f.follower_id, f.followed_at
-             FROM unnest($1::uuid[], $2::uuid[]) AS n(followee_id, follower_id)
-             JOIN write.follows f ON f.followee_id = n.followee_id AND f.follower_id = n.follower_id",
-            &followees,
-            &followers
-        );
-        for row in sql::named("state.follows.load", query.fetch_all(&mut *connection)).await? {
-            state.follows.insert(
-                (row.followee_id, row.follower_id),
-                row.followed_at.timestamp_millis(),
-            );
+    for row in sql::named("state.load", query.fetch_all(connection)).await? {
+        let (id, key) = (row.id, (row.id, row.other));
+        let since = || row.since.map_or(0, |since| since.timestamp_millis());
+        match row.kind.as_str() {
+            "account" => {
+                let account = Account {
+                    handle: row.handle.unwrap_or_default(),
+                    display_name: row.display_name.unwrap_or_default(),
+                    bio: row.bio.unwrap_or_default(),
+                };
+                state.handles.insert(account.handle.clone(), id);
+                state.accounts.insert(id, account);
+            }
+            "post" => {
+                let parent = row.reply_to.zip(row.reply_to_author);
+                let post = Post {
+                    author: row.other,
+                    reply_to: parent.map(|(post, author)| Parent { post, author }),
+                };
+                state.posts.insert(id, post);
+            }
+            "like" => {
+                state.likes.insert(key, since());
+            }
+            "follow" => {
+                state.follows.insert(key, since());
+            }
+            _ => {
+                state.members.insert(key, row.read_up_to);
+            }
         }
     }
     Ok(())
@@ -147,21 +124,6 @@ async fn conversations(
             state
                 .conversations
                 .insert(row.id, Conversation { title: row.title });
-        }
-    }
-    if !needs.members.is_empty() {
-        let (conversations, users) = columns(needs.members.iter().copied());
-        let query = sqlx::query!(
-            "/* state.members.load */ SELECT m.conversation_id, m.user_id, m.read_up_to
-             FROM unnest($1::uuid[], $2::uuid[]) AS n(conversation_id, user_id)
-             JOIN write.members m ON m.conversation_id = n.conversation_id AND m.user_id = n.user_id",
-            &conversations,
-            &users
-        );
-        for row in sql::named("state.members.load", query.fetch_all(&mut *connection)).await? {
-            state
-                .members
-                .insert((row.conversation_id, row.user_id), row.read_up_to);
         }
     }
     if !needs.messages.is_empty() {
