@@ -10,7 +10,10 @@ use std::{
     borrow::Cow,
     fmt,
     future::Future,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -59,6 +62,8 @@ pub struct Kept {
     began: u64,
     /// The same moment, by the clock on the wall: it goes on while changes are not heard of.
     started: Instant,
+    /// [`Changes::settled`] of when it was last found good: the slots of a feed are a hundred looks at memory.
+    found_good: AtomicU64,
 }
 
 /// How an answer was come by.
@@ -181,8 +186,16 @@ impl Inner {
     }
 
     fn is_good(&self, kept: &Kept) -> bool {
+        let settled = self.changes.settled();
+        if kept.found_good.load(Ordering::Relaxed) == settled {
+            return true;
+        }
         let slots = &kept.answer.slots;
-        self.changes.unchanged_since(kept.began, slots)
+        let good = self.changes.unchanged_since(kept.began, slots);
+        if good {
+            kept.found_good.store(settled, Ordering::Relaxed);
+        }
+        good
     }
 
     /// Loads, or is content with what somebody else loads who began after this.
@@ -233,6 +246,7 @@ impl Inner {
             answer,
             began,
             started,
+            found_good: AtomicU64::new(u64::MAX),
         });
         // What is not good would only take somebody's place.
         if let Some(store) = &self.store

@@ -29,6 +29,8 @@ pub struct Changes(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     clock: AtomicU64,
+    /// How many changes are written down whole.
+    settled: AtomicU64,
     changed: Box<[AtomicU64]>,
     /// When everything was last said to have changed.
     floor: AtomicU64,
@@ -42,6 +44,7 @@ impl Default for Changes {
     fn default() -> Self {
         Self(Arc::new(Inner {
             clock: AtomicU64::new(0),
+            settled: AtomicU64::new(0),
             changed: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
             floor: AtomicU64::new(0),
             hearing: AtomicBool::new(false),
@@ -70,6 +73,12 @@ impl Changes {
                 .all(|slot| self.0.changed[slot.0 as usize].load(Ordering::SeqCst) <= began)
     }
 
+    /// Differs from what it was whenever something changed in between. What was found
+    /// unchanged after this was taken is so for as long as this is the same, without another look.
+    pub fn settled(&self) -> u64 {
+        self.0.settled.load(Ordering::SeqCst)
+    }
+
     /// Whether changes are being heard of: if not, only the tables tell what is.
     pub fn hearing(&self) -> bool {
         self.0.hearing.load(Ordering::SeqCst)
@@ -89,6 +98,7 @@ impl Changes {
             let slot = Self::slot(*tag);
             self.0.changed[slot.0 as usize].fetch_max(now, Ordering::SeqCst);
         }
+        self.settle();
         self.0.news.send_replace(now);
     }
 
@@ -96,6 +106,7 @@ impl Changes {
         metrics::counter!("cache_flushes_total").increment(1);
         let now = self.tick();
         self.0.floor.fetch_max(now, Ordering::SeqCst);
+        self.settle();
         self.0.news.send_replace(now);
     }
 
@@ -103,6 +114,11 @@ impl Changes {
     pub(crate) fn set_hearing(&self, hearing: bool) {
         self.everything();
         self.0.hearing.store(hearing, Ordering::SeqCst);
+        self.settle();
+    }
+
+    fn settle(&self) {
+        self.0.settled.fetch_add(1, Ordering::SeqCst);
     }
 
     fn tick(&self) -> u64 {
