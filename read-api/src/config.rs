@@ -16,8 +16,9 @@ pub struct Config {
     /// The database of the read tables, with a role that may select from them and needs no more
     #[arg(long, env = "READ_DATABASE_URL", hide_env_values = true)]
     pub database_url: String,
-    /// Connections to the database at most
-    #[arg(long, env = "READ_DATABASE_CONNECTIONS", default_value = "16", value_parser = clap::value_parser!(u32).range(1..))]
+    /// Connections to the database at most; by default four for each processor, for with more of them on the same machine
+    /// the requests that are under way only take it from each other
+    #[arg(long, env = "READ_DATABASE_CONNECTIONS", default_value_t = connections(), value_parser = clap::value_parser!(u32).range(1..))]
     pub database_connections: u32,
     #[command(flatten)]
     pub cache: CacheArgs,
@@ -151,6 +152,10 @@ fn parse(text: &str) -> Option<[u8; 32]> {
         *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).ok()?;
     }
     Some(key)
+}
+
+fn connections() -> u32 {
+    std::thread::available_parallelism().map_or(8, |processors| 4 * processors.get() as u32)
 }
 
 #[cfg(test)]

@@ -18,8 +18,11 @@ use super::{
 };
 use crate::{before, load::Plan, summary::Summary};
 
-/// Of read-api by default, of the loop and of the usual backend.
-const CONNECTIONS: &str = "16";
+/// Of read-api by default; the loop and the usual backend have as many.
+fn connections() -> String {
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    (4 * processors).to_string()
+}
 
 /// The statements of a page of which all posts are kept, and of one of which none is.
 const LISTED: &str = "feed.listed";
@@ -47,7 +50,8 @@ struct Seen {
 pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
     stack::execute(&bench.database.pool, before::SCHEMA).await?;
     bench.database.settle().await?;
-    let usual = ["before", "--connections", CONNECTIONS];
+    let connections = connections();
+    let usual = ["before", "--connections", &connections];
     let kept = [&usual[..], &["--keep-connection"]].concat();
     let sides = Sides {
         ours: bench.read_api(Memory::Posts).await?,
@@ -140,14 +144,14 @@ async fn bare_loop(
     statement: &str,
     how: &[&str],
 ) -> Result<Summary> {
-    let seconds = bench.seconds.to_string();
+    let (seconds, connections) = (bench.seconds.to_string(), connections());
     let more = [
         "--database-url",
         &bench.database.url,
         "--statement",
         statement,
         "--connections",
-        CONNECTIONS,
+        &connections,
         "--warm-up",
         "1",
         "--seconds",
