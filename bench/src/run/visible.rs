@@ -23,10 +23,7 @@ pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
     let read_api = bench.read_api(Memory::Usual).await?;
     let write = bench.write_api()?.address.clone();
     let (mut seen, mut load) = (Runs::default(), Runs::default());
-    // Of the first run nothing counts: settling has ended with a checkpoint, after which PostgreSQL writes a page to its
-    // log whole when it is first changed, and each post goes to the pages of fifty feeds.
-    let mut first = Runs::default();
-    for run in 0..=bench.runs {
+    for run in 0..bench.runs {
         let follows = bench.world.follows.choose_multiple(&mut bench.rng, PROBES);
         let probes = follows.map(|(follower, author)| {
             let body = json!({"text": "Is it there yet?"}).to_string();
@@ -52,19 +49,12 @@ pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
         };
         let (loaded, probed) = tokio::join!(bench.stack.load(&plan), probing);
         profile::end(recorded).await?;
-        let (loaded, probed) = (loaded?, probed?);
-        if run == 0 {
-            first.push(probed);
-            continue;
-        }
-        load.push(loaded);
-        seen.push(probed);
+        load.push(loaded?);
+        seen.push(probed?);
     }
     let note = format!(
-        "{} probes; right after a checkpoint {:.1} ms (p50), {:.1} ms (p99); meanwhile {:.0} commands/s, answered in {:.1} ms (p50), {:.1} ms (p99)",
+        "{} probes; meanwhile {:.0} commands/s, answered in {:.1} ms (p50), {:.1} ms (p99)",
         seen.0.iter().map(|run| run.count).sum::<u64>(),
-        first.p50(),
-        first.p99(),
         load.per_second(),
         load.p50(),
         load.p99(),
