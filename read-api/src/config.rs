@@ -16,8 +16,8 @@ pub struct Config {
     /// The database of the read tables, with a role that may select from them and needs no more
     #[arg(long, env = "READ_DATABASE_URL", hide_env_values = true)]
     pub database_url: String,
-    /// Connections to the database at most; by default four for each processor, for with more of them on the same machine
-    /// the requests that are under way only take it from each other
+    /// Connections to the database at most; by default four for each processor: more of them on the same machine only
+    /// take the processors from each other
     #[arg(long, env = "READ_DATABASE_CONNECTIONS", default_value_t = connections(), value_parser = clap::value_parser!(u32).range(1..))]
     pub database_connections: u32,
     #[command(flatten)]
@@ -50,16 +50,24 @@ pub struct CacheArgs {
 }
 
 impl CacheArgs {
-    /// For answers, for posts, for scores, and for who follows whom.
-    pub fn bytes(&self) -> [u64; 4] {
-        let posts = self.cache_max_bytes / 100 * u64::from(self.cache_posts_percent);
-        [
-            self.cache_max_bytes - posts,
-            posts - posts / 4,
-            posts / 8,
-            posts / 8,
-        ]
+    pub fn shares(&self) -> Shares {
+        let parts = self.cache_max_bytes / 100 * u64::from(self.cache_posts_percent);
+        Shares {
+            answers: self.cache_max_bytes - parts,
+            posts: parts - parts / 4,
+            scores: parts / 8,
+            followed: parts / 8,
+        }
     }
+}
+
+/// How many bytes each of what is kept in memory may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Shares {
+    pub answers: u64,
+    pub posts: u64,
+    pub scores: u64,
+    pub followed: u64,
 }
 
 /// Live updates.

@@ -43,11 +43,11 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
     tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(looking));
     tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(listening));
 
-    let [answers, posts, scores, followed] = config.cache.bytes();
-    let cache = Cache::new(answers, changes.clone());
-    let posts = Posts::new(posts, changes.clone());
-    let scores = Scores::new(scores, changes.clone());
-    let followed = Followed::new(followed, changes.clone());
+    let shares = config.cache.shares();
+    let cache = Cache::new(shares.answers, changes.clone());
+    let posts = Posts::new(shares.posts, changes.clone());
+    let scores = Scores::new(shares.scores, changes.clone());
+    let followed = Followed::new(shares.followed, changes.clone());
     let kept = cache.clone().keep_up();
     tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(kept));
     let limits = Limits {

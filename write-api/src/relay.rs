@@ -29,7 +29,7 @@ mod window;
 use std::{sync::Arc, time::Duration};
 
 use async_nats::Client;
-use feedmill_events::subject;
+use feedmill_events::{PartitionSet, subject};
 use feedmill_service::health::Health;
 use sqlx::postgres::PgConnectOptions;
 use tokio::time::timeout;
@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::lease::Lease;
-use crate::appended::{Appended, Grown};
+use crate::appended::{self, Appended};
 
 /// How often an instance that does not lead tries to. With the time after which PostgreSQL ends a silent
 /// leader's session, a leader that is gone is replaced within five seconds.
@@ -94,10 +94,9 @@ impl Relay {
     }
 
     /// Tells whoever leads. Lost if NATS is away; the leader looks every second anyway.
-    async fn announce(&self, grown: Grown) {
-        let said = self
-            .nats
-            .publish(subject::APPENDED, grown.to_bytes().to_vec().into());
+    async fn announce(&self, grown: PartitionSet) {
+        let grown = appended::to_bytes(grown).to_vec();
+        let said = self.nats.publish(subject::APPENDED, grown.into());
         timeout(Duration::from_millis(100), said).await.ok();
         // A burst of commits is one announcement: the next is not sent before this has passed.
         tokio::time::sleep(Duration::from_millis(2)).await;

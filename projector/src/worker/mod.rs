@@ -162,7 +162,7 @@ impl Worker {
             self.report();
         }
         self.behind = true;
-        // What came and is not applied yet: only events that the projection does not want.
+        // What came and is not applied yet: events that the projection does not want, and what waits for the next step.
         let mut entries = Vec::with_capacity(BATCH_EVENTS);
         let now = Instant::now();
         let (mut next_look, mut next_step, mut idle_since) = (now, now, now);
@@ -207,8 +207,8 @@ impl Worker {
     }
 
     /// Events that the projection does not want, or that do not concern it, change nothing. That it is past them
-    /// is said at once, and written together with the next that it wants, or soon: a transaction for each would
-    /// cost as much as for those. False, and nothing is said, if there is more to do.
+    /// is said here, and written together with the next that it wants, or soon: a transaction for each would cost as
+    /// much as for those. False, and nothing is said, if there is more to do.
     async fn pass(&self, entries: &[Entry]) -> bool {
         let mut next = self.done.clone();
         for entry in entries.iter().filter(|entry| self.is_open(entry.partition)) {

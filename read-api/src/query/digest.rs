@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::post::{MOST_LIKED, PostRow};
 use crate::view::{Counters, Post};
 
-/// How many posts a digest tells of.
+/// How many posts a digest tells of; [`read`] has it in its statement.
 pub const BEST: usize = 50;
 
 /// The counters of the days `from..to`, and the best 50 posts of the feed in that time, best first.

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use feedmill_events::Partition;
+use feedmill_events::{Partition, PartitionSet};
 use tokio::sync::Notify;
 
 /// A transaction that takes longer than this is stuck, on a lock of another process or on the network, and
@@ -25,8 +25,8 @@ pub struct Queue<J> {
 
 struct State<J> {
     waiting: VecDeque<(Partition, J)>,
-    /// A bit for each partition that is under way.
-    busy: u64,
+    /// The partitions that are under way.
+    busy: PartitionSet,
     /// When each batch began, and how many jobs it has.
     under_way: Vec<(Instant, usize)>,
 }
@@ -38,7 +38,7 @@ pub struct Batch<J> {
 }
 
 pub struct Ticket {
-    partitions: u64,
+    partitions: PartitionSet,
     began: Instant,
     jobs: usize,
 }
@@ -48,7 +48,7 @@ impl<J> Queue<J> {
     pub fn new(lanes: usize, most: usize) -> Self {
         let state = State {
             waiting: VecDeque::new(),
-            busy: 0,
+            busy: PartitionSet::EMPTY,
             under_way: Vec::new(),
         };
         Self {
@@ -86,15 +86,14 @@ impl<J> Queue<J> {
         if moving.sum::<usize>() >= self.lanes {
             return None;
         }
-        let (mut jobs, mut partitions, mut passed) = (Vec::new(), 0, state.busy);
+        let (mut jobs, mut partitions, mut passed) = (Vec::new(), PartitionSet::EMPTY, state.busy);
         let mut rest = VecDeque::new();
         for (partition, job) in state.waiting.drain(..) {
-            let bit = 1 << partition.number();
-            if jobs.len() < size && passed & bit == 0 {
-                partitions |= bit;
+            if jobs.len() < size && !passed.has(partition) {
+                partitions.insert(partition);
                 jobs.push(job);
             } else {
-                passed |= bit;
+                passed.insert(partition);
                 rest.push_back((partition, job));
             }
         }
@@ -102,7 +101,7 @@ impl<J> Queue<J> {
         if jobs.is_empty() {
             return None;
         }
-        state.busy |= partitions;
+        state.busy.insert_all(partitions);
         state.under_way.push((began, jobs.len()));
         let ticket = Ticket {
             partitions,
@@ -115,7 +114,7 @@ impl<J> Queue<J> {
     /// The batch has ended: its partitions are free.
     pub fn done(&self, ticket: &Ticket) {
         let mut state = self.lock();
-        state.busy &= !ticket.partitions;
+        state.busy.remove_all(ticket.partitions);
         let ended = (ticket.began, ticket.jobs);
         if let Some(place) = state.under_way.iter().position(|batch| *batch == ended) {
             state.under_way.swap_remove(place);

@@ -6,7 +6,7 @@ use async_nats::{
     Subscriber,
     jetstream::stream::{InfoError, Stream},
 };
-use feedmill_events::subject;
+use feedmill_events::{PartitionSet, subject};
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,7 @@ use super::{
     stream::{self, End, StreamError},
     window::{self, Window, WindowError},
 };
-use crate::appended::Grown;
+use crate::appended::from_bytes;
 
 /// How often the log is looked at when nobody says that it has grown.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -143,7 +143,7 @@ async fn copy(
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut checked = Instant::now();
-    let mut grown = Grown::ALL;
+    let mut grown = PartitionSet::ALL;
     loop {
         // To the log's end, in rounds. Every so often the heads, for whoever watches.
         while send(lease, window, &mut sent, grown).await? {
@@ -158,9 +158,9 @@ async fn copy(
                 () = stop.cancelled() => return last_words(lease, window, &mut sent).await,
                 grown = relay.appended.grown() => break grown,
                 Some(said) = appended.next() => {
-                    let mut grown = Grown::from_bytes(&said.payload);
+                    let mut grown = from_bytes(&said.payload);
                     while let Some(Some(said)) = appended.next().now_or_never() {
-                        grown = grown.and(Grown::from_bytes(&said.payload));
+                        grown.insert_all(from_bytes(&said.payload));
                     }
                     break grown;
                 }
@@ -170,7 +170,7 @@ async fn copy(
                         checked = Instant::now();
                         check(stream, window.expected()).await?;
                     }
-                    break Grown::ALL;
+                    break PartitionSet::ALL;
                 }
                 acknowledged = window.next_ack() => acknowledged?,
             }
@@ -183,7 +183,7 @@ async fn send(
     lease: &mut Lease,
     window: &mut Window,
     sent: &mut Places,
-    grown: Grown,
+    grown: PartitionSet,
 ) -> Result<bool, Trouble> {
     let mut more = false;
     let after = *sent;
@@ -214,7 +214,7 @@ async fn last_words(
     sent: &mut Places,
 ) -> Result<(), Trouble> {
     let rest = async {
-        while send(lease, window, sent, Grown::ALL).await? {}
+        while send(lease, window, sent, PartitionSet::ALL).await? {}
         while !window.is_empty() {
             window.next_ack().await?;
         }

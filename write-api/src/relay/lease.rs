@@ -3,12 +3,10 @@
 
 use std::time::Duration;
 
-use feedmill_events::{PARTITIONS, Partition};
+use feedmill_events::{PARTITIONS, Partition, PartitionSet};
 use futures::{StreamExt, stream::BoxStream};
 use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::time::timeout;
-
-use crate::appended::Grown;
 
 /// "feedmill" in ASCII. Advisory locks are per database, so two Feedmills do not meet.
 const LOCK: i64 = 0x6665_6564_6d69_6c6c;
@@ -102,7 +100,7 @@ impl Lease {
     pub fn following(
         &mut self,
         after: &Places,
-        grown: Grown,
+        grown: PartitionSet,
     ) -> BoxStream<'_, sqlx::Result<Entry>> {
         let (partitions, after): (Vec<i16>, Vec<i64>) = Partition::all()
             .zip(after)

@@ -11,16 +11,13 @@ use std::{
 };
 
 use async_nats::jetstream::{self, consumer};
-use feedmill_events::{Partition, subject};
+use feedmill_events::{Partition, PartitionSet, subject};
 use feedmill_service::{Health, nats};
 use futures::StreamExt;
 use sqlx::PgPool;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use write_api::{
-    appended::{Appended, Grown},
-    relay::Relay,
-};
+use write_api::{appended::Appended, relay::Relay};
 
 use crate::harness::{Database, Folder, Nats, eventually};
 
@@ -150,7 +147,7 @@ async fn the_stream_becomes_the_log() {
     for partition in 0..64 {
         append(&pool, partition, 1 + i64::from(partition)).await;
     }
-    relay.appended.add(Grown::ALL);
+    relay.appended.add(PartitionSet::ALL);
     assert_equal(&pool, &server, SOON).await;
     relay.stop().await;
 
@@ -186,7 +183,7 @@ async fn nats_may_come_late_and_lose_everything() {
     server.kill();
     server.wipe();
     append(&pool, 10, 100).await;
-    relay.appended.add(Grown::ALL);
+    relay.appended.add(PartitionSet::ALL);
     server.start_again().await;
     assert_equal(&pool, &server, SOON).await;
     relay.stop().await;
@@ -201,7 +198,7 @@ async fn killing_nats_under_load_loses_nothing_and_keeps_the_order() {
     let writer = tokio::spawn(async move {
         for round in 0..400 {
             append(&writer_pool, round % 7, 50).await;
-            appended.add(Grown::ALL);
+            appended.add(PartitionSet::ALL);
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });
@@ -232,7 +229,7 @@ async fn of_two_instances_one_leads_and_is_told_by_the_other() {
     let started = Instant::now();
     for _ in 0..20 {
         append(&pool, 2, 1).await;
-        second.appended.add(Grown::ALL);
+        second.appended.add(PartitionSet::ALL);
         let want = head(&pool).await as u64;
         eventually("the event arrives", SOON, || async {
             stored(&server).await == want
@@ -328,7 +325,7 @@ async fn a_leader_that_hangs_is_replaced_and_does_no_harm_when_it_wakes() {
     signal(&first, "-CONT");
     for _ in 0..20 {
         append(&pool, 5, 100).await;
-        second.appended.add(Grown::ALL);
+        second.appended.add(PartitionSet::ALL);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_equal(&pool, &server, SOON).await;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use feedmill_events::PartitionSet;
 use sqlx::PgPool;
 use tokio::time::sleep;
-use write_api::appended::{Appended, Grown};
+use write_api::appended::Appended;
 
 use super::{Running, append, assert_equal, contents, signal};
 use crate::harness::{Database, Nats};
@@ -18,7 +19,7 @@ async fn append_all_over(pool: &PgPool, appended: &Appended, count: i64) {
     while left > 0 {
         let some = (1 + i64::from(rand::random::<u8>() % 40)).min(left);
         append(pool, i16::from(rand::random::<u8>() % 16), some).await;
-        appended.add(Grown::ALL);
+        appended.add(PartitionSet::ALL);
         left -= some;
     }
 }
