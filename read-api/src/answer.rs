@@ -17,6 +17,7 @@ pub use self::coding::Coding;
 use crate::{
     changes::{Changes, Slot},
     error::Error,
+    kept::Keep,
 };
 
 /// A smaller body fits into one packet as it is.
@@ -33,7 +34,7 @@ pub struct Answer {
     /// The value of `Link`.
     pub link: Option<HeaderValue>,
     /// Of all that it depends on.
-    pub slots: Box<[Slot]>,
+    slots: Box<[Slot]>,
     /// Each made when it is first asked for; none where that saves nothing.
     gzip: OnceCell<Option<Form>>,
     brotli: OnceCell<Option<Form>>,
@@ -129,6 +130,12 @@ impl Answer {
             Coding::Gzip => Some(&self.gzip),
             Coding::Brotli => Some(&self.brotli),
         }
+    }
+}
+
+impl Keep for Answer {
+    fn slots(&self) -> &[Slot] {
+        &self.slots
     }
 }
 

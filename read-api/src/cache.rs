@@ -1,7 +1,4 @@
-//! Answers kept in memory, for as long as nothing that they are made of has changed.
-//!
-//! Nothing is ever removed because it is no longer good: that shows when it is looked at ([`Changes`]), and the
-//! next load takes its place. So there is no order of a change, a load's end and a look that could go wrong.
+//! Answers kept in memory, and loads of them that are shared.
 
 mod flight;
 mod metrics;
@@ -10,26 +7,27 @@ use std::{
     borrow::Cow,
     fmt,
     future::Future,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use ::metrics::counter;
-use moka::{notification::RemovalCause, sync::Cache as Store};
 use tokio::time::interval;
 use uuid::Uuid;
 
 use self::{flight::Flights, metrics::Metrics};
-use crate::{answer::Answer, changes::Changes, error::Error};
+use crate::{
+    answer::Answer,
+    changes::Changes,
+    error::Error,
+    kept::{Kept, Store},
+};
 
-/// Nothing is kept for longer, even if no change is heard of: the belt to the braces.
-pub const TIME_TO_LIVE: Duration = Duration::from_mins(10);
+/// Between two looks at how much there is.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
 
-/// Between two looks at what has expired, and at how much there is.
-const UPKEEP: Duration = Duration::from_secs(1);
+/// What an answer takes, about.
+const USUAL: u64 = 8 << 10;
 
 /// Which answer: the same for every way in which a client can write the same question.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -54,18 +52,6 @@ impl Key {
     }
 }
 
-/// An answer, and from when it is.
-#[derive(Debug)]
-pub struct Kept {
-    pub answer: Answer,
-    /// The clock of [`Changes`] before its load.
-    began: u64,
-    /// The same moment, by the clock on the wall: it goes on while changes are not heard of.
-    started: Instant,
-    /// [`Changes::settled`] of when it was last found good: the slots of a feed are a hundred looks at memory.
-    found_good: AtomicU64,
-}
-
 /// How an answer was come by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
@@ -83,30 +69,25 @@ pub struct Cache(Arc<Inner>);
 
 struct Inner {
     /// None if nothing is to be kept.
-    store: Option<Store<Key, Arc<Kept>>>,
+    store: Option<Store<Key, Answer>>,
     flights: Flights,
     changes: Changes,
     metrics: Metrics,
 }
 
 impl Cache {
-    /// Keeps up to `max_bytes`, and nothing if they are 0. What is asked for often stays (TinyLFU).
+    /// Keeps up to `max_bytes`, and nothing if they are 0. What is asked for often stays.
     pub fn new(max_bytes: u64, changes: Changes) -> Self {
-        let evicted = |_, _, cause| {
-            if cause == RemovalCause::Size {
-                counter!("cache_evictions_total").increment(1);
-            }
+        let metrics = Metrics::new();
+        let store = || {
+            let evictions = counter!("cache_evictions_total");
+            Store::new(max_bytes, USUAL, evictions, changes.clone())
         };
-        let store = Store::<Key, Arc<Kept>>::builder()
-            .max_capacity(max_bytes)
-            .weigher(|key, kept| u32::try_from(weight(key, kept)).unwrap_or(u32::MAX))
-            .time_to_live(TIME_TO_LIVE)
-            .eviction_listener(evicted);
         Self(Arc::new(Inner {
-            store: (max_bytes > 0).then(|| store.build()),
+            store: (max_bytes > 0).then(store),
             flights: Flights::default(),
             changes,
-            metrics: Metrics::new(),
+            metrics,
         }))
     }
 
@@ -124,7 +105,7 @@ impl Cache {
         key: &Key,
         unheard: bool,
         load: impl Fn() -> L,
-    ) -> Result<(Arc<Kept>, Source), Error>
+    ) -> Result<(Arc<Kept<Answer>>, Source), Error>
     where
         L: Future<Output = Result<Answer, Error>>,
     {
@@ -143,59 +124,45 @@ impl Cache {
     }
 
     /// To be called when a kept answer has grown by a content coding.
-    pub fn weigh_again(&self, key: Key, kept: &Arc<Kept>) {
+    pub fn weigh_again(&self, key: Key, kept: &Arc<Kept<Answer>>) {
         if let Some(store) = &self.0.store
-            && store.get(&key).is_some_and(|now| Arc::ptr_eq(&now, kept))
+            && store.find(&key).is_some_and(|now| Arc::ptr_eq(&now, kept))
         {
-            store.insert(key, Arc::clone(kept));
+            let bytes = weight(&key, kept);
+            store.keep(key, kept, bytes);
         }
     }
 
-    /// Forgets what has expired, also when nobody asks, and tells how much there is; for ever.
-    pub async fn keep_up(self) {
-        let mut tick = interval(UPKEEP);
+    /// Tells how much there is; for ever.
+    pub async fn count(self) {
+        let mut tick = interval(COUNT_EVERY);
         while let Some(store) = &self.0.store {
             tick.tick().await;
-            self.settle();
-            self.0.metrics.entries.set(store.entry_count() as f64);
-            self.0.metrics.bytes.set(store.weighted_size() as f64);
+            self.0.metrics.entries.set(store.len() as f64);
+            self.0.metrics.bytes.set(store.bytes() as f64);
         }
     }
 
-    /// Evicts what is too much now and not a moment later; the bytes that are kept.
-    pub fn settle(&self) -> u64 {
-        self.0.store.as_ref().map_or(0, |store| {
-            store.run_pending_tasks();
-            store.weighted_size()
-        })
+    /// The bytes that are kept.
+    pub fn bytes(&self) -> u64 {
+        self.0.store.as_ref().map_or(0, Store::bytes)
     }
 }
 
 impl Inner {
-    fn find(&self, key: &Key) -> Option<Arc<Kept>> {
-        let kept = self.kept(key)?;
-        if self.is_good(&kept) {
+    fn find(&self, key: &Key) -> Option<Arc<Kept<Answer>>> {
+        let store = self.store.as_ref()?;
+        let kept = store.find(key)?;
+        if store.is_good(&kept) {
             return Some(kept);
         }
         self.metrics.stale.increment(1);
         None
     }
 
-    fn kept(&self, key: &Key) -> Option<Arc<Kept>> {
-        self.store.as_ref()?.get(key)
-    }
-
-    fn is_good(&self, kept: &Kept) -> bool {
-        let settled = self.changes.settled();
-        if kept.found_good.load(Ordering::Relaxed) == settled {
-            return true;
-        }
-        let slots = &kept.answer.slots;
-        let good = self.changes.unchanged_since(kept.began, slots);
-        if good {
-            kept.found_good.store(settled, Ordering::Relaxed);
-        }
-        good
+    fn is_good(&self, kept: &Kept<Answer>) -> bool {
+        let store = self.store.as_ref();
+        store.is_some_and(|store| store.is_good(kept))
     }
 
     /// Loads, or is content with what somebody else loads who began after this.
@@ -203,7 +170,7 @@ impl Inner {
         &self,
         key: &Key,
         load: impl Fn() -> L,
-    ) -> Result<(Arc<Kept>, Source), Error>
+    ) -> Result<(Arc<Kept<Answer>>, Source), Error>
     where
         L: Future<Output = Result<Answer, Error>>,
     {
@@ -213,7 +180,8 @@ impl Inner {
             let seat = self.flights.board(key);
             let landed = seat.land(async {
                 // It may have landed between the look and the boarding.
-                if let Some(kept) = self.kept(key).filter(|kept| self.is_good(kept)) {
+                let store = self.store.as_ref();
+                if let Some(kept) = store.and_then(|store| store.find_good(key)) {
                     return Some(kept);
                 }
                 let loaded = own.insert(self.load(key, load()).await);
@@ -228,7 +196,7 @@ impl Inner {
                 return self.load(key, load()).await;
             };
             // The second flight has begun after the request has come.
-            if kept.started >= arrived || self.is_good(&kept) {
+            if kept.started() >= arrived || self.is_good(&kept) {
                 self.metrics.joined.increment(1);
                 return Ok((kept, Source::OthersLoad));
             }
@@ -239,28 +207,20 @@ impl Inner {
         &self,
         key: &Key,
         load: impl Future<Output = Result<Answer, Error>>,
-    ) -> Result<(Arc<Kept>, Source), Error> {
+    ) -> Result<(Arc<Kept<Answer>>, Source), Error> {
         let (began, started) = (self.changes.now(), Instant::now());
         let answer = load.await?;
-        let kept = Arc::new(Kept {
-            answer,
-            began,
-            started,
-            found_good: AtomicU64::new(u64::MAX),
-        });
-        // What is not good would only take somebody's place.
-        if let Some(store) = &self.store
-            && self.is_good(&kept)
-        {
-            store.insert(key.clone(), Arc::clone(&kept));
+        let kept = Arc::new(Kept::new(answer, began, started));
+        if let Some(store) = &self.store {
+            store.keep(key.clone(), &kept, weight(key, &kept));
         }
         Ok((kept, Source::Load(started.elapsed())))
     }
 }
 
-fn weight(key: &Key, kept: &Kept) -> usize {
+fn weight(key: &Key, kept: &Kept<Answer>) -> usize {
     let after = key.after.as_ref().map_or(0, |after| after.len());
-    key.path.len() + after + kept.answer.weight()
+    key.path.len() + after + kept.value.weight()
 }
 
 impl fmt::Debug for Cache {

@@ -3,66 +3,64 @@
 //!
 //! A list is good for as long as its viewer follows nobody else ([`Changes`]).
 
-use std::{fmt, sync::Arc};
+use std::{sync::Arc, time::Instant};
 
 use feedmill_events::Tag;
-use moka::sync::Cache as Store;
+use metrics::Counter;
 use uuid::Uuid;
 
-use crate::{cache::TIME_TO_LIVE, changes::Changes};
+use crate::{
+    changes::{Changes, Slot},
+    kept::{Keep, Kept, Store},
+};
 
-/// What a list takes beside its tags, about: two allocations, and its places in the store.
-const OVERHEAD: usize = 400;
+/// What a list takes beside its tags, about: two allocations, and its place in the store.
+const OVERHEAD: usize = 250;
+/// And with them.
+const USUAL: u64 = 1 << 10;
 
 /// Cheap to clone; clones share what they keep.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Followed {
-    store: Store<Uuid, Kept>,
-    changes: Changes,
+    store: Arc<Store<Uuid, List>>,
 }
 
-#[derive(Debug, Clone)]
-struct Kept {
+#[derive(Debug)]
+struct List {
     posts: Arc<[Tag]>,
-    /// The clock of [`Changes`] before it was loaded.
-    began: u64,
+    slots: [Slot; 1],
 }
 
 impl Followed {
     /// Keeps up to `max_bytes`.
     pub fn new(max_bytes: u64, changes: Changes) -> Self {
-        let store = Store::<Uuid, Kept>::builder()
-            .max_capacity(max_bytes)
-            .weigher(|_, kept| (OVERHEAD + size_of_val(&*kept.posts)) as u32)
-            .time_to_live(TIME_TO_LIVE);
         Self {
-            store: store.build(),
-            changes,
+            store: Arc::new(Store::new(max_bytes, USUAL, Counter::noop(), changes)),
         }
     }
 
     /// The tags of the posts of everybody whom the viewer follows, if that is known.
     pub fn kept(&self, viewer: Uuid) -> Option<Arc<[Tag]>> {
-        let kept = self.store.get(&viewer)?;
-        let slots = [Changes::slot(Tag::feed(viewer))];
-        let good = self.changes.unchanged_since(kept.began, &slots);
-        good.then_some(kept.posts)
+        let kept = self.store.find_good(&viewer)?;
+        Some(Arc::clone(&kept.value.posts))
     }
 
     /// Keeps whom the viewer follows, loaded when the clock of [`Changes`] was `began`, or later; gives their tags.
     pub fn keep(&self, viewer: Uuid, began: u64, followed: &[Uuid]) -> Arc<[Tag]> {
         let posts: Arc<[Tag]> = followed.iter().copied().map(Tag::posts_of).collect();
-        let kept = Kept {
+        let bytes = OVERHEAD + size_of_val(&*posts);
+        let list = List {
             posts: Arc::clone(&posts),
-            began,
+            slots: [Changes::slot(Tag::feed(viewer))],
         };
-        self.store.insert(viewer, kept);
+        let kept = Arc::new(Kept::new(list, began, Instant::now()));
+        self.store.keep(viewer, &kept, bytes);
         posts
     }
 }
 
-impl fmt::Debug for Followed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Followed")
+impl Keep for List {
+    fn slots(&self) -> &[Slot] {
+        &self.slots
     }
 }

@@ -8,7 +8,8 @@
 //!
 //! - [`config`], [`state`], `error`: what there is to set, to share and to go wrong; [`serve()`] wires it up.
 //! - `asked`: what a handler needs of a request, whatever it is about.
-//! - `posts`, `scores`, `followed`: what an answer that is not kept is put together of.
+//! - `kept`: how anything is kept in memory; `posts`, `scores`, `followed`: what an answer that is not kept is put together
+//!   of.
 //! - `warm`: what is loaded after a start before anybody asks.
 //! - `cursor`: sealed cursors, for `page`.
 //! - [`stream`]: live updates.
@@ -24,6 +25,7 @@ pub mod cursor;
 mod error;
 mod followed;
 mod http;
+mod kept;
 mod page;
 mod period;
 mod position;

@@ -3,36 +3,37 @@
 //!
 //! A post is good for as long as neither it nor its author's name has changed, as an answer is ([`Changes`]).
 
-use std::{collections::HashSet, fmt, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use feedmill_events::Tag;
 use feedmill_service::Database;
 use metrics::{Counter, counter};
-use moka::sync::Cache as Store;
 use serde::{Serialize, Serializer, ser::Error as _};
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
 use crate::{
-    cache::TIME_TO_LIVE,
     changes::{Changes, Slot},
     error::Error,
+    kept::{Keep, Kept, Store},
     query,
     view::Post,
 };
 
-/// What a post takes beside its JSON, about: some allocations, and its places in the store.
-const OVERHEAD: usize = 600;
+/// What a post takes beside its JSON, about: two allocations, and its place in the store.
+const OVERHEAD: usize = 300;
+/// And with it.
+const USUAL: u64 = 1 << 10;
 
 /// How the JSON of a post ends that nobody in particular looks at, and that of one which the viewer likes.
 const NOT_LIKED: &str = "\"liked_by_me\":false}";
 const LIKED: &str = "\"liked_by_me\":true}";
 
 /// Cheap to clone; clones share what they keep.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Posts {
     /// None if nothing is to be kept.
-    store: Option<Store<Uuid, Arc<Kept>>>,
+    store: Option<Arc<Store<Uuid, Ready>>>,
     changes: Changes,
     all: Counter,
     missing: Counter,
@@ -41,31 +42,32 @@ pub struct Posts {
 /// A post as one viewer sees it, ready to be sent.
 #[derive(Debug, Clone)]
 pub struct Written {
-    kept: Arc<Kept>,
+    kept: Arc<Kept<Ready>>,
     liked: bool,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct Ready {
     id: Uuid,
     author: Uuid,
     json: Box<RawValue>,
     slots: [Slot; 2],
-    /// The clock of [`Changes`] before it was loaded.
-    began: u64,
+}
+
+impl Keep for Ready {
+    fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
 }
 
 impl Posts {
     /// Keeps up to `max_bytes`, and nothing if they are 0.
     pub fn new(max_bytes: u64, changes: Changes) -> Self {
-        let store = Store::<Uuid, Arc<Kept>>::builder()
-            .max_capacity(max_bytes)
-            .weigher(|_, kept| (OVERHEAD + kept.json.get().len()) as u32)
-            .time_to_live(TIME_TO_LIVE);
+        let store = || Store::new(max_bytes, USUAL, Counter::noop(), changes.clone());
         // Handles of before the recorder would stay without effect.
         feedmill_service::telemetry::metrics();
         Self {
-            store: (max_bytes > 0).then(|| store.build()),
+            store: (max_bytes > 0).then(store).map(Arc::new),
             changes,
             all: counter!("cache_posts_total", "result" => "all"),
             missing: counter!("cache_posts_total", "result" => "missing"),
@@ -111,56 +113,46 @@ impl Posts {
     }
 
     fn kept(&self, id: Uuid, liked: bool) -> Option<Written> {
-        let kept = self.store.as_ref()?.get(&id)?;
-        self.is_good(&kept).then_some(Written { kept, liked })
+        let kept = self.store.as_ref()?.find_good(&id)?;
+        Some(Written { kept, liked })
     }
 
     /// Writes posts that were loaded when the clock of [`Changes`] was `began`, or later, and keeps them.
     pub fn write(&self, began: u64, posts: Vec<Post>) -> serde_json::Result<Vec<Written>> {
+        let started = Instant::now();
         let written = posts.into_iter().map(|mut post| {
             let liked = std::mem::take(&mut post.liked_by_me);
             let tags = [Tag::post(post.id), Tag::card(post.author.id)];
-            let kept = Arc::new(Kept {
+            let ready = Ready {
                 id: post.id,
                 author: post.author.id,
                 json: to_raw_value(&post)?,
                 slots: tags.map(Changes::slot),
-                began,
-            });
-            if let Some(store) = &self.store
-                && self.is_good(&kept)
-            {
-                store.insert(post.id, Arc::clone(&kept));
+            };
+            let bytes = OVERHEAD + ready.json.get().len();
+            let kept = Arc::new(Kept::new(ready, began, started));
+            if let Some(store) = &self.store {
+                store.keep(post.id, &kept, bytes);
             }
             Ok(Written { kept, liked })
         });
         written.collect()
     }
-
-    fn is_good(&self, kept: &Kept) -> bool {
-        self.changes.unchanged_since(kept.began, &kept.slots)
-    }
-}
-
-impl fmt::Debug for Posts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Posts")
-    }
 }
 
 impl Written {
     pub fn id(&self) -> Uuid {
-        self.kept.id
+        self.kept.value.id
     }
 
     pub fn author(&self) -> Uuid {
-        self.kept.author
+        self.kept.value.author
     }
 }
 
 impl Serialize for Written {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let json = &self.kept.json;
+        let json = &self.kept.value.json;
         if !self.liked {
             return json.serialize(serializer);
         }

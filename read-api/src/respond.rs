@@ -39,7 +39,7 @@ where
         began,
         source,
     };
-    let (answer, coding) = (&kept.answer, asked.coding());
+    let (answer, coding) = (&kept.value, asked.coding());
     let etag = answer.etag(coding);
     if asked.has(&etag) {
         return Ok(timing.head(StatusCode::NOT_MODIFIED, etag, Body::empty()));

@@ -17,7 +17,7 @@ use feedmill_events::Tag;
 use feedmill_service::Database;
 use uuid::Uuid;
 
-use crate::{cache::TIME_TO_LIVE, changes::Changes, error::Error, query};
+use crate::{changes::Changes, error::Error, kept::TIME_TO_LIVE, query};
 
 /// Posts of a set, which is then as large as four cache lines.
 const WAYS: usize = 6;

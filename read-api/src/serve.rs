@@ -48,8 +48,8 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let posts = Posts::new(shares.posts, changes.clone());
     let scores = Scores::new(shares.scores, changes.clone());
     let followed = Followed::new(shares.followed, changes.clone());
-    let kept = cache.clone().keep_up();
-    tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(kept));
+    let counting = cache.clone().count();
+    tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(counting));
     let limits = Limits {
         streams: config.streams.streams_max,
         streams_of_account: config.streams.streams_max_per_account,

@@ -8,10 +8,11 @@ use std::{
 
 use tokio::sync::OnceCell;
 
-use super::{Kept, Key};
+use super::Key;
+use crate::{answer::Answer, kept::Kept};
 
 /// None is a load that failed.
-type Flight = Arc<OnceCell<Option<Arc<Kept>>>>;
+type Flight = Arc<OnceCell<Option<Arc<Kept<Answer>>>>>;
 
 #[derive(Debug, Default)]
 pub struct Flights(Mutex<HashMap<Key, Flight>>);
@@ -48,7 +49,10 @@ impl Flights {
 impl Seat<'_> {
     /// Loads, or waits for whoever does. If that one is dropped, the next of those who wait loads with its own
     /// `load`.
-    pub async fn land(&self, load: impl Future<Output = Option<Arc<Kept>>>) -> Option<Arc<Kept>> {
+    pub async fn land(
+        &self,
+        load: impl Future<Output = Option<Arc<Kept<Answer>>>>,
+    ) -> Option<Arc<Kept<Answer>>> {
         self.flight.get_or_init(|| load).await.clone()
     }
 }

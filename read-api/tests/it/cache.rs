@@ -222,7 +222,7 @@ async fn what_is_kept_stays_within_its_bounds() {
         }
         let sent: usize = reads.join_all().await.into_iter().sum();
         assert!(sent > 10_000);
-        let kept = app.cache.settle();
+        let kept = app.cache.bytes();
         assert!(kept <= MOST, "{kept} bytes after round {round}");
         largest = largest.max(kept);
     }

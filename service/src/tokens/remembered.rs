@@ -6,7 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use moka::sync::Cache;
+use quick_cache::{Weighter, sync::Cache};
 
 use super::{Identity, LEEWAY_SECONDS, verifier::KeySet};
 
@@ -14,10 +14,10 @@ use super::{Identity, LEEWAY_SECONDS, verifier::KeySet};
 const CAPACITY: u64 = 32 << 20;
 
 /// What an entry takes beside its token, about.
-const OVERHEAD: u32 = 300;
+const OVERHEAD: u64 = 300;
 
 /// Whom verified tokens name, until they expire or the keys change. What was refused is not kept.
-pub(super) struct Remembered(Cache<Box<str>, Known>);
+pub(super) struct Remembered(Cache<Box<str>, Known, Bytes>);
 
 #[derive(Clone)]
 struct Known {
@@ -28,10 +28,7 @@ struct Known {
 
 impl Remembered {
     pub(super) fn new() -> Self {
-        let cache = Cache::<Box<str>, _>::builder()
-            .max_capacity(CAPACITY)
-            .weigher(|token, _| u32::try_from(token.len()).unwrap_or(u32::MAX) + OVERHEAD);
-        Self(cache.build())
+        Self(Cache::with_weighter(50_000, CAPACITY, Bytes))
     }
 
     /// None for a token that is new, has expired, or was verified with other keys than `keys`: whoever asks
@@ -50,6 +47,15 @@ impl Remembered {
             keys: Arc::clone(keys),
         };
         self.0.insert(token.into(), known);
+    }
+}
+
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<Box<str>, Known> for Bytes {
+    fn weight(&self, token: &Box<str>, _: &Known) -> u64 {
+        token.len() as u64 + OVERHEAD
     }
 }
 
