@@ -38,10 +38,13 @@ pub const VIEWER: &str = "x-viewer";
 /// How many queries an answer took.
 pub const QUERIES: &str = "x-queries";
 
-/// Serves the feed, the digest and the inbox, with as many connections as read-api has.
-pub async fn serve(listen: SocketAddr, url: &str, connections: u32, keep: bool) -> Result<()> {
+/// Of a pool of sqlx's, by default.
+const CONNECTIONS: u32 = 10;
+
+/// Serves the feed, the digest and the inbox.
+pub async fn serve(listen: SocketAddr, url: &str, keep: bool) -> Result<()> {
     let backend = Backend {
-        pool: floor::pool(url, connections, "before", keep).await?,
+        pool: floor::pool(url, CONNECTIONS, "before", keep).await?,
         keep,
     };
     let app = Router::new()

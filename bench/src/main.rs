@@ -17,6 +17,9 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 enum Cli {
     /// Run the bench against servers that are there for it alone
@@ -29,8 +32,6 @@ enum Cli {
         listen: SocketAddr,
         #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
         database_url: String,
-        #[arg(long)]
-        connections: u32,
         /// A request keeps one connection for all its queries
         #[arg(long)]
         keep_connection: bool,
@@ -129,9 +130,8 @@ async fn subcommand(cli: Cli) -> Result<()> {
         Cli::Before {
             listen,
             database_url,
-            connections,
             keep_connection,
-        } => before::serve(listen, &database_url, connections, keep_connection).await,
+        } => before::serve(listen, &database_url, keep_connection).await,
         Cli::Probe { plan } => print(&load::probe(json(&plan)?).await?),
         Cli::Floor { listen, answer } => floor::serve(listen, &answer).await,
         Cli::FloorReads {

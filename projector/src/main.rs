@@ -4,6 +4,9 @@ use clap::Parser as _;
 use feedmill_service as service;
 use projector::{Config, command::Command};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let mut config = Config::parse();

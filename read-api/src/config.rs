@@ -16,8 +16,8 @@ pub struct Config {
     /// The database of the read tables, with a role that may select from them and needs no more
     #[arg(long, env = "READ_DATABASE_URL", hide_env_values = true)]
     pub database_url: String,
-    /// Connections to the database at most; by default four for each processor: more of them on the same machine only
-    /// take the processors from each other
+    /// Connections to the database at most; by default two for each processor: where PostgreSQL has the same processors,
+    /// more of them only take these from each other. To a PostgreSQL elsewhere, as many as its processors take
     #[arg(long, env = "READ_DATABASE_CONNECTIONS", default_value_t = connections(), value_parser = clap::value_parser!(u32).range(1..))]
     pub database_connections: u32,
     #[command(flatten)]
@@ -163,7 +163,7 @@ fn parse(text: &str) -> Option<[u8; 32]> {
 }
 
 fn connections() -> u32 {
-    std::thread::available_parallelism().map_or(8, |processors| 4 * processors.get() as u32)
+    std::thread::available_parallelism().map_or(4, |processors| 2 * processors.get() as u32)
 }
 
 #[cfg(test)]

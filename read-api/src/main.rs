@@ -4,6 +4,9 @@ use clap::Parser;
 use feedmill_service::{Shutdown, telemetry};
 use read_api::Config;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::parse();

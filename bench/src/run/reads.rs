@@ -18,10 +18,10 @@ use super::{
 };
 use crate::{before, load::Plan, summary::Summary};
 
-/// Of read-api by default; the loop and the usual backend have as many.
+/// Of read-api by default, and of the loop.
 fn connections() -> String {
     let processors = std::thread::available_parallelism().map_or(2, usize::from);
-    (4 * processors).to_string()
+    (2 * processors).to_string()
 }
 
 /// The statements of a page of which all posts are kept, and of one of which none is.
@@ -50,14 +50,13 @@ struct Seen {
 pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
     stack::execute(&bench.database.pool, before::SCHEMA).await?;
     bench.database.settle().await?;
-    let connections = connections();
-    let usual = ["before", "--connections", &connections];
-    let kept = [&usual[..], &["--keep-connection"]].concat();
     let sides = Sides {
         ours: bench.read_api(Memory::Posts).await?,
         ours_bare: bench.read_api(Memory::Nothing).await?,
-        usual: bench.server(&usual, "/health/ready").await?,
-        usual_kept: bench.server(&kept, "/health/ready").await?,
+        usual: bench.server(&["before"], "/health/ready").await?,
+        usual_kept: bench
+            .server(&["before", "--keep-connection"], "/health/ready")
+            .await?,
     };
     same::answers(&bench.world, &sides.ours, &sides.usual, &mut bench.rng).await?;
     // Once more, of posts that are kept by now.
