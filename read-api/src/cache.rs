@@ -153,7 +153,7 @@ impl Inner {
     fn find(&self, key: &Key) -> Option<Arc<Kept<Answer>>> {
         let store = self.store.as_ref()?;
         let kept = store.find(key)?;
-        if store.is_good(&kept) {
+        if store.is_good(&kept, Instant::now()) {
             return Some(kept);
         }
         self.metrics.stale.increment(1);
@@ -162,7 +162,7 @@ impl Inner {
 
     fn is_good(&self, kept: &Kept<Answer>) -> bool {
         let store = self.store.as_ref();
-        store.is_some_and(|store| store.is_good(kept))
+        store.is_some_and(|store| store.is_good(kept, Instant::now()))
     }
 
     /// Loads, or is content with what somebody else loads who began after this.
@@ -181,7 +181,7 @@ impl Inner {
             let landed = seat.land(async {
                 // It may have landed between the look and the boarding.
                 let store = self.store.as_ref();
-                if let Some(kept) = store.and_then(|store| store.find_good(key)) {
+                if let Some(kept) = store.and_then(|store| store.find_good(key, arrived)) {
                     return Some(kept);
                 }
                 let loaded = own.insert(self.load(key, load()).await);

@@ -41,7 +41,7 @@ impl Followed {
 
     /// The tags of the posts of everybody whom the viewer follows, if that is known.
     pub fn kept(&self, viewer: Uuid) -> Option<Arc<[Tag]>> {
-        let kept = self.store.find_good(&viewer)?;
+        let kept = self.store.find_good(&viewer, Instant::now())?;
         Some(Arc::clone(&kept.value.posts))
     }
 

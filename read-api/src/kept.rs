@@ -89,25 +89,30 @@ impl<K: Eq + Hash, V: Keep> Store<K, V> {
         self.entries.get(key).map(|entry| entry.kept)
     }
 
-    pub fn find_good<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<Arc<Kept<V>>> {
-        self.find(key).filter(|kept| self.is_good(kept))
+    /// One that is good `now`.
+    pub fn find_good<Q: Hash + Equivalent<K> + ?Sized>(
+        &self,
+        key: &Q,
+        now: Instant,
+    ) -> Option<Arc<Kept<V>>> {
+        self.find(key).filter(|kept| self.is_good(kept, now))
     }
 
-    /// Whether it is what a load would give now.
-    pub fn is_good(&self, kept: &Kept<V>) -> bool {
-        let (looked, now) = (kept.found_good.load(Ordering::Relaxed), self.changes.now());
+    /// Whether it is what a load would give `now`.
+    pub fn is_good(&self, kept: &Kept<V>, now: Instant) -> bool {
+        let (looked, clock) = (kept.found_good.load(Ordering::Relaxed), self.changes.now());
         let slots = kept.value.slots();
         let good = self.changes.unchanged_still(kept.began, looked, slots)
-            && kept.started.elapsed() < TIME_TO_LIVE;
-        if good && looked != now {
-            kept.found_good.store(now, Ordering::Relaxed);
+            && now.saturating_duration_since(kept.started) < TIME_TO_LIVE;
+        if good && looked != clock {
+            kept.found_good.store(clock, Ordering::Relaxed);
         }
         good
     }
 
     /// Keeps it, if it is good: what is not would only take another's place. `bytes` is what it takes with its key.
     pub fn keep(&self, key: K, kept: &Arc<Kept<V>>, bytes: usize) {
-        if self.is_good(kept) {
+        if self.is_good(kept, Instant::now()) {
             let (kept, bytes) = (Arc::clone(kept), bytes as u64);
             self.entries.insert(key, Entry { kept, bytes });
         }
@@ -161,5 +166,78 @@ impl<K, V> Lifecycle<K, Entry<V>> for Evictions<K, V> {
     fn on_evict(&self, evicted: &mut Self::RequestState, key: K, entry: Entry<V>) {
         self.0.increment(1);
         evicted.push((key, entry));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use feedmill_events::Tag;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Name(Slot);
+
+    impl Keep for Name {
+        fn slots(&self) -> &[Slot] {
+            std::slice::from_ref(&self.0)
+        }
+    }
+
+    fn tag(number: u32) -> Tag {
+        Tag::card(Uuid::from_u128(number.into()))
+    }
+
+    fn store(max_bytes: u64) -> Store<u32, Name> {
+        let changes = Changes::default();
+        changes.set_hearing(true);
+        Store::new(max_bytes, 100, Counter::noop(), changes)
+    }
+
+    fn keep(store: &Store<u32, Name>, number: u32, bytes: usize) -> Arc<Kept<Name>> {
+        let name = Name(Changes::slot(tag(number)));
+        let kept = Arc::new(Kept::new(name, store.changes.now(), Instant::now()));
+        store.keep(number, &kept, bytes);
+        kept
+    }
+
+    #[test]
+    fn a_value_is_good_until_it_changes_or_is_old() {
+        let store = store(1 << 20);
+        let (one, _) = (keep(&store, 1, 100), keep(&store, 2, 100));
+        let now = Instant::now();
+        assert!(store.find_good(&1, now).is_some());
+        assert!(store.find_good(&1, one.started + TIME_TO_LIVE).is_none());
+        store.changes.these(&[tag(2)]);
+        assert!(store.find_good(&1, now).is_some() && store.find_good(&2, now).is_none());
+        store.changes.these(&[tag(1)]);
+        assert!(store.find_good(&1, now).is_none() && store.find(&1).is_some());
+        store.keep(1, &one, 100);
+        assert!(store.find_good(&1, now).is_none(), "not kept again");
+        keep(&store, 1, 100);
+        assert!(store.find_good(&1, now).is_some(), "loaded since");
+        store.changes.set_hearing(false);
+        assert!(store.find_good(&1, now).is_none());
+    }
+
+    #[test]
+    fn no_more_is_kept_than_there_is_room_for() {
+        let store = store(100_000);
+        for number in 0..5_000 {
+            keep(&store, number, 100);
+            assert!(store.bytes() <= 100_000);
+        }
+        assert!(store.bytes() > 90_000 && store.len() > 900);
+        keep(&store, 5_000, 100_001);
+        assert!(store.find(&5_000).is_none(), "too large");
+    }
+
+    #[test]
+    fn what_has_grown_counts_as_what_it_is() {
+        let store = store(1 << 20);
+        let kept = keep(&store, 1, 100);
+        store.keep(1, &kept, 300);
+        assert_eq!((store.len(), store.bytes()), (1, 300));
     }
 }

@@ -88,10 +88,13 @@ impl Posts {
         ids: &[Uuid],
         liked: &[Uuid],
     ) -> Result<Option<Vec<Written>>, Error> {
-        let liked: HashSet<Uuid> = liked.iter().copied().collect();
+        let (now, liked) = (
+            Instant::now(),
+            liked.iter().copied().collect::<HashSet<_>>(),
+        );
         let mut written: Vec<Option<Written>> = ids
             .iter()
-            .map(|id| self.kept(*id, liked.contains(id)))
+            .map(|id| self.kept(*id, now, liked.contains(id)))
             .collect();
         let missing = ids.iter().zip(&written).filter(|(_, one)| one.is_none());
         let missing: Vec<Uuid> = missing.map(|(id, _)| *id).collect();
@@ -112,8 +115,8 @@ impl Posts {
         Ok(written.into_iter().collect())
     }
 
-    fn kept(&self, id: Uuid, liked: bool) -> Option<Written> {
-        let kept = self.store.as_ref()?.find_good(&id)?;
+    fn kept(&self, id: Uuid, now: Instant, liked: bool) -> Option<Written> {
+        let kept = self.store.as_ref()?.find_good(&id, now)?;
         Some(Written { kept, liked })
     }
 
