@@ -28,6 +28,8 @@ const WRITES: f64 = 0.01;
 
 /// Requests of the plan; it begins again after the last.
 const REQUESTS: usize = 30_000;
+/// Of one that does not come to its end.
+const REQUESTS_ENOUGH: usize = 200_000;
 
 pub async fn hits(bench: &mut Bench) -> Result<Vec<Outcome>> {
     let read_api = bench.read_api(Memory::Usual).await?;
@@ -60,7 +62,8 @@ pub async fn hits(bench: &mut Bench) -> Result<Vec<Outcome>> {
 }
 
 /// Nine reads in ten are of few viewers, the others of pages that nobody has asked for: other viewers, other
-/// lengths. One request in a hundred is a command of anybody: a post, a like, a follow, a message.
+/// lengths. One request in a hundred is a command of anybody: a post, a like, a follow, a message. What comes of
+/// the reads alone is in the note.
 pub async fn mixed(bench: &mut Bench) -> Result<Vec<Outcome>> {
     let read_api = bench.read_api(Memory::Usual).await?;
     let write_api = bench.write_api()?.address.clone();
@@ -73,27 +76,14 @@ pub async fn mixed(bench: &mut Bench) -> Result<Vec<Outcome>> {
         .flat_map(|viewer| (13..28).map(|limit| (*viewer, limit)))
         .collect();
     new.shuffle(&mut bench.rng);
+    let targets: [&str; 2] = [&read_api.address, &write_api];
     // Those of `hot` that were dropped are misses too.
     let (mut ours, mut other, mut share_new) = (Runs::default(), Runs::default(), 0.05);
     let mut tried = Vec::new();
     let mut run = 0;
     while run < bench.runs {
-        let mut reads = Vec::with_capacity(REQUESTS);
-        let commands = bench.world.commands(REQUESTS, &mut bench.rng)?;
-        for command in commands {
-            let request = if bench.rng.gen_bool(WRITES) {
-                command.request(1, bench.world.signed(command.actor()))
-            } else if bench.rng.gen_bool(share_new) {
-                let (viewer, limit) = new.pop().context("no more new pages")?;
-                let path = format!("/v1/feed?limit={limit}");
-                get(0, &path, bench.world.signed(viewer))
-            } else {
-                let viewer = hot.choose(&mut bench.rng).context("a viewer")?;
-                get(0, FEED, bench.world.signed(*viewer))
-            };
-            reads.push(request);
-        }
-        let plan = Plan::new(&[&read_api.address, &write_api], reads, bench.seconds);
+        let requests = mixture(bench, REQUESTS, &hot, &mut new, [WRITES, share_new])?;
+        let plan = Plan::new(&targets, requests, bench.seconds);
         let recorded = profile::start(bench, &["mixed"], &read_api, run)?;
         let summary = bench.stack.load(&plan).await?;
         profile::end(recorded).await?;
@@ -114,8 +104,42 @@ pub async fn mixed(bench: &mut Bench) -> Result<Vec<Outcome>> {
         other.push(bench.stack.load(&plan).await?);
         run += 1;
     }
-    let note = format!("{}, {} viewers", hit_share(&ours), hot.len());
+    let requests = mixture(bench, REQUESTS_ENOUGH, &hot, &mut new, [0.0, 0.1])?;
+    let plan = Plan::new(&targets, requests, bench.seconds);
+    let reads_alone = Runs(vec![bench.stack.load(&plan).await?]);
+    let note = format!(
+        "{}, {} viewers; {:.0}/s without the commands, {}",
+        hit_share(&ours),
+        hot.len(),
+        reads_alone.per_second(),
+        hit_share(&reads_alone),
+    );
     Ok(vec![Outcome::of_rates("mixed", &ours, &other).noted(note)])
+}
+
+/// `shares` are those of commands, and of new pages among the reads.
+fn mixture(
+    bench: &mut Bench,
+    count: usize,
+    hot: &[Uuid],
+    new: &mut Vec<(Uuid, u32)>,
+    [writes, share_new]: [f64; 2],
+) -> Result<Vec<Request>> {
+    let mut requests = Vec::with_capacity(count);
+    let commands = bench.world.commands(count, &mut bench.rng)?;
+    for command in commands {
+        requests.push(if bench.rng.gen_bool(writes) {
+            command.request(1, bench.world.signed(command.actor()))
+        } else if bench.rng.gen_bool(share_new) {
+            let (viewer, limit) = new.pop().context("no more new pages")?;
+            let path = format!("/v1/feed?limit={limit}");
+            get(0, &path, bench.world.signed(viewer))
+        } else {
+            let viewer = hot.choose(&mut bench.rng).context("a viewer")?;
+            get(0, FEED, bench.world.signed(*viewer))
+        });
+    }
+    Ok(requests)
 }
 
 /// The bytes of the same pages in both forms.
