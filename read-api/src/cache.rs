@@ -196,7 +196,7 @@ impl Inner {
                 return self.load(key, load()).await;
             };
             // The second flight has begun after the request has come.
-            if kept.started() >= arrived || self.is_good(&kept) {
+            if kept.started >= arrived || self.is_good(&kept) {
                 self.metrics.joined.increment(1);
                 return Ok((kept, Source::OthersLoad));
             }

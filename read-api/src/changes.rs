@@ -162,6 +162,22 @@ mod tests {
     }
 
     #[test]
+    fn a_change_of_another_tag_in_the_same_group_is_none() {
+        let changes = Changes::default();
+        changes.set_hearing(true);
+        let slots = |id: u128| Changes::slot(Tag::card(Uuid::from_u128(id)));
+        let mine = slots(0);
+        let same_group = |slot: Slot| slot.0 as usize % GROUPS == mine.0 as usize % GROUPS;
+        let other = (1..1_000_000).find(|id| same_group(slots(*id)) && slots(*id) != mine);
+        let [mine_tag, other] = [0, other.unwrap()].map(|id| Tag::card(Uuid::from_u128(id)));
+        let looked = changes.now();
+        changes.these(&[other]);
+        assert!(changes.unchanged_still(looked, looked, &[mine]));
+        changes.these(&[mine_tag]);
+        assert!(!changes.unchanged_still(looked, looked, &[mine]));
+    }
+
+    #[test]
     fn nothing_is_good_after_a_flush_or_while_nothing_is_heard() {
         let changes = Changes::default();
         assert!(!changes.unchanged_since(changes.now(), &[]));

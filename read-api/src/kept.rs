@@ -35,7 +35,7 @@ pub struct Kept<V> {
     /// The clock of [`Changes`] before its load.
     began: u64,
     /// The same moment, by the clock on the wall: it goes on while changes are not heard of.
-    started: Instant,
+    pub started: Instant,
     /// The clock of [`Changes`] when it was last found good.
     found_good: AtomicU64,
 }
@@ -49,10 +49,6 @@ impl<V> Kept<V> {
             started,
             found_good: AtomicU64::new(began),
         }
-    }
-
-    pub fn started(&self) -> Instant {
-        self.started
     }
 }
 

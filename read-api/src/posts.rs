@@ -88,10 +88,8 @@ impl Posts {
         ids: &[Uuid],
         liked: &[Uuid],
     ) -> Result<Option<Vec<Written>>, Error> {
-        let (now, liked) = (
-            Instant::now(),
-            liked.iter().copied().collect::<HashSet<_>>(),
-        );
+        let now = Instant::now();
+        let liked: HashSet<Uuid> = liked.iter().copied().collect();
         let mut written: Vec<Option<Written>> = ids
             .iter()
             .map(|id| self.kept(*id, now, liked.contains(id)))

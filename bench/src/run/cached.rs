@@ -28,8 +28,9 @@ const WRITES: f64 = 0.01;
 
 /// Requests of the plan; it begins again after the last.
 const REQUESTS: usize = 30_000;
-/// Of one that does not come to its end.
-const REQUESTS_ENOUGH: usize = 200_000;
+/// So many a second are more than there will be: a plan of reads alone must not begin again, or its new pages would
+/// be new no more.
+const READS_A_SECOND: f64 = 40_000.0;
 
 pub async fn hits(bench: &mut Bench) -> Result<Vec<Outcome>> {
     let read_api = bench.read_api(Memory::Usual).await?;
@@ -104,7 +105,8 @@ pub async fn mixed(bench: &mut Bench) -> Result<Vec<Outcome>> {
         other.push(bench.stack.load(&plan).await?);
         run += 1;
     }
-    let requests = mixture(bench, REQUESTS_ENOUGH, &hot, &mut new, [0.0, 0.1])?;
+    let enough = (READS_A_SECOND * (bench.seconds + 1.0)) as usize;
+    let requests = mixture(bench, enough, &hot, &mut new, [0.0, 0.1])?;
     let plan = Plan::new(&targets, requests, bench.seconds);
     let reads_alone = Runs(vec![bench.stack.load(&plan).await?]);
     let note = format!(
@@ -126,10 +128,10 @@ fn mixture(
     [writes, share_new]: [f64; 2],
 ) -> Result<Vec<Request>> {
     let mut requests = Vec::with_capacity(count);
-    let commands = bench.world.commands(count, &mut bench.rng)?;
-    for command in commands {
+    for _ in 0..count {
         requests.push(if bench.rng.gen_bool(writes) {
-            command.request(1, bench.world.signed(command.actor()))
+            let command = bench.world.commands(1, &mut bench.rng)?;
+            bench.world.requests(&command, 1).remove(0)
         } else if bench.rng.gen_bool(share_new) {
             let (viewer, limit) = new.pop().context("no more new pages")?;
             let path = format!("/v1/feed?limit={limit}");

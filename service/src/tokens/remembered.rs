@@ -10,8 +10,9 @@ use quick_cache::{Weighter, sync::Cache};
 
 use super::{Identity, LEEWAY_SECONDS, verifier::KeySet};
 
-/// In bytes: some 50,000 of the tokens that write-api signs.
+/// In bytes: so many of the tokens that write-api signs, about.
 const CAPACITY: u64 = 32 << 20;
+const TOKENS: usize = 50_000;
 
 /// What an entry takes beside its token, about.
 const OVERHEAD: u64 = 300;
@@ -28,7 +29,7 @@ struct Known {
 
 impl Remembered {
     pub(super) fn new() -> Self {
-        Self(Cache::with_weighter(50_000, CAPACITY, Bytes))
+        Self(Cache::with_weighter(TOKENS, CAPACITY, Bytes))
     }
 
     /// None for a token that is new, has expired, or was verified with other keys than `keys`: whoever asks
