@@ -59,8 +59,6 @@ impl Config {
         Context {
             feed_depth: self.feed_depth,
             fanout_max_followers: self.fanout_max_followers,
-            // So that a feed outgrows its depth by about a quarter, and not by ten times where it is small.
-            feed_trim_one_in: (self.feed_depth / 4).clamp(1, 256),
         }
     }
 }

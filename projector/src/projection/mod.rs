@@ -120,8 +120,6 @@ pub struct Context {
     pub feed_depth: i64,
     /// The posts of an author whom more than so many follow are put into no feed, but read from the author.
     pub fanout_max_followers: i64,
-    /// A feed is looked at for trimming once in so many of its new entries, on average.
-    pub feed_trim_one_in: i64,
 }
 
 impl Default for Context {
@@ -129,7 +127,6 @@ impl Default for Context {
         Self {
             feed_depth: 1_000,
             fanout_max_followers: 10_000,
-            feed_trim_one_in: 256,
         }
     }
 }

@@ -16,7 +16,6 @@ use crate::support::{
 const SMALL: Context = Context {
     feed_depth: 3,
     fanout_max_followers: 3,
-    feed_trim_one_in: 2,
 };
 
 /// Applies all there is in batches of random partitions and sizes.

@@ -32,7 +32,6 @@ async fn apply_all(context: &Context, largest: i64, pool: &PgPool) {
 fn limit(fanout_max_followers: i64) -> Context {
     Context {
         feed_depth: 3,
-        feed_trim_one_in: 2,
         fanout_max_followers,
     }
 }

@@ -27,7 +27,6 @@ const SOON: Duration = Duration::from_secs(20);
 const SMALL: Context = Context {
     feed_depth: 3,
     fanout_max_followers: 3,
-    feed_trim_one_in: 2,
 };
 
 /// Fills the log and all live models.

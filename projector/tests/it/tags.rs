@@ -156,7 +156,6 @@ async fn announces_all_that_it_changes(projection: &'static Projection) {
     let context = Context {
         feed_depth: 3,
         fanout_max_followers: 3,
-        feed_trim_one_in: 2,
     };
     let mut seen = BTreeMap::new();
     let (mut named, mut needed) = (0, 0);

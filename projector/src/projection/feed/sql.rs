@@ -135,7 +135,7 @@ pub async fn insert_posts(
         &posts().map(|post| post.new_followers).collect::<Vec<_>>(),
         context.fanout_max_followers,
         push,
-        context.feed_trim_one_in,
+        context.feed_depth,
     );
     let mut grown = vec![];
     for row in named("feed.insert_posts", statement.fetch_all(db)).await? {

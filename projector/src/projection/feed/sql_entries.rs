@@ -110,16 +110,18 @@ pub async fn backfill(
             RETURNING viewer, post_id
         )
         SELECT DISTINCT viewer FROM made
-        WHERE (uuid_hash(viewer)::bigint # uuid_hash(post_id)::bigint) % $4 = 0"#,
+        WHERE (uuid_hash(viewer)::bigint # uuid_hash(post_id)::bigint) % $3 = 0"#,
         &authors,
         &viewers,
         context.feed_depth,
-        context.feed_trim_one_in,
     );
     Ok(named("feed.backfill", statement.fetch_all(db)).await?)
 }
 
 /// Of these feeds, cuts those that have more than twice what is kept ready back to just that.
+///
+/// To see that a feed is not to be cut takes as long as to cut one. So it is looked at once in as many new entries as are
+/// kept ready, on average, and is cut when it has three times as many.
 pub async fn trim(
     mut viewers: Vec<Uuid>,
     context: &Context,
