@@ -14,7 +14,7 @@ use crate::{
     domain::{self, Command, Moment, Needs, Outcome, Rejection, State},
     store::{
         load,
-        log::{self, Entries, Heads},
+        log::{self, Entries, Entry, Heads},
         save::Changes,
     },
 };
@@ -105,14 +105,11 @@ impl<'c> Batch<'c> {
         Ok((decision.outcome, positions))
     }
 
-    /// Writes state and log, and commits. Returns how many events were appended. After an error nothing was
+    /// Writes state and log, and commits. Returns the events that were appended. After an error nothing was
     /// written, unless the connection was lost while committing: then nobody knows.
-    pub async fn commit(mut self) -> sqlx::Result<usize> {
-        let appended = self.entries.len();
+    pub async fn commit(mut self) -> sqlx::Result<Vec<Entry>> {
         self.changes.save(&mut self.transaction).await?;
-        if !self.entries.is_empty() {
-            log::append(&mut self.transaction, &self.entries).await?;
-        }
+        let appended = log::append(&mut self.transaction, self.entries).await?;
         self.transaction.commit().await?;
         Ok(appended)
     }

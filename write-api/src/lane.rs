@@ -50,8 +50,8 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    /// Starts `count` lanes with connections of their own. `appended` is told after each commit that
-    /// appended events. The tasks in the set end when the last `Lanes` is dropped.
+    /// Starts `count` lanes with connections of their own. `appended` is given what each commit
+    /// has appended. The tasks in the set end when the last `Lanes` is dropped.
     pub fn start(
         database: &PgConnectOptions,
         clock: &Arc<Clock>,
@@ -212,10 +212,10 @@ impl Lane {
         match caught {
             Ok(Ok(Ok((answers, appended)))) => {
                 self.connection = Some((connection, Instant::now()));
-                if appended > 0 {
-                    metrics::counter!("log_events_appended_total").increment(appended as u64);
-                    self.appended
-                        .add(orders.iter().map(Order::partition).collect());
+                if !appended.is_empty() {
+                    let count = appended.len() as u64;
+                    metrics::counter!("log_events_appended_total").increment(count);
+                    self.appended.add(appended);
                 }
                 Ok(answers)
             }

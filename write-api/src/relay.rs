@@ -2,7 +2,8 @@
 //!
 //! Of all instances of write-api one leads, by an advisory lock of PostgreSQL ([`lease`]); the others tell it
 //! on core NATS when they have committed. The leader asks the stream where it ends ([`stream`]) and goes on
-//! from there ([`copy`]), with up to 2,000 messages under way ([`window`]).
+//! from there ([`copy`]), with up to 2,000 messages under way ([`window`]). What its own lanes have committed they
+//! hand over ([`Appended`]); whatever else is next, or was left out, it reads from the log.
 //!
 //! Every message says what must be in the stream before it, and JetStream refuses it otherwise:
 //!
@@ -48,7 +49,7 @@ pub struct Relay {
     /// The relay has a connection of its own.
     pub options: PgConnectOptions,
     pub nats: Client,
-    /// Told after each commit that appended something.
+    /// Given after each commit what it has appended.
     pub appended: Arc<Appended>,
     pub health: Health,
 }
@@ -83,7 +84,7 @@ impl Relay {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return None,
-                grown = self.appended.grown() => self.announce(grown).await,
+                news = self.appended.next() => self.announce(news.grown()).await,
                 _ = tries.tick() => match lease::acquire(&self.options, candidate.take()).await {
                     Ok(Ok(lease)) => return Some(lease),
                     Ok(Err(connection)) => candidate = Some(connection),

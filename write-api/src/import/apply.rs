@@ -82,7 +82,7 @@ pub async fn batch(
         .iter()
         .map(|(_, record, _, _, thing)| (&record.key, *thing));
     remember(batch.connection(), brought).await?;
-    summary.events += batch.commit().await? as u64;
+    summary.events += batch.commit().await?.len() as u64;
     if let Some(refused) = refused {
         return Err(refused);
     }

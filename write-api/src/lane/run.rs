@@ -11,7 +11,10 @@ use super::{Answer, Order, Refusal};
 use crate::{
     batch::{Batch, DecideError},
     domain::{Clock, Needs, Outcome},
-    store::idempotency::{self, Stored},
+    store::{
+        idempotency::{self, Stored},
+        log::Entry,
+    },
 };
 
 /// An answer as `write.idempotency` keeps it.
@@ -21,12 +24,12 @@ struct Kept {
     positions: String,
 }
 
-/// Decides and commits; one answer for each order, and how many events were appended.
+/// Decides and commits; one answer for each order, and the events that were appended.
 pub async fn orders(
     connection: &mut PgConnection,
     clock: &Clock,
     orders: &[Order],
-) -> sqlx::Result<(Vec<Result<Answer, Refusal>>, usize)> {
+) -> sqlx::Result<(Vec<Result<Answer, Refusal>>, Vec<Entry>)> {
     let partitions: BTreeSet<_> = orders.iter().map(Order::partition).collect();
     let mut needs = Needs::default();
     for order in orders {

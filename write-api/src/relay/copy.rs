@@ -18,7 +18,7 @@ use super::{
     stream::{self, End, StreamError},
     window::{self, Window, WindowError},
 };
-use crate::appended::from_bytes;
+use crate::appended::{News, from_bytes};
 
 /// How often the log is looked at when nobody says that it has grown.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -156,14 +156,7 @@ async fn copy(
                 // New events before acknowledgements, which publishing collects too: the window stays full.
                 biased;
                 () = stop.cancelled() => return last_words(lease, window, &mut sent).await,
-                grown = relay.appended.grown() => break grown,
-                Some(said) = appended.next() => {
-                    let mut grown = from_bytes(&said.payload);
-                    while let Some(Some(said)) = appended.next().now_or_never() {
-                        grown.insert_all(from_bytes(&said.payload));
-                    }
-                    break grown;
-                }
+                // However much comes: PostgreSQL ends the session of a leader that never asks.
                 _ = look.tick() => {
                     report(&lease.heads().await?, window.acknowledged());
                     if window.is_empty() && checked.elapsed() >= CHECK_EVERY {
@@ -172,10 +165,39 @@ async fn copy(
                     }
                     break PartitionSet::ALL;
                 }
+                news = relay.appended.next() => break pass_on(news, window, &mut sent).await?,
+                Some(said) = appended.next() => {
+                    let mut grown = from_bytes(&said.payload);
+                    while let Some(Some(said)) = appended.next().now_or_never() {
+                        grown.insert_all(from_bytes(&said.payload));
+                    }
+                    break grown;
+                }
                 acknowledged = window.next_ack() => acknowledged?,
             }
         };
     }
+}
+
+/// Publishes, of what was handed over, what follows `sent`. Gives the partitions in which there is more, in the log.
+async fn pass_on(
+    news: News,
+    window: &mut Window,
+    sent: &mut Places,
+) -> Result<PartitionSet, Trouble> {
+    let (mut events, mut others) = (news.events, news.others);
+    // Lanes hand over side by side; and the events of a partition go faster after one another.
+    events.sort_unstable_by_key(|event| (event.partition, event.seq));
+    for event in events {
+        let place = &mut sent[usize::from(event.partition.number())];
+        if event.seq > *place + 1 {
+            others.insert(event.partition);
+        } else if event.seq > *place {
+            *place = event.seq;
+            window.publish(event).await?;
+        }
+    }
+    Ok(others)
 }
 
 /// Publishes what follows `sent`, some of each partition that has grown. Says whether there may be more.
@@ -185,11 +207,14 @@ async fn send(
     sent: &mut Places,
     grown: PartitionSet,
 ) -> Result<bool, Trouble> {
+    if grown == PartitionSet::EMPTY {
+        return Ok(false);
+    }
     let mut more = false;
     let after = *sent;
     let mut entries = lease.following(&after, grown);
     while let Some(entry) = entries.try_next().await? {
-        let (partition, seq) = (entry.partition as usize, entry.seq);
+        let (partition, seq) = (usize::from(entry.partition.number()), entry.seq);
         window.publish(entry).await?;
         sent[partition] = seq;
         more |= seq - after[partition] >= EVENTS_PER_PARTITION;

@@ -8,6 +8,8 @@ use futures::{StreamExt, stream::BoxStream};
 use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::time::timeout;
 
+use crate::store::log::Entry;
+
 /// "feedmill" in ASCII. Advisory locks are per database, so two Feedmills do not meet.
 const LOCK: i64 = 0x6665_6564_6d69_6c6c;
 
@@ -22,15 +24,6 @@ pub type Places = [i64; PARTITIONS as usize];
 
 /// The right to lead, for as long as the connection lives.
 pub struct Lease(PgConnection);
-
-/// An event as it is copied.
-pub struct Entry {
-    pub partition: i16,
-    pub seq: i64,
-    pub name: String,
-    pub trace: Option<String>,
-    pub body: Vec<u8>,
-}
 
 /// Tries to lead, on the connection of the last try if it still lives.
 ///
@@ -107,8 +100,7 @@ impl Lease {
             .filter(|(partition, _)| grown.has(*partition))
             .map(|(partition, after)| (i16::from(partition), *after))
             .unzip();
-        sqlx::query_as!(
-            Entry,
+        sqlx::query!(
             r#"/* relay.events.read */
             SELECT e.partition AS "partition!", e.seq AS "seq!", e.type AS "name!", e.trace, e.body AS "body!"
             FROM unnest($1::smallint[], $2::bigint[]) AS place (partition, seq)
@@ -124,6 +116,17 @@ impl Lease {
             EVENTS_PER_PARTITION,
         )
         .fetch(&mut self.0)
+        .map(|row| {
+            let row = row?;
+            let unknown = |error| sqlx::Error::Decode(Box::new(error));
+            Ok(Entry {
+                partition: Partition::try_from(row.partition).map_err(unknown)?,
+                seq: row.seq,
+                name: row.name,
+                trace: row.trace,
+                body: row.body,
+            })
+        })
         .boxed()
     }
 

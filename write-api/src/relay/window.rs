@@ -14,14 +14,15 @@ use async_nats::{
         publish::PublishAck,
     },
 };
-use feedmill_events::{PARTITIONS, Partition, subject};
+use feedmill_events::{PARTITIONS, subject};
 use futures::{FutureExt, future::BoxFuture};
 use tokio::time::timeout;
 
 use super::{
-    lease::{Entry, Places},
+    lease::Places,
     stream::{End, Positions},
 };
+use crate::store::log::Entry;
 
 /// How many messages may be under way. More gain nothing: 109,000 a second are acknowledged with these.
 const IN_FLIGHT: usize = 2_000;
@@ -92,9 +93,7 @@ impl Window {
         while self.under_way.len() >= IN_FLIGHT || self.bytes >= BYTES_IN_FLIGHT {
             self.next_ack().await?;
         }
-        let Ok(partition) = Partition::try_from(entry.partition) else {
-            return Ok(());
-        };
+        let partition = entry.partition;
         let index = usize::from(partition.number());
         let continues = self.current.replace(index) == Some(index);
         while !continues && self.of_partition[index] > 0 {

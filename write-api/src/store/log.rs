@@ -51,15 +51,21 @@ impl Heads {
     }
 }
 
+/// An event as the log has it.
+#[derive(Debug)]
+pub struct Entry {
+    pub partition: Partition,
+    pub seq: i64,
+    pub name: String,
+    pub trace: Option<String>,
+    pub body: Vec<u8>,
+}
+
 /// The events of one transaction, on their way to the log.
 #[derive(Debug, Default)]
 pub struct Entries {
-    partitions: Vec<i16>,
-    seqs: Vec<i64>,
-    types: Vec<&'static str>,
+    entries: Vec<Entry>,
     at: Vec<DateTime<chrono::Utc>>,
-    traces: Vec<Option<String>>,
-    bodies: Vec<Vec<u8>>,
 }
 
 impl Entries {
@@ -70,32 +76,26 @@ impl Entries {
         envelope: &Envelope,
         trace: Option<&str>,
     ) -> Result<(), EncodeError> {
-        self.bodies.push(envelope.encode()?);
-        self.partitions.push(i16::from(partition));
-        self.seqs.push(seq);
-        self.types.push(envelope.event.name());
+        self.entries.push(Entry {
+            partition,
+            seq,
+            name: envelope.event.name().to_owned(),
+            trace: trace.map(str::to_owned),
+            body: envelope.encode()?,
+        });
         self.at
             .push(DateTime::from_timestamp_millis(envelope.at).unwrap_or_default());
-        self.traces.push(trace.map(str::to_owned));
         Ok(())
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.seqs.is_empty()
-    }
-
-    pub fn len(&self) -> usize {
-        self.seqs.len()
     }
 }
 
-/// Appends, and moves the heads along. Last in the transaction.
-pub async fn append(connection: &mut PgConnection, entries: &Entries) -> sqlx::Result<()> {
-    let types: Vec<String> = entries
-        .types
-        .iter()
-        .map(|name| (*name).to_owned())
-        .collect();
+/// Appends, and moves the heads along; gives what was appended. Last in the transaction.
+pub async fn append(connection: &mut PgConnection, entries: Entries) -> sqlx::Result<Vec<Entry>> {
+    let Entries { entries, at } = entries;
+    if entries.is_empty() {
+        return Ok(entries);
+    }
+    let each = || entries.iter();
     let done = sql::named(
         "log.events.append",
         sqlx::query!(
@@ -109,18 +109,18 @@ pub async fn append(connection: &mut PgConnection, entries: &Entries) -> sqlx::R
                  WHERE p.id = e.partition
              )
              INSERT INTO write.events (partition, seq, type, at, trace, body) SELECT * FROM entries",
-            &entries.partitions,
-            &entries.seqs,
-            &types,
-            &entries.at,
-            &entries.traces as &[Option<String>],
-            &entries.bodies,
+            &each().map(|entry| i16::from(entry.partition)).collect::<Vec<_>>(),
+            &each().map(|entry| entry.seq).collect::<Vec<_>>(),
+            &each().map(|entry| entry.name.as_str()).collect::<Vec<_>>() as &[&str],
+            &at,
+            &each().map(|entry| entry.trace.as_deref()).collect::<Vec<_>>() as &[Option<&str>],
+            &each().map(|entry| entry.body.as_slice()).collect::<Vec<_>>() as &[&[u8]],
         )
         .execute(connection),
     )
     .await?;
-    if done.rows_affected() == entries.seqs.len() as u64 {
-        Ok(())
+    if done.rows_affected() == entries.len() as u64 {
+        Ok(entries)
     } else {
         Err(sqlx::Error::RowNotFound)
     }

@@ -17,7 +17,7 @@ use futures::StreamExt;
 use sqlx::PgPool;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use write_api::{appended::Appended, relay::Relay};
+use write_api::{appended::Appended, relay::Relay, store::log::Entry};
 
 use crate::harness::{Database, Folder, Nats, eventually};
 
@@ -57,19 +57,31 @@ impl Running {
     }
 }
 
-/// Appends events to the log, as a lane does.
-async fn append(pool: &PgPool, partition: i16, count: i64) {
+/// Appends events to the log, as a lane does, and gives what a lane hands over to the relay.
+async fn append(pool: &PgPool, partition: i16, count: i64) -> Vec<Entry> {
     let sql = "WITH moved AS (
             UPDATE write.partitions SET head = head + $2 WHERE id = $1 RETURNING id, head - $2 AS before
         )
         INSERT INTO write.events (partition, seq, type, at, body)
-        SELECT id, before + n, 'post.created', now(), '\\x00'::bytea FROM moved, generate_series(1, $2) AS n";
-    sqlx::query(sql)
+        SELECT id, before + n, 'post.created', now(), '\\x00'::bytea FROM moved, generate_series(1, $2) AS n
+        RETURNING seq";
+    let seqs: Vec<i64> = sqlx::query_scalar(sql)
         .bind(partition)
         .bind(count)
-        .execute(pool)
+        .fetch_all(pool)
         .await
         .unwrap();
+    seqs.into_iter().map(|seq| entry(partition, seq)).collect()
+}
+
+fn entry(partition: i16, seq: i64) -> Entry {
+    Entry {
+        partition: Partition::try_from(partition).unwrap(),
+        seq,
+        name: "post.created".to_owned(),
+        trace: None,
+        body: vec![0],
+    }
 }
 
 async fn head(pool: &PgPool) -> i64 {
@@ -147,7 +159,7 @@ async fn the_stream_becomes_the_log() {
     for partition in 0..64 {
         append(&pool, partition, 1 + i64::from(partition)).await;
     }
-    relay.appended.add(PartitionSet::ALL);
+    relay.appended.add_others(PartitionSet::ALL);
     assert_equal(&pool, &server, SOON).await;
     relay.stop().await;
 
@@ -155,6 +167,34 @@ async fn the_stream_becomes_the_log() {
     append(&pool, 3, 10).await;
     append(&pool, 63, 1).await;
     let relay = Running::start(&database, &server).await;
+    assert_equal(&pool, &server, SOON).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_handed_over_is_not_read_and_what_is_left_out_is() {
+    let (database, server) = (Database::new().await, Nats::start().await);
+    let pool = database.pool().await;
+    let relay = Running::start(&database, &server).await;
+    append(&pool, 5, 1).await;
+    assert_equal(&pool, &server, SOON).await;
+    // Out of order, twice, and before the log has them, so that they cannot have been read.
+    let handed = [(6, 2), (5, 4), (5, 3), (6, 1), (5, 2), (5, 4)];
+    relay
+        .appended
+        .add(handed.map(|(partition, seq)| entry(partition, seq)));
+    let published = || async { stored(&server).await == 6 };
+    eventually("what was handed over is published", SOON, published).await;
+    append(&pool, 5, 3).await;
+    append(&pool, 6, 2).await;
+    assert_equal(&pool, &server, SOON).await;
+    // Some were never handed over, others late.
+    relay.appended.add(append(&pool, 7, 5).await.split_off(2));
+    let mut events = append(&pool, 6, 4).await;
+    relay.appended.add(events.split_off(1));
+    assert_equal(&pool, &server, SOON).await;
+    relay.appended.add(events);
+    relay.appended.add(append(&pool, 6, 1).await);
     assert_equal(&pool, &server, SOON).await;
     relay.stop().await;
 }
@@ -182,8 +222,7 @@ async fn nats_may_come_late_and_lose_everything() {
     assert_equal(&pool, &server, SOON).await;
     server.kill();
     server.wipe();
-    append(&pool, 10, 100).await;
-    relay.appended.add(PartitionSet::ALL);
+    relay.appended.add(append(&pool, 10, 100).await);
     server.start_again().await;
     assert_equal(&pool, &server, SOON).await;
     relay.stop().await;
@@ -197,8 +236,7 @@ async fn killing_nats_under_load_loses_nothing_and_keeps_the_order() {
     let (appended, writer_pool) = (Arc::clone(&relay.appended), pool.clone());
     let writer = tokio::spawn(async move {
         for round in 0..400 {
-            append(&writer_pool, round % 7, 50).await;
-            appended.add(PartitionSet::ALL);
+            appended.add(append(&writer_pool, round % 7, 50).await);
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });
@@ -229,7 +267,7 @@ async fn of_two_instances_one_leads_and_is_told_by_the_other() {
     let started = Instant::now();
     for _ in 0..20 {
         append(&pool, 2, 1).await;
-        second.appended.add(PartitionSet::ALL);
+        second.appended.add_others(PartitionSet::ALL);
         let want = head(&pool).await as u64;
         eventually("the event arrives", SOON, || async {
             stored(&server).await == want
@@ -325,7 +363,7 @@ async fn a_leader_that_hangs_is_replaced_and_does_no_harm_when_it_wakes() {
     signal(&first, "-CONT");
     for _ in 0..20 {
         append(&pool, 5, 100).await;
-        second.appended.add(PartitionSet::ALL);
+        second.appended.add_others(PartitionSet::ALL);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_equal(&pool, &server, SOON).await;

@@ -18,8 +18,13 @@ async fn append_all_over(pool: &PgPool, appended: &Appended, count: i64) {
     let mut left = count;
     while left > 0 {
         let some = (1 + i64::from(rand::random::<u8>() % 40)).min(left);
-        append(pool, i16::from(rand::random::<u8>() % 16), some).await;
-        appended.add(PartitionSet::ALL);
+        let events = append(pool, i16::from(rand::random::<u8>() % 16), some).await;
+        // Half of them as a lane of another instance does, whose events only the log has.
+        if rand::random() {
+            appended.add(events);
+        } else {
+            appended.add_others(PartitionSet::ALL);
+        }
         left -= some;
     }
 }
