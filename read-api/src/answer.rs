@@ -23,8 +23,9 @@ use crate::{
 /// A smaller body fits into one packet as it is.
 const WORTH_CODING: usize = 1024;
 
-/// What an answer takes beside its bytes, by how the process grew with 100,000 of them: some 20 allocations, its
-/// places in the cache, and what lies idle between them.
+/// What an answer takes beside its bytes: some 20 allocations, its place in the cache, and what lies idle between them.
+/// With this, feeds of 20 to 60 posts make the process grow by what is counted, and answers of one post by two fifths of
+/// it (12,000 and 75,000 of them).
 const OVERHEAD: usize = 2800;
 
 /// A body that is ready to be sent, and what it was made of.
