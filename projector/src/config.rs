@@ -29,8 +29,8 @@ pub struct Config {
     #[arg(long, global = true, value_delimiter = ',', value_parser = projection::named)]
     pub only: Vec<&'static Projection>,
 
-    /// How many posts of a feed are kept ready at least, and twice as many on average; what is older is read from the
-    /// authors
+    /// How many posts of a feed are kept ready at least, and somewhat over twice as many on average; what is older is
+    /// read from the authors
     #[arg(long, env = "FEED_DEPTH", default_value = "1000", value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
     pub feed_depth: i64,
 

@@ -49,12 +49,6 @@ impl Appended {
         self.some.notify_one();
     }
 
-    /// These have grown, and somebody will have to read by what.
-    pub fn add_others(&self, grown: PartitionSet) {
-        self.news().others.insert_all(grown);
-        self.some.notify_one();
-    }
-
     /// Waits until there is something.
     pub async fn next(&self) -> News {
         self.some.notified().await;
@@ -124,7 +118,7 @@ mod tests {
         let appended = Appended::default();
         appended.add([event(all[0], MOST_BYTES / 2), event(all[1], MOST_BYTES)]);
         appended.add([event(all[2], MOST_BYTES / 4), event(all[3], MOST_BYTES / 4)]);
-        appended.add_others([all[0]].into_iter().collect());
+        appended.add([event(all[0], MOST_BYTES)]);
         let news = appended.next().now_or_never().unwrap();
         let kept: Vec<Partition> = news.events.iter().map(|event| event.partition).collect();
         assert_eq!(kept, [all[0], all[2]]);

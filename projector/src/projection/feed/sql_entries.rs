@@ -121,7 +121,7 @@ pub async fn backfill(
 /// Of these feeds, cuts those that have more than twice what is kept ready back to just that.
 ///
 /// To see that a feed is not to be cut takes as long as to cut one. So it is looked at once in as many new entries as are
-/// kept ready, on average, and is cut when it has three times as many.
+/// kept ready, on average, and is cut when it has some three times as many.
 pub async fn trim(
     mut viewers: Vec<Uuid>,
     context: &Context,

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use feedmill_events::PartitionSet;
 use sqlx::PgPool;
 use tokio::time::sleep;
 use write_api::appended::Appended;
@@ -18,13 +17,9 @@ async fn append_all_over(pool: &PgPool, appended: &Appended, count: i64) {
     let mut left = count;
     while left > 0 {
         let some = (1 + i64::from(rand::random::<u8>() % 40)).min(left);
-        let events = append(pool, i16::from(rand::random::<u8>() % 16), some).await;
-        // Half of them as a lane of another instance does, whose events only the log has.
-        if rand::random() {
-            appended.add(events);
-        } else {
-            appended.add_others(PartitionSet::ALL);
-        }
+        let mut events = append(pool, i16::from(rand::random::<u8>() % 16), some).await;
+        // Some of them as a lane of another instance does, whose events only the log has.
+        appended.add(events.split_off(usize::from(rand::random::<u8>()) % events.len()));
         left -= some;
     }
 }

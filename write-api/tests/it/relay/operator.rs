@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_nats::jetstream::{self, stream};
-use feedmill_events::{Partition, PartitionSet, subject};
+use feedmill_events::{Partition, subject};
 
 use super::{Running, SOON, append, assert_equal, contents, stored};
 use crate::harness::{Database, Nats, eventually};
@@ -182,9 +182,8 @@ async fn after_the_last_message_of_a_partition_was_deleted_the_next_ones_come_at
     let pool = database.pool().await;
     let relay = Running::start(&database, &server).await;
     for partition in [1, 2] {
-        append(&pool, partition, 3).await;
+        relay.appended.add(append(&pool, partition, 3).await);
     }
-    relay.appended.add_others(PartitionSet::ALL);
     let has = async |count: usize| {
         let found = contents(&server).await;
         found.values().map(Vec::len).sum::<usize>() == count
@@ -200,8 +199,7 @@ async fn after_the_last_message_of_a_partition_was_deleted_the_next_ones_come_at
         .await
         .unwrap();
     stream.delete_message(last.sequence).await.unwrap();
-    append(&pool, 1, 2).await;
-    relay.appended.add_others(PartitionSet::ALL);
+    relay.appended.add(append(&pool, 1, 2).await);
     eventually("what follows is there", SOON, async || has(7).await).await;
     assert_eq!(contents(&server).await[&partition], [1, 2, 4, 5]);
     relay.stop().await;
