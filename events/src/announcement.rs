@@ -1,39 +1,38 @@
-//! What the projector tells everyone on core NATS after a commit: how far a projection is, and what changed.
+//! What the projector publishes on core NATS after each commit: how far a projection is, and what changed.
 //!
-//! An announcement may be lost (core NATS keeps nothing). Each says from where it goes on, so whoever listens
-//! notices a lost one by the next, and by comparing with the checkpoints.
+//! Core NATS delivers at most once, so an announcement may be lost. Each one carries the checkpoints that it starts
+//! from: a subscriber notices a lost announcement by the next one, or by comparing with the checkpoint table.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DecodeError, Partition, Tag};
+use crate::{DecodeError, Partition, Projection, Tag};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announcement {
-    pub projection: String,
+    pub projection: Projection,
     pub generation: i32,
-    /// The partitions that moved.
-    pub progress: Vec<Moved>,
+    /// The partitions whose checkpoint advanced.
+    pub progress: Vec<Advance>,
     pub changed: Changed,
 }
 
-/// A partition's checkpoint, before and after.
+/// A partition's checkpoint before and after a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Moved {
+pub struct Advance {
     pub partition: Partition,
     pub from: i64,
     pub to: i64,
 }
 
-/// Whose answers may be others than before.
+/// Which answers may have changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Changed {
-    These(Vec<Tag>),
-    /// Too many to name, or a generation has gone live that may differ from the one before.
-    Everything,
-    /// Nothing: the generation has gone live in the place of this one, and gives the same answers.
-    Generation {
-        equals: i32,
-    },
+    /// Those that depend on one of these tags.
+    Tags(Vec<Tag>),
+    /// All: too many tags to list, or a generation went live that may differ from the one before.
+    All,
+    /// None: this generation went live and was verified to equal the generation `equals`.
+    Generation { equals: i32 },
 }
 
 impl Announcement {

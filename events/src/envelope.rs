@@ -52,8 +52,8 @@ impl Envelope {
     pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
         let payload = self.event.encode()?;
         let bytes = postcard::to_stdvec(&Frame {
-            name: self.event.name(),
-            version: self.event.version(),
+            name: self.event.event_type().name(),
+            version: self.event.event_type().version(),
             at: self.at,
             payload: &payload,
         })?;

@@ -1,153 +1,153 @@
-//! The event types. One module a version: a struct that was ever stored never changes; what must change
-//! becomes a struct in the next version's module, and [`Event::decode`] upcasts the old one.
+//! The event types.
+//!
+//! One module per version: a stored struct never changes. A change is a new struct in the module of the next
+//! version, with a conversion (`From`) from the old one, which decoding applies.
 
 pub mod v1;
 pub mod v2;
+
+use std::{fmt, str::FromStr};
 
 use serde::{Serialize, Serializer, de::DeserializeOwned};
 use uuid::Uuid;
 
 use crate::{DecodeError, Partition};
 
-/// An event as the code of today sees it: always the newest version of its type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    AccountCreated(v1::AccountCreated),
-    ProfileChanged(v1::ProfileChanged),
-    AccountFollowed(v1::AccountFollowed),
-    AccountUnfollowed(v1::AccountUnfollowed),
-    PostCreated(v1::PostCreated),
-    PostDeleted(v1::PostDeleted),
-    PostLiked(v1::PostLiked),
-    PostUnliked(v1::PostUnliked),
-    ConversationCreated(v2::ConversationCreated),
-    MessageSent(v1::MessageSent),
-    ConversationRead(v1::ConversationRead),
-    NotificationsRead(v1::NotificationsRead),
+/// The table of events. A row is
+/// `Variant(newest struct): "type name", version, partition of its FIELD, [older versions to upcast from];`
+macro_rules! events {
+    ($(
+        $variant:ident($newest:ty): $name:literal, $version:literal, $key:ident, [$($old:literal => $older:ty),*];
+    )+) => {
+        /// An event in the newest version of its type.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Event {
+            $($variant($newest),)+
+        }
+
+        /// The type of an event.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum EventType {
+            $($variant,)+
+        }
+
+        impl EventType {
+            /// Every type, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The name in the log, in message headers and on the command line.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+
+            /// The version that is written today.
+            pub fn version(self) -> u16 {
+                match self {
+                    $(Self::$variant => $version,)+
+                }
+            }
+        }
+
+        impl Event {
+            pub fn event_type(&self) -> EventType {
+                match self {
+                    $(Self::$variant(_) => EventType::$variant,)+
+                }
+            }
+
+            /// The id of the account, thread or conversation that the event is about.
+            fn subject_id(&self) -> Uuid {
+                match self {
+                    $(Self::$variant(event) => event.$key,)+
+                }
+            }
+
+            /// The payload in postcard.
+            pub(crate) fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
+                match self {
+                    $(Self::$variant(event) => postcard::to_stdvec(event),)+
+                }
+            }
+
+            /// Decodes a payload of any version that was ever written, upcast to the newest. Postcard does not
+            /// describe itself, so name and version choose the struct, and a left-over byte means that they
+            /// were wrong.
+            pub(crate) fn decode(name: &str, version: u16, payload: &[u8]) -> Result<Self, DecodeError> {
+                Ok(match (name, version) {
+                    $(
+                        ($name, $version) => Self::$variant(from_postcard(payload)?),
+                        $(($name, $old) => Self::$variant(from_postcard::<$older>(payload)?.into()),)*
+                    )+
+                    _ => {
+                        return Err(DecodeError::Unknown {
+                            name: name.chars().take(64).collect(),
+                            version,
+                        });
+                    }
+                })
+            }
+        }
+
+        /// The payload alone; its type and version stand beside it.
+        impl Serialize for Event {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    $(Self::$variant(event) => event.serialize(serializer),)+
+                }
+            }
+        }
+    };
 }
 
-/// The names of all types, as they stand in the log, in headers and in what an operator types.
-pub const TYPES: [&str; 12] = [
-    "account.created",
-    "account.profile_changed",
-    "account.followed",
-    "account.unfollowed",
-    "post.created",
-    "post.deleted",
-    "post.liked",
-    "post.unliked",
-    "conversation.created",
-    "conversation.message_sent",
-    "conversation.read",
-    "notifications.read",
-];
+events! {
+    AccountCreated(v1::AccountCreated): "account.created", 1, account, [];
+    ProfileChanged(v1::ProfileChanged): "account.profile_changed", 1, account, [];
+    AccountFollowed(v1::AccountFollowed): "account.followed", 1, followee, [];
+    AccountUnfollowed(v1::AccountUnfollowed): "account.unfollowed", 1, followee, [];
+    PostCreated(v1::PostCreated): "post.created", 1, post, [];
+    PostDeleted(v1::PostDeleted): "post.deleted", 1, post, [];
+    PostLiked(v1::PostLiked): "post.liked", 1, post, [];
+    PostUnliked(v1::PostUnliked): "post.unliked", 1, post, [];
+    ConversationCreated(v2::ConversationCreated): "conversation.created", 2, conversation,
+        [1 => v1::ConversationCreated];
+    MessageSent(v1::MessageSent): "conversation.message_sent", 1, conversation, [];
+    ConversationRead(v1::ConversationRead): "conversation.read", 1, conversation, [];
+    NotificationsRead(v1::NotificationsRead): "notifications.read", 1, user, [];
+}
 
 impl Event {
-    /// The type's name.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::AccountCreated(_) => TYPES[0],
-            Self::ProfileChanged(_) => TYPES[1],
-            Self::AccountFollowed(_) => TYPES[2],
-            Self::AccountUnfollowed(_) => TYPES[3],
-            Self::PostCreated(_) => TYPES[4],
-            Self::PostDeleted(_) => TYPES[5],
-            Self::PostLiked(_) => TYPES[6],
-            Self::PostUnliked(_) => TYPES[7],
-            Self::ConversationCreated(_) => TYPES[8],
-            Self::MessageSent(_) => TYPES[9],
-            Self::ConversationRead(_) => TYPES[10],
-            Self::NotificationsRead(_) => TYPES[11],
-        }
-    }
-
-    /// The version that is written today.
-    pub fn version(&self) -> u16 {
-        match self {
-            Self::ConversationCreated(_) => 2,
-            _ => 1,
-        }
-    }
-
-    /// Where the event belongs: with the account, the thread or the conversation that it is about.
+    /// The partition of the account, thread or conversation that the event is about.
     pub fn partition(&self) -> Partition {
         Partition::of(self.subject_id())
     }
+}
 
-    fn subject_id(&self) -> Uuid {
-        match self {
-            Self::AccountCreated(e) => e.account,
-            Self::ProfileChanged(e) => e.account,
-            Self::AccountFollowed(e) => e.followee,
-            Self::AccountUnfollowed(e) => e.followee,
-            Self::PostCreated(e) => e.post,
-            Self::PostDeleted(e) => e.post,
-            Self::PostLiked(e) => e.post,
-            Self::PostUnliked(e) => e.post,
-            Self::ConversationCreated(e) => e.conversation,
-            Self::MessageSent(e) => e.conversation,
-            Self::ConversationRead(e) => e.conversation,
-            Self::NotificationsRead(e) => e.user,
-        }
-    }
-
-    /// The payload in postcard.
-    pub(crate) fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
-        postcard::to_stdvec(self)
-    }
-
-    /// Reads a payload of any version that was ever written, upcast to today's. Postcard does not describe
-    /// itself, so type and version decide, and a byte left over means that they lied.
-    pub(crate) fn decode(name: &str, version: u16, payload: &[u8]) -> Result<Self, DecodeError> {
-        fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, DecodeError> {
-            match postcard::take_from_bytes(payload) {
-                Ok((value, [])) => Ok(value),
-                Ok((_, rest)) => Err(DecodeError::Trailing(rest.len())),
-                Err(error) => Err(DecodeError::Payload(error)),
-            }
-        }
-        Ok(match (name, version) {
-            ("account.created", 1) => Self::AccountCreated(read(payload)?),
-            ("account.profile_changed", 1) => Self::ProfileChanged(read(payload)?),
-            ("account.followed", 1) => Self::AccountFollowed(read(payload)?),
-            ("account.unfollowed", 1) => Self::AccountUnfollowed(read(payload)?),
-            ("post.created", 1) => Self::PostCreated(read(payload)?),
-            ("post.deleted", 1) => Self::PostDeleted(read(payload)?),
-            ("post.liked", 1) => Self::PostLiked(read(payload)?),
-            ("post.unliked", 1) => Self::PostUnliked(read(payload)?),
-            ("conversation.created", 1) => {
-                Self::ConversationCreated(read::<v1::ConversationCreated>(payload)?.into())
-            }
-            ("conversation.created", 2) => Self::ConversationCreated(read(payload)?),
-            ("conversation.message_sent", 1) => Self::MessageSent(read(payload)?),
-            ("conversation.read", 1) => Self::ConversationRead(read(payload)?),
-            ("notifications.read", 1) => Self::NotificationsRead(read(payload)?),
-            _ => {
-                return Err(DecodeError::Unknown {
-                    name: name.chars().take(64).collect(),
-                    version,
-                });
-            }
-        })
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
-/// The payload alone: what it is called stands beside it, in the log as in what an operator is shown.
-impl Serialize for Event {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::AccountCreated(e) => e.serialize(serializer),
-            Self::ProfileChanged(e) => e.serialize(serializer),
-            Self::AccountFollowed(e) => e.serialize(serializer),
-            Self::AccountUnfollowed(e) => e.serialize(serializer),
-            Self::PostCreated(e) => e.serialize(serializer),
-            Self::PostDeleted(e) => e.serialize(serializer),
-            Self::PostLiked(e) => e.serialize(serializer),
-            Self::PostUnliked(e) => e.serialize(serializer),
-            Self::ConversationCreated(e) => e.serialize(serializer),
-            Self::MessageSent(e) => e.serialize(serializer),
-            Self::ConversationRead(e) => e.serialize(serializer),
-            Self::NotificationsRead(e) => e.serialize(serializer),
-        }
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown event type {0:?}; known are {known}", known = EventType::ALL.iter().map(|t| t.name()).collect::<Vec<_>>().join(", "))]
+pub struct UnknownEventType(String);
+
+impl FromStr for EventType {
+    type Err = UnknownEventType;
+
+    fn from_str(name: &str) -> Result<Self, UnknownEventType> {
+        let mut all = Self::ALL.iter().copied();
+        all.find(|event_type| event_type.name() == name)
+            .ok_or_else(|| UnknownEventType(name.to_owned()))
+    }
+}
+
+fn from_postcard<T: DeserializeOwned>(payload: &[u8]) -> Result<T, DecodeError> {
+    match postcard::take_from_bytes(payload) {
+        Ok((value, [])) => Ok(value),
+        Ok((_, rest)) => Err(DecodeError::Trailing(rest.len())),
+        Err(error) => Err(DecodeError::Payload(error)),
     }
 }

@@ -1,12 +1,13 @@
-//! What the whole of Feedmill agrees on: the events, their bytes, where they belong and what things are
-//! called on the wire. No I/O, no clock, no randomness.
+//! What all parts of Feedmill share: events, their encoding, ids and partitions, and names on the wire.
+//! No I/O, no clock, no randomness.
 //!
-//! - [`event`]: the event types, one frozen struct a version, and the current [`Event`].
+//! - [`event`]: the table of event types, a frozen struct per version, and the current [`Event`].
+//! - [`projection`]: the registry of read models.
 //! - [`envelope`]: the bytes of an event in the log and on the wire.
 //! - [`id`]: ids, which carry their time and their partition.
-//! - [`position`]: places in the log, as a client sees them.
+//! - [`position`]: positions in the log, as clients see them.
 //! - [`subject`]: names of the stream, the subjects and the headers.
-//! - [`announcement`]: what the projector says after a commit, and [`tag`]: how it names what changed.
+//! - [`announcement`]: what the projector publishes after a commit, and [`tag`]: the cache tags in it.
 
 pub mod announcement;
 pub mod envelope;
@@ -14,13 +15,15 @@ pub mod event;
 pub mod id;
 mod partition_set;
 pub mod position;
+pub mod projection;
 pub mod subject;
 pub mod tag;
 
-pub use announcement::{Announcement, Changed, Moved};
+pub use announcement::{Advance, Announcement, Changed};
 pub use envelope::{DecodeError, Envelope, MAX_EVENT_BYTES};
-pub use event::Event;
+pub use event::{Event, EventType};
 pub use id::{PARTITIONS, Partition};
 pub use partition_set::PartitionSet;
 pub use position::Positions;
+pub use projection::Projection;
 pub use tag::Tag;

@@ -1,6 +1,6 @@
 //! Names on the wire. Nobody else spells a subject, a stream or a header.
 
-use crate::Partition;
+use crate::{Partition, Projection};
 
 /// The JetStream stream of all events.
 pub const STREAM: &str = "EVENTS";
@@ -28,7 +28,7 @@ pub fn events(partition: Partition) -> String {
 }
 
 /// The subject of a projection's announcements.
-pub fn announcements(projection: &str) -> String {
+pub fn announcements(projection: Projection) -> String {
     format!("feedmill.projected.{projection}")
 }
 

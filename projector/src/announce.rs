@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use async_nats::{Client, connection::State};
-use feedmill_events::{Announcement, Changed, Tag, subject};
+use feedmill_events::{Announcement, Changed, Projection, Tag, subject};
 use tokio::time::timeout;
 
 /// More are not named: a tag takes ten bytes at most, and a message of NATS may have 1 MiB.
@@ -19,9 +19,9 @@ pub fn changed(mut tags: Vec<Tag>) -> Changed {
     tags.sort_unstable();
     tags.dedup();
     if tags.len() > MOST_TAGS {
-        Changed::Everything
+        Changed::All
     } else {
-        Changed::These(tags)
+        Changed::Tags(tags)
     }
 }
 
@@ -34,7 +34,7 @@ pub async fn announce(nats: &Client, announcement: &Announcement) {
     let Ok(bytes) = announcement.encode() else {
         return;
     };
-    let subject = subject::announcements(&announcement.projection);
+    let subject = subject::announcements(announcement.projection);
     let _ = timeout(WITHIN, nats.publish(subject, bytes.into())).await;
 }
 
@@ -48,12 +48,17 @@ pub async fn connect(nats_url: &str) -> Option<Client> {
 }
 
 /// Says that a generation has gone live: one that equals another, or may differ from it in anything.
-pub async fn gone_live(nats: &Client, projection: &str, generation: i32, equals: Option<i32>) {
+pub async fn gone_live(
+    nats: &Client,
+    projection: Projection,
+    generation: i32,
+    equals: Option<i32>,
+) {
     let announcement = Announcement {
-        projection: projection.to_owned(),
+        projection,
         generation,
         progress: vec![],
-        changed: equals.map_or(Changed::Everything, |equals| Changed::Generation { equals }),
+        changed: equals.map_or(Changed::All, |equals| Changed::Generation { equals }),
     };
     announce(nats, &announcement).await;
     let _ = timeout(WITHIN, nats.flush()).await;
@@ -67,7 +72,7 @@ mod tests {
     fn announcement(tags: u128) -> Announcement {
         let tags = (0..tags).map(|n| Tag::post(Uuid::from_u128(n)));
         Announcement {
-            projection: "conversations".to_owned(),
+            projection: Projection::Conversations,
             generation: i32::MAX,
             progress: vec![],
             changed: changed(tags.clone().chain(tags).collect()),
@@ -77,11 +82,8 @@ mod tests {
     #[test]
     fn what_is_too_much_to_be_named_is_everything_and_all_fits_into_a_message() {
         let most = announcement(MOST_TAGS as u128);
-        assert!(matches!(&most.changed, Changed::These(tags) if tags.len() == MOST_TAGS));
+        assert!(matches!(&most.changed, Changed::Tags(tags) if tags.len() == MOST_TAGS));
         assert!(most.encode().unwrap().len() < 1 << 17);
-        assert_eq!(
-            announcement(MOST_TAGS as u128 + 1).changed,
-            Changed::Everything
-        );
+        assert_eq!(announcement(MOST_TAGS as u128 + 1).changed, Changed::All);
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use feedmill_events::{Envelope, Event, Partition};
 
-use crate::{error::ApplyError, projection::Projection};
+use crate::{error::ApplyError, projection::Definition};
 
 /// An event as it comes from the stream or the log.
 #[derive(Debug, Clone)]
@@ -57,7 +57,7 @@ pub struct Batch {
 impl Batch {
     /// `entries` has each partition's events consecutive and in order. Errors: an event that does not
     /// decode.
-    pub fn decode(projection: &Projection, entries: Vec<Entry>) -> Result<Self, ApplyError> {
+    pub fn decode(projection: &Definition, entries: Vec<Entry>) -> Result<Self, ApplyError> {
         let mut batch = Self {
             ranges: ranges(&entries),
             events: vec![],
@@ -77,7 +77,7 @@ impl Batch {
                     seq,
                     source,
                 })?;
-            if projection.wants(event.name()) {
+            if projection.wants(event.event_type()) {
                 let at = DateTime::from_timestamp_millis(at).ok_or(ApplyError::Time(at))?;
                 batch.trace = batch.trace.or(trace);
                 batch.events.push(Logged { at, event });

@@ -4,28 +4,28 @@ use feedmill_events::Partition;
 use feedmill_service::sql::named;
 use sqlx::{PgConnection, query, query_scalar};
 
-use crate::{batch::Range, error::ApplyError, log::Places, projection::Projection};
+use crate::{batch::Range, error::ApplyError, log::Places, projection::Definition};
 
 /// The live generation of a projection and its checkpoints. Makes the rows that are missing.
 pub async fn load(
     db: &mut PgConnection,
-    projection: &Projection,
+    projection: &Definition,
 ) -> Result<(i32, Places), ApplyError> {
     let statement = query!(
         "/* projector.ensure_projection */ INSERT INTO projections (name) VALUES ($1) ON CONFLICT DO NOTHING",
-        projection.name,
+        projection.name(),
     );
     named("projector.ensure_projection", statement.execute(&mut *db)).await?;
     let statement = query_scalar!(
         "/* projector.generation */ SELECT generation FROM projections WHERE name = $1",
-        projection.name,
+        projection.name(),
     );
     let generation = named("projector.generation", statement.fetch_one(&mut *db)).await?;
     let statement = query!(
         "/* projector.ensure_checkpoints */
         INSERT INTO checkpoints (projection, generation, partition, seq)
         SELECT $1, $2, p, 0 FROM unnest($3::smallint[]) AS p ON CONFLICT DO NOTHING",
-        projection.name,
+        projection.name(),
         generation,
         &Partition::all().map(i16::from).collect::<Vec<_>>(),
     );
@@ -33,7 +33,7 @@ pub async fn load(
     let statement = query!(
         "/* projector.checkpoints */
         SELECT partition, seq FROM checkpoints WHERE projection = $1 AND generation = $2",
-        projection.name,
+        projection.name(),
         generation,
     );
     let mut places = Places::default();
@@ -55,7 +55,7 @@ pub async fn load(
 /// batch that comes later waits for it, and then finds the generation changed, before it has written anything
 /// to any schema. Nothing can be applied between the two.
 pub async fn advance(
-    projection: &Projection,
+    projection: &Definition,
     generation: i32,
     ranges: &[Range],
     db: &mut PgConnection,
@@ -69,7 +69,7 @@ pub async fn advance(
         FROM live, unnest($3::smallint[], $4::bigint[], $5::bigint[]) AS m(partition, after, upto)
         WHERE c.projection = live.name AND c.generation = live.generation
             AND c.partition = m.partition AND c.seq = m.after",
-        projection.name,
+        projection.name(),
         generation,
         &ranges
             .iter()

@@ -7,7 +7,7 @@ use feedmill_service::config::{HttpArgs, NatsArgs, TelemetryArgs};
 
 use crate::{
     command::Command,
-    projection::{self, Context, Projection},
+    projection::{self, Context, Definition},
 };
 
 /// Projects Feedmill's event log into the tables that the read API answers from
@@ -27,7 +27,7 @@ pub struct Config {
 
     /// Run these projections only, separated by commas; without it, all
     #[arg(long, global = true, value_delimiter = ',', value_parser = projection::named)]
-    pub only: Vec<&'static Projection>,
+    pub only: Vec<&'static Definition>,
 
     /// How many posts of a feed are kept ready at least, and somewhat over twice as many on average; what is older is
     /// read from the authors
@@ -49,9 +49,9 @@ pub struct Config {
 
 impl Config {
     /// The projections to run, each once.
-    pub fn projections(&self) -> Vec<&'static Projection> {
-        let chosen = |p: &&'static Projection| {
-            self.only.is_empty() || self.only.iter().any(|only| only.name == p.name)
+    pub fn projections(&self) -> Vec<&'static Definition> {
+        let chosen = |p: &&'static Definition| {
+            self.only.is_empty() || self.only.iter().any(|only| only.name() == p.name())
         };
         projection::ALL.into_iter().filter(chosen).collect()
     }

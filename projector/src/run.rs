@@ -13,7 +13,7 @@ use crate::{
     Config,
     instance::Instance,
     metrics,
-    projection::Projection,
+    projection::Definition,
     relay, schema,
     store::{self, Store},
     worker::{Job, Worker},
@@ -46,7 +46,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn prepare(store: &mut Store, projections: &[&Projection]) -> sqlx::Result<()> {
+async fn prepare(store: &mut Store, projections: &[&Definition]) -> sqlx::Result<()> {
     schema::prepare(store.connection().await?, projections).await
 }
 

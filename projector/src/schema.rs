@@ -3,7 +3,7 @@
 use feedmill_service::sql::named;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, query, query_scalar, raw_sql};
 
-use crate::projection::{Migration, Projection};
+use crate::projection::{Definition, Migration};
 
 /// The schema of the projector's own books.
 pub const BOOKS: &str = "projector";
@@ -27,13 +27,13 @@ pub static BOOKS_MIGRATIONS: &[Migration] = &[
 pub(crate) const LOCK: i64 = 0x6665_6564_7461_626c; // "feedtabl"; the relay's lease has another
 
 /// Makes what is missing of the books' and these projections' schemas, all or nothing.
-pub async fn prepare(db: &mut PgConnection, projections: &[&Projection]) -> sqlx::Result<()> {
+pub async fn prepare(db: &mut PgConnection, projections: &[&Definition]) -> sqlx::Result<()> {
     let mut tx = db.begin().await?;
     let lock = query!("/* schema.lock */ SELECT pg_advisory_xact_lock($1)", LOCK);
     named("schema.lock", lock.execute(&mut *tx)).await?;
     lay(BOOKS, BOOKS_MIGRATIONS, &mut tx).await?;
     for projection in projections {
-        lay(projection.name, projection.migrations, &mut tx).await?;
+        lay(projection.name(), projection.migrations, &mut tx).await?;
     }
     tx.commit().await
 }

@@ -11,7 +11,7 @@ use feedmill_service::sql::MAX_AGE;
 use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 use tokio::time::timeout;
 
-use crate::{projection::Projection, schema::BOOKS};
+use crate::{projection::Definition, schema::BOOKS};
 
 /// A server that does not answer for so long is taken for gone.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -41,13 +41,13 @@ pub fn books(url: &str) -> sqlx::Result<PgConnectOptions> {
 /// - A transaction never waits for anything but the server. If it does, its process was stopped, and the
 ///   locks on its partitions keep those who took them over from going on, so the server ends it.
 /// - A post of somebody whom very many follow takes a while.
-pub fn options(url: &str, projection: &Projection) -> sqlx::Result<PgConnectOptions> {
+pub fn options(url: &str, projection: &Definition) -> sqlx::Result<PgConnectOptions> {
     Ok(PgConnectOptions::from_str(url)?
-        .application_name(&format!("projector {}", projection.name))
+        .application_name(&format!("projector {}", projection.name()))
         .options([
             (
                 "search_path",
-                format!("{},{BOOKS}", projection.name).as_str(),
+                format!("{},{BOOKS}", projection.name()).as_str(),
             ),
             ("enable_seqscan", "off"),
             ("enable_hashjoin", "off"),

@@ -148,7 +148,7 @@ mod tests {
     fn an_answer_is_good_until_one_of_its_tags_changes() {
         let changes = Changes::default();
         changes.set_hearing(true);
-        let [mine, other] = [1, 2].map(|id| Tag::card(Uuid::from_u128(id)));
+        let [mine, other] = [1, 2].map(|id| Tag::account_summary(Uuid::from_u128(id)));
         let slots = [Changes::slot(mine)];
         let began = changes.now();
         changes.these(&[other]);
@@ -165,11 +165,12 @@ mod tests {
     fn a_change_of_another_tag_in_the_same_group_is_none() {
         let changes = Changes::default();
         changes.set_hearing(true);
-        let slots = |id: u128| Changes::slot(Tag::card(Uuid::from_u128(id)));
+        let slots = |id: u128| Changes::slot(Tag::account_summary(Uuid::from_u128(id)));
         let mine = slots(0);
         let same_group = |slot: Slot| slot.0 as usize % GROUPS == mine.0 as usize % GROUPS;
         let other = (1..1_000_000).find(|id| same_group(slots(*id)) && slots(*id) != mine);
-        let [mine_tag, other] = [0, other.unwrap()].map(|id| Tag::card(Uuid::from_u128(id)));
+        let [mine_tag, other] =
+            [0, other.unwrap()].map(|id| Tag::account_summary(Uuid::from_u128(id)));
         let looked = changes.now();
         changes.these(&[other]);
         assert!(changes.unchanged_still(looked, looked, &[mine]));

@@ -182,7 +182,7 @@ mod tests {
     }
 
     fn tag(number: u32) -> Tag {
-        Tag::card(Uuid::from_u128(number.into()))
+        Tag::account_summary(Uuid::from_u128(number.into()))
     }
 
     fn store(max_bytes: u64) -> Store<u32, Name> {

@@ -123,7 +123,7 @@ impl Posts {
         let started = Instant::now();
         let written = posts.into_iter().map(|mut post| {
             let liked = std::mem::take(&mut post.liked_by_me);
-            let tags = [Tag::post(post.id), Tag::card(post.author.id)];
+            let tags = [Tag::post(post.id), Tag::account_summary(post.author.id)];
             let ready = Ready {
                 id: post.id,
                 author: post.author.id,

@@ -16,12 +16,12 @@ use std::{
 };
 
 use feedmill_events::Positions;
+pub use feedmill_events::Projection;
 use tokio::{
     sync::{Notify, watch},
     time::timeout,
 };
 
-pub use self::known::Projection;
 use self::known::Table;
 use crate::changes::Changes;
 
@@ -123,7 +123,7 @@ impl Drop for Waiting<'_> {
 
 #[cfg(test)]
 mod tests {
-    use feedmill_events::{Announcement, Changed, Moved, Partition};
+    use feedmill_events::{Advance, Announcement, Changed, Partition};
 
     use super::*;
     use crate::query::checkpoint::Checkpoint;
@@ -138,9 +138,9 @@ mod tests {
         }
     }
 
-    fn say(progress: &Progress, generation: i32, moved: Vec<Moved>, changed: Changed) {
+    fn say(progress: &Progress, generation: i32, moved: Vec<Advance>, changed: Changed) {
         let announcement = Announcement {
-            projection: "feed".to_owned(),
+            projection: Projection::Feed,
             generation,
             progress: moved,
             changed,
@@ -149,12 +149,12 @@ mod tests {
     }
 
     fn announce(progress: &Progress, generation: i32, seq: i64) {
-        let moved = Moved {
+        let moved = Advance {
             partition: Partition::try_from(3u8).unwrap(),
             from: seq - 1,
             to: seq,
         };
-        say(progress, generation, vec![moved], Changed::These(vec![]));
+        say(progress, generation, vec![moved], Changed::Tags(vec![]));
     }
 
     fn go_live(progress: &Progress, generation: i32, equals: i32) {

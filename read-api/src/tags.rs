@@ -38,7 +38,7 @@ pub fn conversations(viewer: Uuid, listed: &[Listed]) -> Vec<Tag> {
         .iter()
         .flat_map(|listed| &listed.conversation.members);
     once(Tag::conversations(viewer))
-        .chain(members.map(|member| Tag::card(member.id)))
+        .chain(members.map(|member| Tag::account_summary(member.id)))
         .collect()
 }
 
@@ -50,7 +50,11 @@ pub fn messages(conversation: Uuid) -> Vec<Tag> {
 pub fn notifications(viewer: Uuid, listed: &[Notification]) -> Vec<Tag> {
     let posts = listed.iter().filter_map(|item| item.post.as_ref());
     once(Tag::notifications(viewer))
-        .chain(listed.iter().map(|item| Tag::card(item.actor.id)))
+        .chain(
+            listed
+                .iter()
+                .map(|item| Tag::account_summary(item.actor.id)),
+        )
         .chain(posts.map(|post| Tag::post(post.id)))
         .collect()
 }
@@ -87,24 +91,28 @@ pub fn following(asked: &UserRef, user: Uuid, following: &[Follow]) -> Vec<Tag> 
 fn follows(asked: &UserRef, user: Uuid, list: Tag, follows: &[Follow]) -> Vec<Tag> {
     person(asked, user)
         .chain(once(list))
-        .chain(follows.iter().map(|follow| Tag::card(follow.card.id)))
+        .chain(
+            follows
+                .iter()
+                .map(|follow| Tag::account_summary(follow.card.id)),
+        )
         .collect()
 }
 
 /// That this is the person: by handle, until somebody else gets the handle or this one loses it.
 fn person(asked: &UserRef, user: Uuid) -> impl Iterator<Item = Tag> {
     let handle = asked.handle().map(Tag::handle);
-    handle.into_iter().chain(once(Tag::card(user)))
+    handle.into_iter().chain(once(Tag::account_summary(user)))
 }
 
 fn written(posts: &[Written]) -> impl Iterator<Item = Tag> {
     posts
         .iter()
-        .flat_map(|post| [Tag::post(post.id()), Tag::card(post.author())])
+        .flat_map(|post| [Tag::post(post.id()), Tag::account_summary(post.author())])
 }
 
 fn shown(posts: &[Post]) -> impl Iterator<Item = Tag> {
     posts
         .iter()
-        .flat_map(|post| [Tag::post(post.id), Tag::card(post.author.id)])
+        .flat_map(|post| [Tag::post(post.id), Tag::account_summary(post.author.id)])
 }

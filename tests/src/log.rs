@@ -51,7 +51,7 @@ pub async fn fold(pool: &PgPool) -> Result<Model> {
         let envelope =
             Envelope::decode(&body).map_err(|error| anyhow!("event {partition}:{seq}: {error}"))?;
         ensure!(
-            envelope.event.name() == name,
+            envelope.event.event_type().name() == name,
             "event {partition}:{seq} is called {name}, and is {envelope:?}"
         );
         ensure!(

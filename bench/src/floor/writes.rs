@@ -111,7 +111,7 @@ async fn carry_out(connection: &mut PgConnection, command: &Command) -> Result<(
     // Where it already was so, there is no event.
     if changed == 1 {
         let event = command.event(made, millis);
-        let (partition, name) = (i16::from(command.partition()), event.name());
+        let (partition, name) = (i16::from(command.partition()), event.event_type().name());
         let body = Envelope { at: millis, event }.encode()?;
         sqlx::query(APPEND)
             .bind(partition)

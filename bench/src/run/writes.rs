@@ -147,7 +147,7 @@ fn kinds(commands: &[Command]) -> Vec<(&Command, usize)> {
 fn script(command: &Command) -> Result<String> {
     let millis = 1_763_000_000_000;
     let event = command.event(command.make_id(millis), millis);
-    let name = event.name();
+    let name = event.event_type().name();
     let body = Envelope { at: millis, event }.encode()?;
     let mut hex = String::with_capacity(2 * body.len());
     for byte in body {

@@ -1,6 +1,6 @@
 //! No input makes decoding panic or take memory without bound.
 
-use feedmill_events::{Announcement, DecodeError, Envelope, MAX_EVENT_BYTES, Positions};
+use feedmill_events::{Announcement, DecodeError, Envelope, EventType, MAX_EVENT_BYTES, Positions};
 use proptest::{collection::vec, prelude::*};
 
 use crate::golden::samples;
@@ -20,7 +20,7 @@ proptest! {
     /// Real envelopes with bytes changed, cut off and added: they come closer to the decoder's corners.
     #[test]
     fn damaged_envelopes_decode_or_are_refused(
-        which in 0..12usize,
+        which in 0..EventType::ALL.len(),
         changes in vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
         cut in any::<prop::sample::Index>(),
         more in vec(any::<u8>(), 0..20),

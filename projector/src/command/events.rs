@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use async_nats::{Client, connection::State};
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Subcommand, builder::PossibleValuesParser};
-use feedmill_events::{Envelope, Event, Partition, event::TYPES};
+use feedmill_events::{Envelope, Event, EventType, Partition};
 use feedmill_service as service;
 use serde::Serialize;
 use sqlx::postgres::PgPoolOptions;
@@ -49,7 +49,7 @@ struct Filter {
     #[arg(long, value_name = "SEQ", value_parser = clap::value_parser!(i64).range(1..))]
     from: Option<i64>,
     /// Of this type only
-    #[arg(long = "type", value_name = "NAME", value_parser = PossibleValuesParser::new(TYPES))]
+    #[arg(long = "type", value_name = "NAME", value_parser = PossibleValuesParser::new(EventType::ALL.iter().map(|event_type| event_type.name())))]
     kind: Option<String>,
     /// That happened at this time (RFC 3339) or later, or so long ago at most (as 90s, 15m, 2h, 3d)
     #[arg(long, value_name = "TIME", value_parser = since)]
@@ -178,7 +178,7 @@ fn write_record(
                 seq,
                 at: at.to_rfc3339_opts(SecondsFormat::Millis, true),
                 kind,
-                version: event.version(),
+                version: event.event_type().version(),
                 trace: record.trace.as_deref(),
                 data: &event,
             },

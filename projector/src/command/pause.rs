@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Config,
-    projection::{self, Projection},
+    projection::{self, Definition},
 };
 
 /// In the place of a partition: all of them.
@@ -21,7 +21,7 @@ const WHOLE: i16 = -1;
 pub struct Args {
     /// The projection
     #[arg(value_parser = projection::named)]
-    name: &'static Projection,
+    name: &'static Definition,
     /// One of its partitions, 0 to 63; without it, the whole
     #[arg(value_parser = partition)]
     partition: Option<Partition>,
@@ -36,8 +36,8 @@ pub struct Args {
 impl Args {
     fn what(&self) -> String {
         match self.partition {
-            Some(partition) => format!("partition {partition} of {}", self.name.name),
-            None => self.name.name.to_owned(),
+            Some(partition) => format!("partition {partition} of {}", self.name.name()),
+            None => self.name.name().to_owned(),
         }
     }
 
@@ -49,7 +49,7 @@ impl Args {
         let deed = Deed {
             by: &self.by,
             action,
-            projection: self.name.name,
+            projection: self.name.name(),
             partition: self.partition,
             seq: None,
             reason: &self.reason,
@@ -67,7 +67,7 @@ pub async fn pause(args: &Args, config: &Config) -> anyhow::Result<()> {
         "/* pause.pause */
         INSERT INTO pauses (projection, partition, paused_by, reason) VALUES ($1, $2, $3, $4)
         ON CONFLICT DO NOTHING",
-        args.name.name,
+        args.name.name(),
         args.key(),
         args.by,
         args.reason,
@@ -90,7 +90,7 @@ pub async fn pause(args: &Args, config: &Config) -> anyhow::Result<()> {
 pub async fn resume(args: &Args, config: &Config) -> anyhow::Result<()> {
     let mut connection = connect(config).await?;
     let mut tx = connection.begin().await?;
-    let name = args.name.name;
+    let name = args.name.name();
     let statement = query!(
         "/* pause.resume */ DELETE FROM pauses WHERE projection = $1 AND partition = $2",
         name,
@@ -129,7 +129,7 @@ async fn by_whom(args: &Args, db: &mut PgConnection) -> sqlx::Result<String> {
     let statement = query!(
         "/* pause.by_whom */
         SELECT paused_by, reason, since FROM pauses WHERE projection = $1 AND partition = $2",
-        args.name.name,
+        args.name.name(),
         args.key(),
     );
     let row = named("pause.by_whom", statement.fetch_optional(db)).await?;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::{
     Config,
-    projection::{self, Projection},
+    projection::{self, Definition},
     rebuild::{self, Outcome, Settings, show::Show},
 };
 
@@ -41,7 +41,7 @@ pub struct VerifyArgs {
 pub struct OneArgs {
     /// The projection
     #[arg(value_parser = projection::named)]
-    name: &'static Projection,
+    name: &'static Definition,
     #[command(flatten)]
     how: How,
 }
@@ -51,7 +51,7 @@ pub struct OneArgs {
 struct Which {
     /// The projections
     #[arg(value_parser = projection::named)]
-    names: Vec<&'static Projection>,
+    names: Vec<&'static Definition>,
     /// All projections, one after the other
     #[arg(long)]
     all: bool,
@@ -87,7 +87,7 @@ impl How {
 }
 
 impl Which {
-    fn projections(&self) -> Vec<&'static Projection> {
+    fn projections(&self) -> Vec<&'static Definition> {
         if self.all {
             projection::ALL.to_vec()
         } else {
@@ -138,11 +138,11 @@ pub async fn abort(args: &OneArgs, config: &Config) -> anyhow::Result<ExitCode> 
     Ok(code(said(args.name, ended)))
 }
 
-fn said(projection: &Projection, outcome: Outcome) -> Outcome {
+fn said(projection: &Definition, outcome: Outcome) -> Outcome {
     if outcome == Outcome::Busy {
         eprintln!(
             "another rebuild, verification or rollback of {} is at work",
-            projection.name
+            projection.name()
         );
     }
     outcome

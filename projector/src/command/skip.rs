@@ -11,14 +11,14 @@ use super::{
 };
 use crate::{
     Config,
-    projection::{self, Projection},
+    projection::{self, Definition},
 };
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// The projection
     #[arg(value_parser = projection::named)]
-    name: &'static Projection,
+    name: &'static Definition,
     /// The partition that stands still, 0 to 63
     #[arg(value_parser = partition)]
     partition: Partition,
@@ -36,7 +36,7 @@ pub struct Args {
 /// lacks it, and whatever builds on it may block too. Errors: any other event.
 pub async fn skip(args: &Args, config: &Config) -> anyhow::Result<()> {
     let Args { partition, seq, .. } = *args;
-    let name = args.name.name;
+    let name = args.name.name();
     let mut connection = connect(config).await?;
     let mut tx = connection.begin().await?;
     // Locked as by every batch, so that no rebuild goes live meanwhile.

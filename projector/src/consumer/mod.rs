@@ -20,7 +20,7 @@ use feedmill_service::Shutdown;
 use futures::StreamExt as _;
 use tokio::sync::{mpsc, watch};
 
-use crate::{batch::Entry, instance::Orders, projection::Projection};
+use crate::{batch::Entry, instance::Orders, projection::Definition};
 
 /// As many events wait in memory until the worker has time; the rest waits in the stream.
 const WAITING: usize = 1_024;
@@ -44,7 +44,7 @@ pub struct Inbox {
 /// Follows the stream until shutdown, of the partitions that are to be projected.
 pub fn start(
     client: Client,
-    projection: &'static Projection,
+    projection: &'static Definition,
     mut orders: watch::Receiver<Orders>,
     shutdown: Shutdown,
 ) -> Inbox {
@@ -57,7 +57,7 @@ pub fn start(
                 tokio::select! {
                     result = follow(&client, projection, &owned, &sender, &live) => {
                         if let Err(error) = result {
-                            tracing::debug!(projection = projection.name, %error, "the stream cannot be followed");
+                            tracing::debug!(projection = projection.name(), %error, "the stream cannot be followed");
                         }
                         live.send_replace(false);
                         tokio::time::sleep(RETRY).await;
@@ -102,7 +102,7 @@ fn filters(owned: &BTreeSet<Partition>) -> Vec<String> {
 
 async fn follow(
     client: &Client,
-    projection: &Projection,
+    projection: &Definition,
     owned: &BTreeSet<Partition>,
     sender: &mpsc::Sender<Entry>,
     live: &watch::Sender<bool>,
@@ -111,7 +111,7 @@ async fn follow(
         return std::future::pending().await;
     }
     let config = pull::Config {
-        description: Some(format!("projector {}", projection.name)),
+        description: Some(format!("projector {}", projection.name())),
         deliver_policy: DeliverPolicy::New,
         ack_policy: AckPolicy::None,
         filter_subjects: filters(owned),
@@ -133,7 +133,7 @@ async fn follow(
         .expires(EXPIRES)
         .messages()
         .await?;
-    tracing::debug!(projection = projection.name, "following the stream");
+    tracing::debug!(projection = projection.name(), "following the stream");
     live.send_replace(true);
     while let Some(message) = messages.next().await {
         match entry(message?.into(), projection) {
@@ -146,14 +146,16 @@ async fn follow(
     Ok(())
 }
 
-fn entry(message: Message, projection: &Projection) -> Option<Entry> {
+fn entry(message: Message, projection: &Definition) -> Option<Entry> {
     let header = |name| Some(message.headers.as_ref()?.get(name)?.as_str());
     let (partition, seq) = subject::parse_message_id(header(subject::MESSAGE_ID)?)?;
     if message.subject.as_str() != subject::events(partition) {
         return None;
     }
     // What does not decode is the worker's to find out.
-    let wanted = header(subject::EVENT_TYPE).is_none_or(|kind| projection.wants(kind))
+    let wanted = header(subject::EVENT_TYPE)
+        .and_then(|name| name.parse().ok())
+        .is_none_or(|event_type| projection.wants(event_type))
         && !Envelope::decode(&message.payload).is_ok_and(|it| !(projection.concerns)(&it.event));
     let trace = header(subject::TRACEPARENT).map(ToOwned::to_owned);
     Some(Entry {

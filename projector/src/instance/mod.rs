@@ -27,7 +27,7 @@ pub use self::{
     lease::{LEASE, Lease},
     share::{owner, share},
 };
-use crate::{metrics as names, projection::Projection, store};
+use crate::{metrics as names, projection::Definition, store};
 
 /// Between two heartbeats. Pauses, and without NATS joins and leaves, are seen so late at most.
 const BEAT: Duration = Duration::from_millis(500);
@@ -76,14 +76,14 @@ pub struct Instance {
 
 impl Instance {
     /// Errors: a URL that is none.
-    pub fn new(url: &str, projections: &[&'static Projection], nats: Client) -> sqlx::Result<Self> {
+    pub fn new(url: &str, projections: &[&'static Definition], nats: Client) -> sqlx::Result<Self> {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let host = Some(host.trim()).filter(|host| !host.is_empty());
         Ok(Self {
             member: Member {
                 id: Uuid::new_v4(),
                 name: format!("{}:{}", host.unwrap_or("unknown"), std::process::id()),
-                projections: projections.iter().map(|p| p.name.to_owned()).collect(),
+                projections: projections.iter().map(|p| p.name().to_owned()).collect(),
             },
             // What a crash of the server takes away is there again half a second later, so no heartbeat
             // waits for a busy disk.
@@ -93,7 +93,7 @@ impl Instance {
             lease: Lease::default(),
             orders: projections
                 .iter()
-                .map(|p| (p.name, watch::Sender::default()))
+                .map(|p| (p.name(), watch::Sender::default()))
                 .collect(),
             others: None,
         })
@@ -104,8 +104,8 @@ impl Instance {
     }
 
     /// What there is to do for a projection, as it changes. Nothing until the first heartbeat.
-    pub fn orders(&self, projection: &Projection) -> watch::Receiver<Orders> {
-        self.orders.get(projection.name).map_or_else(
+    pub fn orders(&self, projection: &Definition) -> watch::Receiver<Orders> {
+        self.orders.get(projection.name()).map_or_else(
             || watch::Sender::default().subscribe(),
             watch::Sender::subscribe,
         )

@@ -12,7 +12,7 @@ pub use self::{places::Places, plan::plan};
 use crate::{
     batch::{Entry, Range},
     error::ApplyError,
-    projection::Projection,
+    projection::Definition,
     store::answer,
 };
 
@@ -40,10 +40,14 @@ pub async fn heads(db: impl PgExecutor<'_>) -> Result<Places, ApplyError> {
 /// not there, which is never so in a sound log.
 pub async fn read(
     db: impl PgExecutor<'_>,
-    projection: &Projection,
+    projection: &Definition,
     ranges: &[Range],
 ) -> Result<Vec<Entry>, ApplyError> {
-    let wants: Vec<String> = projection.wants.iter().map(ToString::to_string).collect();
+    let wants: Vec<String> = projection
+        .event_types
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     let statement = query!(
         r#"/* log.read */
         SELECT partition AS "partition!", seq AS "seq!", trace, body

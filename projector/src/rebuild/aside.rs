@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::ApplyError,
     log::Places,
-    projection::{Apply, Projection},
+    projection::{Apply, Definition},
     schema,
 };
 
@@ -79,7 +79,7 @@ impl Aside {
 
     /// One to compare with and throw away.
     pub async fn scratch(session: &mut Session) -> anyhow::Result<Self> {
-        let schema = format!("{}_verify", session.projection.name);
+        let schema = format!("{}_verify", session.projection.name());
         let mut tx = session.db.begin().await?;
         session::drop_schema(&schema, &mut tx).await?;
         let indexes = lay(session.projection, &schema, &mut tx).await?;
@@ -233,7 +233,7 @@ impl Aside {
 
 async fn enter(
     generation: Option<i32>,
-    projection: &Projection,
+    projection: &Definition,
     phase: Phase,
     db: &mut PgConnection,
 ) -> sqlx::Result<()> {
@@ -244,7 +244,7 @@ async fn enter(
 }
 
 /// Which program a rebuild is made by: another may apply events otherwise, and must not go on with it.
-fn this_program(projection: &Projection) -> String {
+fn this_program(projection: &Definition) -> String {
     let sql = projection
         .migrations
         .iter()
@@ -264,7 +264,7 @@ fn this_program(projection: &Projection) -> String {
 
 /// Makes the schema and its tables, without the indexes that the bulk does not need; gives their definitions.
 async fn lay(
-    projection: &Projection,
+    projection: &Definition,
     schema: &str,
     db: &mut PgConnection,
 ) -> sqlx::Result<Vec<String>> {

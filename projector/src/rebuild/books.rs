@@ -6,7 +6,7 @@ use feedmill_events::Partition;
 use feedmill_service::sql::named;
 use sqlx::{PgConnection, query, query_scalar};
 
-use crate::{batch::Range, error::ApplyError, log::Places, projection::Projection};
+use crate::{batch::Range, error::ApplyError, log::Places, projection::Definition};
 
 /// What comes next. Each ends in one transaction with the change to the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub struct Begun {
 
 /// The live generation, and how far it is.
 pub async fn live(
-    projection: &Projection,
+    projection: &Definition,
     db: &mut PgConnection,
 ) -> Result<(i32, Places), ApplyError> {
     let statement = query!(
@@ -57,7 +57,7 @@ pub async fn live(
         SELECT p.generation, c.partition, c.seq FROM projections p
         JOIN checkpoints c ON c.projection = p.name AND c.generation = p.generation
         WHERE p.name = $1",
-        projection.name,
+        projection.name(),
     );
     let rows = named("rebuild.live", statement.fetch_all(db)).await?;
     let mut places = Places::default();
@@ -72,24 +72,24 @@ pub async fn live(
 }
 
 /// The live generation, which stays so until the end of the transaction, and whose checkpoints stand still.
-pub async fn hold_live(projection: &Projection, db: &mut PgConnection) -> sqlx::Result<i32> {
+pub async fn hold_live(projection: &Definition, db: &mut PgConnection) -> sqlx::Result<i32> {
     let statement = query_scalar!(
         "/* rebuild.hold_live */ SELECT generation FROM projections WHERE name = $1 FOR UPDATE",
-        projection.name,
+        projection.name(),
     );
     named("rebuild.hold_live", statement.fetch_one(db)).await
 }
 
 /// How far a generation is.
 pub async fn places(
-    projection: &Projection,
+    projection: &Definition,
     generation: i32,
     db: &mut PgConnection,
 ) -> sqlx::Result<Places> {
     let statement = query!(
         "/* rebuild.places */
         SELECT partition, seq FROM checkpoints WHERE projection = $1 AND generation = $2",
-        projection.name,
+        projection.name(),
         generation,
     );
     let mut places = Places::default();
@@ -103,7 +103,7 @@ pub async fn places(
 
 /// Moves the checkpoints of a generation that is not live.
 pub async fn advance(
-    projection: &Projection,
+    projection: &Definition,
     generation: i32,
     ranges: &[Range],
     db: &mut PgConnection,
@@ -114,7 +114,7 @@ pub async fn advance(
         UPDATE checkpoints c SET seq = m.upto, updated_at = now()
         FROM unnest($3::smallint[], $4::bigint[], $5::bigint[]) AS m(partition, after, upto)
         WHERE c.projection = $1 AND c.generation = $2 AND c.partition = m.partition AND c.seq = m.after",
-        projection.name,
+        projection.name(),
         generation,
         &ranges
             .iter()
@@ -131,11 +131,11 @@ pub async fn advance(
     }
 }
 
-pub async fn find(projection: &Projection, db: &mut PgConnection) -> sqlx::Result<Option<Begun>> {
+pub async fn find(projection: &Definition, db: &mut PgConnection) -> sqlx::Result<Option<Begun>> {
     let statement = query!(
         "/* rebuild.find */
         SELECT generation, phase, made_by, indexes FROM rebuilds WHERE projection = $1",
-        projection.name,
+        projection.name(),
     );
     let row = named("rebuild.find", statement.fetch_optional(db)).await?;
     Ok(row.map(|row| Begun {
@@ -148,7 +148,7 @@ pub async fn find(projection: &Projection, db: &mut PgConnection) -> sqlx::Resul
 
 /// Begins a rebuild, at the beginning of the log.
 pub async fn begin(
-    projection: &Projection,
+    projection: &Definition,
     generation: i32,
     made_by: &str,
     indexes: &[String],
@@ -157,7 +157,7 @@ pub async fn begin(
     let statement = query!(
         "/* rebuild.begin */
         INSERT INTO rebuilds (projection, generation, phase, made_by, indexes) VALUES ($1, $2, $3, $4, $5)",
-        projection.name,
+        projection.name(),
         generation,
         Phase::Bulk.name(),
         made_by,
@@ -168,7 +168,7 @@ pub async fn begin(
         "/* rebuild.make_checkpoints */
         INSERT INTO checkpoints (projection, generation, partition, seq)
         SELECT $1, $2, p, 0 FROM unnest($3::smallint[]) AS p",
-        projection.name,
+        projection.name(),
         generation,
         &Partition::all().map(i16::from).collect::<Vec<_>>(),
     );
@@ -177,13 +177,13 @@ pub async fn begin(
 }
 
 pub async fn enter(
-    projection: &Projection,
+    projection: &Definition,
     phase: Phase,
     db: &mut PgConnection,
 ) -> sqlx::Result<()> {
     let statement = query!(
         "/* rebuild.enter */ UPDATE rebuilds SET phase = $2, updated_at = now() WHERE projection = $1",
-        projection.name,
+        projection.name(),
         phase.name(),
     );
     named("rebuild.enter", statement.execute(db))
@@ -191,27 +191,27 @@ pub async fn enter(
         .map(drop)
 }
 
-pub async fn end(projection: &Projection, db: &mut PgConnection) -> sqlx::Result<()> {
+pub async fn end(projection: &Definition, db: &mut PgConnection) -> sqlx::Result<()> {
     let statement = query!(
         "/* rebuild.end */ DELETE FROM rebuilds WHERE projection = $1",
-        projection.name
+        projection.name()
     );
     named("rebuild.end", statement.execute(db)).await.map(drop)
 }
 
 /// The generations that have checkpoints, in order.
-pub async fn generations(projection: &Projection, db: &mut PgConnection) -> sqlx::Result<Vec<i32>> {
+pub async fn generations(projection: &Definition, db: &mut PgConnection) -> sqlx::Result<Vec<i32>> {
     let statement = query_scalar!(
         "/* rebuild.generations */
         SELECT DISTINCT generation FROM checkpoints WHERE projection = $1 ORDER BY 1",
-        projection.name,
+        projection.name(),
     );
     named("rebuild.generations", statement.fetch_all(db)).await
 }
 
 /// Forgets checkpoints and blocked partitions of these generations.
 pub async fn forget(
-    projection: &Projection,
+    projection: &Definition,
     generations: &[i32],
     db: &mut PgConnection,
 ) -> sqlx::Result<()> {
@@ -219,7 +219,7 @@ pub async fn forget(
         "/* rebuild.forget */
         WITH unblocked AS (DELETE FROM blocked WHERE projection = $1 AND generation = ANY($2))
         DELETE FROM checkpoints WHERE projection = $1 AND generation = ANY($2)",
-        projection.name,
+        projection.name(),
         generations,
     );
     named("rebuild.forget", statement.execute(db))
@@ -229,7 +229,7 @@ pub async fn forget(
 
 /// Gives a generation another number.
 pub async fn renumber(
-    projection: &Projection,
+    projection: &Definition,
     from: i32,
     to: i32,
     db: &mut PgConnection,
@@ -238,7 +238,7 @@ pub async fn renumber(
         "/* rebuild.renumber */
         WITH unblocked AS (DELETE FROM blocked WHERE projection = $1 AND generation = $2)
         UPDATE checkpoints SET generation = $3 WHERE projection = $1 AND generation = $2",
-        projection.name,
+        projection.name(),
         from,
         to,
     );
@@ -249,13 +249,13 @@ pub async fn renumber(
 
 /// Makes a generation the live one.
 pub async fn set_live(
-    projection: &Projection,
+    projection: &Definition,
     generation: i32,
     db: &mut PgConnection,
 ) -> sqlx::Result<()> {
     let statement = query!(
         "/* rebuild.set_live */ UPDATE projections SET generation = $2 WHERE name = $1",
-        projection.name,
+        projection.name(),
         generation,
     );
     named("rebuild.set_live", statement.execute(db))
@@ -265,14 +265,14 @@ pub async fn set_live(
 
 /// What operators had the live model pass over.
 pub async fn skipped(
-    projection: &Projection,
+    projection: &Definition,
     db: &mut PgConnection,
 ) -> sqlx::Result<BTreeSet<(Partition, i64)>> {
     let statement = query!(
         r#"/* rebuild.skipped */
         SELECT partition AS "partition!", seq AS "seq!" FROM audit
         WHERE action = 'skip' AND projection = $1 AND partition IS NOT NULL AND seq IS NOT NULL"#,
-        projection.name,
+        projection.name(),
     );
     let rows = named("rebuild.skipped", statement.fetch_all(db)).await?;
     Ok(rows
@@ -282,7 +282,7 @@ pub async fn skipped(
 }
 
 pub async fn audit(
-    projection: &Projection,
+    projection: &Definition,
     by: &str,
     action: &str,
     reason: &str,
@@ -293,7 +293,7 @@ pub async fn audit(
         INSERT INTO audit (done_by, action, projection, reason) VALUES ($1, $2, $3, $4)",
         by,
         action,
-        projection.name,
+        projection.name(),
         reason,
     );
     named("rebuild.audit", statement.execute(db))

@@ -12,7 +12,7 @@ use super::{
     session::{Session, plan_for_much, run, turn_to},
     show::Show,
 };
-use crate::projection::Projection;
+use crate::projection::Definition;
 
 /// As many rows of a table are shown.
 const ROWS: usize = 10;
@@ -36,7 +36,7 @@ pub async fn compare(
 ) -> anyhow::Result<Vec<Difference>> {
     let projection = session.projection;
     let mut live = session.another().await?;
-    turn_to(projection.name, &mut live).await?;
+    turn_to(projection.name(), &mut live).await?;
     run(
         "SET idle_in_transaction_session_timeout = '1h'; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned(),
         &mut live,
@@ -60,7 +60,7 @@ pub async fn compare(
 }
 
 async fn tables(
-    projection: &Projection,
+    projection: &Definition,
     aside: &Aside,
     at_once: bool,
     live: &mut PgConnection,
@@ -70,7 +70,7 @@ async fn tables(
     let is_derived = |table: &Table| {
         derived.is_some_and(|derived| derived.tables.contains(&table.name.as_str()))
     };
-    let mut left = aside::tables(projection.name, live).await?;
+    let mut left = aside::tables(projection.name(), live).await?;
     let mut right = aside::tables(&aside.schema, new).await?;
     for tables in [&mut left, &mut right] {
         tables.retain(|table| !is_derived(table));
@@ -98,7 +98,7 @@ async fn tables(
                 differences.push(whole(table, &text));
             }
             Some(_) => {
-                let sides = [projection.name, &aside.schema];
+                let sides = [projection.name(), &aside.schema];
                 differences.extend(rows(table, sides, at_once, live, new).await?);
             }
         }

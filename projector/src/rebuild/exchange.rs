@@ -20,7 +20,7 @@ use super::{
     session::{self, Session, next, previous, run},
     show::Show,
 };
-use crate::{announce, error::ApplyError, projection::Projection, schema};
+use crate::{announce, error::ApplyError, projection::Definition, schema};
 
 /// How long reads may be kept waiting at once: doubled now and then, in case that most of them take longer.
 /// Less than `deadlock_timeout` (1 s), so that no read is ended that has locked one table and waits for another.
@@ -86,7 +86,8 @@ pub async fn go_live(
                 let generation = result?;
                 if let Some(nats) = nats {
                     let equals = (why == Why::Equal).then_some(generation - 1);
-                    announce::gone_live(&nats, session.projection.name, generation, equals).await;
+                    announce::gone_live(&nats, session.projection.projection, generation, equals)
+                        .await;
                 }
                 show.live(session.projection, generation, why.text());
                 break;
@@ -134,10 +135,10 @@ async fn exchange(
         schema::LOCK
     );
     lock.execute(&mut *tx).await?;
-    let mut tables: Vec<String> = aside::tables(projection.name, &mut tx)
+    let mut tables: Vec<String> = aside::tables(projection.name(), &mut tx)
         .await?
         .into_iter()
-        .map(|table| format!("{}.{}", projection.name, table.name))
+        .map(|table| format!("{}.{}", projection.name(), table.name))
         .collect();
     permute(&mut tables, attempt);
     let lock_all = |mode| format!("LOCK TABLE {} IN {mode} MODE", tables.join(", "));
@@ -176,7 +177,7 @@ async fn exchange(
 }
 
 async fn rename(
-    projection: &Projection,
+    projection: &Definition,
     aside: &Aside,
     generation: i32,
     db: &mut PgConnection,
@@ -185,16 +186,16 @@ async fn rename(
     if aside.schema == previous {
         // By way of the name that is free, since no rebuild is under way.
         session::drop_schema(&next, db).await?;
-        rename_schema(projection.name, &next, db).await?;
-        rename_schema(&previous, projection.name, db).await?;
+        rename_schema(projection.name(), &next, db).await?;
+        rename_schema(&previous, projection.name(), db).await?;
         rename_schema(&next, &previous, db).await?;
         if let Some(number) = aside.generation {
             books::renumber(projection, number, generation, db).await?;
         }
     } else {
         session::drop_schema(&previous, db).await?;
-        rename_schema(projection.name, &previous, db).await?;
-        rename_schema(&next, projection.name, db).await?;
+        rename_schema(projection.name(), &previous, db).await?;
+        rename_schema(&next, projection.name(), db).await?;
         books::end(projection, db).await?;
     }
     Ok(())

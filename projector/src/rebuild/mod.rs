@@ -24,7 +24,7 @@ use self::{
     session::{Session, previous},
     show::Show,
 };
-use crate::projection::{Context, Projection};
+use crate::projection::{Context, Definition};
 
 /// What an operator chose.
 #[derive(Debug, Clone)]
@@ -54,7 +54,7 @@ pub enum Outcome {
 
 /// Makes the next generation, and if it equals the live one (or that does not matter), makes it live.
 pub async fn rebuild(
-    projection: &'static Projection,
+    projection: &'static Definition,
     settings: &Settings,
     accept_differences: bool,
     show: &mut Show,
@@ -87,7 +87,7 @@ pub async fn rebuild(
 
 /// Replays the log aside, and compares.
 pub async fn verify(
-    projection: &'static Projection,
+    projection: &'static Definition,
     settings: &Settings,
     show: &mut Show,
 ) -> anyhow::Result<Outcome> {
@@ -113,7 +113,7 @@ pub async fn verify(
 
 /// Brings the generation before this one up to the live position, and makes it live again.
 pub async fn rollback(
-    projection: &'static Projection,
+    projection: &'static Definition,
     settings: &Settings,
     show: &mut Show,
 ) -> anyhow::Result<Outcome> {
@@ -123,7 +123,7 @@ pub async fn rollback(
     if books::find(projection, &mut session.db).await?.is_some() {
         bail!(
             "a rebuild of {} is under way; end it first, or `abort` it",
-            projection.name
+            projection.name()
         );
     }
     let mut aside = Aside::previous(&mut session).await?;
@@ -135,7 +135,7 @@ pub async fn rollback(
 
 /// Drops the generation before this one: there is no rollback any more.
 pub async fn drop_previous(
-    projection: &'static Projection,
+    projection: &'static Definition,
     settings: &Settings,
     show: &mut Show,
 ) -> anyhow::Result<Outcome> {
@@ -156,7 +156,7 @@ pub async fn drop_previous(
 
 /// Drops a rebuild that did not end.
 pub async fn abort(
-    projection: &'static Projection,
+    projection: &'static Definition,
     settings: &Settings,
     show: &mut Show,
 ) -> anyhow::Result<Outcome> {
@@ -166,7 +166,7 @@ pub async fn abort(
     let schema = session::next(projection);
     let begun = books::find(projection, &mut session.db).await?.is_some();
     if !begun && !aside::exists(&schema, &mut session.db).await? {
-        bail!("no rebuild of {} is under way", projection.name);
+        bail!("no rebuild of {} is under way", projection.name());
     }
     let (live, _) = books::live(projection, &mut session.db).await?;
     session

@@ -10,12 +10,12 @@ use crate::{
     batch::{self, Batch, Range},
     error::ApplyError,
     log::Places,
-    projection::{Apply, Context, Projection},
+    projection::{Apply, Context, Definition},
 };
 
 /// Where they are applied to.
 pub struct Target<'a> {
-    pub projection: &'static Projection,
+    pub projection: &'static Definition,
     pub context: &'a Context,
     pub db: &'a mut PgConnection,
     /// Whose checkpoints are moved as well; none if nobody goes on after an interruption.

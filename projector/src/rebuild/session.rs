@@ -13,7 +13,7 @@ use sqlx::{
 use super::{Settings, books, source::Source};
 use crate::{
     checkpoint,
-    projection::{Context, Projection},
+    projection::{Context, Definition},
     schema::{self, BOOKS},
 };
 
@@ -24,7 +24,7 @@ const LOCK_TRIES: u32 = 6;
 const LOCK_RETRY: Duration = Duration::from_millis(500);
 
 pub struct Session {
-    pub projection: &'static Projection,
+    pub projection: &'static Definition,
     pub context: Context,
     /// Writes, and holds the projection's lock: nobody can write who has lost it.
     pub db: PgConnection,
@@ -37,7 +37,7 @@ pub struct Session {
 impl Session {
     /// None if another operation of this projection is at work. Makes missing schemas and checkpoints.
     pub async fn open(
-        projection: &'static Projection,
+        projection: &'static Definition,
         settings: &Settings,
     ) -> anyhow::Result<Option<Self>> {
         let options = options(&settings.url, projection)
@@ -103,12 +103,12 @@ impl Session {
     }
 }
 
-pub fn next(projection: &Projection) -> String {
-    format!("{}_next", projection.name)
+pub fn next(projection: &Definition) -> String {
+    format!("{}_next", projection.name())
 }
 
-pub fn previous(projection: &Projection) -> String {
-    format!("{}_previous", projection.name)
+pub fn previous(projection: &Definition) -> String {
+    format!("{}_previous", projection.name())
 }
 
 /// Drops a schema, if it is there, and what is known of it.
@@ -141,9 +141,9 @@ pub async fn plan_for_much(db: &mut PgConnection) -> sqlx::Result<()> {
 }
 
 /// Like those that project live (see `store::options`), with more memory, and no limit of time.
-fn options(url: &str, projection: &Projection) -> sqlx::Result<PgConnectOptions> {
+fn options(url: &str, projection: &Definition) -> sqlx::Result<PgConnectOptions> {
     Ok(PgConnectOptions::from_str(url)?
-        .application_name(&format!("projector rebuild {}", projection.name))
+        .application_name(&format!("projector rebuild {}", projection.name()))
         .options([
             ("search_path", BOOKS),
             ("enable_seqscan", "off"),
@@ -168,12 +168,12 @@ fn options(url: &str, projection: &Projection) -> sqlx::Result<PgConnectOptions>
         .disable_statement_logging())
 }
 
-async fn lock(projection: &Projection, db: &mut PgConnection) -> sqlx::Result<bool> {
+async fn lock(projection: &Definition, db: &mut PgConnection) -> sqlx::Result<bool> {
     for attempt in 1.. {
         let statement = query_scalar!(
             r#"/* rebuild.lock */ SELECT pg_try_advisory_lock($1, hashtext($2)) AS "mine!""#,
             LOCK,
-            projection.name,
+            projection.name(),
         );
         if named("rebuild.lock", statement.fetch_one(&mut *db)).await? {
             return Ok(true);

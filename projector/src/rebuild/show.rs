@@ -9,7 +9,7 @@ use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::{compare::Difference, replay::distance};
-use crate::{log::Places, projection::Projection};
+use crate::{log::Places, projection::Definition};
 
 /// Between two lines about the same thing.
 const INTERVAL: Duration = Duration::from_secs(3);
@@ -69,7 +69,7 @@ impl Show {
     /// A part that passes the events between two places.
     pub(super) fn phase(
         &mut self,
-        projection: &Projection,
+        projection: &Definition,
         phase: &'static str,
         from: &Places,
         to: &Places,
@@ -78,7 +78,7 @@ impl Show {
         if let Form::Bar(bar) = &self.form {
             bar.reset();
             bar.set_length(self.total.unsigned_abs());
-            bar.set_prefix(projection.name);
+            bar.set_prefix(projection.name());
             bar.set_message(phase);
         } else {
             self.progress(projection);
@@ -86,15 +86,15 @@ impl Show {
     }
 
     /// A part whose length nobody knows.
-    pub(super) fn step(&mut self, projection: &Projection, step: &'static str) {
+    pub(super) fn step(&mut self, projection: &Definition, step: &'static str) {
         self.begin(step, 0);
         match &self.form {
             Form::Bar(bar) => {
-                bar.set_prefix(projection.name);
+                bar.set_prefix(projection.name());
                 bar.set_message(step);
             }
-            Form::Lines => line(&format!("{}: {step}", projection.name)),
-            Form::Json => line_of(&json!({"projection": projection.name, "phase": step})),
+            Form::Lines => line(&format!("{}: {step}", projection.name())),
+            Form::Json => line_of(&json!({"projection": projection.name(), "phase": step})),
         }
     }
 
@@ -105,7 +105,7 @@ impl Show {
     }
 
     /// So many events more.
-    pub(super) fn passed(&mut self, projection: &Projection, events: i64) {
+    pub(super) fn passed(&mut self, projection: &Definition, events: i64) {
         self.passed += events;
         self.events += events;
         if let Form::Bar(bar) = &self.form {
@@ -115,13 +115,13 @@ impl Show {
         }
     }
 
-    fn progress(&mut self, projection: &Projection) {
+    fn progress(&mut self, projection: &Definition) {
         self.said = Instant::now();
         let rate = self.passed as f64 / self.begun.elapsed().as_secs_f64().max(0.001);
         let left = (rate > 0.0).then(|| (self.total - self.passed) as f64 / rate);
         if let Form::Json = self.form {
             line_of(&json!({
-                "projection": projection.name, "phase": self.phase, "events": self.passed,
+                "projection": projection.name(), "phase": self.phase, "events": self.passed,
                 "total": self.total, "events_per_second": rate.round(), "seconds_left": left.map(f64::round),
             }));
         } else {
@@ -132,13 +132,16 @@ impl Show {
                 });
             line(&format!(
                 "{}: {}, {} of {} events{left}",
-                projection.name, self.phase, self.passed, self.total
+                projection.name(),
+                self.phase,
+                self.passed,
+                self.total
             ));
         }
     }
 
     /// The live model is behind, so this waits.
-    pub(super) fn waits(&mut self, projection: &Projection, lag: i64) {
+    pub(super) fn waits(&mut self, projection: &Definition, lag: i64) {
         if let Form::Bar(bar) = &self.form {
             bar.set_message(format!(
                 "{} (waits: the live model is {lag} behind)",
@@ -153,7 +156,7 @@ impl Show {
         }
     }
 
-    pub(super) fn difference(&self, projection: &Projection, difference: &Difference) {
+    pub(super) fn difference(&self, projection: &Definition, difference: &Difference) {
         let Difference {
             table,
             partition,
@@ -165,12 +168,12 @@ impl Show {
                 .iter()
                 .map(|(live, log)| json!({"live": live, "log": log}))
                 .collect();
-            return line_of(&json!({"projection": projection.name, "difference": {
+            return line_of(&json!({"projection": projection.name(), "difference": {
                 "table": table, "partition": partition, "text": text, "rows": rows,
             }}));
         }
         let place = partition.map_or_else(String::new, |n| format!(", partition {n}"));
-        self.print(&format!("{}: {table}{place}: {text}", projection.name));
+        self.print(&format!("{}: {table}{place}: {text}", projection.name()));
         let side =
             |row: &Option<Value>| row.as_ref().map_or("nothing".to_owned(), Value::to_string);
         for (live, log) in rows {
@@ -178,27 +181,27 @@ impl Show {
         }
     }
 
-    pub(super) fn live(&self, projection: &Projection, generation: i32, how: &str) {
+    pub(super) fn live(&self, projection: &Definition, generation: i32, how: &str) {
         let (events, seconds) = (self.events, self.since.elapsed().as_secs_f64());
         if let Form::Json = self.form {
             return line_of(&json!({
-                "projection": projection.name, "live": generation, "how": how, "events": events,
+                "projection": projection.name(), "live": generation, "how": how, "events": events,
                 "seconds": (seconds * 1_000.0).round() / 1_000.0,
             }));
         }
         self.print(&format!(
             "{}: generation {generation} is live, {how}; {} events in {} ({:.0}/s)",
-            projection.name,
+            projection.name(),
             HumanCount(events.unsigned_abs()),
             HumanDuration(self.since.elapsed()),
             events as f64 / seconds.max(0.001),
         ));
     }
 
-    pub(super) fn say(&self, projection: &Projection, text: &str) {
+    pub(super) fn say(&self, projection: &Definition, text: &str) {
         match &self.form {
-            Form::Json => line_of(&json!({"projection": projection.name, "says": text})),
-            _ => self.print(&format!("{}: {text}", projection.name)),
+            Form::Json => line_of(&json!({"projection": projection.name(), "says": text})),
+            _ => self.print(&format!("{}: {text}", projection.name())),
         }
     }
 

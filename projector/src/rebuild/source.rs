@@ -16,7 +16,7 @@ use crate::{
     batch::{self, Batch, Logged, Range},
     error::ApplyError,
     log::{self, Places},
-    projection::Projection,
+    projection::Definition,
 };
 
 /// No more bytes of events are read at once, give or take one event.
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Where events come from.
 pub struct Source {
-    pub projection: &'static Projection,
+    pub projection: &'static Definition,
     /// One connection.
     pub pool: PgPool,
     /// Events that are passed over, as the live model did.
@@ -73,7 +73,7 @@ impl Source {
         let [partitions, after, upto] = columns(&batch.ranges);
         let wants: Vec<String> = self
             .projection
-            .wants
+            .event_types
             .iter()
             .map(ToString::to_string)
             .collect();

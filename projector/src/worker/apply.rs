@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant, UNIX_EPOCH},
 };
 
-use feedmill_events::{Announcement, Changed, Moved};
+use feedmill_events::{Advance, Announcement, Changed};
 use feedmill_service::telemetry;
 use sqlx::Connection as _;
 use tokio::time::timeout;
@@ -39,7 +39,7 @@ impl Worker {
         entries: Vec<Entry>,
         source: &'static str,
     ) -> Result<(), ApplyError> {
-        let name = self.job.projection.name;
+        let name = self.job.projection.name();
         let batch = Batch::decode(self.job.projection, entries)?;
         let size = batch::total(&batch.ranges).unsigned_abs();
         let span = tracing::info_span!(
@@ -85,11 +85,11 @@ impl Worker {
     /// Tells everyone how far the projection is, and what changed.
     pub(super) async fn announce(&self, ranges: &[Range], changed: Changed) {
         let announcement = Announcement {
-            projection: self.job.projection.name.to_owned(),
+            projection: self.job.projection.projection,
             generation: self.generation,
             progress: ranges
                 .iter()
-                .map(|range| Moved {
+                .map(|range| Advance {
                     partition: range.partition,
                     from: range.after,
                     to: range.upto,

@@ -37,7 +37,7 @@ impl Worker {
         ranges: &[Range],
         error: ApplyError,
     ) -> Result<(), ApplyError> {
-        tracing::warn!(projection = self.job.projection.name, %error, "a batch cannot be applied; trying again");
+        tracing::warn!(projection = self.job.projection.name(), %error, "a batch cannot be applied; trying again");
         for wait in AGAIN {
             tokio::time::sleep(wait).await;
             match self.step(ranges).await {
@@ -88,7 +88,7 @@ impl Worker {
                 attempts = CASE WHEN b.seq = excluded.seq THEN b.attempts + 1 ELSE 1 END,
                 since = CASE WHEN b.seq = excluded.seq THEN b.since ELSE excluded.since END
             RETURNING attempts",
-            self.job.projection.name,
+            self.job.projection.name(),
             self.generation,
             i16::from(partition),
             seq,
@@ -108,7 +108,7 @@ impl Worker {
             },
         );
         tracing::error!(
-            projection = self.job.projection.name,
+            projection = self.job.projection.name(),
             %partition,
             seq,
             attempts,
@@ -164,14 +164,14 @@ impl Worker {
         let statement = query!(
             "/* projector.unblock */
             DELETE FROM blocked WHERE projection = $1 AND generation = $2 AND partition = $3",
-            self.job.projection.name,
+            self.job.projection.name(),
             self.generation,
             i16::from(partition),
         );
         let db = self.job.store.connection().await?;
         named("projector.unblock", statement.execute(db)).await?;
         self.blocked.remove(&partition);
-        tracing::info!(projection = self.job.projection.name, %partition, "a partition moves again");
+        tracing::info!(projection = self.job.projection.name(), %partition, "a partition moves again");
         self.report();
         Ok(())
     }
@@ -220,7 +220,7 @@ impl Worker {
         let statement = query!(
             "/* projector.blocked */
             SELECT partition, attempts FROM blocked WHERE projection = $1 AND generation = $2",
-            self.job.projection.name,
+            self.job.projection.name(),
             self.generation,
         );
         let db = self.job.store.connection().await?;
@@ -233,7 +233,7 @@ impl Worker {
 
     /// Says that the projection is at work, and which partitions are not.
     pub(super) fn report(&self) {
-        let name = self.job.projection.name;
+        let name = self.job.projection.name();
         metrics::gauge!(names::BLOCKED, "projection" => name).set(self.blocked.len() as f64);
         let blocked = self
             .blocked

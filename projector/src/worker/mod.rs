@@ -27,7 +27,7 @@ use crate::{
     lag::Lag,
     log::{self, Places},
     metrics as names,
-    projection::{Context, Projection},
+    projection::{Context, Definition},
     store::Store,
 };
 
@@ -50,7 +50,7 @@ const LEASE_SOON: Duration = Duration::from_secs(1);
 
 /// What a worker is given.
 pub struct Job {
-    pub projection: &'static Projection,
+    pub projection: &'static Definition,
     pub context: Context,
     /// The partitions to project, as they change.
     pub orders: watch::Receiver<Orders>,
@@ -82,7 +82,7 @@ impl Worker {
     /// Begins to follow the stream; what comes waits for `run`.
     pub fn new(job: Job) -> Self {
         job.health
-            .set(job.projection.name, Err("starting".to_owned()));
+            .set(job.projection.name(), Err("starting".to_owned()));
         Self {
             inbox: consumer::start(
                 job.nats.clone(),
@@ -106,7 +106,7 @@ impl Worker {
     pub async fn run(mut self) {
         while let Err(error) = self.session_while_held().await {
             self.job.store.forget();
-            let name = self.job.projection.name;
+            let name = self.job.projection.name();
             match error {
                 ApplyError::Lapsed(_) => {
                     // Whoever was stopped has it again at once; without PostgreSQL it takes longer.
@@ -227,7 +227,7 @@ impl Worker {
                 upto: next[partition],
             })
             .collect();
-        self.announce(&ranges, Changed::These(vec![])).await;
+        self.announce(&ranges, Changed::Tags(vec![])).await;
         true
     }
 
@@ -251,7 +251,7 @@ impl Worker {
                     .or_insert(entry.seq - 1 - *place);
             }
         }
-        let name = self.job.projection.name;
+        let name = self.job.projection.name();
         metrics::counter!(names::DUPLICATES, "projection" => name).increment(duplicates);
         let ranges = batch::ranges(&continuing);
         if !ranges.is_empty() {
@@ -351,7 +351,7 @@ impl Worker {
     /// Sets the metrics of how far behind the projection is.
     fn observe(&mut self, heads: &Places) {
         let now = Instant::now();
-        let name = self.job.projection.name;
+        let name = self.job.projection.name();
         let events: i64 = self
             .orders
             .owned

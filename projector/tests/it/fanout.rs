@@ -23,7 +23,7 @@ use crate::support::{
 
 async fn apply_all(context: &Context, largest: i64, pool: &PgPool) {
     let mut rng = StdRng::seed_from_u64(1);
-    while apply_some(&feed::PROJECTION, context, largest, &mut rng, pool)
+    while apply_some(&feed::DEFINITION, context, largest, &mut rng, pool)
         .await
         .is_some()
     {}
@@ -40,7 +40,7 @@ fn limit(fanout_max_followers: i64) -> Context {
 #[tokio::test]
 async fn a_rebuild_with_another_limit_differs_in_nothing() {
     let (database, mut world, projection) =
-        (Database::new().await, World::new(61), &feed::PROJECTION);
+        (Database::new().await, World::new(61), &feed::DEFINITION);
     let pool = database.pool(projection);
     for (live, rebuilt) in [(2, 0), (2, 10_000), (10_000, 1), (1, 2)] {
         database.append(&world.happen(300)).await;
@@ -52,7 +52,7 @@ async fn a_rebuild_with_another_limit_differs_in_nothing() {
         for _ in 0..2 {
             let ended = rebuild(&database, projection, &limit(rebuilt), false).await;
             assert_eq!(ended.unwrap(), Outcome::Done, "{live}, then {rebuilt}");
-            made.push(contents(&database, projection.name).await);
+            made.push(contents(&database, projection.name()).await);
         }
         assert_eq!(made[0], made[1]);
         model::assert_equal(&world, projection, &pool).await;
@@ -68,7 +68,7 @@ async fn a_rebuild_with_another_limit_differs_in_nothing() {
 async fn the_follower_who_is_one_too_many_makes_the_next_post_pulled() {
     for largest in [1, 2, 1_000] {
         let database = Database::new().await;
-        let pool = database.pool(&feed::PROJECTION);
+        let pool = database.pool(&feed::DEFINITION);
         let at = 1_700_000_000_000;
         let account = |n| id::compose(at, 0, n, None);
         let (author, mut events, mut posts) = (account(0), vec![], vec![]);

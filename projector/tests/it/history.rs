@@ -33,8 +33,8 @@ fn assert_whole(printed: &[Value], appended: &[(Envelope, (Partition, i64))]) {
             .iter()
             .find(|line| line["partition"] == partition.number() && line["seq"] == *seq)
             .unwrap();
-        assert_eq!(line["type"], envelope.event.name());
-        assert_eq!(line["version"], envelope.event.version());
+        assert_eq!(line["type"], envelope.event.event_type().name());
+        assert_eq!(line["version"], envelope.event.event_type().version());
         assert_eq!(line["data"], serde_json::to_value(&envelope.event).unwrap());
     }
 }
@@ -103,7 +103,11 @@ async fn a_dump_can_be_narrowed_and_events_counted() {
             .iter()
             .all(|line| line["partition"] == place.number())
     );
-    let of_type = |name: &str| all.iter().filter(|(e, _)| e.event.name() == name).count();
+    let of_type = |name: &str| {
+        all.iter()
+            .filter(|(e, _)| e.event.event_type().name() == name)
+            .count()
+    };
     let ended = run(
         &database,
         &nats.url,

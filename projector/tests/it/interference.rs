@@ -12,8 +12,8 @@ use crate::support::{
 async fn two_instances_with_the_same_partitions_apply_every_event_once() {
     let (database, nats, mut world) = (Database::new().await, Nats::started().await, World::new(6));
     nats.make_stream().await;
-    let projection = &profiles::PROJECTION;
-    let conflicts = metric("projector_cas_conflicts_total", projection.name);
+    let projection = &profiles::DEFINITION;
+    let conflicts = metric("projector_cas_conflicts_total", projection.name());
     let one = Running::start(projection, Context::default(), &database, &nats.url).await;
     let two = Running::start(projection, Context::default(), &database, &nats.url).await;
     for _ in 0..40 {
@@ -25,7 +25,7 @@ async fn two_instances_with_the_same_partitions_apply_every_event_once() {
         .caught_up(projection, Duration::from_secs(20))
         .await;
     model::assert_equal(&world, projection, &database.pool(projection)).await;
-    assert!(metric("projector_cas_conflicts_total", projection.name) > conflicts);
+    assert!(metric("projector_cas_conflicts_total", projection.name()) > conflicts);
     one.stop().await;
     // The other goes on alone.
     database.append(&world.happen(50)).await;
@@ -39,7 +39,7 @@ async fn two_instances_with_the_same_partitions_apply_every_event_once() {
 #[tokio::test]
 async fn lost_connections_block_nothing() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(7));
-    let projection = &feed::PROJECTION;
+    let projection = &feed::DEFINITION;
     let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
     for _ in 0..10 {
         database.append(&world.happen(200)).await;
@@ -67,7 +67,7 @@ async fn lost_connections_block_nothing() {
 #[tokio::test]
 async fn a_projection_of_another_generation_is_left_alone() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(8));
-    let projection = &digest::PROJECTION;
+    let projection = &digest::DEFINITION;
     let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
     database.append(&world.happen(100)).await;
     database

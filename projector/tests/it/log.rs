@@ -28,7 +28,7 @@ fn long_posts() -> Vec<Envelope> {
 
 #[tokio::test]
 async fn memory_is_bounded_whatever_the_texts_are() {
-    let (database, nats, projection) = (Database::new().await, Nats::absent(), &feed::PROJECTION);
+    let (database, nats, projection) = (Database::new().await, Nats::absent(), &feed::DEFINITION);
     database.append(&long_posts()).await;
     let pool = database.pool(projection);
     let heads = log::heads(&pool).await.unwrap();
@@ -51,7 +51,7 @@ async fn memory_is_bounded_whatever_the_texts_are() {
 async fn what_is_not_wanted_is_passed_without_its_bytes() {
     let database = Database::new().await;
     database.append(&long_posts()).await;
-    let projection = &conversations::PROJECTION;
+    let projection = &conversations::DEFINITION;
     let pool = database.pool(projection);
     let heads = log::heads(&pool).await.unwrap();
     let ranges = log::plan(Partition::all(), &log::Places::default(), &heads, 4_000);

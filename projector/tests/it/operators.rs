@@ -22,7 +22,7 @@ async fn what_is_paused_stands_still_until_it_is_resumed_and_says_by_whom() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(41));
     let process = Process::start(&database, &nats.url, &[]);
     let places = database.append(&world.happen(200)).await;
-    for projection in [&feed::PROJECTION, &profiles::PROJECTION] {
+    for projection in [&feed::DEFINITION, &profiles::DEFINITION] {
         database.caught_up(projection, SOON).await;
     }
     let run = |args: &'static [&str]| operate(&database, &nats.url, args);
@@ -48,10 +48,10 @@ async fn what_is_paused_stands_still_until_it_is_resumed_and_says_by_whom() {
         .count();
     database.append(&events).await;
     database
-        .caught_up_but(&profiles::PROJECTION, i64::try_from(held).unwrap(), SOON)
+        .caught_up_but(&profiles::DEFINITION, i64::try_from(held).unwrap(), SOON)
         .await;
     tokio::time::sleep(OBEYED).await;
-    assert_eq!(database.behind(&feed::PROJECTION).await, 200);
+    assert_eq!(database.behind(&feed::DEFINITION).await, 200);
     let seen = status(&database, &nats.url).await;
     assert_eq!(of(&seen, "feed")["standing"]["paused"], 64);
     assert_eq!(of(&seen, "feed")["lag_events"], 200);
@@ -73,7 +73,7 @@ async fn what_is_paused_stands_still_until_it_is_resumed_and_says_by_whom() {
     operate(&database, &nats.url, &["resume", "profiles", &number])
         .await
         .unwrap();
-    for projection in [&feed::PROJECTION, &profiles::PROJECTION] {
+    for projection in [&feed::DEFINITION, &profiles::DEFINITION] {
         database.caught_up(projection, 3 * OBEYED).await;
         model::assert_equal(&world, projection, &database.pool(projection)).await;
     }
@@ -102,20 +102,20 @@ async fn what_is_paused_stands_still_until_it_is_resumed_and_says_by_whom() {
 #[tokio::test]
 async fn only_the_event_that_blocks_now_is_skipped() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(42));
-    let projection = &conversations::PROJECTION;
+    let projection = &conversations::DEFINITION;
     let process = Process::start(&database, &nats.url, &[]);
     let events = world.happen(400);
     // A read mark, which nothing else needs.
     let spoilt = events
         .iter()
-        .rposition(|e| e.event.name() == "conversation.read")
+        .rposition(|e| e.event.event_type().name() == "conversation.read")
         .unwrap();
     let mut raw: Vec<_> = events
         .iter()
         .map(|e| {
             (
                 e.event.partition(),
-                e.event.name(),
+                e.event.event_type().name(),
                 e.at,
                 e.encode().unwrap(),
             )
@@ -198,13 +198,13 @@ async fn a_relay_that_is_down_is_not_called_caught_up() {
     let events = world.happen(100);
     let places = database.append(&events).await;
     nats.publish(events.iter().zip(places)).await;
-    database.caught_up(&profiles::PROJECTION, SOON).await;
+    database.caught_up(&profiles::DEFINITION, SOON).await;
     let seen = status(&database, &nats.url).await;
     assert_eq!(seen["relay"]["state"], "ok", "{}", seen["relay"]);
     assert_eq!(seen["relay"]["lag_events"], 0);
     // The log goes on, the stream does not.
     database.append(&world.happen(120)).await;
-    database.caught_up(&profiles::PROJECTION, SOON).await;
+    database.caught_up(&profiles::DEFINITION, SOON).await;
     tokio::time::sleep(Duration::from_secs(4)).await;
     let seen = status(&database, &nats.url).await;
     assert_eq!(seen["relay"]["state"], "behind", "{}", seen["relay"]);

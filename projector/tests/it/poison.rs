@@ -38,20 +38,20 @@ async fn blocked(database: &Database) -> Vec<(i16, i64, String)> {
 #[tokio::test]
 async fn bytes_that_do_not_decode_stop_one_partition_until_they_are_mended() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(9));
-    let projection = &feed::PROJECTION;
+    let projection = &feed::DEFINITION;
     let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
     database.append(&world.happen(100)).await;
     database.caught_up(projection, SOON).await;
     // A good event whose bytes are spoilt in the log, in the middle of others.
     let events = world.happen(300);
-    let wanted = |index: &usize| projection.wants(events[*index].event.name());
+    let wanted = |index: &usize| projection.wants(events[*index].event.event_type());
     let spoilt = (150..300).find(wanted).unwrap();
     let mut raw: Vec<_> = events
         .iter()
         .map(|e| {
             (
                 e.event.partition(),
-                e.event.name(),
+                e.event.event_type().name(),
                 e.at,
                 e.encode().unwrap(),
             )
@@ -74,7 +74,7 @@ async fn bytes_that_do_not_decode_stop_one_partition_until_they_are_mended() {
         "{rows:?}"
     );
     assert!(rows[0].2.contains("does not decode"), "{rows:?}");
-    assert!((metric("projector_blocked_partitions", projection.name) - 1.0).abs() < 0.1);
+    assert!((metric("projector_blocked_partitions", projection.name()) - 1.0).abs() < 0.1);
     assert!(worker.health.is_ready(), "a blocked partition is a note");
     // Others still move while it stands.
     let more = world.happen(100);
@@ -112,7 +112,7 @@ async fn bytes_that_do_not_decode_stop_one_partition_until_they_are_mended() {
 #[tokio::test]
 async fn an_event_that_the_tables_refuse_stops_one_partition() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(10));
-    let projection = &profiles::PROJECTION;
+    let projection = &profiles::DEFINITION;
     // Whoever's handle is this cannot be inserted, for a reason that only PostgreSQL knows.
     sqlx::raw_sql("ALTER TABLE profiles.accounts ADD CHECK (handle <> 'person_4')")
         .execute(&database.admin)
@@ -151,7 +151,7 @@ async fn an_event_that_the_tables_refuse_stops_one_partition() {
 #[tokio::test]
 async fn a_hole_in_the_log_stops_one_partition() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(11));
-    let projection = &feed::PROJECTION;
+    let projection = &feed::DEFINITION;
     let places = database.append(&world.happen(300)).await;
     let (partition, seq) = places[200];
     sqlx::query("DELETE FROM write.events WHERE partition = $1 AND seq = $2")

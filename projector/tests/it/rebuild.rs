@@ -8,7 +8,7 @@ mod pace;
 use std::time::{Duration, Instant};
 
 use projector::{
-    projection::{self, Context, Projection, digest, feed, profiles},
+    projection::{self, Context, Definition, digest, feed, profiles},
     rebuild::Outcome,
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
@@ -46,7 +46,7 @@ async fn lively(seed: u64, events: usize) -> (Database, Nats, World, Vec<Running
 }
 
 /// Waits until the live generation has everything.
-async fn caught_up(database: &Database, projection: &Projection) {
+async fn caught_up(database: &Database, projection: &Definition) {
     let start = Instant::now();
     loop {
         let behind: i64 = sqlx::query_scalar(
@@ -55,7 +55,7 @@ async fn caught_up(database: &Database, projection: &Projection) {
             LEFT JOIN projector.checkpoints c
                 ON c.partition = w.id AND c.projection = p.name AND c.generation = p.generation",
         )
-        .bind(projection.name)
+        .bind(projection.name())
         .fetch_one(&database.admin)
         .await
         .unwrap();
@@ -65,7 +65,7 @@ async fn caught_up(database: &Database, projection: &Projection) {
         assert!(
             start.elapsed() < SOON,
             "{} is {behind} behind",
-            projection.name
+            projection.name()
         );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -81,7 +81,10 @@ async fn stop(workers: Vec<Running>) {
 async fn a_rebuild_equals_the_live_model_and_goes_live() {
     let (database, _nats, mut world, workers) = lively(31, 900).await;
     for projection in projection::ALL {
-        let (schema, before) = (projection.name, contents(&database, projection.name).await);
+        let (schema, before) = (
+            projection.name(),
+            contents(&database, projection.name()).await,
+        );
         let of_live = indexes(&database, schema).await;
         let ended = rebuild(&database, projection, &SMALL, false).await.unwrap();
         assert_eq!(ended, Outcome::Done, "{schema}");
@@ -109,11 +112,11 @@ async fn a_rebuild_equals_the_live_model_and_goes_live() {
                 AND bool_and(has_schema_privilege('feedmill_read', schemaname, 'USAGE'))
             FROM pg_tables WHERE schemaname = $1",
         )
-        .bind(projection.name)
+        .bind(projection.name())
         .fetch_one(&database.admin)
         .await
         .unwrap();
-        assert!(readable, "{}", projection.name);
+        assert!(readable, "{}", projection.name());
     }
     stop(workers).await;
 }
@@ -127,9 +130,9 @@ async fn two_rebuilds_of_the_same_log_give_the_same_bytes() {
         for _ in 0..2 {
             let ended = rebuild(&database, projection, &SMALL, false).await.unwrap();
             assert_eq!(ended, Outcome::Done);
-            made.push(contents(&database, projection.name).await);
+            made.push(contents(&database, projection.name()).await);
         }
-        assert_eq!(made[0], made[1], "{}", projection.name);
+        assert_eq!(made[0], made[1], "{}", projection.name());
         model::assert_equal(&world, projection, &database.pool(projection)).await;
     }
 }
@@ -138,12 +141,12 @@ async fn two_rebuilds_of_the_same_log_give_the_same_bytes() {
 async fn a_rebuild_that_is_killed_goes_on_and_ends_the_same() {
     let (database, _nats, world, workers) = lively(34, 600).await;
     stop(workers).await;
-    let projection = &feed::PROJECTION;
+    let projection = &feed::DEFINITION;
     assert_eq!(
         rebuild(&database, projection, &SMALL, false).await.unwrap(),
         Outcome::Done
     );
-    let whole = contents(&database, projection.name).await;
+    let whole = contents(&database, projection.name()).await;
     let mut rng = StdRng::seed_from_u64(34);
     let mut generation_before = 2;
     for _ in 0..10 {
@@ -157,20 +160,20 @@ async fn a_rebuild_that_is_killed_goes_on_and_ends_the_same() {
         }
         assert!([generation_before, generation_before + 1].contains(&live));
         generation_before = live;
-        assert_eq!(contents(&database, projection.name).await, whole);
+        assert_eq!(contents(&database, projection.name()).await, whole);
         model::assert_equal(&world, projection, &database.pool(projection)).await;
     }
     assert_eq!(
         rebuild(&database, projection, &SMALL, false).await.unwrap(),
         Outcome::Done
     );
-    assert_eq!(contents(&database, projection.name).await, whole);
+    assert_eq!(contents(&database, projection.name()).await, whole);
 }
 
 #[tokio::test]
 async fn damage_is_found_with_its_rows_and_mended_only_when_told_to() {
     let (database, nats, world, workers) = lively(35, 600).await;
-    let (projection, all) = (&profiles::PROJECTION, ["verify", "--all", "--json"]);
+    let (projection, all) = (&profiles::DEFINITION, ["verify", "--all", "--json"]);
     let ended = run(&database, &nats.url, &all).await;
     assert_eq!(ended.code, 0, "{}", ended.text);
     let account = *world.accounts.keys().next().unwrap();
@@ -205,7 +208,7 @@ async fn damage_is_found_with_its_rows_and_mended_only_when_told_to() {
     )
     .await;
     assert_eq!(ended.code, 0, "{}", ended.text);
-    for projection in [projection, &feed::PROJECTION] {
+    for projection in [projection, &feed::DEFINITION] {
         model::assert_equal(&world, projection, &database.pool(projection)).await;
         assert_eq!(
             verify(&database, projection, &SMALL).await.unwrap(),
@@ -218,7 +221,7 @@ async fn damage_is_found_with_its_rows_and_mended_only_when_told_to() {
 #[tokio::test]
 async fn a_rollback_brings_the_old_tables_up_to_date() {
     let (database, nats, mut world, workers) = lively(36, 500).await;
-    let projection = &digest::PROJECTION;
+    let projection = &digest::DEFINITION;
     assert_eq!(
         rebuild(&database, projection, &SMALL, false).await.unwrap(),
         Outcome::Done
@@ -262,7 +265,7 @@ async fn a_rollback_brings_the_old_tables_up_to_date() {
 #[tokio::test]
 async fn an_unfinished_rebuild_can_be_given_up_and_two_at_once_are_refused() {
     let (database, nats, world, workers) = lively(37, 300).await;
-    let projection = &profiles::PROJECTION;
+    let projection = &profiles::DEFINITION;
     sqlx::raw_sql("UPDATE profiles.account_counts SET posts = posts + 1")
         .execute(&database.admin)
         .await

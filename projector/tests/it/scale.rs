@@ -188,7 +188,7 @@ async fn a_server_that_goes_silent_and_comes_back_holds_nothing_up() {
 #[tokio::test]
 async fn without_a_lease_nothing_is_written() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(33));
-    let projection = &feed::PROJECTION;
+    let projection = &feed::DEFINITION;
     let lease = Lease::default();
     lease.renew(Instant::now().checked_sub(2 * LEASE).unwrap());
     let worker = Running::with_lease(projection, lease.clone(), &database, &nats.url).await;
@@ -216,7 +216,7 @@ async fn only_those_that_run_a_projection_share_it() {
     }
     all.stop();
     scene.happen(100).await;
-    scene.database.caught_up(&feed::PROJECTION, SOON).await;
+    scene.database.caught_up(&feed::DEFINITION, SOON).await;
     let seen = status(&scene.database, &scene.nats.url).await;
     for projection in seen["projections"].as_array().unwrap() {
         let unowned = &projection["standing"]["unowned"];

@@ -31,11 +31,13 @@ async fn followed(stream: &async_nats::jetstream::stream::Stream, consumers: usi
 async fn an_event_is_applied_when_it_comes_and_announced() {
     let (database, nats, mut world) = (Database::new().await, Nats::started().await, World::new(1));
     let stream = nats.make_stream().await;
-    let projection = &profiles::PROJECTION;
+    let projection = &profiles::DEFINITION;
     let mut heard = nats
         .client()
         .await
-        .subscribe(subject::announcements("profiles"))
+        .subscribe(subject::announcements(
+            feedmill_events::Projection::Profiles,
+        ))
         .await
         .unwrap();
     let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
@@ -61,7 +63,7 @@ async fn an_event_is_applied_when_it_comes_and_announced() {
             places.iter().all(|place| reached.contains(place)),
             "{reached:?}"
         );
-        assert_ne!(announced.changed, Changed::Everything);
+        assert_ne!(announced.changed, Changed::All);
     }
     waits.sort();
     println!(
@@ -81,12 +83,12 @@ async fn an_event_is_applied_when_it_comes_and_announced() {
 async fn what_the_stream_leaves_out_or_repeats_is_applied_once() {
     let (database, nats, mut world) = (Database::new().await, Nats::started().await, World::new(2));
     let stream = nats.make_stream().await;
-    let projection = &conversations::PROJECTION;
+    let projection = &conversations::DEFINITION;
     let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
     followed(&stream, 1).await;
     let (gaps, duplicates) = (
-        metric("projector_gap_events_total", projection.name),
-        metric("projector_duplicate_events_total", projection.name),
+        metric("projector_gap_events_total", projection.name()),
+        metric("projector_duplicate_events_total", projection.name()),
     );
     for _ in 0..10 {
         let events = world.happen(100);
@@ -105,8 +107,8 @@ async fn what_the_stream_leaves_out_or_repeats_is_applied_once() {
     }
     database.caught_up(projection, SOON).await;
     model::assert_equal(&world, projection, &database.pool(projection)).await;
-    assert!(metric("projector_gap_events_total", projection.name) > gaps);
-    assert!(metric("projector_duplicate_events_total", projection.name) > duplicates);
+    assert!(metric("projector_gap_events_total", projection.name()) > gaps);
+    assert!(metric("projector_duplicate_events_total", projection.name()) > duplicates);
     worker.stop().await;
 }
 
@@ -114,7 +116,7 @@ async fn what_the_stream_leaves_out_or_repeats_is_applied_once() {
 async fn a_last_message_that_never_comes_is_read_from_the_log() {
     let (database, nats, mut world) = (Database::new().await, Nats::started().await, World::new(3));
     let stream = nats.make_stream().await;
-    let projection = &digest::PROJECTION;
+    let projection = &digest::DEFINITION;
     let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
     followed(&stream, 1).await;
     let events = world.happen(300);
@@ -129,7 +131,7 @@ async fn a_last_message_that_never_comes_is_read_from_the_log() {
 async fn a_wiped_stream_and_foreign_messages_change_nothing() {
     let (database, nats, mut world) = (Database::new().await, Nats::started().await, World::new(4));
     let stream = nats.make_stream().await;
-    let projection = &feed::PROJECTION;
+    let projection = &feed::DEFINITION;
     let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
     followed(&stream, 1).await;
     let context = async_nats::jetstream::new(nats.client().await);
@@ -161,7 +163,7 @@ async fn a_wiped_stream_and_foreign_messages_change_nothing() {
 #[tokio::test]
 async fn projections_go_on_without_nats() {
     let (database, mut nats, mut world) = (Database::new().await, Nats::absent(), World::new(5));
-    let projection = &feed::PROJECTION;
+    let projection = &feed::DEFINITION;
     database.append(&world.happen(200)).await;
     let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
     database.caught_up(projection, SOON).await;

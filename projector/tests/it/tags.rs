@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use feedmill_events::{Announcement, Changed, Tag, subject};
 use futures::StreamExt as _;
 use projector::{
-    projection::{self, Context, Projection, profiles},
+    projection::{self, Context, Definition, profiles},
     rebuild::{self, show::Show},
 };
 use rand::{SeedableRng as _, rngs::StdRng};
@@ -40,7 +40,7 @@ fn kinds(projection: &str) -> Vec<Kind> {
         "profiles" => vec![
             kind(
                 "card",
-                |key, _| Tag::card(id(key)),
+                |key, _| Tag::account_summary(id(key)),
                 "SELECT id::text, concat_ws(' ', handle, display_name) FROM accounts",
             ),
             kind(
@@ -126,9 +126,9 @@ fn kinds(projection: &str) -> Vec<Kind> {
     }
 }
 
-async fn answers(projection: &Projection, pool: &PgPool) -> Answers {
+async fn answers(projection: &Definition, pool: &PgPool) -> Answers {
     let mut all = Answers::new();
-    for Kind { name, tag, sql } in kinds(projection.name) {
+    for Kind { name, tag, sql } in kinds(projection.name()) {
         let rows: Vec<(String, String)> = sqlx::query_as(AssertSqlSafe(sql))
             .fetch_all(pool)
             .await
@@ -152,7 +152,7 @@ fn differing<'a>(before: &'a Answers, after: &'a Answers) -> BTreeMap<(&'a str, 
         .collect()
 }
 
-async fn announces_all_that_it_changes(projection: &'static Projection) {
+async fn announces_all_that_it_changes(projection: &'static Definition) {
     let context = Context {
         feed_depth: 3,
         fanout_max_followers: 3,
@@ -189,9 +189,9 @@ async fn announces_all_that_it_changes(projection: &'static Projection) {
     }
     println!(
         "{}: {named} tags, {needed} of them needed, {seen:?}",
-        projection.name
+        projection.name()
     );
-    for kind in kinds(projection.name) {
+    for kind in kinds(projection.name()) {
         assert!(seen.contains_key(kind.name), "{} never changed", kind.name);
     }
     // A cache that is told too much is emptied for nothing.
@@ -200,34 +200,34 @@ async fn announces_all_that_it_changes(projection: &'static Projection) {
 
 #[tokio::test]
 async fn profiles_announce_all_that_they_change() {
-    announces_all_that_it_changes(&projection::profiles::PROJECTION).await;
+    announces_all_that_it_changes(&projection::profiles::DEFINITION).await;
 }
 
 #[tokio::test]
 async fn feed_announces_all_that_it_changes() {
-    announces_all_that_it_changes(&projection::feed::PROJECTION).await;
+    announces_all_that_it_changes(&projection::feed::DEFINITION).await;
 }
 
 #[tokio::test]
 async fn digest_announces_all_that_it_changes() {
-    announces_all_that_it_changes(&projection::digest::PROJECTION).await;
+    announces_all_that_it_changes(&projection::digest::DEFINITION).await;
 }
 
 #[tokio::test]
 async fn conversations_announce_all_that_they_change() {
-    announces_all_that_it_changes(&projection::conversations::PROJECTION).await;
+    announces_all_that_it_changes(&projection::conversations::DEFINITION).await;
 }
 
 #[tokio::test]
 async fn notifications_announce_all_that_they_change() {
-    announces_all_that_it_changes(&projection::notifications::PROJECTION).await;
+    announces_all_that_it_changes(&projection::notifications::DEFINITION).await;
 }
 
 #[tokio::test]
 async fn a_generation_that_goes_live_is_announced() {
     let (database, nats, mut world) =
         (Database::new().await, Nats::started().await, World::new(45));
-    let projection = &profiles::PROJECTION;
+    let projection = &profiles::DEFINITION;
     database.append(&world.happen(100)).await;
     let (pool, mut rng) = (database.pool(projection), StdRng::seed_from_u64(45));
     let context = Context::default();
@@ -236,7 +236,7 @@ async fn a_generation_that_goes_live_is_announced() {
         .is_some()
     {}
     let client = nats.client().await;
-    let subject = subject::announcements(projection.name);
+    let subject = subject::announcements(projection.projection);
     let mut heard = client.subscribe(subject).await.unwrap();
     client.flush().await.unwrap();
     let settings = rebuild::Settings {
@@ -255,13 +255,13 @@ async fn a_generation_that_goes_live_is_announced() {
         let within = std::time::Duration::from_secs(10);
         let message = tokio::time::timeout(within, heard.next()).await.unwrap();
         let expected = Announcement {
-            projection: projection.name.to_owned(),
+            projection: projection.projection,
             generation,
             progress: vec![],
             changed: if generation == 2 {
                 Changed::Generation { equals: 1 }
             } else {
-                Changed::Everything
+                Changed::All
             },
         };
         assert_eq!(

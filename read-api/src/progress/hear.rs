@@ -7,15 +7,12 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use async_nats::{Client, Subscriber, connection::State};
-use feedmill_events::{Announcement, Changed, subject};
+use feedmill_events::{Announcement, Changed, Projection, subject};
 use feedmill_service::{Database, Health};
 use futures::StreamExt;
 use tokio::time::{interval, sleep, timeout};
 
-use super::{
-    Progress,
-    known::{Known, Projection},
-};
+use super::{Progress, known::Known};
 use crate::query::checkpoint::{self, Checkpoint};
 
 /// Between two looks at the checkpoints while somebody waits; never less.
@@ -80,17 +77,14 @@ impl Progress {
             Ok(announcement) => announcement,
             Err(error) => return tracing::warn!(%error, "an announcement cannot be read"),
         };
-        let Some(projection) = Projection::named(&announcement.projection) else {
-            return;
-        };
         // First what changed, whatever generation it is of; then that it is known.
         match &announcement.changed {
-            Changed::These(tags) => self.0.changes.these(tags),
-            Changed::Everything => self.0.changes.everything(),
+            Changed::Tags(tags) => self.0.changes.these(tags),
+            Changed::All => self.0.changes.everything(),
             Changed::Generation { .. } => {}
         }
         let mut known = self.0.known.lock();
-        let known = &mut known[projection as usize];
+        let known = &mut known[announcement.projection as usize];
         // What is kept of a generation is as good for one that equals it, and goes on with that one's announcements.
         // If another one is known, there will be a look.
         if let Changed::Generation { equals } = announcement.changed
@@ -138,7 +132,7 @@ impl Progress {
         let hearing = self.0.changes.hearing();
         let (mut anew, mut missed) = (!hearing, false);
         for checkpoint in checkpoints {
-            let Some(projection) = Projection::named(&checkpoint.projection) else {
+            let Ok(projection) = checkpoint.projection.parse::<Projection>() else {
                 continue;
             };
             let known = &mut all[projection as usize];
@@ -155,7 +149,7 @@ impl Progress {
         // What was committed before this look cannot be missed by whatever is loaded after it.
         if anew || missed {
             for checkpoint in checkpoints {
-                if let Some(projection) = Projection::named(&checkpoint.projection) {
+                if let Ok(projection) = checkpoint.projection.parse::<Projection>() {
                     let place = all[projection as usize].place(checkpoint.partition);
                     place.heard = place.heard.max(checkpoint.seq);
                 }

@@ -2,43 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use feedmill_events::{Moved, PARTITIONS, Partition};
-
-/// A projection that answers are made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Projection {
-    Profiles,
-    Feed,
-    Digest,
-    Conversations,
-    Notifications,
-}
-
-impl Projection {
-    pub const ALL: [Self; 5] = [
-        Self::Profiles,
-        Self::Feed,
-        Self::Digest,
-        Self::Conversations,
-        Self::Notifications,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Profiles => "profiles",
-            Self::Feed => "feed",
-            Self::Digest => "digest",
-            Self::Conversations => "conversations",
-            Self::Notifications => "notifications",
-        }
-    }
-
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|projection| projection.name() == name)
-    }
-}
+use feedmill_events::{Advance, PARTITIONS, Partition, Projection};
 
 /// A projection's live generation, by partitions.
 #[derive(Debug, Clone, Copy)]
@@ -87,7 +51,7 @@ impl Known {
     }
 
     /// Takes over an announcement; false if one before it was missed.
-    pub fn hear(&mut self, moved: Moved) -> bool {
+    pub fn hear(&mut self, moved: Advance) -> bool {
         let place = self.place(moved.partition);
         let continues = moved.from <= place.heard;
         place.reached = place.reached.max(moved.to);

@@ -85,14 +85,18 @@ async fn an_answer_is_kept_until_something_that_it_is_made_of_changes() {
     assert!(!app.hits(me, "/v1/feed?limit=19").await);
     rename(&app, other, "Unannounced").await;
     assert_eq!(name(&app.get(me, "/v1/feed").await), "User 2", "of then");
-    let unrelated = [Tag::card(me), Tag::feed(other), Tag::followers(other)];
+    let unrelated = [
+        Tag::account_summary(me),
+        Tag::feed(other),
+        Tag::followers(other),
+    ];
     announcer
         .announce_and_wait(&app, "profiles", &unrelated)
         .await;
     assert!(app.hits(me, "/v1/feed").await);
 
     let related = [
-        ("profiles", Tag::card(other)),
+        ("profiles", Tag::account_summary(other)),
         ("feed", Tag::post(post)),
         ("feed", Tag::posts_of(other)),
         ("feed", Tag::posts_of(me)),
@@ -177,7 +181,10 @@ async fn a_load_that_a_change_overtakes_answers_nobody_who_comes_after_it() {
     ))
     .await;
     announcer
-        .announce("profiles", &[Tag::card(me), Tag::messages(probe)])
+        .announce(
+            "profiles",
+            &[Tag::account_summary(me), Tag::messages(probe)],
+        )
         .await;
     until("the announcement", async || !app.hits(me, &messages).await).await;
 
@@ -323,7 +330,9 @@ async fn a_position_that_was_not_heard_of_is_answered_from_the_tables() {
     assert_eq!(at("3:2").await.0, "New");
     rename(&app, me, "Newer").await;
     announcer.announce("profiles", &[]).await;
-    announcer.announce("profiles", &[Tag::card(me)]).await;
+    announcer
+        .announce("profiles", &[Tag::account_summary(me)])
+        .await;
     assert_eq!(at("3:3").await.0, "Newer", "it is noted before it is known");
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use feedmill_events::{Announcement, Changed, Moved, Tag, subject};
+use feedmill_events::{Advance, Announcement, Changed, Tag, subject};
 use feedmill_service::Health;
 use tokio::time::sleep;
 
@@ -85,17 +85,17 @@ impl Announcer {
         let index = PROJECTIONS.iter().position(|name| *name == projection);
         let from = self.seqs[index.unwrap()].fetch_add(1, Ordering::SeqCst);
         let announcement = Announcement {
-            projection: projection.to_owned(),
+            projection: projection.parse().unwrap(),
             generation: 1,
-            progress: vec![Moved {
+            progress: vec![Advance {
                 partition: 3u8.try_into().unwrap(),
                 from,
                 to: from + 1,
             }],
-            changed: Changed::These(tags.to_vec()),
+            changed: Changed::Tags(tags.to_vec()),
         };
         let bytes = announcement.encode().unwrap();
-        let subject = subject::announcements(projection);
+        let subject = subject::announcements(projection.parse().unwrap());
         self.client.publish(subject, bytes.into()).await.unwrap();
         self.client.flush().await.unwrap();
     }

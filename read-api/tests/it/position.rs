@@ -229,19 +229,19 @@ async fn announcements_are_heard() {
     assert_eq!(at(&app, "3:5", "wait=1").await.status, 200);
     tokio::time::sleep(Duration::from_millis(500)).await;
     let announcement = feedmill_events::Announcement {
-        projection: "feed".to_owned(),
+        projection: feedmill_events::Projection::Feed,
         generation: 1,
-        progress: vec![feedmill_events::Moved {
+        progress: vec![feedmill_events::Advance {
             partition: 3u8.try_into().unwrap(),
             from: 5,
             to: 6,
         }],
-        changed: feedmill_events::Changed::These(vec![]),
+        changed: feedmill_events::Changed::Tags(vec![]),
     };
     let bytes = announcement.encode().unwrap();
     client
         .publish(
-            feedmill_events::subject::announcements("feed"),
+            feedmill_events::subject::announcements(feedmill_events::Projection::Feed),
             bytes.into(),
         )
         .await

@@ -48,7 +48,10 @@ async fn a_post_is_kept_until_it_or_its_author_changes() {
     };
     change("old").await;
     for path in ["/v1/feed", "/v1/digest?period=day&date=2024-04-13"] {
-        for (projection, tag) in [("feed", Tag::post(post)), ("profiles", Tag::card(other))] {
+        for (projection, tag) in [
+            ("feed", Tag::post(post)),
+            ("profiles", Tag::account_summary(other)),
+        ] {
             // Whoever was first has it loaded.
             let old = first(&app, me, path).await["text"].clone();
             change("unannounced").await;

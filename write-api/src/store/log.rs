@@ -79,7 +79,7 @@ impl Entries {
         self.entries.push(Entry {
             partition,
             seq,
-            name: envelope.event.name().to_owned(),
+            name: envelope.event.event_type().name().to_owned(),
             trace: trace.map(str::to_owned),
             body: envelope.encode()?,
         });

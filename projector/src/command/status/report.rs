@@ -21,7 +21,7 @@ pub struct Report {
     pub relay: Relay,
     /// Dead ones too, for an hour.
     pub instances: Vec<Instance>,
-    pub projections: Vec<Projection>,
+    pub projections: Vec<Definition>,
     /// The latest first.
     pub audit: Vec<Deed>,
 }
@@ -44,7 +44,7 @@ pub enum Relay {
 }
 
 #[derive(Debug, Serialize)]
-pub struct Projection {
+pub struct Definition {
     pub name: String,
     /// The live one.
     pub generation: i32,
@@ -141,7 +141,7 @@ impl Report {
     }
 }
 
-fn projection(name: &str, generation: i32, before: &Books, after: &Books) -> Projection {
+fn projection(name: &str, generation: i32, before: &Books, after: &Books) -> Definition {
     let running = |instance: &&Instance| instance.projections.iter().any(|p| p == name);
     let living: Vec<&Instance> = after
         .instances
@@ -176,7 +176,7 @@ fn projection(name: &str, generation: i32, before: &Books, after: &Books) -> Pro
     for why in partitions.iter().filter_map(|p| p.standing.as_ref()) {
         *standing.entry(why.word()).or_insert(0) += 1;
     }
-    Projection {
+    Definition {
         name: name.to_owned(),
         generation,
         lag_events: partitions.iter().map(|p| p.lag_events).sum(),

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Write as _};
 
 use chrono::{DateTime, Utc};
 
-use super::report::{PartitionReport, Projection, Relay, Report, Standing};
+use super::report::{Definition, PartitionReport, Relay, Report, Standing};
 use crate::command::moment;
 
 /// So many partitions of a projection are listed: those that stand still, and those that are furthest behind.
@@ -35,7 +35,7 @@ fn write_all(report: &Report, out: &mut String) -> std::fmt::Result {
     writeln!(
         out,
         "{:<15} {:>10} {:>11} {:>12} {:>9}  {:<20}  STATE",
-        "PROJECTION", "GENERATION", "LAG EVENTS", "LAG SECONDS", "EVENTS/S", "LAST PROGRESS"
+        "DEFINITION", "GENERATION", "LAG EVENTS", "LAG SECONDS", "EVENTS/S", "LAST PROGRESS"
     )?;
     for p in &report.projections {
         writeln!(
@@ -94,7 +94,7 @@ fn relay(relay: &Relay) -> String {
     }
 }
 
-fn state(p: &Projection) -> String {
+fn state(p: &Definition) -> String {
     let owners: Vec<String> = p
         .owners
         .iter()
@@ -118,7 +118,7 @@ fn state(p: &Projection) -> String {
 }
 
 /// Those that stand still or are behind; one line for a reason that all share.
-fn partitions(p: &Projection, out: &mut String) -> std::fmt::Result {
+fn partitions(p: &Definition, out: &mut String) -> std::fmt::Result {
     let mut shown: Vec<&PartitionReport> = p
         .partitions
         .iter()

@@ -6,24 +6,24 @@ mod tags;
 
 use std::time::Duration;
 
-use feedmill_events::Tag;
+use feedmill_events::{EventType, Projection, Tag};
 use futures::FutureExt as _;
 use sqlx::PgConnection;
 
 use self::fold::Changes;
-use super::{Context, Migration, Projection, Rebuild};
+use super::{Context, Definition, Migration, Rebuild};
 use crate::{batch::Batch, error::ApplyError};
 
-pub static PROJECTION: Projection = Projection {
-    name: "conversations",
+pub static DEFINITION: Definition = Definition {
+    projection: Projection::Conversations,
     migrations: &[Migration {
         name: "0001_conversations",
         sql: include_str!("../../../../migrations/read/conversations/0001_conversations.sql"),
     }],
-    wants: &[
-        "conversation.created",
-        "conversation.message_sent",
-        "conversation.read",
+    event_types: &[
+        EventType::ConversationCreated,
+        EventType::MessageSent,
+        EventType::ConversationRead,
     ],
     concerns: |_| true,
     pace: Duration::from_millis(10),

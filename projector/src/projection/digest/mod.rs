@@ -6,29 +6,29 @@ mod tags;
 
 use std::time::Duration;
 
-use feedmill_events::Tag;
+use feedmill_events::{EventType, Projection, Tag};
 use futures::FutureExt as _;
 use sqlx::PgConnection;
 
 use self::fold::Changes;
-use super::{Context, Migration, Projection, Rebuild, is_for_another};
+use super::{Context, Definition, Migration, Rebuild, is_for_another};
 use crate::{batch::Batch, error::ApplyError};
 
-pub static PROJECTION: Projection = Projection {
-    name: "digest",
+pub static DEFINITION: Definition = Definition {
+    projection: Projection::Digest,
     migrations: &[Migration {
         name: "0001_digest",
         sql: include_str!("../../../../migrations/read/digest/0001_digest.sql"),
     }],
-    wants: &[
-        "account.followed",
-        "account.unfollowed",
-        "post.created",
-        "post.deleted",
-        "post.liked",
-        "post.unliked",
-        "conversation.created",
-        "conversation.message_sent",
+    event_types: &[
+        EventType::AccountFollowed,
+        EventType::AccountUnfollowed,
+        EventType::PostCreated,
+        EventType::PostDeleted,
+        EventType::PostLiked,
+        EventType::PostUnliked,
+        EventType::ConversationCreated,
+        EventType::MessageSent,
     ],
     concerns: is_for_another,
     pace: Duration::from_millis(50),

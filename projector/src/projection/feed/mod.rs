@@ -9,28 +9,28 @@ mod tags;
 
 use std::time::Duration;
 
-use feedmill_events::Tag;
+use feedmill_events::{EventType, Projection, Tag};
 use futures::FutureExt as _;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use self::fold::{Changes, Pulled};
-use super::{Context, Derived, Migration, Projection, Rebuild};
+use super::{Context, Definition, Derived, Migration, Rebuild};
 use crate::{batch::Batch, error::ApplyError};
 
-pub static PROJECTION: Projection = Projection {
-    name: "feed",
+pub static DEFINITION: Definition = Definition {
+    projection: Projection::Feed,
     migrations: &[Migration {
         name: "0001_feed",
         sql: include_str!("../../../../migrations/read/feed/0001_feed.sql"),
     }],
-    wants: &[
-        "account.followed",
-        "account.unfollowed",
-        "post.created",
-        "post.deleted",
-        "post.liked",
-        "post.unliked",
+    event_types: &[
+        EventType::AccountFollowed,
+        EventType::AccountUnfollowed,
+        EventType::PostCreated,
+        EventType::PostDeleted,
+        EventType::PostLiked,
+        EventType::PostUnliked,
     ],
     concerns: |_| true,
     pace: Duration::ZERO,

@@ -7,28 +7,28 @@ mod tags;
 
 use std::time::Duration;
 
-use feedmill_events::Tag;
+use feedmill_events::{EventType, Projection, Tag};
 use futures::FutureExt as _;
 use sqlx::PgConnection;
 
 use self::fold::Changes;
-use super::{Context, Migration, Projection, Rebuild, is_for_another};
+use super::{Context, Definition, Migration, Rebuild, is_for_another};
 use crate::{batch::Batch, error::ApplyError};
 
-pub static PROJECTION: Projection = Projection {
-    name: "notifications",
+pub static DEFINITION: Definition = Definition {
+    projection: Projection::Notifications,
     migrations: &[Migration {
         name: "0001_notifications",
         sql: include_str!("../../../../migrations/read/notifications/0001_notifications.sql"),
     }],
-    wants: &[
-        "account.followed",
-        "account.unfollowed",
-        "post.created",
-        "post.deleted",
-        "post.liked",
-        "post.unliked",
-        "notifications.read",
+    event_types: &[
+        EventType::AccountFollowed,
+        EventType::AccountUnfollowed,
+        EventType::PostCreated,
+        EventType::PostDeleted,
+        EventType::PostLiked,
+        EventType::PostUnliked,
+        EventType::NotificationsRead,
     ],
     concerns: is_for_another,
     pace: Duration::from_millis(50),

@@ -6,27 +6,27 @@ mod tags;
 
 use std::time::Duration;
 
-use feedmill_events::Tag;
+use feedmill_events::{EventType, Projection, Tag};
 use futures::FutureExt as _;
 use sqlx::PgConnection;
 
 use self::fold::Changes;
-use super::{Context, Migration, Projection, Rebuild};
+use super::{Context, Definition, Migration, Rebuild};
 use crate::{batch::Batch, error::ApplyError};
 
-pub static PROJECTION: Projection = Projection {
-    name: "profiles",
+pub static DEFINITION: Definition = Definition {
+    projection: Projection::Profiles,
     migrations: &[Migration {
         name: "0001_profiles",
         sql: include_str!("../../../../migrations/read/profiles/0001_profiles.sql"),
     }],
-    wants: &[
-        "account.created",
-        "account.profile_changed",
-        "account.followed",
-        "account.unfollowed",
-        "post.created",
-        "post.deleted",
+    event_types: &[
+        EventType::AccountCreated,
+        EventType::ProfileChanged,
+        EventType::AccountFollowed,
+        EventType::AccountUnfollowed,
+        EventType::PostCreated,
+        EventType::PostDeleted,
     ],
     concerns: |_| true,
     pace: Duration::from_millis(10),

@@ -9,7 +9,7 @@ pub fn of(changes: &Changes<'_>) -> Vec<Tag> {
     let mut tags = vec![];
     for (id, account) in &changes.accounts {
         tags.extend([
-            Tag::card(*id),
+            Tag::account_summary(*id),
             Tag::profile(*id),
             Tag::handle(account.handle),
         ]);

@@ -5,7 +5,7 @@ use futures::FutureExt as _;
 use projector::{
     batch::Batch,
     error::ApplyError,
-    projection::{Context, Projection, Rebuild, profiles},
+    projection::{Context, Definition, Rebuild, profiles},
     rebuild::{self, Outcome, show::Show},
 };
 use sqlx::PgConnection;
@@ -21,12 +21,12 @@ use crate::support::{
 };
 
 /// `profiles` of the program's next version: names are shown in capitals.
-static CHANGED: Projection = Projection {
-    name: "profiles",
-    migrations: profiles::PROJECTION.migrations,
-    wants: profiles::PROJECTION.wants,
-    concerns: profiles::PROJECTION.concerns,
-    pace: profiles::PROJECTION.pace,
+static CHANGED: Definition = Definition {
+    projection: feedmill_events::Projection::Profiles,
+    migrations: profiles::DEFINITION.migrations,
+    event_types: profiles::DEFINITION.event_types,
+    concerns: profiles::DEFINITION.concerns,
+    pace: profiles::DEFINITION.pace,
     apply: |batch, context, connection| in_capitals(batch, context, connection).boxed(),
     rebuild: Rebuild::PLAIN,
 };
@@ -36,7 +36,7 @@ async fn in_capitals(
     context: &Context,
     connection: &mut PgConnection,
 ) -> Result<Vec<Tag>, ApplyError> {
-    let tags = (profiles::PROJECTION.apply)(batch, context, connection).await?;
+    let tags = (profiles::DEFINITION.apply)(batch, context, connection).await?;
     let sql = "UPDATE accounts SET display_name = upper(display_name) WHERE display_name <> upper(display_name)";
     sqlx::raw_sql(sql).execute(connection).await?;
     Ok(tags)
@@ -63,7 +63,7 @@ async fn assert_in_capitals(world: &World, database: &Database) {
 #[tokio::test]
 async fn changed_logic_goes_live_when_differences_are_accepted_and_back_by_a_rollback() {
     let (database, nats, mut world, workers) = lively(38, 500).await;
-    let (before, context) = (&profiles::PROJECTION, Context::default());
+    let (before, context) = (&profiles::DEFINITION, Context::default());
     // While the version before is at work.
     let ended = rebuild(&database, &CHANGED, &context, false).await.unwrap();
     assert_eq!(ended, Outcome::Differs);

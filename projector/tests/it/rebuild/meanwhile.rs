@@ -106,9 +106,9 @@ async fn reads_and_commands_go_on_while_generations_change_places() {
     let reads = Arc::new(AtomicU64::new(0));
     let reading = reading(&database, &stop_all, &reads).await;
     for round in 0..4 {
-        for projection in [&feed::PROJECTION, &profiles::PROJECTION] {
+        for projection in [&feed::DEFINITION, &profiles::DEFINITION] {
             let ended = rebuild(&database, projection, &SMALL, false).await.unwrap();
-            assert_eq!(ended, Outcome::Done, "{}", projection.name);
+            assert_eq!(ended, Outcome::Done, "{}", projection.name());
             assert_eq!(generation(&database, projection).await, 2 + 2 * round);
             let mut show = Show::new(true);
             let ended =

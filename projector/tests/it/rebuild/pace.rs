@@ -37,7 +37,7 @@ async fn lag_and_progress(database: &Database) -> (i64, Option<i64>) {
 async fn a_rebuild_waits_while_the_live_model_is_too_far_behind() {
     const MAX_LAG: i64 = 120;
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(61));
-    let projection = &profiles::PROJECTION;
+    let projection = &profiles::DEFINITION;
     let orders = watch::Sender::new(Orders::everything());
     let worker = Running::with_orders(projection, orders.subscribe(), &database, &nats.url).await;
     database.append(&world.happen(600)).await;
@@ -100,7 +100,7 @@ fn raw(events: &[Envelope]) -> Vec<Raw> {
     let raw = |e: &Envelope| {
         (
             e.event.partition(),
-            e.event.name(),
+            e.event.event_type().name(),
             e.at,
             e.encode().unwrap(),
         )
@@ -111,13 +111,13 @@ fn raw(events: &[Envelope]) -> Vec<Raw> {
 #[tokio::test]
 async fn what_was_skipped_stays_out_of_a_rebuild_unless_it_is_asked_for() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(42));
-    let projection = &conversations::PROJECTION;
+    let projection = &conversations::DEFINITION;
     let process = Process::start(&database, &nats.url, &[]);
     let events = world.happen(400);
     // A read mark, which nothing else needs, cannot be read for a while.
     let spoilt = events
         .iter()
-        .rposition(|e| e.event.name() == "conversation.read")
+        .rposition(|e| e.event.event_type().name() == "conversation.read")
         .unwrap();
     let mut raw = raw(&events);
     let sound = std::mem::replace(&mut raw[spoilt].3, b"spoilt".to_vec());

@@ -4,7 +4,7 @@ use feedmill_events::{Partition, Tag};
 use projector::{
     batch::{Batch, Range},
     checkpoint, log,
-    projection::{Context, Projection},
+    projection::{Context, Definition},
 };
 use rand::{Rng as _, rngs::StdRng, seq::SliceRandom as _};
 use sqlx::PgPool;
@@ -12,7 +12,7 @@ use sqlx::PgPool;
 /// Applies what comes next in some of the partitions, at most `largest` events of each. Gives what it says that
 /// it changed; none if there was nothing to apply.
 pub async fn apply_some(
-    projection: &Projection,
+    projection: &Definition,
     context: &Context,
     largest: i64,
     rng: &mut StdRng,

@@ -3,7 +3,7 @@
 use std::{str::FromStr as _, time::Duration};
 
 use feedmill_events::{Envelope, Partition};
-use projector::{log, projection::Projection, schema, store};
+use projector::{log, projection::Definition, schema, store};
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, PgPool, Row as _,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -89,7 +89,7 @@ impl Database {
         (proxy, url)
     }
 
-    pub fn pool(&self, projection: &Projection) -> PgPool {
+    pub fn pool(&self, projection: &Definition) -> PgPool {
         let pool = PgPoolOptions::new().max_connections(2);
         pool.connect_lazy_with(store::options(&self.url, projection).unwrap())
     }
@@ -103,7 +103,7 @@ impl Database {
             .map(|(envelope, body)| {
                 (
                     envelope.event.partition(),
-                    envelope.event.name(),
+                    envelope.event.event_type().name(),
                     envelope.at,
                     body,
                 )
@@ -148,19 +148,19 @@ impl Database {
     }
 
     /// How many events a projection has not applied.
-    pub async fn behind(&self, projection: &Projection) -> i64 {
+    pub async fn behind(&self, projection: &Definition) -> i64 {
         sqlx::query_scalar(
             "SELECT (sum(p.head) - sum(coalesce(c.seq, 0)))::bigint FROM write.partitions p
             LEFT JOIN projector.checkpoints c ON c.partition = p.id AND c.projection = $1",
         )
-        .bind(projection.name)
+        .bind(projection.name())
         .fetch_one(&self.admin)
         .await
         .unwrap()
     }
 
     /// Waits until the projection has applied all but `rest` events.
-    pub async fn caught_up_but(&self, projection: &Projection, rest: i64, within: Duration) {
+    pub async fn caught_up_but(&self, projection: &Definition, rest: i64, within: Duration) {
         let start = std::time::Instant::now();
         loop {
             let behind = self.behind(projection).await;
@@ -170,13 +170,13 @@ impl Database {
             assert!(
                 start.elapsed() < within,
                 "{} is {behind} events behind",
-                projection.name
+                projection.name()
             );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
-    pub async fn caught_up(&self, projection: &Projection, within: Duration) {
+    pub async fn caught_up(&self, projection: &Definition, within: Duration) {
         self.caught_up_but(projection, 0, within).await;
     }
 }

@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate};
 use feedmill_events::id;
-use projector::projection::Projection;
+use projector::projection::Definition;
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
 
 use super::world::World;
 
 /// Panics unless the projection's tables say what the definitions say.
-pub async fn assert_equal(world: &World, projection: &Projection, pool: &PgPool) {
-    for (table, sql, expected) in tables(world, projection.name) {
+pub async fn assert_equal(world: &World, projection: &Definition, pool: &PgPool) {
+    for (table, sql, expected) in tables(world, projection.name()) {
         let rows: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql))
             .fetch_all(pool)
             .await
@@ -26,7 +26,7 @@ pub async fn assert_equal(world: &World, projection: &Projection, pool: &PgPool)
             "{table}: missing {missing:#?}, surplus {surplus:#?}"
         );
     }
-    if projection.name == "feed" {
+    if projection.name() == "feed" {
         assert_feeds(world, pool).await;
     }
 }

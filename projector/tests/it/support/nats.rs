@@ -96,7 +96,7 @@ impl Nats {
         for (envelope, (partition, seq)) in events {
             let mut headers = HeaderMap::new();
             headers.insert(subject::MESSAGE_ID, subject::message_id(partition, seq));
-            headers.insert(subject::EVENT_TYPE, envelope.event.name());
+            headers.insert(subject::EVENT_TYPE, envelope.event.event_type().name());
             let body = envelope.encode().unwrap().into();
             let ack = context
                 .publish_with_headers(subject::events(partition), headers, body)

@@ -16,8 +16,13 @@ pub fn encode(envelope: &Envelope) -> Vec<u8> {
         title: event.title.clone(),
     })
     .unwrap();
-    let bytes =
-        postcard::to_stdvec(&(envelope.event.name(), 1_u16, envelope.at, &payload)).unwrap();
+    let bytes = postcard::to_stdvec(&(
+        envelope.event.event_type().name(),
+        1_u16,
+        envelope.at,
+        &payload,
+    ))
+    .unwrap();
     assert_eq!(Envelope::decode(&bytes).unwrap(), *envelope);
     bytes
 }

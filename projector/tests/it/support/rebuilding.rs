@@ -1,7 +1,7 @@
 //! Rebuilds within the test's process, and what is in the tables.
 
 use projector::{
-    projection::{Context, Projection},
+    projection::{Context, Definition},
     rebuild::{self, Outcome, Settings, show::Show},
 };
 use sqlx::AssertSqlSafe;
@@ -21,7 +21,7 @@ pub fn settings(database: &Database, context: &Context) -> Settings {
 
 pub async fn rebuild(
     database: &Database,
-    projection: &'static Projection,
+    projection: &'static Definition,
     context: &Context,
     accept_differences: bool,
 ) -> anyhow::Result<Outcome> {
@@ -37,7 +37,7 @@ pub async fn rebuild(
 
 pub async fn verify(
     database: &Database,
-    projection: &'static Projection,
+    projection: &'static Definition,
     context: &Context,
 ) -> anyhow::Result<Outcome> {
     rebuild::verify(
@@ -81,9 +81,9 @@ pub async fn indexes(database: &Database, schema: &str) -> Vec<String> {
     .unwrap()
 }
 
-pub async fn generation(database: &Database, projection: &Projection) -> i32 {
+pub async fn generation(database: &Database, projection: &Definition) -> i32 {
     sqlx::query_scalar("SELECT generation FROM projector.projections WHERE name = $1")
-        .bind(projection.name)
+        .bind(projection.name())
         .fetch_one(&database.admin)
         .await
         .unwrap()

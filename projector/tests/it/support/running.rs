@@ -3,7 +3,7 @@
 use feedmill_service::{Health, Shutdown, nats};
 use projector::{
     instance::{Lease, Orders},
-    projection::{Context, Projection},
+    projection::{Context, Definition},
     store::{self, Store},
     worker::{Job, Worker},
 };
@@ -19,7 +19,7 @@ pub struct Running {
 
 impl Running {
     pub async fn start(
-        projection: &'static Projection,
+        projection: &'static Definition,
         context: Context,
         database: &Database,
         nats_url: &str,
@@ -31,7 +31,7 @@ impl Running {
 
     /// One that is told which partitions to move.
     pub async fn with_orders(
-        projection: &'static Projection,
+        projection: &'static Definition,
         orders: watch::Receiver<Orders>,
         database: &Database,
         nats_url: &str,
@@ -41,7 +41,7 @@ impl Running {
     }
 
     pub async fn with_lease(
-        projection: &'static Projection,
+        projection: &'static Definition,
         lease: Lease,
         database: &Database,
         nats_url: &str,
@@ -52,7 +52,7 @@ impl Running {
     }
 
     async fn make(
-        projection: &'static Projection,
+        projection: &'static Definition,
         context: Context,
         lease: Lease,
         orders: watch::Receiver<Orders>,
