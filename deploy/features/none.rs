@@ -1,0 +1,2 @@
+//! Nothing: see Cargo.toml.
+fn main() {}
