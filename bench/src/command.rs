@@ -99,8 +99,8 @@ impl Command {
         id::compose(millis, counter, random, Some(self.partition()))
     }
 
-    /// The event that write-api appends for the command. `new_id` is the id of the created object, `since` the time of the
-    /// like that ends, in Unix milliseconds.
+    /// The event that write-api appends for the command. `new_id` is the id of the created object, `since` the time of
+    /// the like that ends, in Unix milliseconds.
     pub fn event(&self, new_id: Uuid, since: i64) -> Event {
         match self.clone() {
             Self::Post { author, text } => Event::PostCreated(PostCreated {

@@ -26,8 +26,8 @@ const THREADS: usize = 2;
 const MAX_ERRORS: u64 = 20;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Carries out a plan. A latency is the time from the first byte of the request to the last byte of the response. With a
-/// rate it starts when the request was due, so that it includes the wait behind slow responses (no coordinated
+/// Carries out a plan. A latency is the time from the first byte of the request to the last byte of the response. With
+/// a rate it starts when the request was due, so that it includes the wait behind slow responses (no coordinated
 /// omission).
 pub fn run(plan: Plan) -> Result<Summary> {
     anyhow::ensure!(!plan.requests.is_empty(), "the plan has no requests");

@@ -1,10 +1,10 @@
 //! The N+1 backend: the usual backend that Feedmill replaces, in the same axum and sqlx on the same PostgreSQL.
 //!
-//! Its tables are normalised and have an index for every query, and each query is efficient. There are just many of them:
-//! it reads a list, and then the author and the counts of each item. It uses sqlx like sqlx's and axum's own examples: a
-//! pool with default settings, to which every query is passed. With `--keep-connection` a request uses one connection for
-//! all its queries, from a pool that does not ping. It trusts the viewer's id in a header, which saves it the
-//! verification of tokens.
+//! Its tables are normalised and have an index for every query, and each query is efficient. There are just many of
+//! them: it reads a list, and then the author and the counts of each item. It uses sqlx like sqlx's and axum's own
+//! examples: a pool with default settings, to which every query is passed. With `--keep-connection` a request uses one
+//! connection for all its queries, from a pool that does not ping. It trusts the viewer's id in a header, which saves
+//! it the verification of tokens.
 
 mod context;
 mod digest;

@@ -2,6 +2,7 @@
 
 mod cached;
 mod context;
+mod database;
 mod dataset;
 mod endpoints;
 mod equality;
@@ -30,8 +31,8 @@ use self::{
     row::ROWS,
 };
 
-/// Runs the rows and writes the results. Gives whether every row met its target. A row that fails is marked in the results.
-/// Errors: the bench cannot run at all.
+/// Runs the rows and writes the results. Gives whether every row met its target. A row that fails is marked in the
+/// results. Errors: the bench cannot run at all.
 pub async fn run(settings: Settings) -> Result<bool> {
     for row in settings.rows.iter().chain(&settings.profile) {
         if !ROWS.iter().any(|known| known.key == row) {

@@ -42,8 +42,8 @@ impl Envelope {
         Ok(bytes)
     }
 
-    /// Decodes an envelope of any version that was ever written. Never panics, and allocates at most a small multiple of
-    /// `bytes.len()`.
+    /// Decodes an envelope of any version that was ever written. Never panics, and allocates at most a small multiple
+    /// of `bytes.len()`.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         if bytes.len() > MAX_EVENT_BYTES {
             return Err(DecodeError::TooLarge(bytes.len()));

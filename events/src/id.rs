@@ -1,8 +1,9 @@
 //! Ids: UUIDv7 (RFC 9562) with the partition in the low six bits.
 //!
 //! A new object gets the partition of its owner: a root post that of its author, a reply that of its thread, a message
-//! that of its conversation. Routing a command is therefore arithmetic on the id in the request, without a lookup before
-//! the partition is locked. The partition of an account or a conversation is a hash ([`partition_of_key`]) or random.
+//! that of its conversation. Routing a command is therefore arithmetic on the id in the request, without a lookup
+//! before the partition is locked. The partition of an account or a conversation is a hash ([`partition_of_key`]) or
+//! random.
 
 use std::fmt;
 
@@ -107,8 +108,8 @@ pub fn first_of(millis: i64) -> Uuid {
     Uuid::from_u64_pair(millis << 16, 0)
 }
 
-/// The 64-bit FNV-1a hash, which is the same on every machine and in every version. Not for input with which an attacker
-/// gains from collisions.
+/// The 64-bit FNV-1a hash, which is the same on every machine and in every version. Not for input with which an
+/// attacker gains from collisions.
 pub fn fnv1a(bytes: impl IntoIterator<Item = u8>) -> u64 {
     bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

@@ -1,5 +1,5 @@
-//! The common vocabulary of all parts of Feedmill: events and their encoding, ids and partitions, and names on the wire.
-//! No I/O, no clock, no randomness.
+//! The common vocabulary of all parts of Feedmill: events and their encoding, ids and partitions, and names on the
+//! wire. No I/O, no clock, no randomness.
 //!
 //! - [`event`]: the table of event types, a frozen struct per version, and the current [`Event`].
 //! - [`projection`]: the registry of read models.

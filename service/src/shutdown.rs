@@ -6,8 +6,8 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Two cancellation tokens. When `soft` is cancelled, the service accepts no new work and finishes work in progress. When
-/// `hard` is cancelled, it stops at once. `hard` is never cancelled before `soft`.
+/// Two cancellation tokens. When `soft` is cancelled, the service accepts no new work and finishes work in progress.
+/// When `hard` is cancelled, it stops at once. `hard` is never cancelled before `soft`.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
     pub soft: CancellationToken,
@@ -20,8 +20,8 @@ impl Shutdown {
         Self::default()
     }
 
-    /// A shutdown on signals: SIGTERM or SIGINT (Ctrl-C) cancels `soft`; a second signal, or the end of `grace`, cancels
-    /// `hard`. Needs a tokio runtime. Errors: the signal handlers cannot be installed.
+    /// A shutdown on signals: SIGTERM or SIGINT (Ctrl-C) cancels `soft`; a second signal, or the end of `grace`,
+    /// cancels `hard`. Needs a tokio runtime. Errors: the signal handlers cannot be installed.
     pub fn on_signals(grace: Duration) -> anyhow::Result<Self> {
         let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;

@@ -37,8 +37,8 @@ pub struct Telemetry {
     provider: Option<SdkTracerProvider>,
 }
 
-/// Starts logs (to standard error), metrics and, if there is an endpoint, traces. Call it once, first in main. Errors: an
-/// invalid filter or endpoint, or a second call.
+/// Starts logs (to standard error), metrics and, if there is an endpoint, traces. Call it once, first in main. Errors:
+/// an invalid filter or endpoint, or a second call.
 pub fn init(service_name: &'static str, args: &TelemetryArgs) -> anyhow::Result<Telemetry> {
     install_crypto_provider();
     metrics();

@@ -6,9 +6,9 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-/// A pool whose connections are all open. With `keep_connections` its users keep their connections, and it does not ping
-/// before it hands one out; otherwise it has sqlx's defaults. `jit` is off as in the services, since compiling such
-/// statements only costs time.
+/// A pool whose connections are all open. With `keep_connections` its users keep their connections, and it does not
+/// ping before it hands one out; otherwise it has sqlx's defaults. `jit` is off as in the services, since compiling
+/// such statements only costs time.
 pub async fn pool(
     url: &str,
     connections: u32,

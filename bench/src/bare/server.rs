@@ -10,8 +10,8 @@ use axum::{
 use bytes::Bytes;
 use tokio::net::TcpListener;
 
-/// Serves the response in `file`, which was recorded from read-api: the same headers and the same body, without any lookup
-/// or authentication.
+/// Serves the response in `file`, which was recorded from read-api: the same headers and the same body, without any
+/// lookup or authentication.
 pub async fn serve(listen: SocketAddr, file: &Path) -> Result<()> {
     let (headers, body) = parse(&std::fs::read(file)?)?;
     let handler = move || {

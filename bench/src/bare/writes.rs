@@ -25,8 +25,8 @@ const APPEND: &str = "
 
 /// Runs as many tasks as connections, each with its own connection. A command takes four round trips: `BEGIN`; one
 /// statement that checks and writes its state; the event with the partition's head, so that the head's row lock is held
-/// as briefly as possible; `COMMIT`. This is less than write-api does for a command, which locks first and loads before it
-/// writes, so it is a strong baseline. There is no authentication and no response.
+/// as briefly as possible; `COMMIT`. This is less than write-api does for a command, which locks first and loads before
+/// it writes, so it is a strong baseline. There is no authentication and no response.
 pub async fn writes(
     url: &str,
     connections: u32,

@@ -15,8 +15,8 @@ pub struct Plan {
     pub warm_up: f64,
     /// Seconds of the measurement.
     pub seconds: f64,
-    /// Requests per second, sent when they are due (open loop). Without it, each connection sends its next request after the
-    /// response (closed loop).
+    /// Requests per second, sent when they are due (open loop). Without it, each connection sends its next request
+    /// after the response (closed loop).
     pub rate: Option<f64>,
     /// Send every request once, regardless of the time.
     pub once: bool,

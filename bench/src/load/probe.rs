@@ -33,9 +33,9 @@ pub struct ProbePlan {
     pub pause: f64,
 }
 
-/// Each probe posts, and then polls the follower's feed until the post is in it, with a pause of 1 ms after each response.
-/// The result is the time from the 201 to the end of the first response with the post: it is too long by at most 1 ms and
-/// one request.
+/// Each probe posts, and then polls the follower's feed until the post is in it, with a pause of 1 ms after each
+/// response. The result is the time from the 201 to the end of the first response with the post: it is too long by at
+/// most 1 ms and one request.
 pub async fn probe(plan: ProbePlan) -> Result<Summary> {
     let plan = Arc::new(plan);
     let next = Arc::new(AtomicUsize::new(0));

@@ -1,6 +1,6 @@
 //! The inbox: all conversations of the viewer by last activity, the message counts of each (for the total of unread
-//! messages), and the members and the last message of each conversation on the page. With 200 conversations and a page of
-//! 100, it takes 401 queries.
+//! messages), and the members and the last message of each conversation on the page. With 200 conversations and a page
+//! of 100, it takes 401 queries.
 
 use axum::{
     extract::{Query, State},

@@ -7,10 +7,11 @@ use feedmill_service::Signer;
 use rand::{SeedableRng, rngs::StdRng};
 
 use super::{
+    database::Database,
     dataset::Dataset,
     process::Process,
     row::Outcome,
-    stack::{CacheMode, Database, Stack, relayed},
+    stack::{CacheMode, Stack, relayed},
 };
 use crate::data;
 

@@ -16,8 +16,8 @@ use crate::{
     n_plus_one,
 };
 
-/// Compares the responses of read-api and of the N+1 backend for some viewers, including those with an inbox. Errors: they
-/// differ, or a full page of the N+1 backend took an unexpected number of queries.
+/// Compares the responses of read-api and of the N+1 backend for some viewers, including those with an inbox. Errors:
+/// they differ, or a full page of the N+1 backend took an unexpected number of queries.
 pub async fn check(
     dataset: &Dataset,
     read_api: &Process,

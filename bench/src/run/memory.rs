@@ -11,8 +11,8 @@ use crate::load::{Plan, get};
 
 const MIB: u64 = 1 << 20;
 
-/// Reads twice as many different pages as the cache can hold, and then measures the memory. The worst of the cache sizes
-/// counts.
+/// Reads twice as many different pages as the cache can hold, and then measures the memory. The worst of the cache
+/// sizes counts.
 pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
     let sizes: &[u64] = if bench.quick { &[16] } else { &[64, 256] };
     let mut worst = Outcome {

@@ -8,13 +8,14 @@ use uuid::Uuid;
 
 use super::{
     context::{Bench, progress},
+    database::execute,
     dataset::Dataset,
     endpoints::{self, FEED, INBOX},
     equality,
     process::Process,
     profile,
     row::{Outcome, Runs},
-    stack::{self, CacheMode},
+    stack::CacheMode,
 };
 use crate::{load::Plan, n_plus_one, summary::Summary};
 
@@ -49,7 +50,7 @@ struct EndpointRuns {
 }
 
 pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
-    stack::execute(&bench.database.pool, n_plus_one::SCHEMA).await?;
+    execute(&bench.database.pool, n_plus_one::SCHEMA).await?;
     bench.database.settle().await?;
     let servers = Servers {
         read_api: bench.read_api(CacheMode::OnlyPosts).await?,

@@ -8,9 +8,9 @@ use sqlx::{AssertSqlSafe, PgPool, SqlSafeStr};
 
 use super::{
     context::{Bench, progress},
+    database::execute,
     process::output,
     row::{Outcome, median},
-    stack::execute,
 };
 
 /// The schemas of the read models, as a list in SQL.
@@ -20,8 +20,8 @@ fn schemas() -> String {
 }
 
 /// Both write the same tables with the same indexes: primary keys from the start, the others at the end, with
-/// `synchronous_commit` off. The rebuild's time includes everything: reading the log, applying it, comparing with the live
-/// model, and the cutover.
+/// `synchronous_commit` off. The rebuild's time includes everything: reading the log, applying it, comparing with the
+/// live model, and the cutover.
 pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
     let events: i64 = sqlx::query_scalar("SELECT sum(head)::int8 FROM write.partitions")
         .fetch_one(&bench.database.pool)

@@ -5,11 +5,12 @@ use rand::{SeedableRng, rngs::StdRng};
 
 use super::{
     context::{Bench, generate, progress},
+    database::Database,
     dataset::Dataset,
     endpoints::FEED,
     process::Process,
     row::{Outcome, Runs},
-    stack::{CacheMode, Database},
+    stack::CacheMode,
 };
 use crate::{data::Size, load::Plan};
 

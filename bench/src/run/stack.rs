@@ -1,4 +1,4 @@
-//! Databases, services, and measuring processes.
+//! Services, measuring processes, and creating databases.
 
 use std::{
     fs,
@@ -6,13 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, PgPool, SqlSafeStr};
+use sqlx::PgPool;
 use tokio::{process::Command, time::sleep};
 use uuid::Uuid;
 
-use super::process::{Process, command, free_address, output};
+use super::{
+    database::{Database, execute},
+    process::{Process, command, free_address, output},
+};
 use crate::{
     load::{Connection, Plan, Request},
     summary::Summary,
@@ -43,15 +46,6 @@ pub struct Stack {
 /// An address without a server: for a database whose events are not relayed.
 const NO_NATS: &str = "nats://127.0.0.1:1";
 
-/// A database of Feedmill.
-#[derive(Clone)]
-pub struct Database {
-    pub url: String,
-    pub pool: PgPool,
-    name: String,
-    nats_url: String,
-}
-
 impl Stack {
     pub fn new(
         database_url: &str,
@@ -80,8 +74,8 @@ impl Stack {
         self.folder.join("auth.pem")
     }
 
-    /// Creates a database, empty or as a copy of another one, which must not be in use. With `stream` its services connect
-    /// to NATS, which only one database may do.
+    /// Creates a database, empty or as a copy of another one, which must not be in use. With `stream` its services
+    /// connect to NATS, which only one database may do.
     pub async fn database(
         &self,
         name: &str,
@@ -248,49 +242,6 @@ impl Stack {
     pub async fn load(&self, plan: &Plan) -> Result<Summary> {
         self.measure("load", plan, &[]).await
     }
-}
-
-impl Database {
-    /// Waits until every read model has all events of the log. Errors: no progress for 2 min.
-    pub async fn projected(&self) -> Result<()> {
-        let behind = "
-            SELECT coalesce(sum(p.head - coalesce(c.seq, 0)), 0)::int8
-            FROM write.partitions AS p
-            CROSS JOIN projector.projections AS m
-            LEFT JOIN projector.checkpoints AS c
-                ON c.projection = m.name AND c.generation = m.generation AND c.partition = p.id";
-        let (mut minimum, mut since) = (i64::MAX, Instant::now());
-        loop {
-            // Without tables, nothing has been projected yet.
-            let behind = sqlx::query_scalar(behind).fetch_one(&self.pool).await;
-            let behind: i64 = behind.unwrap_or(i64::MAX - 1);
-            if behind == 0 {
-                return Ok(());
-            }
-            if behind < minimum {
-                (minimum, since) = (behind, Instant::now());
-            }
-            if since.elapsed() > Duration::from_mins(2) {
-                bail!("the projector makes no progress, {behind} events behind");
-            }
-            sleep(Duration::from_millis(100)).await;
-        }
-    }
-
-    /// Vacuums and analyzes all tables, so that every run starts with statistics and without pending vacuums.
-    pub async fn settle(&self) -> Result<()> {
-        execute(&self.pool, "VACUUM (ANALYZE)").await?;
-        execute(&self.pool, "CHECKPOINT").await
-    }
-}
-
-/// Runs statements of the bench itself.
-pub async fn execute(pool: &PgPool, statement: &str) -> Result<()> {
-    sqlx::raw_sql(AssertSqlSafe(statement).into_sql_str())
-        .execute(pool)
-        .await
-        .with_context(|| statement.lines().next().unwrap_or_default().to_owned())?;
-    Ok(())
 }
 
 /// Sends one request on a new connection. Gives head and body. Errors: the response is not a success.

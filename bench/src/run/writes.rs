@@ -20,8 +20,8 @@ const CONNECTIONS: usize = 64;
 const MAX_COMMANDS_PER_SECOND: f64 = 15_000.0;
 
 /// The baselines use a copy of the database after the import, which is neither projected nor relayed. Therefore the
-/// projector is stopped during the measurement. The relay runs, since it is a part of write-api. The note has the rate with
-/// a running projector.
+/// projector is stopped during the measurement. The relay runs, since it is a part of write-api. The note has the rate
+/// with a running projector.
 pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     if let Some(projector) = bench.projector.take() {
@@ -103,8 +103,8 @@ async fn over_http(bench: &Bench, write_api: &Process, commands: &[Command]) -> 
     bench.stack.load(&plan).await
 }
 
-/// pgbench appends events of the same types with the same shares and bytes: one statement, one round trip and one commit
-/// each.
+/// pgbench appends events of the same types with the same shares and bytes: one statement, one round trip and one
+/// commit each.
 async fn run_appends(bench: &Bench, commands: &[Command], appends: &mut Runs) -> Result<()> {
     let mut program = Program::new(&bench.stack.pgbench);
     let (clients, seconds) = (CONNECTIONS.to_string(), bench.seconds.ceil().to_string());

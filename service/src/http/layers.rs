@@ -25,8 +25,8 @@ use crate::{
 };
 
 /// The complete router of a service: the routes of `app`, `/health/…` and `/metrics`, problem documents for unknown
-/// routes, and around all of them the limits of `args`, a span, and the metrics `http_requests_total{method,route,status}`
-/// and `http_request_duration_seconds{method,route}`.
+/// routes, and around all of them the limits of `args`, a span, and the metrics
+/// `http_requests_total{method,route,status}` and `http_request_duration_seconds{method,route}`.
 pub fn standard(app: Router, args: &HttpArgs, health: &Health) -> Router {
     let metrics = telemetry::metrics();
     app.merge(health.router())

@@ -12,7 +12,7 @@ use super::{
 
 #[derive(Debug)]
 pub(super) struct VerifiedToken {
-    pub(super) token: Arc<str>,
+    pub(super) token: Box<str>,
     pub(super) identity: Identity,
     /// The key set that verified it. The key that signed it may be missing in another one.
     pub(super) keys: Arc<KeySet>,
