@@ -1,10 +1,9 @@
 //! Bearer tokens (JWT, RFC 7519): signing, verifying, and the caller of a request.
 //!
-//! - [`Signer`] signs with the installation's key; [`Verifier`] verifies with the keys of [`keys`], which come from a
-//!   signer or from a key set that [`jwks`] fetches.
-//! - A verified token is remembered twice: by the connection that it came on ([`connection_token`]), and in a cache
-//!   that all connections share ([`cache`]).
-//! - [`Caller`] is the extractor.
+//! - [`Signer`] signs with the key of the installation.
+//! - [`Verifier`] verifies with the keys (`keys`) of a signer or of a key set that is fetched (`jwks`).
+//! - A verified token is cached twice: by its connection (`connection_token`), and for all connections (`cache`).
+//! - [`Caller`] extracts the caller of a request.
 
 mod cache;
 mod caller;

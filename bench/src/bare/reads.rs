@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use chrono::{DateTime, Utc};
+use feedmill_events::Projection;
 use feedmill_service::sql;
 use sqlx::{
     AssertSqlSafe, Column, Row, SqlSafeStr, TypeInfo,
@@ -27,8 +28,6 @@ pub struct Reads<'a> {
     pub keep_connection: bool,
 }
 
-/// The search path of read-api.
-const SEARCH_PATH: &str = "profiles, feed, digest, conversations, notifications, projector";
 /// The limit for a page of 20: the last row tells whether there is a next page.
 const ROWS: i64 = 21;
 /// Two further arguments of the statement for cached posts: the maximum number of liked posts, and whether to read the
@@ -47,7 +46,7 @@ pub async fn reads(
     seconds: f64,
 ) -> Result<Summary> {
     let text = statement::text(how.statement)?;
-    let options = sql::options(how.url, "bench", Some(SEARCH_PATH))?;
+    let options = sql::options(how.url, "bench", Some(&search_path()))?;
     let pool = PgPoolOptions::new()
         .max_connections(connections)
         .min_connections(connections);
@@ -93,6 +92,12 @@ pub async fn reads(
         }));
     }
     join_all(tasks, Duration::from_secs_f64(seconds)).await
+}
+
+/// The search path of read-api.
+fn search_path() -> String {
+    let schemas = Projection::ALL.map(Projection::name);
+    format!("{}, projector", schemas.join(", "))
 }
 
 /// Decodes every value to the type that read-api uses.
