@@ -10,9 +10,9 @@ pub const MAX_EVENT_BYTES: usize = 64 * 1024;
 pub enum DecodeError {
     #[error("{0} bytes are more than the maximum size of an event ({MAX_EVENT_BYTES})")]
     TooLarge(usize),
-    #[error("cannot decode the envelope: {0}")]
+    #[error("the envelope does not decode: {0}")]
     Envelope(postcard::Error),
-    #[error("cannot decode the payload: {0}")]
+    #[error("the payload does not decode: {0}")]
     Payload(postcard::Error),
     #[error("{0} bytes are left after the last field")]
     Trailing(usize),
