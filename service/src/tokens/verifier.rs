@@ -91,8 +91,8 @@ impl Verifier {
         Ok(verifier)
     }
 
-    /// The identity that a token names. Takes some 100 µs, and less than a microsecond for a cached token. A token with
-    /// an unknown key may wait until the key set is fetched.
+    /// The identity that a token names. Costs the check of a signature, or less than a microsecond if the token is
+    /// cached. A token with an unknown key may wait until the key set is fetched.
     pub async fn verify(&self, token: &str) -> Result<Identity, TokenError> {
         Ok(self.verified(token).await?.identity.clone())
     }
