@@ -1,4 +1,4 @@
-//! The commands of the write rows, for both sides.
+//! The commands of the write rows, for write-api and for bare sqlx.
 
 use feedmill_events::{
     Event, Partition,
@@ -39,6 +39,7 @@ pub enum Command {
 }
 
 impl Command {
+    /// The account that sends the command.
     pub fn actor(&self) -> Uuid {
         match self {
             Self::Post { author: actor, .. }
@@ -51,6 +52,7 @@ impl Command {
         }
     }
 
+    /// The partition of the command's event.
     pub fn partition(&self) -> Partition {
         Partition::of(match self {
             Self::Post { author: of, .. }
@@ -63,7 +65,7 @@ impl Command {
         })
     }
 
-    /// As a client sends it; `headers` are those of the actor.
+    /// The HTTP request of the command. `headers` are the actor's header lines.
     pub fn request(&self, target: usize, headers: &str) -> Request {
         match self {
             Self::Post { text, .. } => {
@@ -91,17 +93,18 @@ impl Command {
         }
     }
 
-    /// The id of what it makes, if it makes anything.
-    pub fn make_id(&self, millis: i64) -> Uuid {
+    /// An id for the object that the command creates.
+    pub fn new_id(&self, millis: i64) -> Uuid {
         let (counter, random) = (rand::random(), rand::random());
         id::compose(millis, counter, random, Some(self.partition()))
     }
 
-    /// The event that write-api would append. `made` is the id of what is made, `since` the time of what ends.
-    pub fn event(&self, made: Uuid, since: i64) -> Event {
+    /// The event that write-api appends for the command. `new_id` is the id of the created object, `since` the time of
+    /// the like that ends, in Unix milliseconds.
+    pub fn event(&self, new_id: Uuid, since: i64) -> Event {
         match self.clone() {
             Self::Post { author, text } => Event::PostCreated(PostCreated {
-                post: made,
+                post: new_id,
                 author,
                 reply_to: None::<Parent>,
                 text,
@@ -122,7 +125,7 @@ impl Command {
                 text,
             } => Event::MessageSent(MessageSent {
                 conversation,
-                message: made,
+                message: new_id,
                 sender,
                 text,
             }),

@@ -1,4 +1,4 @@
-//! The workload as an import file, the same for the same numbers.
+//! The workload as an import file, which depends only on its size.
 
 use std::io::{self, Write};
 
@@ -6,50 +6,51 @@ use chrono::{DateTime, SecondsFormat};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use serde_json::{Value, json};
 
-use crate::words;
+use crate::text;
 
-/// The last Sunday of a quiet month, so that digests of whole weeks lie in the past.
+/// The end of the period, in the past, so that digests of complete weeks exist.
 pub const END: &str = "2025-11-30T00:00:00Z";
-/// The day whose week the digests are of.
+/// The digest rows read the week of this day.
 pub const DIGEST_DATE: &str = "2025-11-19";
-/// Posts, likes and messages are spread over so many days before [`END`].
+/// Posts, likes and messages are spread over this many days before [`END`].
 const DAYS: i64 = 28;
-/// How many have an inbox of 200 conversations.
+/// The number of accounts with a full inbox.
 const INBOXES: usize = 20;
+/// The number of conversations in a full inbox.
 const CONVERSATIONS: usize = 200;
 
-/// How large a community is.
+/// The size of a community.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
 pub struct Size {
-    /// Accounts
+    /// Number of accounts
     #[arg(long, default_value_t = 10_000)]
     pub accounts: usize,
-    /// How many each of them follows
+    /// Number of accounts that each account follows
     #[arg(long, default_value_t = 50)]
     pub followees: usize,
-    /// Posts, of which one in five is a reply
+    /// Number of posts, one fifth of which are replies
     #[arg(long, default_value_t = 200_000)]
     pub posts: usize,
 }
 
-/// Writes the records in order of their times. Accounts and follows come first, so that every post is fanned
-/// out to its author's followers when it is projected; whom they follow depends on the accounts' number alone.
+/// Writes the records in order of time. Accounts and follows come first, so that projecting a post fans it out to all
+/// followers of its author. The follows depend only on the number of accounts.
 ///
-/// Popularity is skewed: the first account has about a hundred times as many followers as the median one.
+/// Popularity is skewed: the first account has about 100 times as many followers as the median.
 pub fn write(size: Size, out: &mut impl Write) -> io::Result<()> {
     let end = DateTime::parse_from_rfc3339(END)
         .map_err(io::Error::other)?
         .timestamp_millis();
     let start = end - DAYS * 86_400_000;
     let mut rng = StdRng::seed_from_u64(4);
-    people(size, start - 86_400_000, &mut rng, out)?;
+    accounts_and_follows(size, start - 86_400_000, &mut rng, out)?;
     let mut rng = StdRng::seed_from_u64(5);
-    let mut doings = Doings::new(size, &mut rng);
-    let many = doings.left();
-    let step = (end - start) as f64 / many as f64;
-    for index in 0..many {
+    let mut activity = Activity::new(size, &mut rng);
+    let count = activity.remaining();
+    let step = (end - start) as f64 / count as f64;
+    for index in 0..count {
         let at = start + (index as f64 * step) as i64;
-        let mut record = doings.next(&mut rng);
+        let mut record = activity.next(&mut rng);
         record["at"] = json!(time(at));
         line(out, &record)?;
     }
@@ -66,12 +67,17 @@ fn time(millis: i64) -> String {
         .to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-fn people(size: Size, at: i64, rng: &mut StdRng, out: &mut impl Write) -> io::Result<()> {
+fn accounts_and_follows(
+    size: Size,
+    at: i64,
+    rng: &mut StdRng,
+    out: &mut impl Write,
+) -> io::Result<()> {
     for index in 0..size.accounts {
         let name = format!(
             "{} {}",
-            words::capital(words::pick(rng)),
-            words::capital(words::pick(rng))
+            text::capitalize(text::word(rng)),
+            text::capitalize(text::word(rng))
         );
         line(
             out,
@@ -84,8 +90,8 @@ fn people(size: Size, at: i64, rng: &mut StdRng, out: &mut impl Write) -> io::Re
     for follower in 0..size.accounts {
         chosen.clear();
         while chosen.len() < followees {
-            let popular = rng.r#gen::<f64>().powf(1.5) * size.accounts as f64;
-            let followee = popular as usize;
+            let skewed = rng.r#gen::<f64>().powf(1.5) * size.accounts as f64;
+            let followee = skewed as usize;
             if followee != follower && !chosen.contains(&followee) {
                 chosen.push(followee);
             }
@@ -105,25 +111,26 @@ fn account(index: usize) -> String {
     format!("u{index}")
 }
 
-/// Whoever has an inbox, by its number: spread over all accounts.
-fn inbox(index: usize, size: Size) -> usize {
+/// The account with the inbox `index`: spread evenly over all accounts.
+fn inbox_owner(index: usize, size: Size) -> usize {
     index * (size.accounts / INBOXES.min(size.accounts))
 }
 
-/// What is still to be done, in the order in which it will be.
-struct Doings {
+/// The generator of posts, likes and messages.
+struct Activity {
     size: Size,
+    /// The remaining records, the next one last.
     kinds: Vec<Kind>,
     posts: usize,
-    talks: Vec<Talk>,
+    conversations: Vec<Conversation>,
     messages: usize,
 }
 
-/// A conversation of two, and the last of its messages.
-struct Talk {
+/// A conversation of two, with the number of its last message.
+struct Conversation {
     owner: usize,
     other: usize,
-    last: Option<usize>,
+    last_message: Option<usize>,
 }
 
 #[derive(Clone, Copy)]
@@ -136,7 +143,7 @@ enum Kind {
     Read,
 }
 
-impl Doings {
+impl Activity {
     fn new(size: Size, rng: &mut StdRng) -> Self {
         let conversations = INBOXES * CONVERSATIONS.min(size.accounts / 2);
         let mut kinds = vec![Kind::Reply; size.posts / 5];
@@ -150,19 +157,19 @@ impl Doings {
             kinds.resize(kinds.len() + count, kind);
         }
         kinds.shuffle(rng);
-        // They are taken from the end: first what the others refer to.
+        // They are taken from the end: conversations and a first post, which other records refer to.
         kinds.push(Kind::Post);
         kinds.resize(kinds.len() + conversations, Kind::Conversation);
         Self {
             size,
             kinds,
             posts: 0,
-            talks: Vec::new(),
+            conversations: Vec::new(),
             messages: 0,
         }
     }
 
-    fn left(&self) -> usize {
+    fn remaining(&self) -> usize {
         self.kinds.len()
     }
 
@@ -171,7 +178,7 @@ impl Doings {
         match self.kinds.pop().unwrap_or(Kind::Post) {
             Kind::Post => self.post(someone, None, rng),
             Kind::Reply => {
-                // To something recent, as it is.
+                // To a recent post, as is usual.
                 let parent = self.posts - 1 - rng.gen_range(0..self.posts.min(5_000));
                 self.post(someone, Some(parent), rng)
             }
@@ -181,12 +188,12 @@ impl Doings {
             }
             Kind::Conversation => self.conversation(rng),
             Kind::Message => {
-                let talk = rng.gen_range(0..self.talks.len());
-                self.message(talk, rng)
+                let conversation = rng.gen_range(0..self.conversations.len());
+                self.message(conversation, rng)
             }
             Kind::Read => {
-                let talk = rng.gen_range(0..self.talks.len());
-                self.read(talk, rng)
+                let conversation = rng.gen_range(0..self.conversations.len());
+                self.read(conversation, rng)
             }
         }
     }
@@ -195,7 +202,7 @@ impl Doings {
         self.posts += 1;
         let length = rng.gen_range(4..32);
         let mut record = json!({"type": "post", "id": format!("p{}", self.posts - 1),
-            "author": account(author), "text": words::sentence(rng, length)});
+            "author": account(author), "text": text::sentence(rng, length)});
         if let Some(parent) = reply_to {
             record["reply_to"] = json!(format!("p{parent}"));
         }
@@ -203,39 +210,43 @@ impl Doings {
     }
 
     fn conversation(&mut self, rng: &mut StdRng) -> Value {
-        let index = self.talks.len();
-        let owner = inbox(index % INBOXES, self.size);
+        let index = self.conversations.len();
+        let owner = inbox_owner(index % INBOXES, self.size);
         let other = (owner + 1 + index / INBOXES) % self.size.accounts;
-        self.talks.push(Talk {
+        self.conversations.push(Conversation {
             owner,
             other,
-            last: None,
+            last_message: None,
         });
         let mut record = json!({"type": "conversation", "id": format!("c{index}"),
             "members": [account(owner), account(other)]});
         if index.is_multiple_of(3) {
-            record["title"] = json!(words::sentence(rng, 3));
+            record["title"] = json!(text::sentence(rng, 3));
         }
         record
     }
 
-    fn message(&mut self, talk: usize, rng: &mut StdRng) -> Value {
+    fn message(&mut self, conversation: usize, rng: &mut StdRng) -> Value {
         let number = self.messages;
         self.messages += 1;
-        let Talk { owner, other, last } = &mut self.talks[talk];
-        *last = Some(number);
+        let Conversation {
+            owner,
+            other,
+            last_message,
+        } = &mut self.conversations[conversation];
+        *last_message = Some(number);
         let sender = if rng.gen_bool(0.6) { other } else { owner };
         let length = rng.gen_range(2..16);
-        json!({"type": "message", "id": format!("m{number}"), "conversation": format!("c{talk}"),
-            "sender": account(*sender), "text": words::sentence(rng, length)})
+        json!({"type": "message", "id": format!("m{number}"), "conversation": format!("c{conversation}"),
+            "sender": account(*sender), "text": text::sentence(rng, length)})
     }
 
-    /// The owner reads up to the last message, or says something where there is none.
-    fn read(&mut self, talk: usize, rng: &mut StdRng) -> Value {
-        match self.talks[talk].last {
-            None => self.message(talk, rng),
-            Some(last) => json!({"type": "read", "conversation": format!("c{talk}"),
-                "user": account(self.talks[talk].owner), "up_to": format!("m{last}")}),
+    /// The owner reads up to the last message, or sends one if there is none.
+    fn read(&mut self, conversation: usize, rng: &mut StdRng) -> Value {
+        match self.conversations[conversation].last_message {
+            None => self.message(conversation, rng),
+            Some(last) => json!({"type": "read", "conversation": format!("c{conversation}"),
+                "user": account(self.conversations[conversation].owner), "up_to": format!("m{last}")}),
         }
     }
 }
@@ -246,7 +257,7 @@ mod tests {
 
     use super::*;
 
-    fn made() -> Vec<u8> {
+    fn generated() -> Vec<u8> {
         let mut out = Vec::new();
         let size = Size {
             accounts: 100,
@@ -258,9 +269,9 @@ mod tests {
     }
 
     #[test]
-    fn the_same_numbers_make_the_same_file_in_order_of_time() {
-        let text = made();
-        assert_eq!(text, made());
+    fn the_same_size_gives_the_same_file_in_order_of_time() {
+        let text = generated();
+        assert_eq!(text, generated());
         let records = String::from_utf8(text).unwrap();
         let mut counts = BTreeMap::<String, usize>::new();
         let mut last = String::new();

@@ -1,16 +1,16 @@
-//! The bench: Feedmill beside what it replaces and beside what this machine allows, in one run.
+//! The bench: Feedmill compared with the N+1 backend that it replaces, and with what this machine allows, in one run.
 //!
-//! - [`data`] and [`words`]: the workload, an import file; [`command`]: the commands of the write rows.
-//! - [`load`]: the load generator, which drives both sides; [`summary`]: what a run came to.
-//! - [`run`]: puts it all together, and writes the results.
-//! - [`floor`]: bare axum, bare sqlx; [`statement`]: our own SQL for it. [`before`]: the usual backend.
+//! - [`data`] and [`text`]: the workload, an import file; [`command`]: the commands of the write rows.
+//! - [`load`]: the load generator, the same for all sides; [`summary`]: the result of a run.
+//! - [`run`]: runs the rows and writes the results.
+//! - [`bare`]: bare axum and bare sqlx, with the services' statements ([`statement`]). [`n_plus_one`]: the N+1 backend.
 
-pub mod before;
+pub mod bare;
 pub mod command;
 pub mod data;
-pub mod floor;
 pub mod load;
+pub mod n_plus_one;
 pub mod run;
 pub mod statement;
 pub mod summary;
-pub mod words;
+pub mod text;

@@ -1,4 +1,4 @@
-//! `feedmill-bench`: all the processes of a bench; see `deploy/bench`.
+//! `feedmill-bench`: all processes of the bench. `deploy/bench` runs it.
 
 use std::{
     fs::{self, File},
@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use feedmill_bench::{before, data, floor, load, run, summary::Summary};
+use feedmill_bench::{bare, data, load, n_plus_one, run, summary::Summary};
 use serde::de::DeserializeOwned;
 use tokio::{
     runtime::Builder,
@@ -22,17 +22,17 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
 enum Cli {
-    /// Run the bench against servers that are there for it alone
+    /// Run the bench against a PostgreSQL and a NATS server that nothing else uses
     Run {
         #[command(flatten)]
         settings: run::Settings,
     },
-    /// Serve the usual backend
-    Before {
+    /// Serve the N+1 backend
+    NPlusOne {
         listen: SocketAddr,
         #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
         database_url: String,
-        /// A request keeps one connection for all its queries
+        /// Use one connection for all queries of a request
         #[arg(long)]
         keep_connection: bool,
     },
@@ -42,40 +42,46 @@ enum Cli {
         size: data::Size,
         file: PathBuf,
     },
-    /// Generate load as a plan says, and print what it came to
+    /// Generate the load of a plan, and print a summary
     Load { plan: PathBuf },
-    /// Measure how soon posts are visible, as a plan says
+    /// Measure the time until posts are visible, and print a summary
     Probe { plan: PathBuf },
-    /// Serve one answer to everybody, with bare axum
-    Floor { listen: SocketAddr, answer: PathBuf },
-    /// Run a statement of read-api's for a feed in a bare loop
-    FloorReads {
+    /// Serve a recorded response with bare axum
+    BareServer {
+        listen: SocketAddr,
+        response: PathBuf,
+    },
+    /// Run a feed statement of read-api in a loop of bare sqlx
+    BareReads {
+        /// The name of the statement
         #[arg(long)]
         statement: String,
-        /// Each task keeps its connection
+        /// Keep one connection per task
         #[arg(long)]
         keep_connection: bool,
         #[command(flatten)]
-        how: Loop,
+        settings: LoopSettings,
     },
-    /// Carry out commands with bare sqlx, one transaction each
-    FloorWrites {
+    /// Execute commands with bare sqlx, one transaction each
+    BareWrites {
         #[command(flatten)]
-        how: Loop,
+        settings: LoopSettings,
     },
 }
 
-/// What both loops need.
+/// The settings of both loops.
 #[derive(clap::Args)]
-struct Loop {
-    /// What is read or carried out, in JSON
+struct LoopSettings {
+    /// A JSON file with the viewers or commands
     input: PathBuf,
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     database_url: String,
     #[arg(long)]
     connections: u32,
+    /// Seconds before the measurement
     #[arg(long)]
     warm_up: f64,
+    /// Seconds of the measurement
     #[arg(long)]
     seconds: f64,
 }
@@ -92,13 +98,13 @@ fn main() -> ExitCode {
 
 fn command(cli: Cli) -> Result<()> {
     match cli {
-        // It has threads of its own.
+        // It starts its own threads.
         Cli::Load { plan } => print(&load::run(json(&plan)?)?),
-        // Everything on the main thread: the processes that it starts end with that.
+        // On the main thread: the kernel stops the child processes when the thread that started them ends.
         Cli::Run { settings } => {
             let runtime = Builder::new_current_thread().enable_all().build()?;
-            let met = runtime.block_on(until_signal(run::run(settings)))?;
-            anyhow::ensure!(met, "not every target is met");
+            let all_met = runtime.block_on(until_signal(run::run(settings)))?;
+            anyhow::ensure!(all_met, "some targets are missed");
             Ok(())
         }
         cli => {
@@ -108,7 +114,7 @@ fn command(cli: Cli) -> Result<()> {
     }
 }
 
-/// SIGTERM and SIGINT drop the future, and with it every process that it has started.
+/// Runs a future until SIGTERM or SIGINT. Dropping it kills the processes that it has started.
 async fn until_signal<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     let (mut terminate, mut interrupt) = (
         signal(SignalKind::terminate())?,
@@ -116,8 +122,8 @@ async fn until_signal<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     );
     tokio::select! {
         result = future => result,
-        _ = terminate.recv() => bail!("stopped"),
-        _ = interrupt.recv() => bail!("stopped"),
+        _ = terminate.recv() => bail!("stopped by a signal"),
+        _ = interrupt.recv() => bail!("stopped by a signal"),
     }
 }
 
@@ -127,43 +133,43 @@ async fn subcommand(cli: Cli) -> Result<()> {
             Ok(data::write(size, &mut BufWriter::new(File::create(file)?))?)
         }
         Cli::Load { .. } | Cli::Run { .. } => Ok(()),
-        Cli::Before {
+        Cli::NPlusOne {
             listen,
             database_url,
             keep_connection,
-        } => before::serve(listen, &database_url, keep_connection).await,
+        } => n_plus_one::serve(listen, &database_url, keep_connection).await,
         Cli::Probe { plan } => print(&load::probe(json(&plan)?).await?),
-        Cli::Floor { listen, answer } => floor::serve(listen, &answer).await,
-        Cli::FloorReads {
+        Cli::BareServer { listen, response } => bare::serve(listen, &response).await,
+        Cli::BareReads {
             statement,
             keep_connection,
-            how,
+            settings,
         } => {
-            let viewers: Vec<_> = json(&how.input)?;
-            let Loop {
+            let viewers: Vec<_> = json(&settings.input)?;
+            let LoopSettings {
                 database_url,
                 connections,
                 warm_up,
                 seconds,
                 ..
-            } = how;
-            let what = floor::Reads {
+            } = settings;
+            let reads = bare::Reads {
                 url: &database_url,
                 statement: &statement,
-                keep: keep_connection,
+                keep_connection,
             };
-            print(&floor::reads(what, connections, &viewers, warm_up, seconds).await?)
+            print(&bare::reads(reads, connections, &viewers, warm_up, seconds).await?)
         }
-        Cli::FloorWrites { how } => {
-            let commands = json(&how.input)?;
-            let Loop {
+        Cli::BareWrites { settings } => {
+            let commands = json(&settings.input)?;
+            let LoopSettings {
                 database_url,
                 connections,
                 warm_up,
                 seconds,
                 ..
-            } = how;
-            print(&floor::writes(&database_url, connections, commands, warm_up, seconds).await?)
+            } = settings;
+            print(&bare::writes(&database_url, connections, commands, warm_up, seconds).await?)
         }
     }
 }

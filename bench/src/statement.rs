@@ -1,37 +1,37 @@
-//! Statements of our services by their names, from what sqlx keeps of them: the very texts that are run.
+//! The statements of the services by name, from sqlx's query files: exactly the texts that the services run.
 
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-/// Where sqlx keeps them, from the root of the repository.
+/// The folder of sqlx's query files, relative to the root of the repository.
 const FOLDER: &str = ".sqlx";
 
 #[derive(Deserialize)]
-struct Kept {
+struct QueryFile {
     query: String,
 }
 
-/// The text of the statement that begins with `/* name */`. Errors: there is none, or more than one.
+/// The text of the statement that begins with `/* name */`. Errors: there is none or more than one.
 pub fn text(name: &str) -> Result<String> {
     let mut found = Vec::new();
     let folder = Path::new(FOLDER);
     for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();
-        let kept: Kept = serde_json::from_slice(&fs::read(&path)?)
+        let file: QueryFile = serde_json::from_slice(&fs::read(&path)?)
             .with_context(|| path.display().to_string())?;
-        if kept
+        if file
             .query
             .trim_start()
             .starts_with(&format!("/* {name} */"))
         {
-            found.push(kept.query);
+            found.push(file.query);
         }
     }
     anyhow::ensure!(
         found.len() == 1,
-        "{} statements are called {name}",
+        "{} statements have the name {name}",
         found.len()
     );
     found.pop().context("a statement")

@@ -1,11 +1,11 @@
-//! What one run of anything came to.
+//! The result of a run.
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-/// Printed as JSON by every measuring process. Latencies are in microseconds.
+/// Every measuring process prints it as JSON. Latencies are in microseconds.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Summary {
     pub count: u64,
@@ -15,10 +15,10 @@ pub struct Summary {
     pub p50: f64,
     pub p99: f64,
     pub longest: f64,
-    /// Answers with `X-Cache: hit`, and those with another value.
+    /// Responses with `X-Cache: hit`, and with any other value.
     pub hits: u64,
     pub misses: u64,
-    /// Of all bodies.
+    /// The total size of all bodies.
     pub bytes: u64,
 }
 
@@ -27,34 +27,34 @@ impl Summary {
         self.count as f64 / self.seconds.max(1e-9)
     }
 
-    /// Of the answers that say it; none where none does.
+    /// The share of hits in the responses with `X-Cache`. None without such responses.
     pub fn hit_share(&self) -> Option<f64> {
-        let told = self.hits + self.misses;
-        (told > 0).then(|| self.hits as f64 / told as f64)
+        let total = self.hits + self.misses;
+        (total > 0).then(|| self.hits as f64 / total as f64)
     }
 }
 
-/// What one connection or loop has seen.
-pub struct Seen {
-    took: Histogram<u64>,
+/// Records the results of one connection or loop.
+pub struct Recorder {
+    latencies: Histogram<u64>,
     summary: Summary,
 }
 
-impl Default for Seen {
+impl Default for Recorder {
     fn default() -> Self {
         Self {
-            // From a microsecond to a minute, to three digits; these bounds are always accepted.
-            took: Histogram::new_with_bounds(1, 60_000_000, 3)
-                .unwrap_or_else(|_| unreachable!("the bounds are constants")),
+            // From 1 µs to 1 min, with three significant digits.
+            latencies: Histogram::new_with_bounds(1, 60_000_000, 3)
+                .unwrap_or_else(|_| unreachable!("the bounds are valid constants")),
             summary: Summary::default(),
         }
     }
 }
 
-impl Seen {
-    pub fn took(&mut self, took: Duration) {
+impl Recorder {
+    pub fn latency(&mut self, latency: Duration) {
         self.summary.count += 1;
-        self.took.saturating_record(took.as_micros() as u64);
+        self.latencies.saturating_record(latency.as_micros() as u64);
     }
 
     pub fn body(&mut self, bytes: usize, hit: Option<bool>) {
@@ -66,7 +66,7 @@ impl Seen {
         }
     }
 
-    pub fn failed(&mut self, error: impl Into<String>) {
+    pub fn error(&mut self, error: impl Into<String>) {
         self.summary.errors += 1;
         self.summary.first_error.get_or_insert(error.into());
     }
@@ -75,13 +75,13 @@ impl Seen {
         self.summary.errors
     }
 
-    /// Of all of them together, over `elapsed`.
-    pub fn together(all: impl IntoIterator<Item = Self>, elapsed: Duration) -> Summary {
+    /// The summary of all recorders. `elapsed` is the measured time.
+    pub fn merge(all: impl IntoIterator<Item = Self>, elapsed: Duration) -> Summary {
         let mut sum = Self::default();
-        for seen in all {
+        for recorder in all {
             // Both have the same bounds.
-            let _ = sum.took.add(&seen.took);
-            let (to, from) = (&mut sum.summary, seen.summary);
+            let _ = sum.latencies.add(&recorder.latencies);
+            let (to, from) = (&mut sum.summary, recorder.summary);
             to.count += from.count;
             to.errors += from.errors;
             to.first_error = to.first_error.take().or(from.first_error);
@@ -91,9 +91,9 @@ impl Seen {
         }
         Summary {
             seconds: elapsed.as_secs_f64(),
-            p50: sum.took.value_at_quantile(0.5) as f64,
-            p99: sum.took.value_at_quantile(0.99) as f64,
-            longest: sum.took.max() as f64,
+            p50: sum.latencies.value_at_quantile(0.5) as f64,
+            p99: sum.latencies.value_at_quantile(0.99) as f64,
+            longest: sum.latencies.max() as f64,
             ..sum.summary
         }
     }

@@ -1,11 +1,16 @@
-//! What the projector publishes on core NATS after each commit: how far a projection is, and what changed.
+//! What the projector publishes on core NATS after each commit: the progress of a projection, and what changed.
 //!
 //! Core NATS delivers at most once, so an announcement may be lost. Each one carries the checkpoints that it starts
 //! from: a subscriber notices a lost announcement by the next one, or by comparing with the checkpoint table.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DecodeError, Partition, Projection, Tag};
+use crate::{
+    codec::{DecodeError, from_postcard},
+    id::Partition,
+    projection::Projection,
+    tag::Tag,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announcement {
@@ -41,10 +46,6 @@ impl Announcement {
     }
 
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        match postcard::take_from_bytes(bytes) {
-            Ok((value, [])) => Ok(value),
-            Ok((_, rest)) => Err(DecodeError::Trailing(rest.len())),
-            Err(error) => Err(DecodeError::Payload(error)),
-        }
+        from_postcard(bytes)
     }
 }

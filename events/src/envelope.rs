@@ -1,43 +1,21 @@
 //! The bytes of an event: the same in `write.events.body` and in the body of a JetStream message.
 //!
-//! An envelope is postcard too: type name, version, time, payload. The name and the version choose the
-//! struct of the payload, since postcard itself cannot tell one struct from another.
+//! An envelope is encoded in postcard: type name, version, time, payload. Postcard does not describe itself, so the
+//! name and the version select the struct that the payload is decoded to.
 
 use serde::{Deserialize, Serialize};
 
-use crate::Event;
+use crate::{
+    codec::{DecodeError, EncodeError, MAX_EVENT_BYTES},
+    event::Event,
+};
 
-/// No event is larger, and nothing larger is decoded. A text of 5,000 characters is 20,000 bytes at most.
-pub const MAX_EVENT_BYTES: usize = 64 * 1024;
-
-/// An event and when it happened.
+/// An event and its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
-    /// Unix milliseconds: when the command was decided, or an imported record's own time.
+    /// Unix milliseconds: the time of the command's decision, or the time of an imported record.
     pub at: i64,
     pub event: Event,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum DecodeError {
-    #[error("{0} bytes are more than an event may have ({MAX_EVENT_BYTES})")]
-    TooLarge(usize),
-    #[error("the envelope does not decode: {0}")]
-    Envelope(postcard::Error),
-    #[error("the payload does not decode: {0}")]
-    Payload(postcard::Error),
-    #[error("{0} bytes are left over")]
-    Trailing(usize),
-    #[error("no event is called {name:?} in version {version}")]
-    Unknown { name: String, version: u16 },
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum EncodeError {
-    #[error("{0} bytes are more than an event may have ({MAX_EVENT_BYTES})")]
-    TooLarge(usize),
-    #[error(transparent)]
-    Postcard(#[from] postcard::Error),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -49,6 +27,7 @@ struct Frame<'a> {
 }
 
 impl Envelope {
+    /// Errors: the event is larger than [`MAX_EVENT_BYTES`].
     pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
         let payload = self.event.encode()?;
         let bytes = postcard::to_stdvec(&Frame {
@@ -63,8 +42,8 @@ impl Envelope {
         Ok(bytes)
     }
 
-    /// Reads an envelope of any version ever written. Never panics, and allocates no more than a small
-    /// multiple of `bytes.len()`.
+    /// Decodes an envelope of any version that was ever written. Never panics, and allocates at most a small multiple
+    /// of `bytes.len()`.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         if bytes.len() > MAX_EVENT_BYTES {
             return Err(DecodeError::TooLarge(bytes.len()));

@@ -8,10 +8,13 @@ pub mod v2;
 
 use std::{fmt, str::FromStr};
 
-use serde::{Serialize, Serializer, de::DeserializeOwned};
+use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-use crate::{DecodeError, Partition};
+use crate::{
+    codec::{DecodeError, from_postcard},
+    id::Partition,
+};
 
 /// The table of events. A row is
 /// `Variant(newest struct): "type name", version, partition of its FIELD, [older versions to upcast from];`
@@ -72,8 +75,8 @@ macro_rules! events {
             }
 
             /// Decodes a payload of any version that was ever written, upcast to the newest. Postcard does not
-            /// describe itself, so name and version choose the struct, and a left-over byte means that they
-            /// were wrong.
+            /// describe itself, so name and version select the struct, and a trailing byte means that they are
+            /// wrong.
             pub(crate) fn decode(name: &str, version: u16, payload: &[u8]) -> Result<Self, DecodeError> {
                 Ok(match (name, version) {
                     $(
@@ -90,7 +93,7 @@ macro_rules! events {
             }
         }
 
-        /// The payload alone; its type and version stand beside it.
+        /// The payload without its type and version.
         impl Serialize for Event {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 match self {
@@ -141,13 +144,5 @@ impl FromStr for EventType {
         let mut all = Self::ALL.iter().copied();
         all.find(|event_type| event_type.name() == name)
             .ok_or_else(|| UnknownEventType(name.to_owned()))
-    }
-}
-
-fn from_postcard<T: DeserializeOwned>(payload: &[u8]) -> Result<T, DecodeError> {
-    match postcard::take_from_bytes(payload) {
-        Ok((value, [])) => Ok(value),
-        Ok((_, rest)) => Err(DecodeError::Trailing(rest.len())),
-        Err(error) => Err(DecodeError::Payload(error)),
     }
 }

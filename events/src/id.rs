@@ -1,27 +1,27 @@
-//! Ids: UUIDv7 (RFC 9562), whose low six bits are the partition.
+//! Ids: UUIDv7 (RFC 9562) with the partition in the low six bits.
 //!
-//! A thing is made in the partition of what it belongs to (a root post in its author's, a reply in its
-//! thread's, a message in its conversation's), and its id says so. Routing a command is therefore
-//! arithmetic on the id that the client sent: nothing is looked up before the partition's lock is taken.
-//! For an account or a conversation these bits are random (or a hash), which is the `hash(…)` of the design.
+//! A new object gets the partition of its owner: a root post that of its author, a reply that of its thread, a message
+//! that of its conversation. Routing a command is therefore arithmetic on the id in the request, without a lookup
+//! before the partition is locked. The partition of an account or a conversation is a hash ([`partition_of_key`]) or
+//! random.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// How many partitions a log has. Fixed: it is in every id.
+/// The number of partitions of the log. Fixed, since every id contains its partition.
 pub const PARTITIONS: u8 = 64;
 
 const MASK: u8 = PARTITIONS - 1;
 
-/// A partition of the log, `0..PARTITIONS`.
+/// The number of a partition of the log, `0..PARTITIONS`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 pub struct Partition(u8);
 
 impl Partition {
-    /// The partition of a thing, from its id.
+    /// The partition in an id.
     pub fn of(id: Uuid) -> Self {
         Self(id.as_bytes()[15] & MASK)
     }
@@ -37,26 +37,26 @@ impl Partition {
 }
 
 impl TryFrom<u8> for Partition {
-    type Error = NotAPartition;
+    type Error = InvalidPartition;
 
-    fn try_from(number: u8) -> Result<Self, NotAPartition> {
+    fn try_from(number: u8) -> Result<Self, InvalidPartition> {
         if number < PARTITIONS {
             Ok(Self(number))
         } else {
-            Err(NotAPartition(i64::from(number)))
+            Err(InvalidPartition(i64::from(number)))
         }
     }
 }
 
-/// From a `smallint` of the database.
+/// From a `smallint` column.
 impl TryFrom<i16> for Partition {
-    type Error = NotAPartition;
+    type Error = InvalidPartition;
 
-    fn try_from(number: i16) -> Result<Self, NotAPartition> {
+    fn try_from(number: i16) -> Result<Self, InvalidPartition> {
         u8::try_from(number)
             .ok()
             .and_then(|n| Self::try_from(n).ok())
-            .ok_or(NotAPartition(i64::from(number)))
+            .ok_or(InvalidPartition(i64::from(number)))
     }
 }
 
@@ -79,14 +79,14 @@ impl fmt::Display for Partition {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is not a partition: they are 0 to 63")]
-pub struct NotAPartition(i64);
+#[error("{0} is not a partition: partitions are 0 to 63")]
+pub struct InvalidPartition(i64);
 
-/// Makes an id.
+/// Composes an id.
 ///
-/// `millis` is Unix time in milliseconds (48 bits count; times before 1970 become 1970), `counter` orders
-/// ids of one millisecond (12 bits count), `random` fills the rest. With `partition`, the id belongs to it;
-/// without, its partition is whatever `random` says.
+/// `millis` is Unix time in milliseconds, of which the low 48 bits are used; times before 1970 become 1970. `counter`
+/// orders the ids of one millisecond; its low 12 bits are used. `random` fills the rest, and without `partition` also
+/// determines the partition.
 pub fn compose(millis: i64, counter: u16, random: u64, partition: Option<Partition>) -> Uuid {
     let millis = u64::try_from(millis).unwrap_or(0) & 0xFFFF_FFFF_FFFF;
     let high = (millis << 16) | 0x7000 | u64::from(counter & 0x0FFF);
@@ -97,27 +97,27 @@ pub fn compose(millis: i64, counter: u16, random: u64, partition: Option<Partiti
     Uuid::from_u64_pair(high, low)
 }
 
-/// The time of an id, in Unix milliseconds. Feedmill derives times from ids, so both always agree.
+/// The time in an id, in Unix milliseconds. Creation times are derived from ids, so both always agree.
 pub fn millis(id: Uuid) -> i64 {
     (id.as_u64_pair().0 >> 16) as i64
 }
 
-/// The least id of a millisecond: ids made in `[a, b)` are the ids in `[first_of(a), first_of(b))`.
+/// The lowest id of a millisecond: the ids of the time range `[a, b)` are those in `[first_of(a), first_of(b))`.
 pub fn first_of(millis: i64) -> Uuid {
     let millis = u64::try_from(millis).unwrap_or(0) & 0xFFFF_FFFF_FFFF;
     Uuid::from_u64_pair(millis << 16, 0)
 }
 
-/// A number from bytes: FNV-1a, 64 bits. For what must come out the same on every machine and for ever
-/// (ids of imported things); not for anything that an attacker may choose to collide.
+/// The 64-bit FNV-1a hash, which is the same on every machine and in every version. Not for input with which an
+/// attacker gains from collisions.
 pub fn fnv1a(bytes: impl IntoIterator<Item = u8>) -> u64 {
     bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }
 
-/// The partition of a key that an id has yet to be made for: two who ask for the same handle, or start a
-/// conversation with the same members, at once, meet in one partition, and one of them comes first.
+/// The partition of an object with a unique key, such as a handle or the members of a conversation: concurrent commands
+/// for the same key are decided in the same partition, one after the other.
 pub fn partition_of_key(bytes: impl IntoIterator<Item = u8>) -> Partition {
     Partition((fnv1a(bytes) as u8) & MASK)
 }
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_carries_its_time_and_partition() {
+    fn an_id_contains_its_time_and_partition() {
         for partition in Partition::all() {
             let id = compose(1_713_000_000_123, 7, u64::MAX, Some(partition));
             assert_eq!(id.get_version_num(), 7);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_is_the_published_one() {
+    fn fnv1a_equals_its_published_test_vectors() {
         assert_eq!(fnv1a(*b"a"), 0xaf63_dc4c_8601_ec8c);
         assert_eq!(fnv1a(*b"foobar"), 0x8594_4171_f739_67e8);
     }

@@ -1,15 +1,17 @@
-//! What all parts of Feedmill share: events, their encoding, ids and partitions, and names on the wire.
-//! No I/O, no clock, no randomness.
+//! The common vocabulary of all parts of Feedmill: events and their encoding, ids and partitions, and names on the
+//! wire. No I/O, no clock, no randomness.
 //!
 //! - [`event`]: the table of event types, a frozen struct per version, and the current [`Event`].
 //! - [`projection`]: the registry of read models.
-//! - [`envelope`]: the bytes of an event in the log and on the wire.
-//! - [`id`]: ids, which carry their time and their partition.
-//! - [`position`]: positions in the log, as clients see them.
+//! - [`envelope`]: the encoding of an event in the log and on the wire.
+//! - [`codec`]: errors and limits of encoding and decoding.
+//! - [`id`]: ids, which contain their time and their partition.
+//! - [`position`]: positions in the log, in the form that clients see.
 //! - [`subject`]: names of the stream, the subjects and the headers.
 //! - [`announcement`]: what the projector publishes after a commit, and [`tag`]: the cache tags in it.
 
 pub mod announcement;
+pub mod codec;
 pub mod envelope;
 pub mod event;
 pub mod id;
@@ -20,7 +22,8 @@ pub mod subject;
 pub mod tag;
 
 pub use announcement::{Advance, Announcement, Changed};
-pub use envelope::{DecodeError, Envelope, MAX_EVENT_BYTES};
+pub use codec::{DecodeError, EncodeError, MAX_EVENT_BYTES};
+pub use envelope::Envelope;
 pub use event::{Event, EventType};
 pub use id::{PARTITIONS, Partition};
 pub use partition_set::PartitionSet;

@@ -1,12 +1,12 @@
-//! Some of the partitions.
+//! A set of partitions.
 
-use crate::{PARTITIONS, Partition};
+use crate::id::{PARTITIONS, Partition};
 
-/// A set of partitions, a bit for each.
+/// A set of partitions as a bit set.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct PartitionSet(u64);
 
-const _: () = assert!(PARTITIONS == 64, "a bit for each");
+const _: () = assert!(PARTITIONS == 64, "one bit per partition");
 
 impl PartitionSet {
     pub const EMPTY: Self = Self(0);
@@ -28,7 +28,7 @@ impl PartitionSet {
         self.0 &= !others.0;
     }
 
-    /// The first partition is the last bit.
+    /// Partition 0 is the least significant bit.
     pub fn bits(self) -> u64 {
         self.0
     }
@@ -57,17 +57,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn has_what_was_put_in_and_not_taken_out() {
-        let each: Vec<Partition> = Partition::all().collect();
-        let mut set: PartitionSet = [each[0], each[63]].into_iter().collect();
-        assert!(set.has(each[0]) && set.has(each[63]) && !set.has(each[1]));
+    fn a_set_has_the_partitions_that_were_inserted_and_not_removed() {
+        let all: Vec<Partition> = Partition::all().collect();
+        let mut set: PartitionSet = [all[0], all[63]].into_iter().collect();
+        assert!(set.has(all[0]) && set.has(all[63]) && !set.has(all[1]));
         assert_eq!(PartitionSet::from_bits(set.bits()), set);
-        set.insert_all([each[1]].into_iter().collect());
-        set.remove_all([each[0]].into_iter().collect());
-        assert_eq!(set, [each[1], each[63]].into_iter().collect());
-        assert_eq!(
-            each.into_iter().collect::<PartitionSet>(),
-            PartitionSet::ALL
-        );
+        set.insert_all([all[1]].into_iter().collect());
+        set.remove_all([all[0]].into_iter().collect());
+        assert_eq!(set, [all[1], all[63]].into_iter().collect());
+        assert_eq!(all.into_iter().collect::<PartitionSet>(), PartitionSet::ALL);
     }
 }

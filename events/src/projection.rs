@@ -1,10 +1,10 @@
-//! The registry of projections: every crate, test and tool that needs the list of read models takes it from here.
+//! The registry of projections: the only list of read models, for all crates, tests and tools.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// A read model: a set of tables that the projector keeps up to date from the log.
+/// A read model: a set of tables that the projector updates from the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Projection {

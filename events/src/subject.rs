@@ -1,25 +1,28 @@
-//! Names on the wire. Nobody else spells a subject, a stream or a header.
+//! Names on the wire: the only place that spells out a stream, a subject or a header.
 
-use crate::{Partition, Projection};
+use crate::{id::Partition, projection::Projection};
 
 /// The JetStream stream of all events.
 pub const STREAM: &str = "EVENTS";
 
-/// Every subject of the stream.
+/// All subjects of the stream.
 pub const ALL_EVENTS: &str = "feedmill.events.*";
 
-/// Core NATS: something was appended to the log. The payload says to which partitions: 64 bits, the first one last.
+/// Core NATS: events were appended to the log. The payload is the set of their partitions, 64 bits in big-endian order
+/// ([`PartitionSet::bits`](crate::PartitionSet::bits)).
 pub const APPENDED: &str = "feedmill.log.appended";
 
-/// Core NATS: a projector came or went, and the others are to look who is there. No payload.
+/// Core NATS: a projector instance started or stopped, and the others should read the list of instances. No payload.
 pub const PROJECTORS: &str = "feedmill.projectors";
 
-/// Core NATS: what a projection changed, an [`Announcement`](crate::Announcement) a message.
+/// Core NATS: announcements of all projections. A message is an [`Announcement`](crate::Announcement).
 pub const ALL_ANNOUNCEMENTS: &str = "feedmill.projected.*";
 
-/// `<partition>:<seq>`; JetStream drops a second message with the same one.
+/// Header: `<partition>:<seq>`. JetStream drops a message whose id it has already stored.
 pub const MESSAGE_ID: &str = "Nats-Msg-Id";
+/// Header: the name of the event type.
 pub const EVENT_TYPE: &str = "Feedmill-Event-Type";
+/// Header: the W3C trace context.
 pub const TRACEPARENT: &str = "traceparent";
 
 /// The subject of a partition's events.
@@ -37,7 +40,7 @@ pub fn message_id(partition: Partition, seq: i64) -> String {
     format!("{partition}:{seq}")
 }
 
-/// The event that a message carries, from its message id.
+/// The partition and sequence number in a message id.
 pub fn parse_message_id(text: &str) -> Option<(Partition, i64)> {
     let (partition, seq) = text.split_once(':')?;
     let partition = Partition::try_from(partition.parse::<u8>().ok()?).ok()?;
@@ -50,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_id_reads_back() {
+    fn a_message_id_parses_from_its_text() {
         let partition = Partition::try_from(9u8).unwrap();
         assert_eq!(
             parse_message_id(&message_id(partition, 12)),

@@ -1,9 +1,9 @@
-//! The connections to PostgreSQL that requests share.
+//! The connection pool for requests to PostgreSQL.
 //!
-//! Not sqlx's own pool: that asks the server of every connection that comes back whether it is well, in a task of its
-//! own. So a read, which is one statement of a fraction of a millisecond, would be two round trips; and if the server
-//! goes silent meanwhile, it waits for ever and the place in the pool is lost (sqlx issue 4349). Here only a connection
-//! is asked that was idle for long, or whose statement was given up; and not for long.
+//! It is built on deadpool instead of sqlx's own pool. sqlx pings the server each time a connection is returned, in a
+//! background task. That doubles the round trips of a read, which is one statement of a fraction of a millisecond; and
+//! if the server stops responding at that moment, the ping never ends and the slot is lost (sqlx issue 4349). This pool
+//! pings only connections that were idle for long or whose statement was cancelled, and with a timeout.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -21,34 +21,35 @@ use sqlx::{
 };
 use tokio::{runtime::Handle, time::timeout};
 
-use crate::sql::{self, MAX_AGE};
+use crate::sql::{self, MAX_CONNECTION_AGE};
 
-/// How long a request waits for a connection before it is told 503.
+/// How long a request waits for a connection before it is answered with 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A connection that was idle for less is handed out unasked.
-const TRUSTED: Duration = Duration::from_secs(1);
+/// A connection that was idle for longer is pinged before it is used.
+const MAX_IDLE_WITHOUT_PING: Duration = Duration::from_secs(1);
 
-/// How long an idle connection may take to answer before a new one is made in its place.
-const IDLE_PING: Duration = Duration::from_millis(500);
+/// How long an idle connection may take to answer a ping before it is replaced.
+const IDLE_PING_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How long a connection that comes back may take to finish what was abandoned on it (the statement of a request
-/// that is gone, a rollback).
-const RELEASE_PING: Duration = Duration::from_secs(5);
+/// How long a returned connection may take to finish cancelled work (the statement of a dropped request, a rollback)
+/// before it is replaced.
+const RELEASE_PING_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A statement that is ready to be sent, as `sqlx::query!` makes it.
+/// A statement with its arguments, as `sqlx::query!` builds it.
 type Statement<'q, F> = Map<'q, Postgres, F, PgArguments>;
 
-/// Cheap to clone; clones share their connections.
+/// A connection pool. Cheap to clone; clones share the connections.
 #[derive(Debug, Clone)]
-pub struct Database(Pool<Connections>);
+pub struct Database(Pool<Manager>);
 
 impl Database {
-    /// Needs no server: connections are made when they are needed, and made anew when the server was away.
+    /// A pool of at most `connections`. Needs no server yet: connections are opened on demand, and reopened after the
+    /// server was unavailable. Errors: invalid options.
     pub fn new(options: PgConnectOptions, connections: usize) -> sqlx::Result<Self> {
-        let pool = Pool::builder(Connections(options))
+        let pool = Pool::builder(Manager(options))
             .max_size(connections)
-            // What was used last is likely to be in the processors' caches.
+            // The connection that was used last is likely to be in the processors' caches.
             .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(ACQUIRE_TIMEOUT))
@@ -58,7 +59,7 @@ impl Database {
         Ok(Self(pool))
     }
 
-    /// All rows of a statement, under its name ([`sql::named`]).
+    /// All rows of a statement. `name` is its name in traces and metrics ([`sql::named`]).
     pub async fn all<F, O>(
         &self,
         name: &'static str,
@@ -74,7 +75,7 @@ impl Database {
         .await
     }
 
-    /// The first row, if there is one.
+    /// The first row, or none.
     pub async fn optional<F, O>(
         &self,
         name: &'static str,
@@ -90,7 +91,7 @@ impl Database {
         .await
     }
 
-    /// The one row. Errors: there is none.
+    /// The only row. Errors: `RowNotFound`.
     pub async fn one<F, O>(
         &self,
         name: &'static str,
@@ -104,7 +105,7 @@ impl Database {
         row.ok_or(sqlx::Error::RowNotFound)
     }
 
-    /// How many rows a statement changed.
+    /// The number of rows that a statement changed.
     pub async fn execute(
         &self,
         name: &'static str,
@@ -116,12 +117,13 @@ impl Database {
         .await
     }
 
-    /// For several statements.
-    pub async fn connection(&self) -> sqlx::Result<Busy> {
-        Ok(Busy(Some(self.0.get().await.map_err(told)?)))
+    /// A connection for several statements.
+    pub async fn connection(&self) -> sqlx::Result<PooledConnection> {
+        let connection = self.0.get().await.map_err(from_pool_error)?;
+        Ok(PooledConnection(Some(connection)))
     }
 
-    /// Lets no statement begin any more.
+    /// Refuses all further statements. Statements in progress finish.
     pub fn close(&self) {
         self.0.close();
     }
@@ -132,10 +134,10 @@ impl Database {
         statement: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
     ) -> sqlx::Result<T> {
         sql::named(name, async {
-            let mut busy = self.connection().await?;
-            let result = statement(&mut busy).await;
-            if result.as_ref().err().is_none_or(is_answer) {
-                busy.0 = None;
+            let mut connection = self.connection().await?;
+            let result = statement(&mut connection).await;
+            if result.as_ref().err().is_none_or(leaves_connection_usable) {
+                connection.return_to_pool();
             }
             result
         })
@@ -143,53 +145,60 @@ impl Database {
     }
 }
 
-/// A connection on which something was begun, which may have come to no proper end: dropped so, it has to come to rest
-/// before anybody else may use it.
+/// A connection of the pool. When it is dropped, its last statement may still be running: it is pinged before it can be
+/// used again.
 #[derive(Debug)]
-pub struct Busy(Option<Object<Connections>>);
+pub struct PooledConnection(Option<Object<Manager>>);
 
-impl Deref for Busy {
+impl PooledConnection {
+    /// Without a ping: nothing is running on the connection.
+    fn return_to_pool(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Deref for PooledConnection {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        self.0.as_ref().expect("it is there until the end")
+        self.0.as_ref().expect("it is taken only when dropped")
     }
 }
 
-impl DerefMut for Busy {
+impl DerefMut for PooledConnection {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        self.0.as_mut().expect("it is there until the end")
+        self.0.as_mut().expect("it is taken only when dropped")
     }
 }
 
-impl Drop for Busy {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         let Some(mut connection) = self.0.take() else {
             return;
         };
-        // Its place in the pool stays taken meanwhile, so the server never has more statements than that.
-        let settle = async move {
-            if answers(&mut connection, RELEASE_PING).await.is_err() {
+        // The slot stays taken meanwhile, so the server never runs more statements than the pool has slots.
+        let finish = async move {
+            if ping(&mut connection, RELEASE_PING_TIMEOUT).await.is_err() {
                 drop(Object::take(connection));
             }
         };
-        // Without a runtime the service is at its end, and the pool with it.
+        // Without a runtime the process is about to exit.
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(settle);
+            runtime.spawn(finish);
         }
     }
 }
 
-/// How connections are made, and looked at before they are used again.
+/// Opens connections, and checks them before they are used again.
 #[derive(Debug)]
-struct Connections(PgConnectOptions);
+struct Manager(PgConnectOptions);
 
-impl managed::Manager for Connections {
+impl managed::Manager for Manager {
     type Type = PgConnection;
     type Error = sqlx::Error;
 
     async fn create(&self) -> sqlx::Result<PgConnection> {
-        // Boxed, since every read's future has room for it.
+        // Boxed, to keep the future of every read small.
         Box::pin(PgConnection::connect_with(&self.0)).await
     }
 
@@ -198,32 +207,34 @@ impl managed::Manager for Connections {
         connection: &mut PgConnection,
         metrics: &Metrics,
     ) -> RecycleResult<sqlx::Error> {
-        if metrics.age() > MAX_AGE {
-            return Err(RecycleError::message("it is old"));
+        if metrics.age() > MAX_CONNECTION_AGE {
+            return Err(RecycleError::message(
+                "the connection has reached its maximum age",
+            ));
         }
-        if metrics.last_used() > TRUSTED {
-            answers(connection, IDLE_PING).await?;
+        if metrics.last_used() > MAX_IDLE_WITHOUT_PING {
+            ping(connection, IDLE_PING_TIMEOUT).await?;
         }
         Ok(())
     }
 }
 
-/// Whether the server answers. Errors: it does not; the connection is to be thrown away.
-async fn answers(connection: &mut PgConnection, patience: Duration) -> sqlx::Result<()> {
-    match timeout(patience, connection.ping()).await {
+/// Errors: the server does not answer within `limit`, and the connection must be closed.
+async fn ping(connection: &mut PgConnection, limit: Duration) -> sqlx::Result<()> {
+    match timeout(limit, connection.ping()).await {
         Ok(result) => result,
         Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
     }
 }
 
-/// Whether the server goes on after this error, so that the connection is sound.
-fn is_answer(error: &sqlx::Error) -> bool {
+/// Whether the server keeps the connection open after this error: severity ERROR, not FATAL or PANIC.
+fn leaves_connection_usable(error: &sqlx::Error) -> bool {
     let error = error.as_database_error();
     let error = error.and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
     error.is_some_and(|error| error.severity() == PgSeverity::Error)
 }
 
-fn told(error: PoolError<sqlx::Error>) -> sqlx::Error {
+fn from_pool_error(error: PoolError<sqlx::Error>) -> sqlx::Error {
     match error {
         PoolError::Backend(error) => error,
         PoolError::Timeout(_) => sqlx::Error::PoolTimedOut,

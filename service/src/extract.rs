@@ -1,4 +1,4 @@
-//! Extractors whose refusals are problem documents that name the field.
+//! Extractors whose rejections are problem documents that name the field.
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Request, path::ErrorKind, rejection::PathRejection},
@@ -15,8 +15,8 @@ pub(crate) use body::refuse_too_large;
 pub use body::{Body, BodyLimit};
 pub use json::parse as parse_json;
 
-/// A JSON object. 415 without a JSON content type, 413 when too large, 400 for what is no JSON or no
-/// UTF-8, 422 for what does not fit `T`.
+/// A JSON object. Rejections: 415 without a JSON content type, 413 if it is too large, 400 if it is not JSON or not
+/// UTF-8, 422 if it does not match `T`.
 #[derive(Debug, Clone, Copy)]
 pub struct Json<T>(pub T);
 
@@ -30,7 +30,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     }
 }
 
-/// 415 unless the content type is `application/json` or `application/…+json`.
+/// Errors: 415 unless the content type is `application/json` or `application/…+json`.
 pub fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     let content_type = headers
         .get(header::CONTENT_TYPE)
@@ -51,12 +51,12 @@ pub fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
         _ => Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_media_type",
-            "the body must be application/json",
+            "the content type must be application/json",
         )),
     }
 }
 
-/// The query string. 422 that names the parameter.
+/// The query string. Rejections: 422 that names the parameter.
 #[derive(Debug, Clone, Copy)]
 pub struct Query<T>(pub T);
 
@@ -69,12 +69,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
             .map(Self)
             .map_err(|error| {
                 let path = error.path().to_string();
-                json::misfit(&path, &error.into_inner().to_string())
+                json::mismatch(&path, &error.into_inner().to_string())
             })
     }
 }
 
-/// The parameters of the path. What does not parse names nothing that exists: 404.
+/// The parameters of the path. Rejections: 404, since a malformed id names nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct Path<T>(pub T);
 
@@ -107,6 +107,6 @@ pub async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
-        format!("{method} is not possible at {}", uri.path()),
+        format!("{} does not support {method}", uri.path()),
     )
 }

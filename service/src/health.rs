@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Ok,
-    /// Worth saying, but the service does its work.
+    /// The service works without it.
     Degraded(String),
     NotReady(String),
 }
 
-/// What a service is made of, and how each part is. Clones share their state.
+/// The parts of a service and their states. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub struct Health(Arc<Mutex<BTreeMap<&'static str, Part>>>);
 
@@ -25,14 +25,15 @@ impl Health {
         Self::default()
     }
 
-    /// A part that the service cannot do without: an `Err` says why it is not ready. Changes
-    /// are logged, except the first state.
+    /// Sets the state of a part that the service needs. `Err` is the reason why it is not ready. Changes are logged,
+    /// except the first state.
     pub fn set(&self, part: &'static str, state: Result<(), String>) {
         self.put(part, state.map_or_else(Part::NotReady, |()| Part::Ok));
     }
 
-    /// A part that the service can do without for a while: an `Err` is shown, and the service stays ready.
-    pub fn note(&self, part: &'static str, state: Result<(), String>) {
+    /// Sets the state of a part that the service can do without for a while: `Err` is shown as the reason why it is
+    /// degraded, and the service stays ready.
+    pub fn set_optional(&self, part: &'static str, state: Result<(), String>) {
         self.put(part, state.map_or_else(Part::Degraded, |()| Part::Ok));
     }
 
@@ -43,8 +44,8 @@ impl Health {
             .any(|part| matches!(part, Part::NotReady(_)))
     }
 
-    /// `GET /health/live` is 200 as long as anything answers; `GET /health/ready` is 200 or 503. Both
-    /// describe the parts: `{"ready": true, "parts": {"database": "ok"}}`.
+    /// `GET /health/live`: always 200. `GET /health/ready`: 200 or 503, with the parts:
+    /// `{"ready": true, "parts": {"database": "ok"}}`.
     pub fn router(&self) -> Router {
         let health = self.clone();
         Router::new()
@@ -86,9 +87,17 @@ impl Health {
         match (before, part) {
             (before, part) if before.as_ref() == Some(&part) => {}
             (None, _) => {}
-            (Some(_), Part::Ok) => tracing::info!(part = name, "ready again"),
-            (Some(_), Part::Degraded(reason)) => tracing::warn!(part = name, reason, "degraded"),
-            (Some(_), Part::NotReady(reason)) => tracing::warn!(part = name, reason, "not ready"),
+            (Some(_), Part::Ok) => tracing::info!(part = name, "health: a part is ok again"),
+            (Some(_), Part::Degraded(reason)) => tracing::warn!(
+                part = name,
+                reason,
+                "health: a part is degraded, the service stays ready"
+            ),
+            (Some(_), Part::NotReady(reason)) => tracing::warn!(
+                part = name,
+                reason,
+                "health: a part is not ready, /health/ready answers 503"
+            ),
         }
     }
 

@@ -1,10 +1,10 @@
-//! The HTTP server: its limits, and what surrounds every request.
+//! The HTTP server with its limits, and the middleware around every request.
 
+mod in_flight;
 mod layers;
-mod open;
-mod patience;
-mod series;
+mod request_metrics;
 mod server;
+mod write_timeout;
 
 pub use layers::standard;
 pub use server::serve;

@@ -1,13 +1,13 @@
-//! What the three services share, so that they behave alike from outside.
+//! The common parts of the three services.
 //!
-//! - [`config`]: the settings that all have, from flags or the environment.
+//! - [`config`]: the common settings, from flags or environment variables.
 //! - [`telemetry`]: logs, metrics and traces.
-//! - [`http`]: the server and its limits; [`extract`] and [`problem`] are how a request that does not fit
-//!   is answered.
-//! - [`tokens`]: who is asking; [`secret_file`]: the keys that an installation makes for itself.
-//! - [`health`]: whether the service is alive and ready.
-//! - [`shutdown`]: its end, in two stages.
-//! - [`database`] (with [`sql`]) and [`nats`]: connections that come back by themselves.
+//! - [`http`]: the server with its limits and middleware.
+//! - [`extract`]: extractors; [`problem`]: error responses.
+//! - [`tokens`]: the caller of a request; [`secret_file`]: keys that an installation creates for itself.
+//! - [`health`]: liveness and readiness.
+//! - [`shutdown`]: shutting down in two stages.
+//! - [`database`] (with [`sql`]) and [`nats`]: connections that are reopened when they fail.
 
 pub mod config;
 pub mod database;

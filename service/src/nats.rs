@@ -1,11 +1,12 @@
-//! The connection to NATS, which may be absent at any time.
+//! The connection to NATS, which may be unavailable at any time.
 
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, Event};
 
-/// A client that connects in the background and for ever again. Returns at once, whether or not a server
-/// is there; `client.connection_state()` says how it stands. `name` is what the server shows for it.
+/// A client that connects in the background and reconnects for ever. Returns at once, whether or not a server is
+/// available; `client.connection_state()` is its state. `name` is the client's name in the server's monitoring. `url`
+/// may list several servers, separated by commas.
 pub async fn connect(url: &str, name: &str) -> Client {
     loop {
         let servers: Vec<&str> = url.split(',').collect();
@@ -21,21 +22,21 @@ pub async fn connect(url: &str, name: &str) -> Client {
             })
             .event_callback(|event| async move {
                 match event {
-                    Event::Connected => tracing::info!("connected to NATS"),
+                    Event::Connected => tracing::info!("nats: connected"),
                     Event::Disconnected => {
-                        tracing::warn!("lost the connection to NATS; trying again");
+                        tracing::warn!("nats: disconnected, reconnecting");
                     }
                     Event::Closed | Event::Draining => {
-                        tracing::debug!(%event, "the NATS connection ends");
+                        tracing::debug!(%event, "nats: closing the connection");
                     }
-                    event => tracing::warn!(%event, "NATS says"),
+                    event => tracing::warn!(%event, "nats: the client reports a problem"),
                 }
             });
         match options.connect(servers).await {
             Ok(client) => return client,
-            // Only settings that cannot work come here: an absent server is retried by the client itself.
+            // Only for invalid settings: the client itself retries an unavailable server.
             Err(error) => {
-                tracing::error!(%error, "cannot use the NATS settings; trying again in 5 s");
+                tracing::error!(%error, "nats: invalid settings, retrying in 5 s; check NATS_URL");
                 tokio::time::sleep(Duration::from_secs(5)).await;
             }
         }

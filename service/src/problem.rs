@@ -1,4 +1,4 @@
-//! Problem documents (RFC 9457): the one shape of every answer that is not a success.
+//! Problem documents (RFC 9457): the format of every error response.
 
 use std::{error::Error, fmt, time::Duration};
 
@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::Serialize;
 
-/// An answer that is not a success. `code` is for programs and stable; `detail` is for people.
+/// An error response. `code` is stable and for programs; `detail` is for people.
 #[derive(Debug, Clone)]
 pub struct Problem {
     pub status: StatusCode,
@@ -19,7 +19,7 @@ pub struct Problem {
     pub retry_after: Option<Duration>,
 }
 
-/// What is wrong with one field. `field` is its path, such as `members[2]`; empty means the whole.
+/// An error in one field. `field` is its path, such as `members[2]`; empty for the whole body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldError {
     pub field: String,
@@ -62,12 +62,12 @@ impl Problem {
         Self::fields(vec![FieldError::new(field, message)])
     }
 
-    /// 422 `invalid_request`, for several fields at once.
+    /// 422 `invalid_request`, for several fields.
     pub fn fields(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
             [error] if error.field.is_empty() => error.message.clone(),
             [error] => format!("{}: {}", error.field, error.message),
-            _ => "some fields do not fit".to_owned(),
+            _ => "several fields are invalid".to_owned(),
         };
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", detail).with_errors(errors)
     }
@@ -89,7 +89,7 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, code, detail)
     }
 
-    /// 401 `unauthorized`; the answer carries `WWW-Authenticate: Bearer`.
+    /// 401 `unauthorized`, with `WWW-Authenticate: Bearer`.
     pub fn unauthorized(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
     }
@@ -118,28 +118,28 @@ impl Problem {
         )
     }
 
-    /// 500 `internal`. Logs the error with its causes, once; the answer tells nothing of it.
+    /// 500 `internal`. Logs the error with its causes; the response reveals nothing of it.
     pub fn internal(error: &(dyn Error + 'static)) -> Self {
-        tracing::error!(error = %Causes(error), "a request failed");
+        tracing::error!(error = %WithCauses(error), "http: a request failed with an internal error");
         Self::internal_silent()
     }
 
-    /// 500 `internal`, for what is logged already.
+    /// 500 `internal`, for an error that was logged before.
     pub(crate) fn internal_silent() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
-            "something went wrong on our side; it has been logged",
+            "an internal error occurred; it has been logged",
         )
     }
 
-    /// 503 `unavailable`, to be tried again in a second.
+    /// 503 `unavailable`, with `Retry-After: 1`.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
             .with_retry_after(Duration::from_secs(1))
     }
 
-    /// A short name of the kind of problem, from its code: `Invalid request`.
+    /// The title of the problem type, derived from the code: `Invalid request`.
     pub fn title(&self) -> String {
         let mut title = self.code.replace('_', " ");
         if let Some(first) = title.get_mut(..1) {
@@ -159,7 +159,7 @@ impl IntoResponse for Problem {
             code: self.code,
             errors: &self.errors,
         };
-        // Strings and numbers alone: this cannot fail.
+        // Strings and numbers only: this cannot fail.
         let body = serde_json::to_vec(&document).unwrap_or_default();
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
@@ -179,26 +179,26 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The database being away is 503 `database_unavailable`; anything else is our fault and 500.
+/// 503 `database_unavailable` if the database is unavailable, otherwise 500.
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
         if !is_unavailable(&error) {
             return Self::internal(&error);
         }
-        tracing::warn!(error = %Causes(&error), "the database is not available to a request");
+        tracing::warn!(error = %WithCauses(&error), "http: a request failed because the database is unavailable");
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "database_unavailable",
-            "the database does not answer; try again soon",
+            "the database is unavailable; try again soon",
         )
         .with_retry_after(Duration::from_secs(1))
     }
 }
 
-/// Whether trying again later may help: no connection, a lost one, a server that starts, stops or is full,
-/// or a statement that the server gave up (timeout, deadlock, serialisation). What answers and is no PostgreSQL
-/// (`Protocol`) is a proxy whose server is away: it takes a connection and closes it.
-pub fn is_unavailable(error: &sqlx::Error) -> bool {
+/// Whether a retry may succeed: there is no connection, it was lost, the server is starting, stopping or full, or it
+/// cancelled the statement (timeout, deadlock, serialization failure). `Protocol` is what a proxy without its server
+/// causes: it accepts a connection and closes it.
+fn is_unavailable(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
@@ -207,7 +207,7 @@ pub fn is_unavailable(error: &sqlx::Error) -> bool {
         | sqlx::Error::Protocol(_)
         | sqlx::Error::Tls(_) => true,
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            // Classes: 08 connection, 53 resources, 57P operator intervention; 57014 is the timeout.
+            // Classes: 08 connection, 53 resources, 57P operator intervention. 57014 is the statement timeout.
             code.starts_with("08")
                 || code.starts_with("53")
                 || code.starts_with("57P")
@@ -218,15 +218,15 @@ pub fn is_unavailable(error: &sqlx::Error) -> bool {
 }
 
 /// An error and its causes, in one line.
-struct Causes<'a>(&'a (dyn Error + 'static));
+struct WithCauses<'a>(&'a (dyn Error + 'static));
 
-impl fmt::Display for Causes<'_> {
+impl fmt::Display for WithCauses<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = self.0.to_string();
         f.write_str(&text)?;
         let mut cause = self.0.source();
         while let Some(error) = cause {
-            // Many errors print their cause themselves.
+            // Many errors include their cause in their text.
             let next = error.to_string();
             if !text.contains(&next) {
                 write!(f, ": {next}")?;

@@ -1,4 +1,4 @@
-//! Secrets that an installation makes for itself on its first start.
+//! Secret files that an installation creates on its first start.
 
 use std::{
     fs::OpenOptions,
@@ -9,18 +9,19 @@ use std::{
 
 use anyhow::Context;
 
-/// The text of `file`; if it is not there, it is made with mode 0600 and what `new` says. Several processes
-/// may do so at once: one makes it, all read the same. Blocks. Errors: a file that cannot be read or made.
+/// The text of `file`. If there is no such file, it is created with mode 0600 and the text that `new` returns. Several
+/// processes may do so at the same time: one creates it, all read the same text. Blocks. Errors: the file cannot be
+/// read or created.
 pub fn load_or_create(
     file: &Path,
     new: impl FnOnce() -> anyhow::Result<String>,
 ) -> anyhow::Result<String> {
     let text = match std::fs::read_to_string(file) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let made = create(file, &new()?)
-                .with_context(|| format!("cannot make the secret file {}", file.display()))?;
-            if made {
-                tracing::info!(file = %file.display(), "made a new secret");
+            let created = create(file, &new()?)
+                .with_context(|| format!("cannot create the secret file {}", file.display()))?;
+            if created {
+                tracing::info!(file = %file.display(), "created a new secret file");
             }
             std::fs::read_to_string(file)
         }
@@ -33,14 +34,14 @@ pub fn load_or_create(
         .trailing_zeros()
         < 6
     {
-        // Not refused: some places mount secrets so.
-        tracing::warn!(file = %file.display(), "others may read the secret file");
+        // Only a warning: some container platforms mount secrets like this.
+        tracing::warn!(file = %file.display(), "the secret file is readable by other users, change its mode to 0600");
     }
     Ok(text)
 }
 
-/// Writes beside `file` and links it there, so that nobody ever reads half of it. False if somebody else
-/// was faster.
+/// Writes a temporary file and links it to `file`, so that nobody reads an incomplete one. False if `file` exists by
+/// then.
 fn create(file: &Path, text: &str) -> std::io::Result<bool> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;

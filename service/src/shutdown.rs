@@ -1,4 +1,4 @@
-//! The end of a service, in two stages.
+//! Shutting a service down, in two stages.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Cancelled tokens, in order: `soft` means take nothing new and finish what is under way; `hard` means
-/// stop now. `hard` is never cancelled before `soft`.
+/// Two cancellation tokens. When `soft` is cancelled, the service accepts no new work and finishes work in progress.
+/// When `hard` is cancelled, it stops at once. `hard` is never cancelled before `soft`.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
     pub soft: CancellationToken,
@@ -15,13 +15,13 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// One that nobody but the caller ends.
+    /// A shutdown that only the caller triggers.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// SIGTERM or SIGINT (Ctrl-C) is the first stage; a second signal, or `grace` passing, is the second.
-    /// Needs a tokio runtime.
+    /// A shutdown on signals: SIGTERM or SIGINT (Ctrl-C) cancels `soft`; a second signal, or the end of `grace`,
+    /// cancels `hard`. Needs a tokio runtime. Errors: the signal handlers cannot be installed.
     pub fn on_signals(grace: Duration) -> anyhow::Result<Self> {
         let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
@@ -35,20 +35,20 @@ impl Shutdown {
             }
             tracing::info!(
                 grace_seconds = grace.as_secs_f64(),
-                "shutting down: what is under way may finish"
+                "shutting down: finishing work in progress"
             );
             tokens.soft.cancel();
             tokio::select! {
-                _ = terminate.recv() => tracing::warn!("a second signal: stopping at once"),
-                _ = interrupt.recv() => tracing::warn!("a second signal: stopping at once"),
-                () = tokio::time::sleep(grace) => tracing::warn!("the time to finish is over: stopping at once"),
+                _ = terminate.recv() => tracing::warn!("shutting down: second signal, stopping at once"),
+                _ = interrupt.recv() => tracing::warn!("shutting down: second signal, stopping at once"),
+                () = tokio::time::sleep(grace) => tracing::warn!("shutting down: SHUTDOWN_GRACE is over, stopping at once"),
             }
             tokens.hard.cancel();
         });
         Ok(shutdown)
     }
 
-    /// Ends both stages: for tests, and for a service whose part has failed for good.
+    /// Cancels both: for tests, and for a service of which a part has failed permanently.
     pub fn now(&self) {
         self.soft.cancel();
         self.hard.cancel();

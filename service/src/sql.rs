@@ -1,4 +1,4 @@
-//! How to connect to PostgreSQL, and names for statements.
+//! Connection options for PostgreSQL, and the names of statements.
 
 use std::{
     future::Future,
@@ -9,17 +9,17 @@ use std::{
 use sqlx::postgres::PgConnectOptions;
 use tracing::{Instrument, field::Empty};
 
-/// The server stops a statement after this, so that one whose request is gone frees its connection.
+/// The server cancels a statement after this time, so that the statement of a dropped request frees its connection.
 const STATEMENT_TIMEOUT: &str = "15s";
 
-/// The server ends a transaction whose client has gone silent, so that it cannot hold locks for ever.
+/// The server ends the transaction of an unresponsive client after this time, so that it cannot hold locks for ever.
 const IDLE_IN_TRANSACTION_TIMEOUT: &str = "60s";
 
-/// A connection is not used for longer: what a server's process remembers of tables only grows.
-pub const MAX_AGE: Duration = Duration::from_mins(30);
+/// The maximum age of a connection: the relation cache of its server process only grows.
+pub const MAX_CONNECTION_AGE: Duration = Duration::from_mins(30);
 
-/// Runs a statement under its name: the span `sql.<name>` and `sql_duration_seconds{statement}`. The text
-/// of the statement itself begins with `/* name */`, so that the server's log says it too.
+/// Runs a statement with the span `sql.<name>` and the metric `sql_duration_seconds{statement}`. The statement's text
+/// must begin with `/* name */`, which is its name in the server's log.
 pub async fn named<T>(
     name: &'static str,
     future: impl Future<Output = sqlx::Result<T>>,
@@ -42,9 +42,9 @@ pub async fn named<T>(
     result
 }
 
-/// How the services connect: statements end after 15 s and silent transactions after 60 s; what needs longer says so
-/// with `SET LOCAL statement_timeout`. With a `search_path` it is to be read from read models only. Errors: a URL
-/// that is none.
+/// The connection options of the services: statements are cancelled after 15 s, idle transactions after 60 s. A
+/// statement that needs longer sets `SET LOCAL statement_timeout`. `search_path` is for connections that only read read
+/// models. Errors: an invalid URL.
 pub fn options(
     url: &str,
     application_name: &str,
@@ -59,13 +59,13 @@ pub fn options(
                 IDLE_IN_TRANSACTION_TIMEOUT,
             ),
             ("timezone", "UTC"),
-            // Statements take milliseconds here. Compiling one takes a hundred, and the planner's guesses
-            // about tables that have no statistics yet are enough to make it do so.
+            // Statements take milliseconds, compiling one takes 100 ms. The planner's estimates for tables without
+            // statistics are high enough to make it compile.
             ("jit", "off"),
         ]);
     Ok(match search_path {
-        // Read models' statements have one good plan whatever their values are, and that is by index: they are
-        // planned once (the digest's took 0.8 ms each time), also if that is while a table is empty.
+        // Each statement on read models has one good plan for all values, which uses indexes. It is planned once
+        // (planning the digest takes 0.8 ms), even if that is while a table is still empty.
         Some(search_path) => options.options([
             ("search_path", search_path),
             ("plan_cache_mode", "force_generic_plan"),

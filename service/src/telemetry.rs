@@ -1,4 +1,4 @@
-//! Logs, metrics and traces of a process.
+//! Logs, metrics and traces.
 
 use std::io::IsTerminal as _;
 use std::{
@@ -21,26 +21,26 @@ use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::Subscribe
 
 use crate::config::{LogFormat, TelemetryArgs};
 
-/// From 0.5 ms to the longest request: what people wait for.
-const SECONDS: [f64; 14] = [
+/// Histogram buckets, from 0.5 ms to the request timeout.
+const SECONDS_BUCKETS: [f64; 14] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0,
 ];
 
-/// How often the recorder folds its samples into buckets, so that they do not pile up between scrapes.
-const UPKEEP: Duration = Duration::from_secs(5);
+/// How often the recorder aggregates its samples into buckets, so that they do not accumulate between scrapes.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-static TRACES: AtomicBool = AtomicBool::new(false);
+static EXPORTS_TRACES: AtomicBool = AtomicBool::new(false);
 
-/// Keeps telemetry going; dropping it sends the spans that are left.
-#[must_use = "spans that are left are sent when this is dropped at the end of main"]
+/// Dropping it exports the remaining spans.
+#[must_use = "the remaining spans are exported when this is dropped at the end of main"]
 pub struct Telemetry {
     provider: Option<SdkTracerProvider>,
 }
 
-/// Starts logs (standard error), metrics and, if an endpoint is given, traces. To be called once, first in
-/// main. Errors: a filter or endpoint that does not parse, or a second call.
+/// Starts logs (to standard error), metrics and, if there is an endpoint, traces. Call it once, first in main. Errors:
+/// an invalid filter or endpoint, or a second call.
 pub fn init(service_name: &'static str, args: &TelemetryArgs) -> anyhow::Result<Telemetry> {
-    crypto();
+    install_crypto_provider();
     metrics();
     let provider = args
         .otlp_endpoint
@@ -48,14 +48,18 @@ pub fn init(service_name: &'static str, args: &TelemetryArgs) -> anyhow::Result<
         .filter(|url| !url.is_empty())
         .map(|url| exporter(service_name, url));
     let provider = provider.transpose()?;
-    TRACES.store(provider.is_some(), Ordering::Relaxed);
-    let filter = EnvFilter::try_new(&args.filter)
-        .with_context(|| format!("{:?} is no log filter such as info,sqlx=debug", args.filter))?;
-    // Colours are for people at a terminal who have not asked for none.
-    let colours = std::io::stderr().is_terminal()
+    EXPORTS_TRACES.store(provider.is_some(), Ordering::Relaxed);
+    let filter = EnvFilter::try_new(&args.filter).with_context(|| {
+        format!(
+            "{:?} is not a log filter such as info,sqlx=debug",
+            args.filter
+        )
+    })?;
+    // Colours only on a terminal, and not with NO_COLOR (https://no-color.org).
+    let colors = std::io::stderr().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
     let logs = tracing_subscriber::fmt::layer()
-        .with_ansi(colours)
+        .with_ansi(colors)
         .with_writer(std::io::stderr);
     let logs = match args.log_format {
         LogFormat::Text => logs.boxed(),
@@ -69,21 +73,21 @@ pub fn init(service_name: &'static str, args: &TelemetryArgs) -> anyhow::Result<
         .with(logs)
         .with(traces)
         .try_init()
-        .context("telemetry was started before")?;
+        .context("telemetry was already started")?;
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string);
+        let location = panic.location().map(ToString::to_string);
         tracing::error!(
-            place,
+            location,
             message = panic.payload_as_str(),
-            "a bug: the code panicked"
+            "panicked: this is a bug, please report it"
         );
     }));
     Ok(Telemetry { provider })
 }
 
 /// Whether spans are exported.
-pub fn traces() -> bool {
-    TRACES.load(Ordering::Relaxed)
+pub fn exports_traces() -> bool {
+    EXPORTS_TRACES.load(Ordering::Relaxed)
 }
 
 fn exporter(service_name: &'static str, endpoint: &str) -> anyhow::Result<SdkTracerProvider> {
@@ -93,7 +97,7 @@ fn exporter(service_name: &'static str, endpoint: &str) -> anyhow::Result<SdkTra
         .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
         .with_timeout(Duration::from_secs(5))
         .build()
-        .with_context(|| format!("cannot send spans to {endpoint:?}"))?;
+        .with_context(|| format!("cannot export spans to {endpoint:?}"))?;
     Ok(SdkTracerProvider::builder()
         .with_batch_exporter(exporter)
         .with_resource(Resource::builder().with_service_name(service_name).build())
@@ -111,28 +115,27 @@ impl Drop for Telemetry {
         if let Some(provider) = self.provider.take()
             && let Err(error) = provider.shutdown_with_timeout(Duration::from_secs(5))
         {
-            tracing::warn!(%error, "the last spans could not be sent");
+            tracing::warn!(%error, "telemetry: cannot export the last spans");
         }
     }
 }
 
-/// The metrics of this process, in Prometheus' text format by `render()`. The first call installs the
-/// recorder.
+/// The metrics of this process; `render()` gives Prometheus' text format. The first call installs the recorder.
 pub fn metrics() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE
         .get_or_init(|| {
             let recorder = PrometheusBuilder::new()
-                .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+                .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS_BUCKETS)
                 .unwrap_or_else(|_| PrometheusBuilder::new())
                 .build_recorder();
             let handle = recorder.handle();
-            // Fails only if somebody installed another one; then this one stays empty.
+            // Fails only if another recorder is installed; then this one stays empty.
             let _ = metrics::set_global_recorder(recorder);
             let upkeep = handle.clone();
             std::thread::spawn(move || {
                 loop {
-                    std::thread::sleep(UPKEEP);
+                    std::thread::sleep(UPKEEP_INTERVAL);
                     upkeep.run_upkeep();
                 }
             });
@@ -141,19 +144,19 @@ pub fn metrics() -> PrometheusHandle {
         .clone()
 }
 
-/// Chooses ring for TLS, for everything in this process. Calling it again does nothing.
-pub fn crypto() {
+/// Installs ring as the TLS provider of this process. Further calls do nothing.
+pub fn install_crypto_provider() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// The W3C `traceparent` of the current span; none when no traces are exported.
+/// The W3C `traceparent` of the current span. None if traces are not exported.
 pub fn current_traceparent() -> Option<String> {
     let mut carrier = HashMap::new();
     TraceContextPropagator::new().inject_context(&Span::current().context(), &mut carrier);
     carrier.remove("traceparent")
 }
 
-/// Makes a span that has not been entered part of the trace that came in an event or a header. What is no
+/// Makes a span part of the trace of an event or a request header. The span must not have been entered. An invalid
 /// traceparent is ignored.
 pub fn set_parent(span: &Span, traceparent: &str) {
     let carrier = HashMap::from([("traceparent".to_owned(), traceparent.to_owned())]);

@@ -1,41 +1,25 @@
-//! Who is asking: signing and verifying bearer tokens (JWT, RFC 7519).
+//! Bearer tokens (JWT, RFC 7519): signing, verifying, and the caller of a request.
+//!
+//! - [`Signer`] signs with the key of the installation.
+//! - [`Verifier`] verifies with the keys (`keys`) of a signer or of a key set that is fetched (`jwks`).
+//! - A verified token is cached twice: by its connection (`connection_token`), and for all connections (`cache`).
+//! - [`Caller`] extracts the caller of a request.
 
+mod cache;
 mod caller;
+mod connection_token;
+mod error;
+mod identity;
 mod jwks;
-mod remembered;
+mod keys;
 mod signer;
+mod verified_token;
 mod verifier;
 
 pub use caller::Caller;
+pub use connection_token::ConnectionToken;
+pub use error::TokenError;
+pub use identity::{Identity, LEEWAY_SECONDS, external_account};
+pub use keys::Trust;
 pub use signer::Signer;
-pub use verifier::{TokenError, Trust, Verifier};
-
-use uuid::Uuid;
-
-/// How far apart the clocks of an issuer and ours may be, in seconds.
-pub const LEEWAY_SECONDS: u64 = 5;
-
-/// The namespace of accounts that somebody else's identity provider vouches for.
-const EXTERNAL_ACCOUNTS: Uuid = Uuid::from_u128(0x8a0f_5d6e_3b1c_4f62_9d57_61c4_20e8_7a35);
-
-/// Whom a valid token names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    pub account: Uuid,
-    /// `preferred_username` of the token, unchecked.
-    pub handle_hint: Option<String>,
-    /// `name` of the token, unchecked.
-    pub name_hint: Option<String>,
-    /// Vouched for by somebody else's identity provider: the account may not exist yet.
-    pub external: bool,
-    /// When the token expires (`exp`), in seconds since 1970. It is taken for [`LEEWAY_SECONDS`] more.
-    pub expires: u64,
-}
-
-/// The account of a subject of somebody else's identity provider: the same in every service.
-pub fn external_account(issuer: &str, subject: &str) -> Uuid {
-    Uuid::new_v5(
-        &EXTERNAL_ACCOUNTS,
-        format!("{issuer}\n{subject}").as_bytes(),
-    )
-}
+pub use verifier::Verifier;

@@ -1,4 +1,4 @@
-//! A connection that is kept alive, with just as much of HTTP/1.1 as our servers speak.
+//! A keep-alive connection, with the subset of HTTP/1.1 that the measured servers use.
 
 use anyhow::{Context, Result, bail};
 use tokio::{
@@ -6,32 +6,32 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Made at the first request, and anew after a failure.
+/// Connects at the first request, and again after an error.
 pub struct Connection {
     address: String,
     stream: Option<TcpStream>,
     buffer: Vec<u8>,
-    /// Where the body of the last answer is in the buffer.
+    /// The range of the last response's body in the buffer.
     body: std::ops::Range<usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
-    /// Bytes of the body.
+    /// The size of the body in bytes.
     pub body: usize,
-    /// What `X-Cache` says, if it is there.
+    /// Whether `X-Cache` is `hit`. None without the header.
     pub hit: Option<bool>,
 }
 
-impl Answer {
-    pub fn is_good(self) -> bool {
+impl Response {
+    pub fn is_success(self) -> bool {
         (200..300).contains(&self.status)
     }
 }
 
 impl Connection {
-    pub fn to(address: &str) -> Self {
+    pub fn new(address: &str) -> Self {
         Self {
             address: address.to_owned(),
             stream: None,
@@ -40,18 +40,18 @@ impl Connection {
         }
     }
 
-    /// The body of the last answer.
+    /// The body of the last response.
     pub fn body(&self) -> &[u8] {
         &self.buffer[self.body.clone()]
     }
 
-    /// The head of the last answer, for those who look at more than [`Answer`] says.
+    /// The head of the last response.
     pub fn head(&self) -> &[u8] {
         &self.buffer[..self.body.start]
     }
 
-    /// Sends a whole request and reads the whole answer. After an error the next one connects anew.
-    pub async fn ask(&mut self, request: &[u8]) -> Result<Answer> {
+    /// Sends a complete request and reads the complete response. After an error the next call reconnects.
+    pub async fn send(&mut self, request: &[u8]) -> Result<Response> {
         let mut stream = if let Some(stream) = self.stream.take() {
             stream
         } else {
@@ -63,55 +63,55 @@ impl Connection {
         stream.write_all(request).await?;
         self.buffer.clear();
         self.body = 0..0;
-        let (answer, head) = loop {
+        let (response, head) = loop {
             self.read(&mut stream).await?;
             if let Some(found) = parse(&self.buffer)? {
                 break found;
             }
         };
-        let whole = head + answer.body;
-        while self.buffer.len() < whole {
+        let end = head + response.body;
+        while self.buffer.len() < end {
             self.read(&mut stream).await?;
         }
-        if self.buffer.len() > whole {
-            bail!("the answer is longer than it says");
+        if self.buffer.len() > end {
+            bail!("the response is longer than its content-length");
         }
-        self.body = head..whole;
+        self.body = head..end;
         self.stream = Some(stream);
-        Ok(answer)
+        Ok(response)
     }
 
     async fn read(&mut self, stream: &mut TcpStream) -> Result<()> {
         if stream.read_buf(&mut self.buffer).await? == 0 {
-            bail!("the connection was closed within an answer");
+            bail!("the connection was closed before the end of the response");
         }
         Ok(())
     }
 }
 
-/// The answer and where its body begins, once the head is there.
-fn parse(buffer: &[u8]) -> Result<Option<(Answer, usize)>> {
+/// The response and the start of its body. None until the head is complete.
+fn parse(buffer: &[u8]) -> Result<Option<(Response, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
-    let mut response = httparse::Response::new(&mut headers);
-    let httparse::Status::Complete(head) = response.parse(buffer)? else {
+    let mut parsed = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(head) = parsed.parse(buffer)? else {
         return Ok(None);
     };
-    let status = response.code.context("an answer without a status")?;
+    let status = parsed.code.context("the response has no status")?;
     let (mut length, mut hit) = (None, None);
-    for header in response.headers.iter() {
+    for header in parsed.headers.iter() {
         if header.name.eq_ignore_ascii_case("content-length") {
             length = std::str::from_utf8(header.value)?.parse().ok();
         } else if header.name.eq_ignore_ascii_case("x-cache") {
             hit = Some(header.value == b"hit");
         }
     }
-    // These have no body, and need no length.
+    // These have no body.
     let body = if matches!(status, 204 | 304) {
         0
     } else {
-        length.context("an answer without content-length")?
+        length.context("the response has no content-length")?
     };
-    Ok(Some((Answer { status, body, hit }, head)))
+    Ok(Some((Response { status, body, hit }, head)))
 }
 
 #[cfg(test)]
@@ -119,17 +119,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_understood_once_its_head_is_there() {
+    fn a_response_is_parsed_when_its_head_is_complete() {
         let text = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Cache: hit\r\n\r\nhello";
         assert!(parse(&text[..40]).unwrap().is_none());
-        let (answer, head) = parse(text).unwrap().unwrap();
+        let (response, head) = parse(text).unwrap().unwrap();
         assert_eq!(
-            (answer.status, answer.body, answer.hit),
+            (response.status, response.body, response.hit),
             (200, 5, Some(true))
         );
         assert_eq!(&text[head..], b"hello");
         assert!(parse(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").is_err());
-        let (answer, _) = parse(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap().unwrap();
-        assert_eq!(answer.body, 0);
+        let (response, _) = parse(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap().unwrap();
+        assert_eq!(response.body, 0);
     }
 }

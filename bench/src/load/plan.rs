@@ -1,4 +1,4 @@
-//! What the load generator is told to do.
+//! The plan of the load generator.
 
 use std::time::Duration;
 
@@ -6,22 +6,24 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Plan {
-    /// Addresses, `127.0.0.1:8081`.
+    /// Addresses, such as `127.0.0.1:8081`.
     pub targets: Vec<String>,
-    /// In this order, and again from the first after the last.
+    /// Sent in this order, repeatedly.
     pub requests: Vec<Request>,
     pub connections: usize,
-    /// Seconds that are not measured, and then those that are.
+    /// Seconds before the measurement.
     pub warm_up: f64,
+    /// Seconds of the measurement.
     pub seconds: f64,
-    /// Requests a second, whether those before are answered or not; without it, as fast as they are answered.
+    /// Requests per second, sent when they are due (open loop). Without it, each connection sends its next request
+    /// after the response (closed loop).
     pub rate: Option<f64>,
-    /// Every request once, however long it takes.
+    /// Send every request once, regardless of the time.
     pub once: bool,
 }
 
 impl Plan {
-    /// 16 connections, as fast as it goes.
+    /// A closed loop of 16 connections, with a warm-up of 1 s.
     pub fn new(targets: &[&str], requests: Vec<Request>, seconds: f64) -> Self {
         Self {
             targets: targets.iter().map(|&target| target.to_owned()).collect(),
@@ -45,13 +47,13 @@ impl Plan {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Request {
-    /// An index of the plan's targets.
+    /// An index into [`Plan::targets`].
     pub target: usize,
-    /// The whole request.
+    /// The complete request.
     pub bytes: String,
 }
 
-/// `headers` are whole lines, each with its line end.
+/// `headers` are complete lines with their line ends.
 pub fn get(target: usize, path: &str, headers: &str) -> Request {
     let bytes = format!("GET {path} HTTP/1.1\r\nhost: bench\r\n{headers}\r\n");
     Request { target, bytes }

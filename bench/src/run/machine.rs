@@ -1,4 +1,4 @@
-//! Where it was measured.
+//! The machine that the bench ran on.
 
 use std::{
     fs::{self, File},
@@ -21,13 +21,13 @@ pub struct Machine {
     pub kernel: String,
     pub postgresql: String,
     pub nats: String,
-    /// Of 8 KiB written and flushed, median of 200, in milliseconds.
+    /// The time to write and flush 8 KiB in milliseconds, median of 200.
     pub fsync_ms: f64,
 }
 
 impl Machine {
     /// `folder` is on the disk of the database.
-    pub async fn look(folder: &Path, pool: &PgPool, nats: &str) -> Result<Self> {
+    pub async fn inspect(folder: &Path, pool: &PgPool, nats: &str) -> Result<Self> {
         let field = |file: &str, name: &str| {
             let text = fs::read_to_string(file).unwrap_or_default();
             let line = text.lines().find(|line| line.starts_with(name));
@@ -64,7 +64,7 @@ impl Machine {
         })
     }
 
-    pub fn shown(&self) -> String {
+    pub fn description(&self) -> String {
         format!(
             "{} × {}, {:.0} GiB, Linux {}; PostgreSQL {}; {}; fsync of 8 KiB {:.2} ms",
             self.cores,
@@ -81,14 +81,14 @@ impl Machine {
 fn fsync(folder: &Path) -> Result<f64> {
     let path = folder.join("fsync");
     let mut file = File::create(&path)?;
-    let mut took = Vec::new();
+    let mut durations = Vec::new();
     for _ in 0..200 {
         file.seek(SeekFrom::Start(0))?;
         let start = Instant::now();
         file.write_all(&[7; 8192])?;
         file.sync_data()?;
-        took.push(start.elapsed().as_secs_f64() * 1e3);
+        durations.push(start.elapsed().as_secs_f64() * 1e3);
     }
     fs::remove_file(path)?;
-    Ok(median(took.into_iter()))
+    Ok(median(durations.into_iter()))
 }

@@ -1,4 +1,4 @@
-//! Processes of ours, which end with this one.
+//! Child processes, which end with this process.
 
 use std::{
     fs::{self, File},
@@ -15,11 +15,11 @@ use tokio::{
 
 use crate::load::{Connection, get};
 
-const PATIENCE: Duration = Duration::from_mins(1);
-/// Of the kernel's clock in `/proc/<pid>/stat`, on every Linux there is.
-const TICKS: f64 = 100.0;
+const START_STOP_TIMEOUT: Duration = Duration::from_mins(1);
+/// Clock ticks per second in `/proc/<pid>/stat`: 100 on Linux.
+const TICKS_PER_SECOND: f64 = 100.0;
 
-/// A server. It is killed when this is dropped.
+/// A server process, which is killed on drop.
 pub struct Process {
     name: String,
     child: Child,
@@ -27,8 +27,7 @@ pub struct Process {
     log: std::path::PathBuf,
 }
 
-/// A command whose process the kernel ends if this one is killed. To be started from the main thread, whose end it
-/// is that counts.
+/// A command whose process the kernel stops when the thread that spawns it ends. Spawn it from the main thread.
 pub fn command(program: &Path, arguments: &[&str], environment: &[(&str, String)]) -> Command {
     let mut command = Command::new("setpriv");
     command
@@ -41,14 +40,14 @@ pub fn command(program: &Path, arguments: &[&str], environment: &[(&str, String)
     command
 }
 
-/// An address that nobody listens at.
+/// An unused address.
 pub fn free_address() -> Result<String> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     Ok(listener.local_addr()?.to_string())
 }
 
 impl Process {
-    /// Starts a server that listens at `address`, and waits until `path` is answered 200.
+    /// Starts a server that listens at `address`, and waits until it answers `path` with 200.
     pub async fn start(
         name: &str,
         mut command: Command,
@@ -62,38 +61,38 @@ impl Process {
             .stdout(file.try_clone()?)
             .stderr(file)
             .spawn()
-            .with_context(|| format!("{name} does not start"))?;
+            .with_context(|| format!("cannot start {name}"))?;
         let mut process = Self {
             name: name.to_owned(),
             child,
             address: address.to_owned(),
             log,
         };
-        process.ready(path).await?;
+        process.wait_until_ready(path).await?;
         Ok(process)
     }
 
-    async fn ready(&mut self, path: &str) -> Result<()> {
-        let until = Instant::now() + PATIENCE;
+    async fn wait_until_ready(&mut self, path: &str) -> Result<()> {
+        let until = Instant::now() + START_STOP_TIMEOUT;
         let request = get(0, path, "");
         loop {
             if let Some(status) = self.child.try_wait()? {
-                bail!("{} ended ({status}): {}", self.name, self.last_words());
+                bail!("{} ended ({status}): {}", self.name, self.last_log_line());
             }
-            let mut connection = Connection::to(&self.address);
-            if let Ok(answer) = connection.ask(request.bytes.as_bytes()).await
-                && answer.is_good()
+            let mut connection = Connection::new(&self.address);
+            if let Ok(response) = connection.send(request.bytes.as_bytes()).await
+                && response.is_success()
             {
                 return Ok(());
             }
             if Instant::now() > until {
-                bail!("{} is not ready: {}", self.name, self.last_words());
+                bail!("{} is not ready: {}", self.name, self.last_log_line());
             }
             sleep(Duration::from_millis(50)).await;
         }
     }
 
-    fn last_words(&self) -> String {
+    fn last_log_line(&self) -> String {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         log.lines().last().unwrap_or_default().to_owned()
     }
@@ -104,43 +103,43 @@ impl Process {
             .with_context(|| format!("{} has ended", self.name))
     }
 
-    /// Seconds of processor time that it has used.
+    /// The processor time so far in seconds.
     pub fn cpu(&self) -> Result<f64> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid()?))?;
-        // After the name in parentheses, which may have spaces: fields 14 and 15 of proc(5).
+        // Fields 14 and 15 of proc(5). The name in parentheses may contain spaces.
         let rest = stat.rsplit(')').next().unwrap_or_default();
         let fields = rest.split_whitespace().skip(11).take(2);
         let ticks: f64 = fields.filter_map(|field| field.parse::<f64>().ok()).sum();
-        Ok(ticks / TICKS)
+        Ok(ticks / TICKS_PER_SECOND)
     }
 
-    /// Resident memory now, in bytes.
+    /// The resident memory in bytes.
     pub fn memory(&self) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid()?))?;
         let line = status
             .lines()
             .find_map(|line| line.strip_prefix("VmRSS:"))
-            .context("VmRSS")?;
+            .context("there is no VmRSS in /proc/<pid>/status")?;
         Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? << 10)
     }
 
-    /// SIGTERM, and waits for the end.
+    /// Sends SIGTERM and waits until the process has ended.
     pub async fn stop(mut self) -> Result<()> {
         let pid = self.pid()?.to_string();
         Command::new("kill").args(["-TERM", &pid]).status().await?;
-        let waited = tokio::time::timeout(PATIENCE, self.child.wait()).await;
-        waited.with_context(|| format!("{} does not stop", self.name))??;
+        let ended = tokio::time::timeout(START_STOP_TIMEOUT, self.child.wait()).await;
+        ended.with_context(|| format!("{} does not stop", self.name))??;
         Ok(())
     }
 }
 
-/// Runs a command to its end and gives what it printed. Errors: it failed; with its last line.
+/// Runs a command and gives its standard output. Errors: it failed; with the last line of its standard error.
 pub async fn output(mut command: Command) -> Result<String> {
     let output = command.stderr(Stdio::piped()).output().await?;
     if !output.status.success() {
         let error = String::from_utf8_lossy(&output.stderr);
         let last = error.lines().rfind(|line| !line.trim().is_empty());
-        bail!("{}: {}", output.status, last.unwrap_or("no word of why"));
+        bail!("{}: {}", output.status, last.unwrap_or("no error message"));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -1,11 +1,14 @@
-//! `--profile ROW`: what the server does meanwhile, by perf.
+//! `--profile ROW`: profiling the server with perf.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use tokio::process::{Child, Command};
 
-use super::{Bench, process::Process, say};
+use super::{
+    context::{Bench, progress},
+    process::Process,
+};
 
 pub struct Recording {
     perf: Child,
@@ -13,7 +16,7 @@ pub struct Recording {
     text: PathBuf,
 }
 
-/// Begins to record, in the first run of the row that was named, as long as the run is measured.
+/// Starts recording in the first run of the row to profile, for the duration of the measurement.
 pub fn start(
     bench: &Bench,
     rows: &[&str],
@@ -35,13 +38,13 @@ pub fn start(
         .args(["--", "sleep", &seconds])
         .kill_on_drop(true)
         .spawn()
-        .context("perf is needed for --profile")?;
+        .context("--profile needs perf")?;
     let text = bench.out.join(format!("profile-{row}.txt"));
     Ok(Some(Recording { perf, data, text }))
 }
 
-/// Writes down where the time went: by function, those with most first.
-pub async fn end(recording: Option<Recording>) -> Result<()> {
+/// Writes the report: functions by their share of the time, largest first.
+pub async fn stop(recording: Option<Recording>) -> Result<()> {
     let Some(Recording {
         mut perf,
         data,
@@ -66,6 +69,6 @@ pub async fn end(recording: Option<Recording>) -> Result<()> {
         .output()
         .await?;
     std::fs::write(&text, report.stdout)?;
-    say(&format!("a profile is in {}", text.display()));
+    progress(&format!("wrote the profile to {}", text.display()));
     Ok(())
 }

@@ -1,138 +1,162 @@
-//! Reads of which no answer is kept: against the bare loop, and against the usual backend.
+//! Reads whose responses are not cached, compared with the bare loop and with the N+1 backend.
 //!
-//! read-api has its posts in memory, as a miss finds them, and asks for the rest. What comes out where it keeps
-//! nothing at all, and against a backend of which a request keeps one connection for all its queries, is in the notes.
+//! read-api caches posts but no responses, as in a cache miss. The notes have the results with the whole cache off, and
+//! compared with an N+1 backend that uses one connection for all queries of a request.
 
 use anyhow::Result;
 use uuid::Uuid;
 
 use super::{
-    Bench,
+    context::{Bench, progress},
+    database::execute,
+    dataset::Dataset,
+    endpoints::{self, FEED, INBOX},
+    equality,
     process::Process,
     profile,
     row::{Outcome, Runs},
-    same::{self, FEED, INBOX},
-    say,
-    stack::{self, Memory},
-    world::World,
+    stack::CacheMode,
 };
-use crate::{before, load::Plan, summary::Summary};
+use crate::{load::Plan, n_plus_one, summary::Summary};
 
-/// Of read-api by default, and of the loop.
+/// read-api's default, which the loop uses too.
 fn connections() -> String {
     let processors = std::thread::available_parallelism().map_or(2, usize::from);
     (2 * processors).to_string()
 }
 
-/// The statements of a page of which all posts are kept, and of one of which none is.
-const LISTED: &str = "feed.listed";
-const WHOLE: &str = "feed.page";
+/// The statement for a page whose posts are cached.
+const IDS_STATEMENT: &str = "feed.listed";
+/// The statement for a page whose posts are not cached.
+const PAGE_STATEMENT: &str = "feed.page";
 
 /// The servers of both sides.
-struct Sides {
-    ours: Process,
-    /// Keeps nothing.
-    ours_bare: Process,
-    usual: Process,
-    /// A request keeps its connection.
-    usual_kept: Process,
+struct Servers {
+    read_api: Process,
+    /// Without a cache.
+    read_api_uncached: Process,
+    n_plus_one: Process,
+    /// With one connection per request.
+    n_plus_one_kept: Process,
 }
 
-/// What a kind of read came to.
+/// The runs of an endpoint on each server.
 #[derive(Default)]
-struct Seen {
-    ours: Runs,
-    ours_bare: Runs,
-    usual: Runs,
-    usual_kept: Runs,
+struct EndpointRuns {
+    read_api: Runs,
+    read_api_uncached: Runs,
+    n_plus_one: Runs,
+    n_plus_one_kept: Runs,
 }
 
 pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
-    stack::execute(&bench.database.pool, before::SCHEMA).await?;
+    execute(&bench.database.pool, n_plus_one::SCHEMA).await?;
     bench.database.settle().await?;
-    let sides = Sides {
-        ours: bench.read_api(Memory::Posts).await?,
-        ours_bare: bench.read_api(Memory::Nothing).await?,
-        usual: bench.server(&["before"], "/health/ready").await?,
-        usual_kept: bench
-            .server(&["before", "--keep-connection"], "/health/ready")
+    let servers = Servers {
+        read_api: bench.read_api(CacheMode::OnlyPosts).await?,
+        read_api_uncached: bench.read_api(CacheMode::Off).await?,
+        n_plus_one: bench.server(&["n-plus-one"], "/health/ready").await?,
+        n_plus_one_kept: bench
+            .server(&["n-plus-one", "--keep-connection"], "/health/ready")
             .await?,
     };
-    same::answers(&bench.world, &sides.ours, &sides.usual, &mut bench.rng).await?;
-    // Once more, of posts that are kept by now.
-    same::answers(&bench.world, &sides.ours, &sides.usual, &mut bench.rng).await?;
-    say("both sides give the same answers, for 40 viewers");
+    equality::check(
+        &bench.dataset,
+        &servers.read_api,
+        &servers.n_plus_one,
+        &mut bench.rng,
+    )
+    .await?;
+    // Again, now with cached posts.
+    equality::check(
+        &bench.dataset,
+        &servers.read_api,
+        &servers.n_plus_one,
+        &mut bench.rng,
+    )
+    .await?;
+    progress("both sides answer equally for 40 viewers");
 
-    let viewers = bench.world.some(2_000, &mut bench.rng);
-    let inboxes = bench.world.inboxes.clone();
+    let viewers = bench.dataset.some(2_000, &mut bench.rng);
+    let inboxes = bench.dataset.inboxes.clone();
     let mut outcomes = Vec::new();
-    let kinds = [
+    let endpoints = [
         ("feed", FEED.to_owned(), &viewers),
-        ("digest", same::digest(), &viewers),
+        ("digest", endpoints::digest(), &viewers),
         ("inbox", INBOX.to_owned(), &inboxes),
     ];
-    for (key, path, viewers) in kinds {
+    for (key, path, viewers) in endpoints {
         let with_loop = key == "feed" && bench.wants(&["uncached"]);
         if !with_loop && !bench.wants(&[key]) {
             continue;
         }
-        let mut seen = Seen::default();
-        let [mut pooled, mut kept, mut whole] = [const { Runs(Vec::new()) }; 3];
+        let mut runs = EndpointRuns::default();
+        let [mut pooled, mut kept, mut page] = [const { Runs(Vec::new()) }; 3];
         for run in 0..bench.runs {
-            let recorded = profile::start(bench, &[key, "uncached"], &sides.ours, run)?;
-            seen.ours
-                .push(ours(bench, &sides.ours, viewers, &path).await?);
-            profile::end(recorded).await?;
+            let recording = profile::start(bench, &[key, "uncached"], &servers.read_api, run)?;
+            runs.read_api
+                .push(load_read_api(bench, &servers.read_api, viewers, &path).await?);
+            profile::stop(recording).await?;
             if with_loop {
-                pooled.push(bare_loop(bench, viewers, LISTED, &[]).await?);
-                kept.push(bare_loop(bench, viewers, LISTED, &["--keep-connection"]).await?);
-                whole.push(bare_loop(bench, viewers, WHOLE, &[]).await?);
+                pooled.push(bare_loop(bench, viewers, IDS_STATEMENT, &[]).await?);
+                kept.push(bare_loop(bench, viewers, IDS_STATEMENT, &["--keep-connection"]).await?);
+                page.push(bare_loop(bench, viewers, PAGE_STATEMENT, &[]).await?);
             }
-            seen.usual
-                .push(theirs(bench, &sides.usual, viewers, &path).await?);
-            let bare = ours(bench, &sides.ours_bare, viewers, &path).await?;
-            seen.ours_bare.push(bare);
-            let kept = theirs(bench, &sides.usual_kept, viewers, &path).await?;
-            seen.usual_kept.push(kept);
+            runs.n_plus_one
+                .push(load_n_plus_one(bench, &servers.n_plus_one, viewers, &path).await?);
+            let uncached = load_read_api(bench, &servers.read_api_uncached, viewers, &path).await?;
+            runs.read_api_uncached.push(uncached);
+            let kept = load_n_plus_one(bench, &servers.n_plus_one_kept, viewers, &path).await?;
+            runs.n_plus_one_kept.push(kept);
         }
         if with_loop {
             let note = format!(
-                "{:.2} of a loop whose connections are kept; with nothing in memory {:.2} of its statement in a loop",
-                seen.ours.per_second() / kept.per_second(),
-                seen.ours_bare.per_second() / whole.per_second(),
+                "{:.2} of a loop whose tasks keep their connections; without cache {:.2} of a loop with its statement",
+                runs.read_api.per_second() / kept.per_second(),
+                runs.read_api_uncached.per_second() / page.per_second(),
             );
-            outcomes.push(Outcome::of_rates("uncached", &seen.ours, &pooled).noted(note));
+            outcomes.push(Outcome::of_rates("uncached", &runs.read_api, &pooled).with_note(note));
         }
-        outcomes.push(seen.outcome(key));
+        outcomes.push(runs.outcome(key));
     }
     Ok(outcomes)
 }
 
-impl Seen {
+impl EndpointRuns {
     fn outcome(&self, key: &'static str) -> Outcome {
-        let shown = |ours, usual| {
-            let outcome = Outcome::of_latencies(key, ours, usual);
+        let ratios = |ours, other| {
+            let outcome = Outcome::of_latencies(key, ours, other);
             outcome.shown.unwrap_or_default()
         };
         let note = format!(
-            "{:.0}/s against {:.0}/s; with nothing in memory {} times faster; than one whose requests keep a connection {}",
-            self.ours.per_second(),
-            self.usual.per_second(),
-            shown(&self.ours_bare, &self.usual),
-            shown(&self.ours, &self.usual_kept),
+            "{:.0}/s against {:.0}/s; without cache {} times faster; {} times faster than with one connection per request",
+            self.read_api.per_second(),
+            self.n_plus_one.per_second(),
+            ratios(&self.read_api_uncached, &self.n_plus_one),
+            ratios(&self.read_api, &self.n_plus_one_kept),
         );
-        Outcome::of_latencies(key, &self.ours, &self.usual).noted(note)
+        Outcome::of_latencies(key, &self.read_api, &self.n_plus_one).with_note(note)
     }
 }
 
-async fn ours(bench: &Bench, server: &Process, viewers: &[Uuid], path: &str) -> Result<Summary> {
-    let requests = bench.world.reads(viewers, path);
+async fn load_read_api(
+    bench: &Bench,
+    server: &Process,
+    viewers: &[Uuid],
+    path: &str,
+) -> Result<Summary> {
+    let requests = bench.dataset.reads(viewers, path);
     let plan = Plan::new(&[&server.address], requests, bench.seconds);
     bench.stack.load(&plan).await
 }
 
-async fn theirs(bench: &Bench, server: &Process, viewers: &[Uuid], path: &str) -> Result<Summary> {
-    let requests = World::reads_before(viewers, path);
+async fn load_n_plus_one(
+    bench: &Bench,
+    server: &Process,
+    viewers: &[Uuid],
+    path: &str,
+) -> Result<Summary> {
+    let requests = Dataset::n_plus_one_reads(viewers, path);
     let plan = Plan::new(&[&server.address], requests, bench.seconds);
     bench.stack.load(&plan).await
 }
@@ -141,10 +165,10 @@ async fn bare_loop(
     bench: &Bench,
     viewers: &[Uuid],
     statement: &str,
-    how: &[&str],
+    options: &[&str],
 ) -> Result<Summary> {
     let (seconds, connections) = (bench.seconds.to_string(), connections());
-    let more = [
+    let arguments = [
         "--database-url",
         &bench.database.url,
         "--statement",
@@ -156,6 +180,9 @@ async fn bare_loop(
         "--seconds",
         &seconds,
     ];
-    let more = [&more[..], how].concat();
-    bench.stack.measure("floor-reads", &viewers, &more).await
+    let arguments = [&arguments[..], options].concat();
+    bench
+        .stack
+        .measure("bare-reads", &viewers, &arguments)
+        .await
 }

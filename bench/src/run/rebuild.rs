@@ -1,23 +1,27 @@
-//! A rebuild of everything, against copying the same rows by SQL.
+//! A rebuild of all read models, compared with copying the same rows in SQL.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use feedmill_events::Projection;
 use sqlx::{AssertSqlSafe, PgPool, SqlSafeStr};
 
 use super::{
-    Bench,
+    context::{Bench, progress},
+    database::execute,
     process::output,
     row::{Outcome, median},
-    say,
-    stack::execute,
 };
 
-const SCHEMAS: &str = "'profiles', 'feed', 'digest', 'conversations', 'notifications'";
+/// The schemas of the read models, as a list in SQL.
+fn schemas() -> String {
+    let quoted = Projection::ALL.map(|projection| format!("'{projection}'"));
+    quoted.join(", ")
+}
 
-/// Both write the same tables with the same indexes: primary keys from the beginning, the others at the end, without
-/// waiting for the disk at each commit. The rebuild's time is all of it: reading the log, applying it,
-/// comparing with the live model, and the exchange.
+/// Both write the same tables with the same indexes: primary keys from the start, the others at the end, with
+/// `synchronous_commit` off. The rebuild's time includes everything: reading the log, applying it, comparing with the
+/// live model, and the cutover.
 pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
     let events: i64 = sqlx::query_scalar("SELECT sum(head)::int8 FROM write.partitions")
         .fetch_one(&bench.database.pool)
@@ -25,45 +29,47 @@ pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
     let (mut ours, mut other) = (Vec::new(), Vec::new());
     for _ in 0..bench.runs {
         bench.database.projected().await?;
-        let began = Instant::now();
-        let rebuild = bench.stack.ours(
+        let started = Instant::now();
+        let rebuild = bench.stack.command(
             &bench.database,
             "projector",
             &["rebuild", "--all", "--json"],
         );
-        let said = output(rebuild).await?;
-        let took = began.elapsed();
-        let live = said
+        let printed = output(rebuild).await?;
+        let duration = started.elapsed();
+        let live = printed
             .lines()
             .filter(|line| line.contains("\"live\":"))
             .count();
-        ensure!(live == 5, "not everything was rebuilt: {said}");
-        ours.push(took);
-        let took = copy(&bench.database.pool).await?;
-        other.push(took);
+        ensure!(
+            live == Projection::ALL.len(),
+            "some projections were not rebuilt: {printed}"
+        );
+        ours.push(duration);
+        other.push(copy(&bench.database.pool).await?);
         let seconds = |runs: &[Duration]| runs.last().map_or(0.0, Duration::as_secs_f64);
-        say(&format!(
+        progress(&format!(
             "rebuild {:.1} s, copy {:.1} s",
             seconds(&ours),
             seconds(&other)
         ));
     }
-    let middle = |runs: &[Duration]| median(runs.iter().map(Duration::as_secs_f64));
-    let shown = |runs: &[Duration]| {
-        let seconds = middle(runs);
+    let median_of = |runs: &[Duration]| median(runs.iter().map(Duration::as_secs_f64));
+    let rate = |runs: &[Duration]| {
+        let seconds = median_of(runs);
         format!("{:.0}/s ({seconds:.1} s)", events as f64 / seconds)
     };
     Ok(vec![Outcome {
         key: "rebuild",
-        value: middle(&other) / middle(&ours),
-        ours: shown(&ours),
-        other: shown(&other),
-        note: format!("{events} events, five projections"),
+        value: median_of(&other) / median_of(&ours),
+        ours: rate(&ours),
+        other: rate(&other),
+        note: format!("{events} events, {} projections", Projection::ALL.len()),
         ..Outcome::default()
     }])
 }
 
-/// Copies every row of the live read models into tables like theirs.
+/// Copies all rows of the live read models into equal tables.
 async fn copy(pool: &PgPool) -> Result<Duration> {
     execute(
         pool,
@@ -73,13 +79,14 @@ async fn copy(pool: &PgPool) -> Result<Duration> {
     let tables: Vec<(String, String)> = sqlx::query_as(
         AssertSqlSafe(format!(
             "SELECT table_schema::text, table_name::text FROM information_schema.tables
-             WHERE table_schema IN ({SCHEMAS}) ORDER BY 1, 2"
+             WHERE table_schema IN ({}) ORDER BY 1, 2",
+            schemas()
         ))
         .into_sql_str(),
     )
     .fetch_all(pool)
     .await?;
-    let began = Instant::now();
+    let started = Instant::now();
     for (schema, table) in &tables {
         let copied = format!("copied.{schema}_{table}");
         let mut statements = vec![
@@ -114,15 +121,19 @@ async fn copy(pool: &PgPool) -> Result<Duration> {
         statements.push("COMMIT".to_owned());
         execute(pool, &statements.join("; ")).await?;
     }
-    let took = began.elapsed();
+    let duration = started.elapsed();
     execute(pool, "DROP SCHEMA copied CASCADE").await?;
-    Ok(took)
+    Ok(duration)
 }
 
-/// The same index on another table, with a name of its own.
+/// The definition of the same index on another table, without a name.
 fn index_on(definition: &str, table: &str) -> Result<String> {
-    let (kind, rest) = definition.split_once(" INDEX ").context("an index")?;
-    let (_, how) = rest.split_once(" USING ").context("an index's method")?;
+    let (kind, rest) = definition
+        .split_once(" INDEX ")
+        .context("unexpected index definition")?;
+    let (_, how) = rest
+        .split_once(" USING ")
+        .context("unexpected index definition")?;
     Ok(format!("{kind} INDEX ON {table} USING {how}"))
 }
 
@@ -131,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_index_moves_to_another_table() {
+    fn an_index_definition_is_adapted_to_another_table() {
         let definition =
             "CREATE UNIQUE INDEX posts_pkey ON feed.posts USING btree (id) WHERE (a > 1)";
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The results: a table to read, JSON for programs, and plots.
+//! The results: a table, JSON, and plots.
 
 use std::{fmt::Write, fs, time::Duration};
 
@@ -6,14 +6,14 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::{
-    Bench,
+    context::Bench,
     machine::Machine,
     plot,
     row::{Outcome, ROWS, Row},
 };
 
-/// Writes them, prints the table, and says whether every row that was run met its target.
-pub fn write(bench: &Bench, machine: &Machine, took: Duration) -> Result<bool> {
+/// Writes the results and prints the table. Gives whether every row met its target.
+pub fn write(bench: &Bench, machine: &Machine, duration: Duration) -> Result<bool> {
     let rows: Vec<(&Row, &Outcome)> = ROWS
         .iter()
         .filter_map(|row| {
@@ -27,12 +27,12 @@ pub fn write(bench: &Bench, machine: &Machine, took: Duration) -> Result<bool> {
     let (accounts, followees, posts) =
         (bench.size.accounts, bench.size.followees, bench.size.posts);
     let about = format!(
-        "{}\n\n{accounts} accounts, {followees} followees each, {posts} posts; 16 connections unless said; medians of {} \
-         interleaved runs of {} s; the whole took {:.0} s.\n",
-        machine.shown(),
+        "{}\n\n{accounts} accounts, {followees} followees each, {posts} posts; 16 connections unless stated otherwise; \
+         medians of {} interleaved runs of {} s; total time {:.0} s.\n",
+        machine.description(),
         bench.runs,
         bench.seconds,
-        took.as_secs_f64()
+        duration.as_secs_f64()
     );
     let table = table(&rows);
     fs::create_dir_all(&bench.out)?;
@@ -43,12 +43,12 @@ pub fn write(bench: &Bench, machine: &Machine, took: Duration) -> Result<bool> {
     let all: Vec<_> = rows
         .iter()
         .map(|(row, outcome)| {
-            json!({"what": row.what, "target": row.target, "met": met(row, outcome), "outcome": outcome})
+            json!({"what": row.what, "target": row.target, "met": is_met(row, outcome), "outcome": outcome})
         })
         .collect();
     let results = json!({
         "machine": machine, "accounts": accounts, "followees": followees, "posts": posts,
-        "quick": bench.quick, "seconds": took.as_secs_f64(), "rows": all,
+        "quick": bench.quick, "seconds": duration.as_secs_f64(), "rows": all,
     });
     fs::write(
         bench.out.join("results.json"),
@@ -58,13 +58,13 @@ pub fn write(bench: &Bench, machine: &Machine, took: Duration) -> Result<bool> {
     fs::write(bench.out.join("latencies.svg"), plot::latencies(&rows))?;
     println!("\n{about}\n{table}");
     println!(
-        "bench: results.md, results.json and the plots are in {}",
+        "bench: wrote results.md, results.json and the plots to {}",
         bench.out.display()
     );
-    Ok(rows.iter().all(|(row, outcome)| met(row, outcome)))
+    Ok(rows.iter().all(|(row, outcome)| is_met(row, outcome)))
 }
 
-fn met(row: &Row, outcome: &Outcome) -> bool {
+fn is_met(row: &Row, outcome: &Outcome) -> bool {
     outcome.failed.is_none() && row.target.is_met(outcome.value)
 }
 
@@ -73,7 +73,7 @@ fn table(rows: &[(&Row, &Outcome)]) -> String {
     for (row, outcome) in rows {
         let verdict = match &outcome.failed {
             Some(_) => "FAILED",
-            None if met(row, outcome) => "pass",
+            None if is_met(row, outcome) => "pass",
             None => "MISS",
         };
         let value = outcome
@@ -85,7 +85,7 @@ fn table(rows: &[(&Row, &Outcome)]) -> String {
             row.key,
             row.what,
             &value,
-            &row.target.shown(),
+            &row.target.text(),
             verdict,
             &outcome.ours,
             &outcome.other,

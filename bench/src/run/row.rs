@@ -1,4 +1,4 @@
-//! The table: what is compared, what it must be at least or at most, and what came out.
+//! The rows of the results: what is compared, the target, and the outcome.
 
 use serde::Serialize;
 
@@ -12,13 +12,14 @@ pub enum Target {
 
 pub struct Row {
     pub key: &'static str,
+    /// `measured : compared with`.
     pub what: &'static str,
     pub target: Target,
 }
 
 use Target::{AtLeast, AtMost};
 
-/// In the order in which they are shown.
+/// In the order of the table.
 pub const ROWS: [Row; 14] = [
     row(
         "cached",
@@ -100,7 +101,7 @@ impl Target {
         }
     }
 
-    /// How far it is met: 1 is just so, more is better.
+    /// The value relative to the target: 1 is just met, more is better.
     pub fn share(self, value: f64) -> f64 {
         match self {
             AtLeast(target) => value / target,
@@ -108,7 +109,7 @@ impl Target {
         }
     }
 
-    pub fn shown(self) -> String {
+    pub fn text(self) -> String {
         match self {
             AtLeast(target) => format!("≥ {target}"),
             AtMost(target) => format!("≤ {target}"),
@@ -116,20 +117,21 @@ impl Target {
     }
 }
 
-/// What came out of a row.
+/// The outcome of a row.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Outcome {
     pub key: &'static str,
+    /// The value that is compared with the target.
     pub value: f64,
-    /// The value, where one number does not say it.
+    /// The text of the value, if it is more than one number.
     pub shown: Option<String>,
     pub ours: String,
     pub other: String,
-    /// What else was seen.
+    /// Further results.
     pub note: String,
-    /// Why there is no value, or it does not count.
+    /// The reason why there is no valid value.
     pub failed: Option<String>,
-    /// p50 and p99 of both sides in milliseconds, where the row is about these.
+    /// p50 and p99 of both sides in milliseconds, in latency rows.
     pub latencies: Option<[[f64; 2]; 2]>,
     pub runs: [Vec<Summary>; 2],
 }
@@ -147,19 +149,23 @@ impl Runs {
         median(self.0.iter().map(Summary::per_second))
     }
 
-    /// Milliseconds.
+    /// The median of the runs' p50 in milliseconds.
     pub fn p50(&self) -> f64 {
         median(self.0.iter().map(|run| run.p50 / 1e3))
     }
 
+    /// The median of the runs' p99 in milliseconds.
     pub fn p99(&self) -> f64 {
         median(self.0.iter().map(|run| run.p99 / 1e3))
     }
 
     fn failure(&self) -> Option<String> {
         let run = self.0.iter().find(|run| run.errors > 0 || run.count == 0)?;
-        let why = run.first_error.as_deref().unwrap_or("nothing was measured");
-        Some(format!("{} errors: {why}", run.errors))
+        let reason = run
+            .first_error
+            .as_deref()
+            .unwrap_or("no request was measured");
+        Some(format!("{} errors: {reason}", run.errors))
     }
 }
 
@@ -174,7 +180,7 @@ pub fn median(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 impl Outcome {
-    /// Ours by theirs, of requests a second. A run with an error fails the row.
+    /// The ratio of the rates in requests per second. A run with an error fails the row.
     pub fn of_rates(key: &'static str, ours: &Runs, other: &Runs) -> Self {
         Self {
             key,
@@ -187,16 +193,16 @@ impl Outcome {
         }
     }
 
-    /// How many times faster ours is, at the median and at the 99th percentile: the lesser of the two counts.
+    /// The ratio of the latencies at p50 and at p99: the smaller one is the value. A run with an error fails the row.
     pub fn of_latencies(key: &'static str, ours: &Runs, other: &Runs) -> Self {
         let (p50, p99) = (other.p50() / ours.p50(), other.p99() / ours.p99());
-        let shown = |runs: &Runs| format!("{:.2} ms, {:.2} ms", runs.p50(), runs.p99());
+        let text = |runs: &Runs| format!("{:.2} ms, {:.2} ms", runs.p50(), runs.p99());
         Self {
             key,
             value: p50.min(p99),
             shown: Some(format!("{p50:.1}, {p99:.1}")),
-            ours: shown(ours),
-            other: shown(other),
+            ours: text(ours),
+            other: text(other),
             failed: ours.failure().or(other.failure()),
             latencies: Some([[ours.p50(), ours.p99()], [other.p50(), other.p99()]]),
             runs: [ours.0.clone(), other.0.clone()],
@@ -204,16 +210,16 @@ impl Outcome {
         }
     }
 
-    pub fn noted(mut self, note: impl Into<String>) -> Self {
+    pub fn with_note(mut self, note: impl Into<String>) -> Self {
         self.note = note.into();
         self
     }
 
-    pub fn of_failure(key: &'static str, why: String) -> Self {
+    pub fn of_failure(key: &'static str, reason: String) -> Self {
         Self {
             key,
             value: f64::NAN,
-            failed: Some(why),
+            failed: Some(reason),
             ..Self::default()
         }
     }
@@ -224,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_median_is_in_the_middle() {
+    fn the_median_is_the_middle_value() {
         assert!((median([3.0, 1.0, 2.0].into_iter()) - 2.0).abs() < 1e-9);
         assert!((median([4.0, 1.0].into_iter()) - 2.5).abs() < 1e-9);
         assert!(median(std::iter::empty()).is_nan());
@@ -244,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_know_their_direction() {
+    fn a_target_is_a_minimum_or_a_maximum() {
         assert!(AtLeast(0.7).is_met(0.8) && !AtLeast(0.7).is_met(0.6));
         assert!(AtMost(0.3).is_met(0.2) && !AtMost(0.3).is_met(0.4));
         assert!(!AtLeast(0.7).is_met(f64::NAN));

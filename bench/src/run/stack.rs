@@ -1,4 +1,4 @@
-//! Databases, our services, and the processes that measure.
+//! Services, measuring processes, and creating databases.
 
 use std::{
     fs,
@@ -6,51 +6,45 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, PgPool, SqlSafeStr};
+use sqlx::PgPool;
 use tokio::{process::Command, time::sleep};
 use uuid::Uuid;
 
-use super::process::{Process, command, free_address, output};
+use super::{
+    database::{Database, execute},
+    process::{Process, command, free_address, output},
+};
 use crate::{
     load::{Connection, Plan, Request},
     summary::Summary,
 };
 
-/// What read-api keeps.
+/// The cache of a read-api.
 #[derive(Debug, Clone, Copy)]
-pub enum Memory {
-    Usual,
-    /// The same, in so many bytes.
-    Bytes(u64),
-    /// Posts, of which answers are put together, and no answers.
-    Posts,
-    Nothing,
+pub enum CacheMode {
+    Default,
+    /// The default with another `CACHE_MAX_BYTES`.
+    MaxBytes(u64),
+    /// Posts and other fragments, but no responses.
+    OnlyPosts,
+    Off,
 }
 
 pub struct Stack {
-    /// Of the server, without a database.
-    server: String,
+    /// The URL of the PostgreSQL server, without a database.
+    server_url: String,
     nats_url: String,
-    /// Where our binaries are.
+    /// The folder of the binaries.
     bin: PathBuf,
-    /// What is thrown away afterwards.
+    /// The folder for temporary files.
     pub folder: PathBuf,
     pub pgbench: PathBuf,
 }
 
-/// Nobody listens there: for a database whose log goes into no stream.
+/// An address without a server: for a database whose events are not relayed.
 const NO_NATS: &str = "nats://127.0.0.1:1";
-
-/// A database with a Feedmill in it.
-#[derive(Clone)]
-pub struct Database {
-    pub url: String,
-    pub pool: PgPool,
-    name: String,
-    nats_url: String,
-}
 
 impl Stack {
     pub fn new(
@@ -59,33 +53,36 @@ impl Stack {
         folder: &Path,
         pgbench: PathBuf,
     ) -> Result<Self> {
-        let (server, _) = database_url
+        let (server_url, _) = database_url
             .rsplit_once('/')
-            .context("DATABASE_URL names no database")?;
+            .context("DATABASE_URL has no database name")?;
         let this = std::env::current_exe()?;
         Ok(Self {
-            server: server.to_owned(),
+            server_url: server_url.to_owned(),
             nats_url,
-            bin: this.parent().context("a folder of binaries")?.to_owned(),
+            bin: this
+                .parent()
+                .context("the binary has no folder")?
+                .to_owned(),
             folder: folder.to_owned(),
             pgbench,
         })
     }
 
-    /// The file with the key of tokens.
+    /// The key file that tokens are signed with.
     pub fn key_file(&self) -> PathBuf {
         self.folder.join("auth.pem")
     }
 
-    /// A new database, as a copy of another one if that is given, which nobody may be using. With `stream` its
-    /// write-api, projector and read-api talk to NATS; only one database may.
+    /// Creates a database, empty or as a copy of another one, which must not be in use. With `stream` its services
+    /// connect to NATS, which only one database may do.
     pub async fn database(
         &self,
         name: &str,
         copy_of: Option<&Database>,
         stream: bool,
     ) -> Result<Database> {
-        let admin = PgPool::connect(&format!("{}/postgres", self.server)).await?;
+        let admin = PgPool::connect(&format!("{}/postgres", self.server_url)).await?;
         let template = match copy_of {
             Some(original) => {
                 original.pool.close().await;
@@ -98,8 +95,9 @@ impl Stack {
         self.open(name, stream).await
     }
 
+    /// Connects to an existing database.
     pub async fn open(&self, name: &str, stream: bool) -> Result<Database> {
-        let url = format!("{}/{name}", self.server);
+        let url = format!("{}/{name}", self.server_url);
         Ok(Database {
             pool: PgPool::connect(&url).await?,
             url,
@@ -114,7 +112,7 @@ impl Stack {
 
     pub async fn drop(&self, database: Database) -> Result<()> {
         database.pool.close().await;
-        let admin = PgPool::connect(&format!("{}/postgres", self.server)).await?;
+        let admin = PgPool::connect(&format!("{}/postgres", self.server_url)).await?;
         execute(
             &admin,
             &format!("DROP DATABASE {} WITH (FORCE)", database.name),
@@ -138,8 +136,8 @@ impl Stack {
         ]
     }
 
-    /// A command of one of our binaries, to be run to its end.
-    pub fn ours(&self, database: &Database, binary: &str, arguments: &[&str]) -> Command {
+    /// A command of a service's binary.
+    pub fn command(&self, database: &Database, binary: &str, arguments: &[&str]) -> Command {
         command(
             &self.bin.join(binary),
             arguments,
@@ -147,12 +145,12 @@ impl Stack {
         )
     }
 
-    /// Lays the tables and imports a file; gives what the import said.
+    /// Creates the tables and imports a file. Gives the output of the import.
     pub async fn import(&self, database: &Database, file: &Path) -> Result<String> {
-        output(self.ours(database, "write-api", &["migrate"])).await?;
+        output(self.command(database, "write-api", &["migrate"])).await?;
         let file = file.display().to_string();
-        let said = output(self.ours(database, "write-api", &["import", &file])).await?;
-        Ok(said.trim().to_owned())
+        let printed = output(self.command(database, "write-api", &["import", &file])).await?;
+        Ok(printed.trim().to_owned())
     }
 
     pub async fn write_api(&self, database: &Database) -> Result<Process> {
@@ -165,21 +163,21 @@ impl Stack {
             .await
     }
 
-    /// `write_api` is where the keys of its tokens are.
+    /// `write_api` serves the key set that tokens are verified with.
     pub async fn read_api(
         &self,
         database: &Database,
         write_api: &Process,
-        memory: Memory,
+        cache: CacheMode,
     ) -> Result<Process> {
-        let mut more = vec![("WRITE_API_URL", format!("http://{}", write_api.address))];
-        match memory {
-            Memory::Usual => {}
-            Memory::Bytes(bytes) => more.push(("CACHE_MAX_BYTES", bytes.to_string())),
-            Memory::Posts => more.push(("CACHE_POSTS_PERCENT", "100".to_owned())),
-            Memory::Nothing => more.push(("CACHE_MAX_BYTES", "0".to_owned())),
+        let mut settings = vec![("WRITE_API_URL", format!("http://{}", write_api.address))];
+        match cache {
+            CacheMode::Default => {}
+            CacheMode::MaxBytes(bytes) => settings.push(("CACHE_MAX_BYTES", bytes.to_string())),
+            CacheMode::OnlyPosts => settings.push(("CACHE_POSTS_PERCENT", "100".to_owned())),
+            CacheMode::Off => settings.push(("CACHE_MAX_BYTES", "0".to_owned())),
         }
-        self.service(database, "read-api", "READ_LISTEN", &more)
+        self.service(database, "read-api", "READ_LISTEN", &settings)
             .await
     }
 
@@ -188,14 +186,14 @@ impl Stack {
         database: &Database,
         name: &'static str,
         listen: &'static str,
-        more: &[(&'static str, String)],
+        settings: &[(&'static str, String)],
     ) -> Result<Process> {
         let address = free_address()?;
         let mut environment = self.environment(database);
         environment.push((listen, address.clone()));
-        environment.extend_from_slice(more);
+        environment.extend_from_slice(settings);
         let command = command(&self.bin.join(name), &[], &environment);
-        // Without NATS it is alive, and not ready; it works all the same.
+        // Without NATS a service works, but is not ready.
         let path = if database.nats_url == NO_NATS {
             "/health/live"
         } else {
@@ -204,7 +202,7 @@ impl Stack {
         Process::start(name, command, &address, path, &self.folder).await
     }
 
-    /// A server that is another subcommand of this binary.
+    /// Starts a subcommand of this binary as a server, and waits until `path` is answered.
     pub async fn server(
         &self,
         database: &Database,
@@ -221,23 +219,23 @@ impl Stack {
         Process::start(arguments[0], command, &address, path, &self.folder).await
     }
 
-    /// Runs a measuring subcommand of this binary with its input in a file.
+    /// Runs a measuring subcommand of this binary with `input` in a file, and gives its summary.
     pub async fn measure(
         &self,
         subcommand: &str,
         input: &impl Serialize,
-        more: &[&str],
+        arguments: &[&str],
     ) -> Result<Summary> {
         let file = self
             .folder
             .join(format!("{subcommand}-{}.json", Uuid::new_v4().simple()));
         fs::write(&file, serde_json::to_vec(input)?)?;
         let name = file.display().to_string();
-        let arguments: Vec<&str> = [&[subcommand, name.as_str()], more].concat();
-        let said = output(command(&std::env::current_exe()?, &arguments, &[])).await;
+        let arguments: Vec<&str> = [&[subcommand, name.as_str()], arguments].concat();
+        let printed = output(command(&std::env::current_exe()?, &arguments, &[])).await;
         fs::remove_file(&file)?;
         Ok(serde_json::from_str(
-            &said.with_context(|| subcommand.to_owned())?,
+            &printed.with_context(|| subcommand.to_owned())?,
         )?)
     }
 
@@ -246,69 +244,26 @@ impl Stack {
     }
 }
 
-impl Database {
-    /// Waits until all that is in the log is in every read model.
-    pub async fn projected(&self) -> Result<()> {
-        let behind = "
-            SELECT coalesce(sum(p.head - coalesce(c.seq, 0)), 0)::int8
-            FROM write.partitions AS p
-            CROSS JOIN projector.projections AS m
-            LEFT JOIN projector.checkpoints AS c
-                ON c.projection = m.name AND c.generation = m.generation AND c.partition = p.id";
-        let (mut least, mut since) = (i64::MAX, Instant::now());
-        loop {
-            // Where no table is yet, all is to be done.
-            let behind = sqlx::query_scalar(behind).fetch_one(&self.pool).await;
-            let behind: i64 = behind.unwrap_or(i64::MAX - 1);
-            if behind == 0 {
-                return Ok(());
-            }
-            if behind < least {
-                (least, since) = (behind, Instant::now());
-            }
-            if since.elapsed() > Duration::from_mins(2) {
-                bail!("the projector stands still, {behind} events behind");
-            }
-            sleep(Duration::from_millis(100)).await;
-        }
-    }
-
-    /// Every side begins with tables whose statistics are there and that nobody is about to clean up.
-    pub async fn settle(&self) -> Result<()> {
-        execute(&self.pool, "VACUUM (ANALYZE)").await?;
-        execute(&self.pool, "CHECKPOINT").await
-    }
-}
-
-/// Runs a statement that we made up ourselves.
-pub async fn execute(pool: &PgPool, statement: &str) -> Result<()> {
-    sqlx::raw_sql(AssertSqlSafe(statement).into_sql_str())
-        .execute(pool)
-        .await
-        .with_context(|| statement.lines().next().unwrap_or_default().to_owned())?;
-    Ok(())
-}
-
-/// Asks once; gives head and body.
-pub async fn ask(address: &str, request: &Request) -> Result<(Vec<u8>, Vec<u8>)> {
-    let mut connection = Connection::to(address);
-    let answer = connection.ask(request.bytes.as_bytes()).await?;
+/// Sends one request on a new connection. Gives head and body. Errors: the response is not a success.
+pub async fn request(address: &str, request: &Request) -> Result<(Vec<u8>, Vec<u8>)> {
+    let mut connection = Connection::new(address);
+    let response = connection.send(request.bytes.as_bytes()).await?;
     let (head, body) = (connection.head().to_vec(), connection.body().to_vec());
     ensure!(
-        answer.is_good(),
+        response.is_success(),
         "{}: {}",
-        answer.status,
+        response.status,
         String::from_utf8_lossy(&body)
     );
     Ok((head, body))
 }
 
-/// Waits until write-api has copied the whole log into the stream.
+/// Waits until write-api has published the whole log to the stream. Errors: it has not after 2 min.
 pub async fn relayed(write_api: &Process) -> Result<()> {
     let until = Instant::now() + Duration::from_mins(2);
-    let request = crate::load::get(0, "/metrics", "");
+    let metrics = crate::load::get(0, "/metrics", "");
     loop {
-        let (_, body) = ask(&write_api.address, &request).await?;
+        let (_, body) = request(&write_api.address, &metrics).await?;
         let text = String::from_utf8_lossy(&body);
         let lag = text
             .lines()

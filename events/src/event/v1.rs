@@ -1,7 +1,7 @@
-//! Version 1 of every event. Frozen: these structs are what the golden bytes in `tests/golden` decode to.
+//! Version 1 of every event type. Frozen: the golden bytes in `tests/golden.txt` decode to these structs.
 //!
-//! An event says all that a projection needs to apply it without asking anybody: whose post was liked, since
-//! when the follow stood that now ends. Times are Unix milliseconds.
+//! An event contains everything that a projection needs to apply it without lookups, such as the author of a liked post
+//! and the start of a follow that ends. Times are Unix milliseconds.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -9,12 +9,12 @@ use uuid::Uuid;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountCreated {
     pub account: Uuid,
-    /// Lower case.
+    /// In lower case.
     pub handle: String,
     pub display_name: String,
 }
 
-/// The whole profile as it now is, so that applying it needs no state.
+/// The complete new profile, so that a projection can apply it without state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfileChanged {
     pub account: Uuid,
@@ -33,7 +33,7 @@ pub struct AccountFollowed {
 pub struct AccountUnfollowed {
     pub follower: Uuid,
     pub followee: Uuid,
-    /// When the follow that ends here began.
+    /// The start of the follow that ends.
     pub followed_at: i64,
 }
 
@@ -44,7 +44,7 @@ pub struct Parent {
     pub author: Uuid,
 }
 
-/// The post's time is its id's.
+/// The time of the post is the time in its id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PostCreated {
     pub post: Uuid,
@@ -73,19 +73,19 @@ pub struct PostUnliked {
     pub post: Uuid,
     pub author: Uuid,
     pub user: Uuid,
-    /// When the like that ends here was given.
+    /// The time of the like that ends.
     pub liked_at: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConversationCreated {
     pub conversation: Uuid,
-    /// Everyone in it, its maker included, each once.
+    /// All members including the creator, each once.
     pub members: Vec<Uuid>,
     pub title: Option<String>,
 }
 
-/// The message's time is its id's.
+/// The time of the message is the time in its id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageSent {
     pub conversation: Uuid,
@@ -98,13 +98,13 @@ pub struct MessageSent {
 pub struct ConversationRead {
     pub conversation: Uuid,
     pub user: Uuid,
-    /// A message of the conversation; it and all before it are read.
+    /// A message of the conversation. It and all earlier messages are read.
     pub up_to: Uuid,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotificationsRead {
     pub user: Uuid,
-    /// Notifications with this id and all before it are read.
+    /// A notification id. Notifications up to this id are read.
     pub up_to: Uuid,
 }

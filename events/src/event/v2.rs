@@ -1,18 +1,18 @@
-//! Version 2 of those events that have one, and how version 1 becomes it. Frozen, as version 1 is.
+//! Version 2 of event types that have one, with the conversion from version 1. Frozen like version 1.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::v1;
 
-/// Since this version the event says who started the conversation.
+/// New in this version: the creator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConversationCreated {
     pub conversation: Uuid,
-    /// Everyone in it, its maker included, each once.
+    /// All members including the creator, each once.
     pub members: Vec<Uuid>,
     pub title: Option<String>,
-    /// None where nobody knows: in version 1, and for a conversation that was imported.
+    /// None if unknown: in version 1, and for an imported conversation.
     pub creator: Option<Uuid>,
 }
 

@@ -1,4 +1,4 @@
-//! No input makes decoding panic or take memory without bound.
+//! No input makes the decoder panic or allocate without bound.
 
 use feedmill_events::{Announcement, DecodeError, Envelope, EventType, MAX_EVENT_BYTES, Positions};
 use proptest::{collection::vec, prelude::*};
@@ -17,7 +17,7 @@ proptest! {
         }
     }
 
-    /// Real envelopes with bytes changed, cut off and added: they come closer to the decoder's corners.
+    /// Valid envelopes with bytes changed, removed and appended: they get further in the decoder than random bytes.
     #[test]
     fn damaged_envelopes_decode_or_are_refused(
         which in 0..EventType::ALL.len(),
@@ -37,14 +37,14 @@ proptest! {
 }
 
 #[test]
-fn what_was_encoded_decodes() {
+fn an_encoded_event_decodes_to_itself() {
     for sample in samples() {
         assert_eq!(Envelope::decode(&sample.encode().unwrap()).unwrap(), sample);
     }
 }
 
 #[test]
-fn a_byte_left_over_is_refused() {
+fn a_trailing_byte_is_refused() {
     for sample in samples() {
         let mut bytes = sample.encode().unwrap();
         bytes.push(0);
@@ -56,8 +56,8 @@ fn a_byte_left_over_is_refused() {
 }
 
 #[test]
-fn lengths_that_lie_allocate_nothing() {
-    // A text of 2^63 bytes in an envelope of a few: the length must be held against what is there.
+fn a_wrong_length_does_not_allocate() {
+    // A length of 2^63 bytes in an envelope of 17 bytes: it must be checked against the input.
     let mut bytes = vec![5];
     bytes.extend(b"x.new");
     bytes.extend([1, 0]);
@@ -70,7 +70,7 @@ fn lengths_that_lie_allocate_nothing() {
 }
 
 #[test]
-fn a_type_or_version_of_the_future_is_refused_by_name() {
+fn an_unknown_type_or_version_is_named_in_the_error() {
     let bytes = samples()[0].encode().unwrap();
     let at = bytes
         .windows(7)

@@ -1,5 +1,5 @@
-//! `tests/golden.txt` holds the bytes of one event of each version that was ever written: a line is
-//! `<type>.v<version> <hexadecimal>`. A test that fails here has found a change that would misread the log.
+//! `tests/golden.txt` contains the bytes of one event of each version that was ever written, one per line:
+//! `<type>.v<version> <hexadecimal>`. A failure means that existing logs would be decoded wrongly.
 
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
 
@@ -10,79 +10,79 @@ use feedmill_events::{
 };
 use uuid::Uuid;
 
-fn thing(n: u64) -> Uuid {
+fn object_id(n: u64) -> Uuid {
     id::compose(1_700_000_000_000, 0x123, n, None)
 }
 
 /// One event of each type in its newest version.
 pub fn samples() -> Vec<Envelope> {
     let parent = v1::Parent {
-        post: thing(6),
-        author: thing(2),
+        post: object_id(6),
+        author: object_id(2),
     };
     let events = vec![
         Event::AccountCreated(v1::AccountCreated {
-            account: thing(1),
+            account: object_id(1),
             handle: "miller".to_owned(),
             display_name: "The Miller 🌾".to_owned(),
         }),
         Event::ProfileChanged(v1::ProfileChanged {
-            account: thing(1),
+            account: object_id(1),
             handle: "old_miller".to_owned(),
             display_name: "The Miller".to_owned(),
             bio: "grinds".to_owned(),
         }),
         Event::AccountFollowed(v1::AccountFollowed {
-            follower: thing(1),
-            followee: thing(2),
+            follower: object_id(1),
+            followee: object_id(2),
         }),
         Event::AccountUnfollowed(v1::AccountUnfollowed {
-            follower: thing(1),
-            followee: thing(2),
+            follower: object_id(1),
+            followee: object_id(2),
             followed_at: 1_690_000_000_000,
         }),
         Event::PostCreated(v1::PostCreated {
-            post: thing(7),
-            author: thing(1),
+            post: object_id(7),
+            author: object_id(1),
             reply_to: Some(parent),
             text: "naïve 東京".to_owned(),
         }),
         Event::PostDeleted(v1::PostDeleted {
-            post: thing(7),
-            author: thing(1),
+            post: object_id(7),
+            author: object_id(1),
             reply_to: None,
         }),
         Event::PostLiked(v1::PostLiked {
-            post: thing(7),
-            author: thing(1),
-            user: thing(2),
+            post: object_id(7),
+            author: object_id(1),
+            user: object_id(2),
         }),
         Event::PostUnliked(v1::PostUnliked {
-            post: thing(7),
-            author: thing(1),
-            user: thing(2),
+            post: object_id(7),
+            author: object_id(1),
+            user: object_id(2),
             liked_at: 1_690_000_000_001,
         }),
         Event::ConversationCreated(v2::ConversationCreated {
-            conversation: thing(8),
-            members: vec![thing(1), thing(2)],
+            conversation: object_id(8),
+            members: vec![object_id(1), object_id(2)],
             title: Some("Harvest".to_owned()),
-            creator: Some(thing(2)),
+            creator: Some(object_id(2)),
         }),
         Event::MessageSent(v1::MessageSent {
-            conversation: thing(8),
-            message: thing(9),
-            sender: thing(1),
+            conversation: object_id(8),
+            message: object_id(9),
+            sender: object_id(1),
             text: "hello".to_owned(),
         }),
         Event::ConversationRead(v1::ConversationRead {
-            conversation: thing(8),
-            user: thing(2),
-            up_to: thing(9),
+            conversation: object_id(8),
+            user: object_id(2),
+            up_to: object_id(9),
         }),
         Event::NotificationsRead(v1::NotificationsRead {
-            user: thing(2),
-            up_to: thing(10),
+            user: object_id(2),
+            up_to: object_id(10),
         }),
     ];
     events.into_iter().map(envelope).collect()
@@ -101,8 +101,8 @@ fn upcast(name: &str) -> Option<Envelope> {
     match name {
         "conversation.created.v1" => Some(envelope(Event::ConversationCreated(
             v2::ConversationCreated {
-                conversation: thing(8),
-                members: vec![thing(1), thing(2)],
+                conversation: object_id(8),
+                members: vec![object_id(1), object_id(2)],
                 title: Some("Harvest".to_owned()),
                 creator: None,
             },

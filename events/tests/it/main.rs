@@ -1,4 +1,4 @@
-//! Bytes that were ever written are read for ever, and no bytes do harm.
+//! Every event that was ever written still decodes, and no input harms the decoder.
 #![allow(clippy::unwrap_used)]
 
 mod decoding;

@@ -1,4 +1,4 @@
-//! Reading a body to its limit.
+//! Reading a body up to its size limit.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 
 use crate::problem::Problem;
 
-/// The largest body in bytes: an extension of the request, set by [`crate::http::standard`].
+/// The maximum size of a body in bytes: an extension of the request, set by the middleware.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyLimit(pub usize);
 
@@ -21,12 +21,12 @@ impl Default for BodyLimit {
     }
 }
 
-/// Of a body that is too large, this much more is read and thrown away before the refusal: a connection
-/// that closes on a client that still sends loses the answer.
-const DRAIN_BYTES: usize = 16 << 20;
-const DRAIN_TIME: Duration = Duration::from_secs(2);
+/// The rest of a body that is too large is read and discarded up to these limits: a client that is still sending when
+/// the connection closes would not see the response.
+const MAX_DRAIN_BYTES: usize = 16 << 20;
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The bytes of the body, whatever they are. 413 when too large, 400 when it breaks off.
+/// The bytes of the body. Rejections: 413 if it is too large, 400 if it is incomplete.
 #[derive(Debug, Clone)]
 pub struct Body(pub Bytes);
 
@@ -40,7 +40,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
         let mut bytes = Vec::with_capacity(expected.min(limit));
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| {
-                Problem::bad_request("incomplete_body", "the body broke off or is malformed")
+                Problem::bad_request("incomplete_body", "the body is incomplete or malformed")
             })?;
             let Some(data) = frame.data_ref() else {
                 continue;
@@ -55,7 +55,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     }
 }
 
-/// Refuses a request that says itself that it is too large, before its handler sees it.
+/// Refuses a request whose `Content-Length` is over the limit, before its handler sees it.
 pub(crate) async fn refuse_too_large(request: Request, limit: usize) -> Result<Request, Problem> {
     let declared = request
         .headers()
@@ -67,7 +67,7 @@ pub(crate) async fn refuse_too_large(request: Request, limit: usize) -> Result<R
     {
         return Ok(request);
     }
-    // A client that waits for "100 Continue" has sent nothing, and will not once it sees the answer.
+    // A client that waits for "100 Continue" has not sent the body, and will not send it after this response.
     if !request.headers().contains_key(header::EXPECT) {
         drain(request.into_body()).await;
     }
@@ -75,11 +75,11 @@ pub(crate) async fn refuse_too_large(request: Request, limit: usize) -> Result<R
 }
 
 async fn drain(mut body: axum::body::Body) {
-    let mut seen = 0;
-    let _ = tokio::time::timeout(DRAIN_TIME, async {
+    let mut drained = 0;
+    let _ = tokio::time::timeout(DRAIN_TIMEOUT, async {
         while let Some(Ok(frame)) = body.frame().await {
-            seen += frame.data_ref().map_or(0, Bytes::len);
-            if seen > DRAIN_BYTES {
+            drained += frame.data_ref().map_or(0, Bytes::len);
+            if drained > MAX_DRAIN_BYTES {
                 break;
             }
         }

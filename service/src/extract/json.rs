@@ -1,4 +1,4 @@
-//! JSON into a `T`, and serde's messages into fields.
+//! Parsing JSON, and mapping serde's messages to fields.
 
 use axum::http::StatusCode;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -6,18 +6,18 @@ use serde_json::error::Category;
 
 use crate::problem::Problem;
 
-/// A JSON object as a `T`: 400 `malformed_json` for what is no JSON, 422 that names the field for what
-/// does not fit. An array is no object, though serde would take one for a struct.
+/// Parses a JSON object. Errors: 400 `malformed_json` if it is not JSON, 422 that names the field if it does not match
+/// `T`. An array is refused, although serde would accept it for a struct.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| malformed(format!("byte {} is not UTF-8", error.valid_up_to() + 1)))?;
     let text = text.trim_matches([' ', '\t', '\r', '\n']);
     if text.is_empty() {
-        return Err(malformed("the body is empty, a JSON object is needed"));
+        return Err(malformed("the body is empty, must be a JSON object"));
     }
     if !text.starts_with('{') {
         return Err(match serde_json::from_str::<IgnoredAny>(text) {
-            Ok(_) => Problem::field("", "a JSON object is needed"),
+            Ok(_) => Problem::field("", "must be a JSON object"),
             Err(error) => malformed(error.to_string()),
         });
     }
@@ -26,7 +26,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let path = error.path().to_string();
         let error = error.into_inner();
         match error.classify() {
-            Category::Data => misfit(&path, &without_place(&error)),
+            Category::Data => mismatch(&path, &without_location(&error)),
             _ => malformed(error.to_string()),
         }
     })?;
@@ -40,19 +40,19 @@ fn malformed(reason: impl std::fmt::Display) -> Problem {
     Problem::new(
         StatusCode::BAD_REQUEST,
         "malformed_json",
-        format!("the body is no JSON: {reason}"),
+        format!("the body is not JSON: {reason}"),
     )
 }
 
-fn without_place(error: &serde_json::Error) -> String {
+fn without_location(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    text.strip_suffix(&place).unwrap_or(&text).to_owned()
+    let location = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&location).unwrap_or(&text).to_owned()
 }
 
-/// 422 for serde's `message` about what is at `path`. A missing or repeated field is reported by serde at
-/// the object around it; the answer names the field itself.
-pub(super) fn misfit(path: &str, message: &str) -> Problem {
+/// 422 for serde's `message` about the value at `path`. serde reports a missing, duplicate or unknown field with the
+/// path of the object that it belongs to; the problem names the field itself.
+pub(super) fn mismatch(path: &str, message: &str) -> Problem {
     let path = if path == "." || path == "?" { "" } else { path };
     let join = |name: &str| {
         if path.is_empty() {
@@ -64,7 +64,7 @@ pub(super) fn misfit(path: &str, message: &str) -> Problem {
     let (field, message) = if let Some(name) = quoted(message, "missing field `") {
         (join(name), "is missing".to_owned())
     } else if let Some(name) = quoted(message, "duplicate field `") {
-        (join(name), "is given twice".to_owned())
+        (join(name), "is given more than once".to_owned())
     } else if let Some(name) = quoted(message, "unknown field `") {
         let field = if path.ends_with(name) {
             path.to_owned()

@@ -1,4 +1,4 @@
-//! What surrounds every request: span, metrics, body limit, time limit, and a net under panics.
+//! The middleware around every request: span, metrics, body limit, request timeout, and catching panics.
 
 use std::{panic::AssertUnwindSafe, pin::pin, task::Poll, time::Instant};
 
@@ -7,7 +7,7 @@ use axum::{
     body::HttpBody,
     extract::{MatchedPath, Request, State},
     http::{HeaderMap, Method, StatusCode, header},
-    middleware::{self, Next},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -15,7 +15,7 @@ use feedmill_events::subject::TRACEPARENT;
 use futures::FutureExt;
 use tracing::{Instrument, Level, Span, field::Empty};
 
-use super::series;
+use super::request_metrics;
 use crate::{
     config::HttpArgs,
     extract::{self, BodyLimit},
@@ -24,9 +24,9 @@ use crate::{
     telemetry,
 };
 
-/// The whole of a service's HTTP: the routes of `app`, `/health/…` and `/metrics`, problem documents where
-/// there is no route, and around all of it the limits of `args`, a span and metrics a request
-/// (`http_requests_total{method,route,status}`, `http_request_duration_seconds{method,route}`).
+/// The complete router of a service: the routes of `app`, `/health/…` and `/metrics`, problem documents for unknown
+/// routes, and around all of them the limits of `args`, a span, and the metrics
+/// `http_requests_total{method,route,status}` and `http_request_duration_seconds{method,route}`.
 pub fn standard(app: Router, args: &HttpArgs, health: &Health) -> Router {
     let metrics = telemetry::metrics();
     app.merge(health.router())
@@ -41,23 +41,23 @@ pub fn standard(app: Router, args: &HttpArgs, health: &Health) -> Router {
         )
         .fallback(extract::not_found_fallback)
         .method_not_allowed_fallback(extract::method_not_allowed)
-        .layer(middleware::from_fn_with_state(args.clone(), surround))
+        .layer(from_fn_with_state(args.clone(), middleware))
 }
 
-/// A span and metrics for every request, limits of its size and time, and an answer even if its handler panics.
-/// All in one layer: each further one costs a request some allocations.
-async fn surround(State(args): State<HttpArgs>, request: Request, next: Next) -> Response {
+/// Records a span and metrics for a request, enforces its limits, and answers even if its handler panics. All in one
+/// layer, since each layer costs a request some allocations.
+async fn middleware(State(args): State<HttpArgs>, request: Request, next: Next) -> Response {
     let start = Instant::now();
-    let method = known(request.method());
+    let method = method_label(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
-    // The pattern, never the path: labels stay few.
+    // The pattern, not the path, so that the number of labels is bounded.
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     let span = span(method, route, request.headers());
-    let answer = limited(&args, request, next);
+    let response = with_limits(&args, request, next);
     let response = if span.is_disabled() {
-        answer.await
+        response.await
     } else {
-        answer.instrument(span.clone()).await
+        response.instrument(span.clone()).await
     };
     let status = response.status();
     span.record("status", status.as_u16());
@@ -65,16 +65,21 @@ async fn surround(State(args): State<HttpArgs>, request: Request, next: Next) ->
         span.record("otel.status_code", "ERROR");
     }
     if status == StatusCode::INTERNAL_SERVER_ERROR && span.is_disabled() {
-        tracing::warn!(method, route, "a request ended so");
+        // The error was logged without the span, so this line names the request.
+        tracing::warn!(
+            method,
+            route,
+            "http: a request failed with 500, see the error before"
+        );
     }
-    let took = start.elapsed();
-    tracing::debug!(parent: &span, seconds = took.as_secs_f64(), "answered");
-    series::count(method, route, status, took);
+    let duration = start.elapsed();
+    tracing::debug!(parent: &span, seconds = duration.as_secs_f64(), "http: sent a response");
+    request_metrics::record(method, route, status, duration);
     response
 }
 
-/// Where traces are exported, of every request; otherwise for the log alone, and only if it wants them: what a span
-/// costs is a good part of what an answer from memory costs.
+/// The span of a request: at level INFO if traces are exported, otherwise at DEBUG and so by default disabled, since a
+/// span costs a good part of what a cached response costs.
 fn span(method: &'static str, route: &str, headers: &HeaderMap) -> Span {
     macro_rules! request_span {
         ($level:expr) => {
@@ -90,7 +95,7 @@ fn span(method: &'static str, route: &str, headers: &HeaderMap) -> Span {
             )
         };
     }
-    if !telemetry::traces() {
+    if !telemetry::exports_traces() {
         return request_span!(Level::DEBUG);
     }
     let span = request_span!(Level::INFO);
@@ -103,9 +108,9 @@ fn span(method: &'static str, route: &str, headers: &HeaderMap) -> Span {
     span
 }
 
-/// A handler that runs out of time is dropped where it stands. What a panic says is logged by the panic hook.
-async fn limited(args: &HttpArgs, request: Request, next: Next) -> Response {
-    let answer = async {
+/// Runs the handler within the limits. On timeout its future is dropped. The panic hook logs the message of a panic.
+async fn with_limits(args: &HttpArgs, request: Request, next: Next) -> Response {
+    let response = async {
         let request = if request.body().is_end_stream() {
             request
         } else {
@@ -117,25 +122,25 @@ async fn limited(args: &HttpArgs, request: Request, next: Next) -> Response {
                 Err(problem) => return problem.into_response(),
             }
         };
-        let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-        answer.unwrap_or_else(|_| Problem::internal_silent().into_response())
+        let response = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+        response.unwrap_or_else(|_| Problem::internal_silent().into_response())
     };
-    let mut answer = pin!(answer);
-    // What is answered at once needs no timer.
-    if let Poll::Ready(answer) = futures::poll!(answer.as_mut()) {
-        return answer;
+    let mut response = pin!(response);
+    // A response that is ready at once needs no timer.
+    if let Poll::Ready(response) = futures::poll!(response.as_mut()) {
+        return response;
     }
-    tokio::time::timeout(args.request_timeout, answer)
+    tokio::time::timeout(args.request_timeout, response)
         .await
         .unwrap_or_else(|_| {
-            let mut problem = Problem::unavailable("the request took too long and was given up");
+            let mut problem = Problem::unavailable("the request took too long and was cancelled");
             problem.code = "timeout";
             problem.into_response()
         })
 }
 
-/// The method as a label: a client can make up methods, but not labels.
-fn known(method: &Method) -> &'static str {
+/// The method as a metric label. Clients can make up methods, which share one label.
+fn method_label(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",

@@ -1,4 +1,4 @@
-//! The accept loop. axum's own `serve` has no header timeout and no cap, so this stands in its place.
+//! The accept loop, in place of axum's `serve`, which has neither a header timeout nor a connection limit.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -18,17 +18,17 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::{
-    open::{Open, Requests},
-    patience::Patient,
+    in_flight::{InFlight, RequestCounts},
+    write_timeout::WriteTimeout,
 };
-use crate::{config::HttpArgs, shutdown::Shutdown};
+use crate::{config::HttpArgs, shutdown::Shutdown, tokens::ConnectionToken};
 
-/// An HTTP/2 client has this many requests under way on one connection.
+/// Concurrent requests of one HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
 
-/// Serves until `shutdown`. Soft: no new connections, requests under way finish, idle connections close.
-/// Hard: whatever is left is cut. Over `args.max_connections`, new connections wait in the listener's
-/// queue. Errors: none after the start; a failed accept is logged and tried again.
+/// Serves until `shutdown`. Soft: accepts no new connections, finishes requests in flight, and closes idle
+/// connections. Hard: closes all connections. At `args.max_connections`, new connections wait in the listener's
+/// backlog. Errors: none after the start; a failed accept is logged and retried.
 pub async fn serve(
     listener: TcpListener,
     app: Router,
@@ -38,14 +38,14 @@ pub async fn serve(
     let address = listener
         .local_addr()
         .context("the listener has no address")?;
-    let files = files();
-    tracing::info!(%address, files, "listening");
+    let max_open_files = raise_open_file_limit();
+    tracing::info!(%address, max_open_files, "http: listening");
     let builder = Arc::new(builder(args));
-    let places = Arc::new(Semaphore::new(
+    let permits = Arc::new(Semaphore::new(
         args.max_connections.min(Semaphore::MAX_PERMITS),
     ));
     let tasks = TaskTracker::new();
-    while let Some((stream, place)) = next(&listener, &places, &shutdown).await {
+    while let Some((stream, permit)) = accept(&listener, &permits, &shutdown).await {
         let connection = Connection {
             builder: Arc::clone(&builder),
             app: app.clone(),
@@ -56,20 +56,21 @@ pub async fn serve(
         };
         tasks.spawn(async move {
             connection.run(stream).await;
-            drop(place);
+            drop(permit);
         });
     }
     drop(listener);
     tasks.close();
     tasks.wait().await;
-    tracing::info!(%address, "no longer listening");
+    tracing::info!(%address, "http: stopped listening, all connections are closed");
     Ok(())
 }
 
-/// As many open files as this process may have: a connection takes one, and the usual limit is 1,024.
-fn files() -> u64 {
+/// Raises the limit of open files to the hard limit and gives it: a connection takes one, and the usual soft limit is
+/// 1,024.
+fn raise_open_file_limit() -> u64 {
     rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|error| {
-        tracing::warn!(%error, "cannot raise the limit of open files");
+        tracing::warn!(%error, "http: cannot raise the limit of open files (ulimit -n), a connection needs one");
         0
     })
 }
@@ -89,20 +90,20 @@ fn builder(args: &HttpArgs) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-/// A place first, then a connection to take it. None once the service shuts down.
-async fn next(
+/// Takes a permit first, then accepts a connection. None once the service shuts down.
+async fn accept(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
+    permits: &Arc<Semaphore>,
     shutdown: &Shutdown,
 ) -> Option<(TcpStream, OwnedSemaphorePermit)> {
     let accepted = async {
-        let place = Arc::clone(places).acquire_owned().await.ok()?;
+        let permit = Arc::clone(permits).acquire_owned().await.ok()?;
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => return Some((stream, place)),
+                Ok((stream, _)) => return Some((stream, permit)),
                 Err(error) => {
-                    // Out of file descriptors, mostly: waiting lets some connections end.
-                    tracing::warn!(%error, "cannot accept a connection; trying again");
+                    // Usually out of file descriptors: waiting lets some connections end.
+                    tracing::warn!(%error, "http: cannot accept a connection, retrying in 100 ms");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
@@ -126,57 +127,60 @@ struct Connection {
 
 impl Connection {
     async fn run(self, stream: TcpStream) {
-        // Answers are written whole, so waiting for more would only delay them.
+        // Responses are written whole, so Nagle's algorithm would only delay them.
         let _ = stream.set_nodelay(true);
         let gauge = metrics::gauge!("http_connections");
         gauge.increment(1.0);
-        self.exchange(stream).await;
+        self.serve(stream).await;
         gauge.decrement(1.0);
     }
 
-    async fn exchange(self, stream: TcpStream) {
-        let requests = Arc::new(Requests::default());
+    async fn serve(self, stream: TcpStream) {
+        let counts = Arc::new(RequestCounts::default());
+        let token = ConnectionToken::default();
         let service = service_fn(|request: Request<Incoming>| {
-            let open = Open::new(&requests);
-            let answer = self.app.clone().oneshot(request.map(Body::new));
+            let in_flight = InFlight::new(&counts);
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(token.clone());
+            let response = self.app.clone().oneshot(request);
             async move {
-                answer
+                response
                     .await
-                    .map(|answer| answer.map(|body| open.until_sent(body)))
+                    .map(|response| response.map(|body| in_flight.until_sent(body)))
             }
         });
-        let stream = TokioIo::new(Patient::new(stream, self.write_timeout));
+        let stream = TokioIo::new(WriteTimeout::new(stream, self.write_timeout));
         let mut connection = pin!(self.builder.serve_connection(stream, service));
-        // hyper's header timeout begins with the first bytes of HTTP/1; a client that sends nothing at all,
-        // or sits on an HTTP/2 connection, is up to this clock.
+        // hyper's header timeout starts with the first bytes of HTTP/1. This clock closes connections of clients that
+        // send nothing at all, and idle HTTP/2 connections.
         let mut clock = interval(self.header_timeout);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         clock.tick().await;
-        let (mut seen, mut leaving) = (0, false);
+        let (mut started_before, mut shutting_down) = (0, false);
         loop {
             tokio::select! {
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
-                        tracing::debug!(error, "a connection ended badly");
+                        tracing::debug!(error, "http: a connection failed");
                     }
                     return;
                 }
                 () = self.shutdown.hard.cancelled() => return,
-                () = self.shutdown.soft.cancelled(), if !leaving => {
-                    leaving = true;
+                () = self.shutdown.soft.cancelled(), if !shutting_down => {
+                    shutting_down = true;
                     connection.as_mut().graceful_shutdown();
                 }
                 _ = clock.tick() => {
-                    let begun = requests.begun();
-                    if begun == seen && requests.open() == 0 {
+                    let started = counts.started();
+                    if started == started_before && counts.in_flight() == 0 {
                         return;
                     }
-                    if seen == 0 {
+                    if started_before == 0 {
                         clock = interval(self.idle_timeout);
                         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
                         clock.tick().await;
                     }
-                    seen = begun;
+                    started_before = started;
                 }
             }
         }

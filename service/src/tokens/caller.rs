@@ -5,11 +5,11 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 
-use super::{Identity, TokenError, Verifier};
+use super::{connection_token::ConnectionToken, identity::Identity, verifier::Verifier};
 use crate::problem::Problem;
 
-/// Whoever a valid `Authorization: Bearer` names; anything else is 401, and 503 while there is no key to
-/// verify with.
+/// The identity in a valid `Authorization: Bearer` header. Anything else is refused with 401, and with 503 while there
+/// are no keys to verify with.
 #[derive(Debug, Clone)]
 pub struct Caller(pub Identity);
 
@@ -22,7 +22,12 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let bearer = bearer(&parts.headers)?;
-        Ok(Verifier::from_ref(state).verify(bearer).await.map(Self)?)
+        let verifier = Verifier::from_ref(state);
+        let identity = match parts.extensions.get::<ConnectionToken>() {
+            Some(connection) => verifier.verify_on(connection, bearer).await,
+            None => verifier.verify(bearer).await,
+        };
+        Ok(Self(identity?))
     }
 }
 
@@ -30,7 +35,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(Problem::unauthorized(
-            "one header \"Authorization: Bearer <token>\" is needed",
+            "exactly one header \"Authorization: Bearer <token>\" is needed",
         ));
     };
     value
@@ -43,15 +48,4 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
         .ok_or_else(|| {
             Problem::unauthorized("the header must be \"Authorization: Bearer <token>\"")
         })
-}
-
-impl From<TokenError> for Problem {
-    fn from(error: TokenError) -> Self {
-        match error {
-            TokenError::NoKeys => {
-                Self::unavailable("the keys that tokens are signed with are not known yet")
-            }
-            error => Self::unauthorized(error.to_string()),
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! Fetching a key set: bounded in size and time, one fetch at a time.
+//! Fetching a JSON Web Key Set (RFC 7517): bounded in size and time, one fetch at a time.
 
 use std::time::Duration;
 
@@ -11,38 +11,38 @@ use tokio::{
 
 use crate::{health::Health, telemetry};
 
-const TIMEOUT: Duration = Duration::from_secs(5);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_BYTES: usize = 256 * 1024;
 
-/// However many tokens with unknown keys come, they cause no more fetches than one in this time.
-const UNKNOWN_KEY_PAUSE: Duration = Duration::from_secs(10);
-const REFRESH: Duration = Duration::from_mins(5);
+/// The minimum time between two fetches that tokens with unknown keys cause, however many such tokens come.
+const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(10);
+const REFRESH_INTERVAL: Duration = Duration::from_mins(5);
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 const MAX_RETRY: Duration = Duration::from_secs(10);
 
-const PART: &str = "token_keys";
+const HEALTH_PART: &str = "token_keys";
 
 #[derive(Debug)]
-pub(super) struct Source {
+pub(super) struct KeySource {
     url: reqwest::Url,
     client: reqwest::Client,
-    /// When an unknown key last caused a fetch, and whether that worked.
+    /// The end of the last fetch that an unknown key caused, and whether it succeeded.
     last: Mutex<Option<(Instant, bool)>>,
 }
 
 pub(super) fn set_not_ready(health: &Health, reason: &str) {
-    health.set(PART, Err(reason.to_owned()));
+    health.set(HEALTH_PART, Err(reason.to_owned()));
 }
 
-impl Source {
+impl KeySource {
     pub(super) fn new(url: &str) -> anyhow::Result<Self> {
-        telemetry::crypto();
+        telemetry::install_crypto_provider();
         let url = url
             .parse()
-            .with_context(|| format!("{url:?} is no URL of a key set"))?;
+            .with_context(|| format!("{url:?} is not the URL of a key set"))?;
         let client = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .connect_timeout(TIMEOUT)
+            .timeout(FETCH_TIMEOUT)
+            .connect_timeout(FETCH_TIMEOUT)
             .build()
             .context("cannot make an HTTP client")?;
         Ok(Self {
@@ -52,50 +52,52 @@ impl Source {
         })
     }
 
-    /// Fetches unless that was done a moment ago. Calls at the same time share one fetch; true if it
-    /// worked.
-    pub(super) async fn fetch_if_due(&self, put: impl Fn(&JwkSet) -> Result<(), String>) -> bool {
-        let asked = Instant::now();
+    /// Fetches the key set for a token with an unknown key, and gives it to `store`, unless that was done less than
+    /// [`UNKNOWN_KEY_INTERVAL`] ago. Concurrent calls share one fetch. True if there is a newer key set than at the
+    /// time of the call.
+    pub(super) async fn fetch_if_due(&self, store: impl Fn(&JwkSet) -> Result<(), String>) -> bool {
+        let called = Instant::now();
         let mut last = self.last.lock().await;
-        if let Some((at, worked)) = *last
-            && at.elapsed() < UNKNOWN_KEY_PAUSE
+        if let Some((ended, succeeded)) = *last
+            && ended.elapsed() < UNKNOWN_KEY_INTERVAL
         {
-            // It ended while this call waited: its keys are news to this caller.
-            return worked && at >= asked;
+            // A fetch that ended while this call waited for the lock has keys that this caller has not tried.
+            return succeeded && ended >= called;
         }
-        let result = self.fetch(&put).await;
+        let result = self.fetch(&store).await;
         if let Err(error) = &result {
             tracing::warn!(
                 error = format!("{error:#}"),
-                "cannot fetch the key set for an unknown key"
+                url = %self.url,
+                "tokens: cannot fetch the key set for an unknown key"
             );
         }
         *last = Some((Instant::now(), result.is_ok()));
         result.is_ok()
     }
 
-    /// Fetches until it works, then now and then, for ever.
+    /// Fetches the key set until that succeeds, then every [`REFRESH_INTERVAL`]. Never returns.
     pub(super) async fn keep_fresh(
         &self,
-        put: impl Fn(&JwkSet) -> Result<(), String>,
-        any: impl Fn() -> bool,
+        store: impl Fn(&JwkSet) -> Result<(), String>,
+        has_keys: impl Fn() -> bool,
         health: &Health,
     ) {
         let mut retry = FIRST_RETRY;
         loop {
-            match self.fetch(&put).await {
+            match self.fetch(&store).await {
                 Ok(()) => {
-                    health.set(PART, Ok(()));
+                    health.set(HEALTH_PART, Ok(()));
                     retry = FIRST_RETRY;
-                    sleep(REFRESH).await;
+                    sleep(REFRESH_INTERVAL).await;
                 }
                 Err(error) => {
                     let reason = format!("cannot fetch {}: {error:#}", self.url);
-                    // Known keys stay good when their source is away.
-                    if any() {
-                        health.note(PART, Err(reason));
+                    // Known keys stay valid while their source is unavailable.
+                    if has_keys() {
+                        health.set_optional(HEALTH_PART, Err(reason));
                     } else {
-                        health.set(PART, Err(reason));
+                        health.set(HEALTH_PART, Err(reason));
                     }
                     sleep(retry).await;
                     retry = (retry * 2).min(MAX_RETRY);
@@ -104,7 +106,7 @@ impl Source {
         }
     }
 
-    async fn fetch(&self, put: impl Fn(&JwkSet) -> Result<(), String>) -> anyhow::Result<()> {
+    async fn fetch(&self, store: impl Fn(&JwkSet) -> Result<(), String>) -> anyhow::Result<()> {
         let mut response = self
             .client
             .get(self.url.clone())
@@ -115,11 +117,11 @@ impl Source {
         while let Some(chunk) = response.chunk().await? {
             ensure!(
                 bytes.len() + chunk.len() <= MAX_BYTES,
-                "it is larger than {MAX_BYTES} bytes"
+                "the key set is larger than {MAX_BYTES} bytes"
             );
             bytes.extend_from_slice(&chunk);
         }
-        let set = serde_json::from_slice(&bytes).context("it is no JSON Web Key Set")?;
-        put(&set).map_err(anyhow::Error::msg)
+        let set = serde_json::from_slice(&bytes).context("the answer is not a JSON Web Key Set")?;
+        store(&set).map_err(anyhow::Error::msg)
     }
 }

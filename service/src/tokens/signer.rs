@@ -1,4 +1,4 @@
-//! The key of this installation: it signs our own tokens.
+//! Signing tokens with the key of the installation.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::secret_file;
 
-/// An Ed25519 key, and the issuer and audience that it signs for. Cheap to clone.
+/// An Ed25519 key with the issuer and audience of its tokens. Cheap to clone.
 #[derive(Clone)]
 pub struct Signer(Arc<Inner>);
 
@@ -42,9 +42,9 @@ struct Claims<'a> {
 }
 
 impl Signer {
-    /// The key in `file` (PEM, PKCS #8), which is made with mode 0600 if it is not there. Several
-    /// processes may do so at once: one makes it, all read it. Errors: a file that cannot be read or
-    /// written, or is no such key.
+    /// The key in `file` (PEM, PKCS #8), which is created with mode 0600 if it does not exist. Several processes may do
+    /// so at the same time: one creates it, all read it. Errors: the file cannot be read or written, or has no such
+    /// key.
     pub fn load_or_create(file: &Path, issuer: &str, audience: &str) -> anyhow::Result<Self> {
         let pem = secret_file::load_or_create(file, || {
             let pem = pkcs8(rand::random()).to_pkcs8_pem(LineEnding::LF)?;
@@ -54,14 +54,14 @@ impl Signer {
             .with_context(|| format!("cannot use the key file {}", file.display()))
     }
 
-    /// A key in PEM (PKCS #8), as `openssl genpkey -algorithm ed25519` makes it.
+    /// A key in PEM (PKCS #8), as `openssl genpkey -algorithm ed25519` writes it.
     pub fn from_pem(pem: &str, issuer: &str, audience: &str) -> anyhow::Result<Self> {
         let key = SigningKey::from_pkcs8_pem(pem.trim())
-            .context("this is no Ed25519 key in PEM (PKCS #8)")?;
+            .context("not an Ed25519 key in PEM (PKCS #8)")?;
         Self::new(key.to_bytes(), issuer, audience)
     }
 
-    /// A key from its 32 secret bytes.
+    /// A key from its 32-byte seed.
     pub fn new(seed: [u8; 32], issuer: &str, audience: &str) -> anyhow::Result<Self> {
         let der = pkcs8(seed).to_pkcs8_der()?;
         let key = EncodingKey::from_ed_der(der.as_bytes());
@@ -85,7 +85,7 @@ impl Signer {
         serde_json::json!({ "keys": [self.jwk()] })
     }
 
-    /// A token for an account, valid from `now` for `ttl` (whole seconds).
+    /// A token for an account, valid from `now` for `ttl`, which is truncated to seconds.
     pub fn sign(&self, account: Uuid, ttl: Duration, now: DateTime<Utc>) -> anyhow::Result<String> {
         let iat = now.timestamp();
         let claims = Claims {
@@ -102,10 +102,10 @@ impl Signer {
         jsonwebtoken::encode(&header, &claims, &self.0.key).context("cannot sign a token")
     }
 
-    /// A secret for another purpose, which reveals nothing of the key: HMAC-SHA-256 of `label`.
+    /// A secret for another purpose, which reveals nothing about the key: HMAC-SHA-256 of `label`.
     pub fn derived_secret(&self, label: &str) -> [u8; 32] {
         let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&self.0.seed)
-            .expect("a key of any length will do");
+            .expect("HMAC accepts keys of any length");
         mac.update(b"feedmill derived secret\n");
         mac.update(label.as_bytes());
         mac.finalize().into_bytes().into()
@@ -132,7 +132,7 @@ impl std::fmt::Debug for Signer {
     }
 }
 
-/// Without the public half, which is what OpenSSL writes and every library reads.
+/// Without the public key: the form that OpenSSL writes and every library reads.
 fn pkcs8(seed: [u8; 32]) -> KeypairBytes {
     KeypairBytes {
         secret_key: seed,

@@ -1,4 +1,4 @@
-//! The connections that requests share.
+//! The connection pool.
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
@@ -15,7 +15,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::silent::{fall_silent, proxy};
+use crate::unresponsive::{become_unresponsive, proxy};
 
 #[expect(clippy::disallowed_methods, reason = "tests have no command line")]
 fn options() -> PgConnectOptions {
@@ -31,20 +31,20 @@ async fn one(database: &Database, expression: &str) -> sqlx::Result<i32> {
     database.one("test.one", statement).await
 }
 
-/// Its process on the server.
+/// The server process of a connection.
 async fn pid(database: &Database) -> i32 {
     one(database, "pg_backend_pid()").await.unwrap()
 }
 
 #[tokio::test]
-async fn connections_that_the_server_ended_are_made_anew() {
+async fn connections_that_the_server_closed_are_replaced() {
     let database = Database::new(options(), 2).unwrap();
     let mut admin = PgConnection::connect_with(&options()).await.unwrap();
     let (a, b) = tokio::join!(pid(&database), pid(&database));
     assert_ne!(a, b);
     assert!(
         [a, b].contains(&pid(&database).await),
-        "they are used again"
+        "connections are reused"
     );
     let end = format!("SELECT pg_terminate_backend({a}), pg_terminate_backend({b})");
     admin.execute(AssertSqlSafe(end)).await.unwrap();
@@ -52,7 +52,7 @@ async fn connections_that_the_server_ended_are_made_anew() {
     for _ in 0..4 {
         assert_eq!(one(&database, "1").await.unwrap(), 1);
     }
-    // Not idle for long enough to be asked: the statement fails, and the next one does not.
+    // Not idle for long enough to be pinged: the statement fails, and the next one does not.
     let last = pid(&database).await;
     let end = format!("SELECT pg_terminate_backend({last})");
     admin.execute(AssertSqlSafe(end)).await.unwrap();
@@ -64,7 +64,7 @@ async fn connections_that_the_server_ended_are_made_anew() {
 }
 
 #[tokio::test]
-async fn a_statement_that_was_given_up_leaves_its_connection_sound_and_its_place_taken() {
+async fn a_cancelled_statement_leaves_its_connection_usable_and_its_slot_taken() {
     let database = Database::new(options(), 1).unwrap();
     let before = pid(&database).await;
     for _ in 0..10 {
@@ -77,17 +77,21 @@ async fn a_statement_that_was_given_up_leaves_its_connection_sound_and_its_place
         let failed = one(&database, expression).await.unwrap_err();
         assert_eq!(failed.into_database_error().unwrap().code().unwrap(), error);
     }
-    assert_eq!(pid(&database).await, before, "an error is an answer");
+    assert_eq!(
+        pid(&database).await,
+        before,
+        "an error does not close the connection"
+    );
 }
 
 #[tokio::test]
-async fn a_server_that_goes_silent_costs_no_place() {
-    let silent = Arc::new(AtomicBool::new(false));
-    let place = (options().get_host().to_owned(), options().get_port());
-    let port = proxy(place, Arc::clone(&silent)).await;
+async fn an_unresponsive_server_costs_no_slot() {
+    let unresponsive = Arc::new(AtomicBool::new(false));
+    let server = (options().get_host().to_owned(), options().get_port());
+    let port = proxy(server, Arc::clone(&unresponsive)).await;
     let database = Database::new(options().host("127.0.0.1").port(port), 2).unwrap();
     let slow = || one(&database, "1 FROM pg_sleep(0.5)");
-    fall_silent(&silent, (0..2).map(|_| slow())).await;
+    become_unresponsive(&unresponsive, (0..2).map(|_| slow())).await;
     let full = one(&database, "1").await;
     assert!(matches!(full, Err(sqlx::Error::PoolTimedOut)), "{full:?}");
     sleep(Duration::from_millis(2_500)).await;
@@ -97,7 +101,7 @@ async fn a_server_that_goes_silent_costs_no_place() {
 }
 
 #[tokio::test]
-async fn a_connection_has_its_settings() {
+async fn connections_have_the_configured_settings() {
     let url = options().to_url_lossy();
     let options = sql::options(url.as_str(), "settings", Some("pg_catalog")).unwrap();
     let database = Database::new(options, 1).unwrap();
@@ -112,7 +116,7 @@ async fn a_connection_has_its_settings() {
 }
 
 #[tokio::test]
-async fn what_several_statements_leave_undone_is_undone() {
+async fn a_dropped_transaction_is_rolled_back() {
     let database = Database::new(options(), 1).unwrap();
     let before = pid(&database).await;
     let mut connection = database.connection().await.unwrap();
@@ -128,13 +132,13 @@ async fn what_several_statements_leave_undone_is_undone() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_503() {
-    let away = "postgres://nobody@127.0.0.1:1/nothing".parse().unwrap();
-    // A proxy whose database is away.
+async fn an_unavailable_database_is_503() {
+    let unavailable = "postgres://nobody@127.0.0.1:1/nothing".parse().unwrap();
+    // A proxy without its database accepts connections and closes them.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move { while listener.accept().await.is_ok() {} });
-    for options in [away, options().host("127.0.0.1").port(port)] {
+    for options in [unavailable, options().host("127.0.0.1").port(port)] {
         let database = Database::new(options, 1).unwrap();
         let problem = Problem::from(one(&database, "1").await.unwrap_err());
         assert_eq!(

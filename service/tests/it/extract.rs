@@ -7,11 +7,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Server, client, problem, quick, start};
+use crate::support::{Server, client, problem, short_limits, start};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Order {
+struct Purchase {
     text: String,
     count: Option<u32>,
     #[serde(default)]
@@ -38,7 +38,7 @@ enum Period {
 }
 
 async fn server() -> Server {
-    let order = |Json(order): Json<Order>| async move {
+    let order = |Json(order): Json<Purchase>| async move {
         format!(
             "{} {:?} {:?}",
             order.text,
@@ -60,7 +60,7 @@ async fn server() -> Server {
             "/things/{id}",
             get(|Path(id): Path<Uuid>| async move { id.to_string() }),
         );
-    start(app, quick()).await
+    start(app, short_limits()).await
 }
 
 async fn send(server: &Server, body: impl Into<reqwest::Body>) -> reqwest::Response {
@@ -81,7 +81,7 @@ fn error(document: &Value) -> (&str, &str) {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_fit_names_the_field() {
+async fn an_invalid_body_names_the_field() {
     let server = server().await;
     let id = Uuid::nil();
     let cases = [
@@ -104,7 +104,7 @@ async fn a_body_that_does_not_fit_names_the_field() {
         (
             r#"{"text":"a","text":"b"}"#.to_owned(),
             "text",
-            "is given twice",
+            "is given more than once",
         ),
         (
             r#"{"text":"a","colour":1}"#.to_owned(),
@@ -126,9 +126,9 @@ async fn a_body_that_does_not_fit_names_the_field() {
             "lines",
             "invalid type: map, expected a sequence",
         ),
-        (r#"["a"]"#.to_owned(), "", "a JSON object is needed"),
-        (r#""text""#.to_owned(), "", "a JSON object is needed"),
-        ("null".to_owned(), "", "a JSON object is needed"),
+        (r#"["a"]"#.to_owned(), "", "must be a JSON object"),
+        (r#""text""#.to_owned(), "", "must be a JSON object"),
+        ("null".to_owned(), "", "must be a JSON object"),
     ];
     for (body, field, message) in cases {
         let document = problem(send(&server, body.clone()).await, 422, "invalid_request").await;
@@ -143,7 +143,7 @@ async fn a_body_that_does_not_fit_names_the_field() {
 }
 
 #[tokio::test]
-async fn what_is_no_json_is_400() {
+async fn malformed_json_is_400() {
     let server = server().await;
     let bodies: [&[u8]; 12] = [
         b"",
@@ -171,7 +171,7 @@ async fn what_is_no_json_is_400() {
 }
 
 #[tokio::test]
-async fn what_fits_is_taken() {
+async fn a_valid_body_is_accepted() {
     let server = server().await;
     assert_eq!(
         send(&server, " {\"text\":\"\u{e9}\"}\r\n")
@@ -184,7 +184,7 @@ async fn what_fits_is_taken() {
 }
 
 #[tokio::test]
-async fn only_json_content_types_are_taken() {
+async fn only_json_content_types_are_accepted() {
     let server = server().await;
     for kind in [
         "text/plain",
@@ -223,7 +223,7 @@ async fn a_json_body_over_the_limit_is_413() {
 }
 
 #[tokio::test]
-async fn a_query_that_does_not_fit_names_the_parameter() {
+async fn an_invalid_query_names_the_parameter() {
     let server = server().await;
     let cases = [
         ("limit=x", "limit", "invalid digit found in string"),
@@ -233,7 +233,7 @@ async fn a_query_that_does_not_fit_names_the_parameter() {
             "limit",
             "number too large to fit in target type",
         ),
-        ("limit=1&limit=2", "limit", "is given twice"),
+        ("limit=1&limit=2", "limit", "is given more than once"),
         (
             "page=1",
             "page",
@@ -270,7 +270,7 @@ async fn a_query_that_does_not_fit_names_the_parameter() {
 }
 
 #[tokio::test]
-async fn a_path_that_does_not_parse_is_404() {
+async fn an_invalid_path_parameter_is_404() {
     let server = server().await;
     for id in ["x", "1", "%ff", "%00", "0191-"] {
         problem(server.get(&format!("/things/{id}")).await, 404, "not_found").await;

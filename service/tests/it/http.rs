@@ -18,7 +18,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::support::{client, problem, quick, raw, start};
+use crate::support::{client, problem, send_raw, short_limits, start};
 
 fn app() -> Router {
     Router::new()
@@ -39,8 +39,8 @@ async fn panics() {
 }
 
 #[tokio::test]
-async fn a_half_sent_header_is_cut() {
-    let server = start(app(), quick()).await;
+async fn a_connection_with_an_incomplete_header_is_closed() {
+    let server = start(app(), short_limits()).await;
     let starts = [
         "",
         "G",
@@ -61,14 +61,14 @@ async fn a_half_sent_header_is_cut() {
         .unwrap_or_else(|_| panic!("the connection stays open after {bytes:?}"));
         assert!(
             begun.elapsed() >= Duration::from_millis(300),
-            "{bytes:?} was cut too early"
+            "the connection was closed too early after {bytes:?}"
         );
     }
 }
 
 #[tokio::test]
-async fn a_header_that_trickles_in_is_cut_too() {
-    let server = start(app(), quick()).await;
+async fn a_connection_with_a_slow_header_is_closed() {
+    let server = start(app(), short_limits()).await;
     let mut stream = server.connect().await;
     let begun = Instant::now();
     stream.write_all(b"GET /hello HTTP/1.1\r\n").await.unwrap();
@@ -82,10 +82,10 @@ async fn a_header_that_trickles_in_is_cut_too() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_is_closed_and_a_busy_one_is_not() {
+async fn a_connection_with_a_request_in_flight_is_not_idle() {
     let args = HttpArgs {
         header_timeout: Duration::from_millis(200),
-        ..quick()
+        ..short_limits()
     };
     let app = Router::new().route(
         "/wait",
@@ -98,18 +98,18 @@ async fn an_idle_connection_is_closed_and_a_busy_one_is_not() {
     let mut stream = server.connect().await;
     let answer = timeout(
         Duration::from_secs(3),
-        raw(&mut stream, b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"),
+        send_raw(&mut stream, b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"),
     );
     assert!(answer.await.unwrap().ends_with("done"));
 }
 
 #[tokio::test]
-async fn an_answer_that_goes_on_keeps_its_connection() {
+async fn a_connection_with_a_streamed_response_is_not_idle() {
     let args = HttpArgs {
         header_timeout: Duration::from_millis(100),
         idle_timeout: Duration::from_millis(100),
         write_timeout: Duration::from_millis(100),
-        ..quick()
+        ..short_limits()
     };
     let parts = || {
         futures::stream::unfold(0, async |part| {
@@ -128,7 +128,7 @@ async fn an_answer_that_goes_on_keeps_its_connection() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_is_cut() {
+async fn a_connection_whose_client_does_not_read_is_closed() {
     struct Guard(Arc<AtomicUsize>);
     impl Drop for Guard {
         fn drop(&mut self) {
@@ -139,8 +139,8 @@ async fn a_client_that_does_not_read_is_cut() {
         write_timeout: Duration::from_millis(500),
         ..HttpArgs::default()
     };
-    let cut = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&cut);
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&dropped);
     let endless = move || {
         let guard = Guard(Arc::clone(&counter));
         let parts = futures::stream::repeat_with(move || {
@@ -156,23 +156,25 @@ async fn a_client_that_does_not_read_is_cut() {
         let request = b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n";
         stream.write_all(request).await.unwrap();
     }
-    // Whoever reads slowly, but reads, is not cut.
+    // A client that reads slowly keeps its connection.
     let mut part = vec![0; 64 << 10];
-    let cut_off = async {
-        while cut.load(Ordering::SeqCst) == 0 {
+    let until_dropped = async {
+        while dropped.load(Ordering::SeqCst) == 0 {
             assert_ne!(reader.read(&mut part).await.unwrap(), 0);
             sleep(Duration::from_millis(10)).await;
         }
     };
-    timeout(Duration::from_secs(10), cut_off).await.unwrap();
+    timeout(Duration::from_secs(10), until_dropped)
+        .await
+        .unwrap();
     for _ in 0..100 {
         assert_ne!(reader.read(&mut part).await.unwrap(), 0);
     }
-    assert_eq!(cut.load(Ordering::SeqCst), 1);
+    assert_eq!(dropped.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
-async fn over_the_cap_connections_wait_for_a_place() {
+async fn connections_over_the_limit_wait() {
     let server = start(
         app(),
         HttpArgs {
@@ -192,7 +194,7 @@ async fn over_the_cap_connections_wait_for_a_place() {
         third.read_to_string(&mut answer),
     )
     .await;
-    assert!(early.is_err(), "served over the cap: {answer}");
+    assert!(early.is_err(), "served over the limit: {answer}");
     drop(first);
     timeout(Duration::from_secs(2), third.read_to_string(&mut answer))
         .await
@@ -202,8 +204,8 @@ async fn over_the_cap_connections_wait_for_a_place() {
 }
 
 #[tokio::test]
-async fn a_body_has_a_limit_however_it_comes() {
-    let server = start(app(), quick()).await;
+async fn the_body_limit_holds_with_and_without_content_length() {
+    let server = start(app(), short_limits()).await;
     let send = |body: reqwest::Body| client().post(server.url("/echo")).body(body).send();
     assert_eq!(
         send(vec![b'x'; 1000].into())
@@ -234,25 +236,25 @@ async fn a_body_has_a_limit_however_it_comes() {
         chunked.extend_from_slice(format!("64\r\n{}\r\n", "y".repeat(100)).as_bytes());
     }
     chunked.extend_from_slice(b"0\r\n\r\n");
-    let answer = raw(&mut server.connect().await, &chunked).await;
+    let answer = send_raw(&mut server.connect().await, &chunked).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
 
     let expecting =
         b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\nExpect: 100-continue\r\n\r\n";
-    let answer = raw(&mut server.connect().await, expecting).await;
+    let answer = send_raw(&mut server.connect().await, expecting).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
 }
 
 #[tokio::test]
-async fn a_limit_holds_where_no_handler_reads_the_body() {
-    let server = start(app(), quick()).await;
+async fn the_body_limit_holds_if_the_handler_does_not_read_the_body() {
+    let server = start(app(), short_limits()).await;
     let request = client().get(server.url("/hello")).body(vec![0; 2000]);
     problem(request.send().await.unwrap(), 413, "body_too_large").await;
 }
 
 #[tokio::test]
-async fn a_request_that_takes_too_long_is_given_up() {
-    let server = start(app(), quick()).await;
+async fn a_request_over_the_timeout_is_503() {
+    let server = start(app(), short_limits()).await;
     let response = server.get("/slow").await;
     assert_eq!(response.headers()["retry-after"], "1");
     problem(response, 503, "timeout").await;
@@ -260,14 +262,14 @@ async fn a_request_that_takes_too_long_is_given_up() {
     let unfinished = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc";
     let answer = timeout(
         Duration::from_secs(3),
-        raw(&mut server.connect().await, unfinished),
+        send_raw(&mut server.connect().await, unfinished),
     )
     .await;
     assert!(answer.unwrap().starts_with("HTTP/1.1 503"));
 }
 
 #[tokio::test]
-async fn a_request_that_is_given_up_is_dropped_where_it_stands() {
+async fn the_handler_of_a_request_over_the_timeout_is_dropped() {
     struct Guard(Arc<AtomicUsize>);
     impl Drop for Guard {
         fn drop(&mut self) {
@@ -283,22 +285,22 @@ async fn a_request_that_is_given_up_is_dropped_where_it_stands() {
             drop(guard);
         }
     };
-    let server = start(Router::new().route("/slow", get(handler)), quick()).await;
+    let server = start(Router::new().route("/slow", get(handler)), short_limits()).await;
     problem(server.get("/slow").await, 503, "timeout").await;
     assert_eq!(dropped.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
-async fn a_panic_is_a_problem_that_tells_nothing() {
-    let server = start(app(), quick()).await;
+async fn a_panic_is_a_problem_that_reveals_nothing() {
+    let server = start(app(), short_limits()).await;
     let document = problem(server.get("/panic").await, 500, "internal").await;
     assert!(!document.to_string().contains("secret"));
     assert_eq!(server.get("/hello").await.status(), 200);
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_a_problem() {
-    let server = start(app(), quick()).await;
+async fn unknown_routes_and_methods_are_problems() {
+    let server = start(app(), short_limits()).await;
     problem(server.get("/nowhere").await, 404, "not_found").await;
     let response = client().delete(server.url("/hello")).send().await.unwrap();
     assert!(
@@ -311,8 +313,8 @@ async fn what_is_not_there_is_a_problem() {
 }
 
 #[tokio::test]
-async fn http_2_is_spoken_as_well() {
-    let server = start(app(), quick()).await;
+async fn http_2_is_supported() {
+    let server = start(app(), short_limits()).await;
     let client = reqwest::Client::builder().http2_prior_knowledge().build();
     let response = client
         .unwrap()
@@ -329,7 +331,7 @@ async fn http_2_is_spoken_as_well() {
 #[tokio::test]
 async fn requests_are_counted_by_route() {
     let app = Router::new().route("/counted/{id}", get(|| async { "thing" }));
-    let server = start(app, quick()).await;
+    let server = start(app, short_limits()).await;
     for path in ["/counted/1", "/counted/2", "/elsewhere"] {
         server.get(path).await;
     }

@@ -1,15 +1,17 @@
-//! The service crate against real sockets, and (in `database`) a real PostgreSQL.
+//! Tests of the service crate with real sockets and (in `database`) a real PostgreSQL.
 #![allow(clippy::unwrap_used)]
 
+mod connection_token;
 mod database;
 mod extract;
 mod health;
 mod http;
+mod issuer;
 mod nats;
 #[path = "../../../tests/src/harness/port.rs"]
 mod port;
 mod shutdown;
-mod silent;
 mod support;
 mod telemetry;
 mod tokens;
+mod unresponsive;

@@ -8,8 +8,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Greets one client like a NATS server, and leaves after `stay`.
-async fn greet(address: SocketAddr, stay: Duration) {
+/// Accepts one client like a NATS server, and closes the connection after `duration`.
+async fn serve(address: SocketAddr, duration: Duration) {
     let listener = TcpListener::bind(address).await.unwrap();
     let (stream, _) = listener.accept().await.unwrap();
     drop(listener);
@@ -18,7 +18,7 @@ async fn greet(address: SocketAddr, stay: Duration) {
     to.write_all(format!("INFO {info}\r\n").as_bytes())
         .await
         .unwrap();
-    let _ = timeout(stay, async {
+    let _ = timeout(duration, async {
         let mut lines = BufReader::new(from).lines();
         while let Ok(Some(line)) = lines.next_line().await {
             if line.starts_with("PING") {
@@ -40,7 +40,7 @@ async fn until(client: &Client, state: State) {
 }
 
 #[tokio::test]
-async fn a_server_may_be_absent_come_and_go() {
+async fn the_client_connects_and_reconnects_in_the_background() {
     let address = ([127, 0, 0, 1], crate::port::unused()).into();
     let url = format!("nats://{address}");
     let client = timeout(Duration::from_secs(1), nats::connect(&url, "test"))
@@ -48,7 +48,7 @@ async fn a_server_may_be_absent_come_and_go() {
         .unwrap();
     assert_ne!(client.connection_state(), State::Connected);
     for _ in 0..2 {
-        let server = tokio::spawn(greet(address, Duration::from_millis(500)));
+        let server = tokio::spawn(serve(address, Duration::from_millis(500)));
         until(&client, State::Connected).await;
         server.await.unwrap();
         until(&client, State::Disconnected).await;

@@ -7,7 +7,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::support::{Server, raw, start};
+use crate::support::{Server, send_raw, start};
 
 async fn server() -> Server {
     let wait = |millis| async move {
@@ -28,7 +28,7 @@ async fn server() -> Server {
 }
 
 #[tokio::test]
-async fn soft_lets_a_request_under_way_finish_and_takes_no_new_one() {
+async fn soft_finishes_requests_in_flight_and_refuses_new_connections() {
     let mut server = server().await;
     let url = server.url("/short");
     let request =
@@ -39,10 +39,10 @@ async fn soft_lets_a_request_under_way_finish_and_takes_no_new_one() {
     sleep(Duration::from_millis(50)).await;
     assert!(
         TcpStream::connect(server.address).await.is_err(),
-        "new connections are still taken"
+        "new connections are still accepted"
     );
     assert_eq!(
-        timeout(Duration::from_secs(1), raw(&mut idle, b""))
+        timeout(Duration::from_secs(1), send_raw(&mut idle, b""))
             .await
             .unwrap(),
         ""
@@ -55,7 +55,7 @@ async fn soft_lets_a_request_under_way_finish_and_takes_no_new_one() {
 }
 
 #[tokio::test]
-async fn hard_cuts_what_is_left() {
+async fn hard_closes_all_connections() {
     let mut server = server().await;
     let url = server.url("/long");
     let request = tokio::spawn(async move { crate::support::client().get(url).send().await });
@@ -65,7 +65,7 @@ async fn hard_cuts_what_is_left() {
         timeout(Duration::from_millis(300), &mut server.task)
             .await
             .is_err(),
-        "soft cut a request"
+        "soft cancelled a request"
     );
     server.shutdown.hard.cancel();
     timeout(Duration::from_secs(1), &mut server.task)
@@ -76,7 +76,7 @@ async fn hard_cuts_what_is_left() {
 }
 
 #[tokio::test]
-async fn a_signal_is_soft_and_the_grace_is_finite() {
+async fn sigterm_is_soft_and_the_end_of_the_grace_period_is_hard() {
     let shutdown = Shutdown::on_signals(Duration::from_millis(300)).unwrap();
     let kill = std::process::Command::new("kill")
         .arg(std::process::id().to_string())

@@ -1,4 +1,4 @@
-//! A server on a free port, and what it says.
+//! A server on a free port, a client, and assertions on responses.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -25,7 +25,7 @@ impl Drop for Server {
 }
 
 /// Limits short enough for a test.
-pub fn quick() -> HttpArgs {
+pub fn short_limits() -> HttpArgs {
     HttpArgs {
         header_timeout: Duration::from_millis(400),
         request_timeout: Duration::from_millis(800),
@@ -64,24 +64,24 @@ impl Server {
 }
 
 pub fn client() -> reqwest::Client {
-    feedmill_service::telemetry::crypto();
+    feedmill_service::telemetry::install_crypto_provider();
     reqwest::Client::new()
 }
 
-/// Sends bytes as they are and reads until the server closes.
-pub async fn raw(stream: &mut TcpStream, bytes: &[u8]) -> String {
+/// Sends bytes unchanged and reads until the server closes the connection.
+pub async fn send_raw(stream: &mut TcpStream, bytes: &[u8]) -> String {
     stream.write_all(bytes).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
     String::from_utf8(answer).unwrap()
 }
 
-/// Asserts the shape that every problem has, and gives the document.
+/// Asserts that the response is a problem document, and gives it.
 pub async fn problem(response: reqwest::Response, status: u16, code: &str) -> Value {
     let headers = response.headers().clone();
-    let got = response.status().as_u16();
+    let actual = response.status().as_u16();
     let text = response.text().await.unwrap();
-    assert_eq!(got, status, "{text}");
+    assert_eq!(actual, status, "{text}");
     assert_eq!(
         headers["content-type"], "application/problem+json",
         "{text}"

@@ -10,18 +10,18 @@ use feedmill_service::{
 };
 use tracing::Instrument;
 
-use crate::support::{quick, start};
+use crate::support::{short_limits, start};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
-/// One test for the whole: a process has one subscriber.
+/// A single test, since a process has one subscriber.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trace_goes_on_from_its_parent_and_is_exported_at_the_end() {
+async fn a_span_joins_its_parent_trace_and_is_exported_on_drop() {
     assert_eq!(telemetry::current_traceparent(), None);
     let sent = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&sent);
     let collector = post(async move |body: Bytes| seen.lock().unwrap().extend_from_slice(&body));
-    let server = start(Router::new().route("/v1/traces", collector), quick()).await;
+    let server = start(Router::new().route("/v1/traces", collector), short_limits()).await;
 
     let args = TelemetryArgs {
         log_format: LogFormat::Json,

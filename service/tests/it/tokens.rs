@@ -1,91 +1,19 @@
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::atomic::Ordering, time::Duration};
 
-use axum::{Json, Router, extract::FromRef, routing::get};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chrono::{DateTime, TimeDelta, Utc};
-use feedmill_service::{
-    Caller, Health, Shutdown, Signer, TokenError, Verifier,
-    tokens::{Trust, external_account},
-};
+use chrono::TimeDelta;
+use feedmill_service::{Health, Shutdown, Signer, TokenError, Verifier, tokens::external_account};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use crate::support::{Server, client, problem, quick, start};
-
-const MINUTE: Duration = Duration::from_mins(1);
-const ACCOUNT: Uuid = Uuid::from_u128(7);
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the verifier reads the real clock"
-)]
-fn now() -> DateTime<Utc> {
-    Utc::now()
-}
-
-fn signer(seed: u8) -> Signer {
-    Signer::new([seed; 32], "feedmill", "feedmill").unwrap()
-}
-
-fn trust(external: bool) -> Trust {
-    Trust {
-        issuer: "feedmill".to_owned(),
-        audience: "feedmill".to_owned(),
-        external,
-    }
-}
-
-/// A token with any header and claims, signed by the key of `signer(seed)`.
-fn token(seed: u8, alg: &str, claims: &Value) -> String {
-    let kid = signer(seed).jwks()["keys"][0]["kid"].clone();
-    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let message = format!(
-        "{}.{}",
-        part(&json!({"alg": alg, "kid": kid, "typ": "JWT"})),
-        part(claims)
-    );
-    let der = [
-        &b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20"[..],
-        &[seed; 32],
-    ]
-    .concat();
-    let signature = match alg {
-        "none" => String::new(),
-        // The old trick: the public key as the secret.
-        "HS256" => {
-            let public = signer(seed).jwks()["keys"][0]["x"]
-                .as_str()
-                .unwrap()
-                .to_owned();
-            let secret = EncodingKey::from_secret(&URL_SAFE_NO_PAD.decode(public).unwrap());
-            jsonwebtoken::crypto::sign(message.as_bytes(), &secret, Algorithm::HS256).unwrap()
-        }
-        _ => {
-            let key = EncodingKey::from_ed_der(&der);
-            jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::EdDSA).unwrap()
-        }
-    };
-    format!("{message}.{signature}")
-}
-
-fn claims(change: impl FnOnce(&mut Value)) -> Value {
-    let mut claims = json!({
-        "iss": "feedmill", "aud": "feedmill", "sub": ACCOUNT, "exp": now().timestamp() + 60,
-    });
-    change(&mut claims);
-    claims
-}
+use crate::{
+    issuer::{ACCOUNT, MINUTE, claims, keys, now, serve_me, signer, token, trust, until},
+    support::{client, problem},
+};
 
 #[tokio::test]
-async fn only_a_right_token_is_taken() {
+async fn only_a_valid_token_is_accepted() {
     let verifier = Verifier::of(&signer(1));
     let good = signer(1).sign(ACCOUNT, MINUTE, now()).unwrap();
     let identity = verifier.verify(&good).await.unwrap();
@@ -167,9 +95,9 @@ async fn only_a_right_token_is_taken() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_good_is_refused_once_it_has_expired() {
+async fn a_cached_token_is_refused_after_its_expiry() {
     let verifier = Verifier::of(&signer(1));
-    // Good for the leeway, less three seconds.
+    // Valid for the leeway less three seconds.
     let claims = claims(|claims| claims["exp"] = json!(now().timestamp() - 3));
     let token = token(1, "EdDSA", &claims);
     for _ in 0..2 {
@@ -182,25 +110,10 @@ async fn a_token_that_was_good_is_refused_once_it_has_expired() {
     );
 }
 
-#[derive(Clone)]
-struct State(Verifier);
-
-impl FromRef<State> for Verifier {
-    fn from_ref(state: &State) -> Self {
-        state.0.clone()
-    }
-}
-
 #[tokio::test]
-async fn a_request_without_a_right_token_is_401() {
+async fn a_request_without_a_valid_token_is_401() {
     let verifier = Verifier::of(&signer(1));
-    let app = Router::new()
-        .route(
-            "/me",
-            get(|Caller(identity): Caller| async move { identity.account.to_string() }),
-        )
-        .with_state(State(verifier));
-    let server = start(app, quick()).await;
+    let server = serve_me(verifier).await;
     let good = signer(1).sign(ACCOUNT, MINUTE, now()).unwrap();
     let expired = signer(1)
         .sign(ACCOUNT, MINUTE, now() - TimeDelta::minutes(2))
@@ -242,45 +155,17 @@ async fn a_request_without_a_right_token_is_401() {
     assert_eq!(response.text().await.unwrap(), ACCOUNT.to_string());
 }
 
-/// A key set that can change, and how often it was fetched.
-async fn keys(document: Value) -> (Server, Arc<Mutex<Value>>, Arc<AtomicUsize>) {
-    let (document, fetched) = (
-        Arc::new(Mutex::new(document)),
-        Arc::new(AtomicUsize::new(0)),
-    );
-    let (served, count) = (Arc::clone(&document), Arc::clone(&fetched));
-    let handler = async move || {
-        count.fetch_add(1, Ordering::SeqCst);
-        Json(served.lock().unwrap().clone())
-    };
-    (
-        start(Router::new().route("/jwks", get(handler)), quick()).await,
-        document,
-        fetched,
-    )
-}
-
-async fn until(condition: impl Fn() -> bool) {
-    for _ in 0..200 {
-        if condition() {
-            return;
-        }
-        sleep(Duration::from_millis(20)).await;
-    }
-    panic!("it did not come true in 4 s");
-}
-
 #[tokio::test]
-async fn a_new_key_is_fetched_when_it_is_first_seen() {
+async fn an_unknown_key_causes_a_fetch() {
     let (server, document, fetched) = keys(signer(1).jwks()).await;
     let (health, shutdown) = (Health::new(), Shutdown::new());
     let verifier =
         Verifier::from_jwks(&server.url("/jwks"), trust(false), &health, &shutdown).unwrap();
     until(|| health.is_ready()).await;
     assert_eq!(fetched.load(Ordering::SeqCst), 1);
-    let remembered = signer(1).sign(ACCOUNT, MINUTE, now()).unwrap();
+    let cached = signer(1).sign(ACCOUNT, MINUTE, now()).unwrap();
     for _ in 0..2 {
-        assert!(verifier.verify(&remembered).await.is_ok());
+        assert!(verifier.verify(&cached).await.is_ok());
     }
 
     *document.lock().unwrap() = signer(2).jwks();
@@ -290,11 +175,7 @@ async fn a_new_key_is_fetched_when_it_is_first_seen() {
     assert_eq!(fetched.load(Ordering::SeqCst), 2);
 
     let old = signer(1).sign(ACCOUNT, MINUTE, now()).unwrap();
-    for token in [
-        old,
-        remembered,
-        signer(3).sign(ACCOUNT, MINUTE, now()).unwrap(),
-    ] {
+    for token in [old, cached, signer(3).sign(ACCOUNT, MINUTE, now()).unwrap()] {
         assert_eq!(
             verifier.verify(&token).await.unwrap_err(),
             TokenError::UnknownKey
@@ -303,13 +184,13 @@ async fn a_new_key_is_fetched_when_it_is_first_seen() {
     assert_eq!(
         fetched.load(Ordering::SeqCst),
         2,
-        "unknown keys cause no more than a fetch in 10 s"
+        "unknown keys cause at most one fetch in 10 s"
     );
     shutdown.now();
 }
 
 #[tokio::test]
-async fn without_keys_the_service_is_not_ready_and_tries_again() {
+async fn without_keys_the_service_is_not_ready_and_retries() {
     let (server, document, _) = keys(json!({"keys": []})).await;
     let (health, shutdown) = (Health::new(), Shutdown::new());
     let verifier =
@@ -329,11 +210,11 @@ async fn without_keys_the_service_is_not_ready_and_tries_again() {
     shutdown.now();
 }
 
-/// A P-256 key made for these tests.
+/// A P-256 key for these tests.
 const EC_KEY: &str = include_str!("p256.pem");
 
 #[tokio::test]
-async fn an_external_subject_becomes_an_account() {
+async fn an_external_subject_maps_to_an_account() {
     let key = EncodingKey::from_ec_pem(EC_KEY.as_bytes()).unwrap();
     let mut jwk = jsonwebtoken::jwk::Jwk::from_encoding_key(&key, Algorithm::ES256).unwrap();
     jwk.common.key_id = Some("ec".to_owned());
@@ -383,7 +264,7 @@ async fn an_external_subject_becomes_an_account() {
 }
 
 #[test]
-fn a_key_file_is_made_once_and_kept_from_others() {
+fn a_key_file_is_created_once_and_readable_only_by_its_owner() {
     use std::os::unix::fs::PermissionsExt;
     let folder = std::env::temp_dir().join(format!("feedmill-key-{}", std::process::id()));
     let file = folder.join("sub/auth.pem");

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::{Result, ensure};
@@ -13,20 +13,20 @@ use chrono::DateTime;
 use feedmill_events::Envelope;
 use sqlx::{Connection, PgConnection};
 
-use super::{now, pool, together};
+use super::{pool::pool, tasks::join_all};
 use crate::{
     command::Command,
-    summary::{Seen, Summary},
+    summary::{Recorder, Summary},
 };
 
 const APPEND: &str = "
     WITH moved AS (UPDATE write.partitions SET head = head + 1 WHERE id = $1 RETURNING head)
     INSERT INTO write.events (partition, seq, type, at, body) SELECT $1, head, $2, $3, $4 FROM moved";
 
-/// As many tasks as connections, each of which keeps its own. A command is four round trips: `BEGIN`; its state,
-/// checked and written in one statement; the event with the partition's head, whose row lock is so held for
-/// as short as can be; `COMMIT`. That is less than write-api does for a command (it locks first, and loads
-/// before it writes), and so the stronger other side. Nobody signs in, and nothing is answered.
+/// Runs as many tasks as connections, each with its own connection. A command takes four round trips: `BEGIN`; one
+/// statement that checks and writes its state; the event with the partition's head, so that the head's row lock is held
+/// as briefly as possible; `COMMIT`. This is less than write-api does for a command, which locks first and loads before
+/// it writes, so it is a strong baseline. There is no authentication and no response.
 pub async fn writes(
     url: &str,
     connections: u32,
@@ -43,34 +43,34 @@ pub async fn writes(
         let mut connection = pool.acquire().await?;
         let (commands, next) = (commands.clone(), next.clone());
         tasks.push(tokio::spawn(async move {
-            let mut seen = Seen::default();
+            let mut recorder = Recorder::default();
             loop {
                 let start = Instant::now();
                 if start >= until {
-                    return Ok(seen);
+                    return Ok(recorder);
                 }
                 let number = next.fetch_add(1, Ordering::Relaxed);
-                carry_out(&mut connection, &commands[number % commands.len()]).await?;
+                execute(&mut connection, &commands[number % commands.len()]).await?;
                 let end = Instant::now();
                 if end >= from && end < until {
-                    seen.took(end - start);
+                    recorder.latency(end - start);
                 }
             }
         }));
     }
-    together(tasks, Duration::from_secs_f64(seconds)).await
+    join_all(tasks, Duration::from_secs_f64(seconds)).await
 }
 
-async fn carry_out(connection: &mut PgConnection, command: &Command) -> Result<()> {
+async fn execute(connection: &mut PgConnection, command: &Command) -> Result<()> {
     let millis = now();
     let at = DateTime::from_timestamp_millis(millis).unwrap_or_default();
-    let made = command.make_id(millis);
+    let new_id = command.new_id(millis);
     let mut transaction = connection.begin().await?;
     let state = match command {
         Command::Post { author, .. } => sqlx::query(
             "INSERT INTO write.posts (id, author_id) SELECT $1, id FROM write.accounts WHERE id = $2",
         )
-        .bind(made)
+        .bind(new_id)
         .bind(author),
         Command::Like { user, post, .. } => sqlx::query(
             "INSERT INTO write.likes (post_id, user_id, liked_at)
@@ -102,15 +102,15 @@ async fn carry_out(connection: &mut PgConnection, command: &Command) -> Result<(
              SELECT conversation_id, $2 FROM write.members WHERE conversation_id = $1 AND user_id = $3",
         )
         .bind(conversation)
-        .bind(made)
+        .bind(new_id)
         .bind(sender),
     };
     let changed = state.execute(&mut *transaction).await?.rows_affected();
-    let makes_a_thing = matches!(command, Command::Post { .. } | Command::Message { .. });
-    ensure!(changed == 1 || !makes_a_thing, "{command:?} made nothing");
-    // Where it already was so, there is no event.
+    let creates = matches!(command, Command::Post { .. } | Command::Message { .. });
+    ensure!(changed == 1 || !creates, "{command:?} created nothing");
+    // A command that changes nothing has no event.
     if changed == 1 {
-        let event = command.event(made, millis);
+        let event = command.event(new_id, millis);
         let (partition, name) = (i16::from(command.partition()), event.event_type().name());
         let body = Envelope { at: millis, event }.encode()?;
         sqlx::query(APPEND)
@@ -123,4 +123,10 @@ async fn carry_out(connection: &mut PgConnection, command: &Command) -> Result<(
     }
     transaction.commit().await?;
     Ok(())
+}
+
+/// Unix milliseconds.
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(0, |now| now.as_millis() as i64)
 }

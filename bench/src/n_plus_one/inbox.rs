@@ -1,6 +1,6 @@
-//! The inbox: all conversations of the viewer by their last activity, a count of each one's messages (so that it
-//! can say how many are unread in all), and for each one that is shown its members and its last message. With
-//! 200 conversations, of which 100 are shown, it takes 401 queries.
+//! The inbox: all conversations of the viewer by last activity, the message counts of each (for the total of unread
+//! messages), and the members and the last message of each conversation on the page. With 200 conversations and a page
+//! of 100, it takes 401 queries.
 
 use axum::{
     extract::{Query, State},
@@ -11,7 +11,8 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::{
-    Asked, Backend, Failed, feed,
+    context::{Backend, RequestContext, RequestError},
+    feed,
     view::{Conversation, Inbox, Page},
 };
 
@@ -26,11 +27,11 @@ struct Row {
 pub async fn read(
     backend: State<Backend>,
     headers: HeaderMap,
-    Query(asks): Query<feed::Asks>,
-) -> Result<Response, Failed> {
-    let mut asked = Asked::new(backend, &headers).await?;
-    let viewer = asked.viewer;
-    let limit = asks.limit.unwrap_or(20) as usize;
+    Query(params): Query<feed::Params>,
+) -> Result<Response, RequestError> {
+    let mut context = RequestContext::new(backend, &headers).await?;
+    let viewer = context.viewer;
+    let limit = params.limit.unwrap_or(20) as usize;
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT c.id, c.title, m.read_up_to, coalesce(last.id, c.id) AS activity
          FROM members AS m
@@ -42,7 +43,7 @@ pub async fn read(
          ORDER BY activity DESC",
     )
     .bind(viewer)
-    .fetch_all(&mut *asked.ask().await?)
+    .fetch_all(&mut *context.connection().await?)
     .await?;
     let (mut items, mut unread_total, mut next_cursor) = (Vec::new(), 0, None);
     for (index, row) in rows.into_iter().enumerate() {
@@ -53,7 +54,7 @@ pub async fn read(
         .bind(row.id)
         .bind(viewer)
         .bind(row.read_up_to)
-        .fetch_one(&mut *asked.ask().await?)
+        .fetch_one(&mut *context.connection().await?)
         .await?;
         unread_total += unread_count;
         if index >= limit {
@@ -65,14 +66,14 @@ pub async fn read(
              WHERE m.conversation = $1 ORDER BY a.id",
         )
         .bind(row.id)
-        .fetch_all(&mut *asked.ask().await?)
+        .fetch_all(&mut *context.connection().await?)
         .await?;
         let last_message = sqlx::query_as(
             "SELECT id, sender AS sender_id, text, created_at FROM messages
              WHERE conversation = $1 ORDER BY id DESC LIMIT 1",
         )
         .bind(row.id)
-        .fetch_optional(&mut *asked.ask().await?)
+        .fetch_optional(&mut *context.connection().await?)
         .await?;
         items.push(Conversation {
             id: row.id,
@@ -84,5 +85,5 @@ pub async fn read(
         });
     }
     let page = Page { items, next_cursor };
-    Ok(asked.answer(&Inbox { page, unread_total }))
+    Ok(context.response(&Inbox { page, unread_total }))
 }

@@ -1,4 +1,4 @@
-//! Who and what is in the database, and the requests that name them.
+//! The accounts, posts and conversations in the database, and requests with their ids.
 
 use std::collections::HashMap;
 
@@ -10,29 +10,30 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
-    before,
     command::Command,
     load::{Request, get},
-    words,
+    n_plus_one, text,
 };
 
-/// Long enough for every run.
-const TOKEN: std::time::Duration = std::time::Duration::from_hours(12);
+/// Longer than any run.
+const TOKEN_TTL: std::time::Duration = std::time::Duration::from_hours(12);
 
-pub struct World {
+pub struct Dataset {
     pub accounts: Vec<Uuid>,
-    /// Whoever has more than a hundred conversations.
+    /// Accounts with at least 100 conversations.
     pub inboxes: Vec<Uuid>,
-    /// Root posts and their authors.
+    /// Recent root posts with their authors.
     posts: Vec<(Uuid, Uuid)>,
-    /// A conversation, and somebody in it.
+    /// Conversations with a member each.
     members: Vec<(Uuid, Uuid)>,
     /// `(follower, followee)`.
     pub follows: Vec<(Uuid, Uuid)>,
+    /// The header lines of each account.
     headers: HashMap<Uuid, String>,
 }
 
-impl World {
+impl Dataset {
+    /// Reads the ids from write-api's tables, and signs a token for each account.
     pub async fn load(pool: &PgPool, signer: &Signer) -> Result<Self> {
         let accounts: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM write.accounts ORDER BY id")
             .fetch_all(pool)
@@ -51,7 +52,7 @@ impl World {
         let now = DateTime::from(std::time::SystemTime::now());
         let mut headers = HashMap::new();
         for account in &accounts {
-            let token = signer.sign(*account, TOKEN, now)?;
+            let token = signer.sign(*account, TOKEN_TTL, now)?;
             headers.insert(*account, format!("authorization: Bearer {token}\r\n"));
         }
         Ok(Self {
@@ -64,37 +65,42 @@ impl World {
         })
     }
 
-    /// So many accounts, each once as far as there are enough, in random order.
+    /// `count` different accounts in random order, or all if there are fewer.
     pub fn some(&self, count: usize, rng: &mut StdRng) -> Vec<Uuid> {
         let mut some: Vec<Uuid> = self.accounts.choose_multiple(rng, count).copied().collect();
         some.shuffle(rng);
         some
     }
 
-    /// The header lines with which read-api and write-api know an account.
-    pub fn signed(&self, account: Uuid) -> &str {
+    /// The header lines that authenticate an account.
+    pub fn headers(&self, account: Uuid) -> &str {
         self.headers.get(&account).map_or("", String::as_str)
     }
 
-    /// A read of each viewer.
+    /// A read for each viewer.
     pub fn reads(&self, viewers: &[Uuid], path: &str) -> Vec<Request> {
         viewers
             .iter()
-            .map(|viewer| get(0, path, self.signed(*viewer)))
+            .map(|viewer| get(0, path, self.headers(*viewer)))
             .collect()
     }
 
-    /// The same reads of the usual backend.
-    pub fn reads_before(viewers: &[Uuid], path: &str) -> Vec<Request> {
+    /// The same reads for the N+1 backend.
+    pub fn n_plus_one_reads(viewers: &[Uuid], path: &str) -> Vec<Request> {
         viewers
             .iter()
-            .map(|viewer| get(0, path, &format!("{}: {viewer}\r\n", before::VIEWER)))
+            .map(|viewer| get(0, path, &format!("{}: {viewer}\r\n", n_plus_one::VIEWER)))
             .collect()
     }
 
-    /// Of ten commands four are posts, three likes, two follows, one a message.
+    /// Random commands: 40 % posts, 30 % likes, 20 % follows, 10 % messages.
     pub fn commands(&self, count: usize, rng: &mut StdRng) -> Result<Vec<Command>> {
-        let any = |rng: &mut StdRng| self.accounts.choose(rng).copied().context("an account");
+        let any = |rng: &mut StdRng| {
+            self.accounts
+                .choose(rng)
+                .copied()
+                .context("there are no accounts")
+        };
         let mut commands = Vec::with_capacity(count);
         while commands.len() < count {
             let actor = any(rng)?;
@@ -102,10 +108,10 @@ impl World {
             commands.push(match rng.gen_range(0..10) {
                 0..4 => Command::Post {
                     author: actor,
-                    text: words::sentence(rng, length),
+                    text: text::sentence(rng, length),
                 },
                 4..7 => {
-                    let (post, author) = *self.posts.choose(rng).context("a post")?;
+                    let (post, author) = *self.posts.choose(rng).context("there are no posts")?;
                     Command::Like {
                         user: actor,
                         post,
@@ -120,11 +126,14 @@ impl World {
                     },
                 },
                 _ => {
-                    let (conversation, sender) = *self.members.choose(rng).context("a member")?;
+                    let (conversation, sender) = *self
+                        .members
+                        .choose(rng)
+                        .context("there are no conversations")?;
                     Command::Message {
                         sender,
                         conversation,
-                        text: words::sentence(rng, length),
+                        text: text::sentence(rng, length),
                     }
                 }
             });
@@ -132,9 +141,9 @@ impl World {
         Ok(commands)
     }
 
-    /// Everybody likes one post, then everybody takes it back: every one of them is an event.
+    /// All accounts like one post, then all unlike it: each command is an event.
     pub fn likes_of_one(&self, rng: &mut StdRng) -> Result<Vec<Command>> {
-        let (post, author) = *self.posts.choose(rng).context("a post")?;
+        let (post, author) = *self.posts.choose(rng).context("there are no posts")?;
         let like = |user: &Uuid| Command::Like {
             user: *user,
             post,
@@ -149,11 +158,11 @@ impl World {
         Ok(likes.chain(self.accounts.iter().map(unlike)).collect())
     }
 
-    /// Commands as requests of their actors to one target.
+    /// The requests of commands to one target, authenticated as their actors.
     pub fn requests(&self, commands: &[Command], target: usize) -> Vec<Request> {
         commands
             .iter()
-            .map(|command| command.request(target, self.signed(command.actor())))
+            .map(|command| command.request(target, self.headers(command.actor())))
             .collect()
     }
 }

@@ -1,4 +1,4 @@
-//! The same answers as read-api's.
+//! The same responses as read-api's.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
@@ -6,7 +6,7 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 #[derive(Serialize, FromRow)]
-pub struct Card {
+pub struct AccountSummary {
     pub id: Uuid,
     pub handle: String,
     pub display_name: String,
@@ -15,7 +15,7 @@ pub struct Card {
 #[derive(Serialize)]
 pub struct Post {
     pub id: Uuid,
-    pub author: Card,
+    pub author: AccountSummary,
     pub text: String,
     pub reply_to: Option<Uuid>,
     #[serde(serialize_with = "time")]
@@ -35,7 +35,7 @@ pub struct Page<T> {
 pub struct Conversation {
     pub id: Uuid,
     pub title: Option<String>,
-    pub members: Vec<Card>,
+    pub members: Vec<AccountSummary>,
     pub message_count: i64,
     pub unread_count: i64,
     pub last_message: Option<Message>,

@@ -1,9 +1,9 @@
--- The usual tables: one for each noun, normalised, and indexed for every query that is asked of them. Filled with
--- what Feedmill holds at this moment, by its own ids.
+-- The tables of the N+1 backend: normalised, with an index for every query. Filled with the current rows of Feedmill's
+-- tables, with the same ids.
 
-DROP SCHEMA IF EXISTS before CASCADE;
-CREATE SCHEMA before;
-SET search_path = before;
+DROP SCHEMA IF EXISTS n_plus_one CASCADE;
+CREATE SCHEMA n_plus_one;
+SET search_path = n_plus_one;
 
 CREATE TABLE accounts (
     id           uuid PRIMARY KEY,

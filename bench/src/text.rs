@@ -1,8 +1,8 @@
-//! Made-up texts.
+//! Random texts.
 
 use rand::{Rng, rngs::StdRng};
 
-/// The more common, the earlier.
+/// Ordered by frequency.
 const WORDS: &str = "the to and of a in is it you that for on we was with this have be not are but at my so \
     they all just what if can me one about out up when time will your like day more good know people new now \
     there her him see from work get how some back our first well even want because any these give most make \
@@ -21,15 +21,15 @@ const WORDS: &str = "the to and of a in is it you that for on we was with this h
     telescope compass barometer calendar notebook envelope umbrella suitcase raincoat typewriter accordion \
     chimney staircase balcony courtyard warehouse lighthouse windmill aqueduct monastery observatory";
 
-/// A word: of rank r in proportion to 1/r, as in any language (Zipf, 1935).
-pub fn pick(rng: &mut StdRng) -> &'static str {
+/// A random word. The word of rank r has a probability in proportion to 1/r, as in natural languages (Zipf, 1935).
+pub fn word(rng: &mut StdRng) -> &'static str {
     static ALL: std::sync::OnceLock<Vec<&str>> = std::sync::OnceLock::new();
     let all = ALL.get_or_init(|| WORDS.split_whitespace().collect());
     let rank = (all.len() as f64 + 1.0).powf(rng.r#gen::<f64>());
     all[(rank as usize - 1) % all.len()]
 }
 
-pub fn capital(word: &str) -> String {
+pub fn capitalize(word: &str) -> String {
     let mut letters = word.chars();
     letters
         .next()
@@ -37,16 +37,16 @@ pub fn capital(word: &str) -> String {
         .unwrap_or_default()
 }
 
-/// So many words, with punctuation.
+/// A sentence of `words` words, with punctuation.
 pub fn sentence(rng: &mut StdRng, words: usize) -> String {
-    let mut text = capital(pick(rng));
+    let mut text = capitalize(word(rng));
     for _ in 1..words {
         text.push_str(match rng.gen_range(0..24) {
             0 => ", ",
             1 => " - ",
             _ => " ",
         });
-        text.push_str(pick(rng));
+        text.push_str(word(rng));
     }
     text.push(if rng.gen_bool(0.15) { '!' } else { '.' });
     text

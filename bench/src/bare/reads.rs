@@ -1,9 +1,10 @@
-//! A statement of read-api's for a page of the feed, in a bare loop.
+//! A statement of read-api for a page of the feed, in a loop of bare sqlx.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use chrono::{DateTime, Utc};
+use feedmill_events::Projection;
 use feedmill_service::sql;
 use sqlx::{
     AssertSqlSafe, Column, Row, SqlSafeStr, TypeInfo,
@@ -11,33 +12,32 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use super::together;
+use super::tasks::join_all;
 use crate::{
     statement,
-    summary::{Seen, Summary},
+    summary::{Recorder, Summary},
 };
 
-/// What is asked, and how.
+/// The statement and its connections.
 #[derive(Clone, Copy)]
 pub struct Reads<'a> {
     pub url: &'a str,
+    /// The name of the statement.
     pub statement: &'a str,
     /// Whether each task keeps its connection.
-    pub keep: bool,
+    pub keep_connection: bool,
 }
 
-/// As read-api sets it.
-const SEARCH_PATH: &str = "profiles, feed, digest, conversations, notifications, projector";
-/// As read-api asks for a page of 20: the last one says whether there is more.
+/// The limit for a page of 20: the last row tells whether there is a next page.
 const ROWS: i64 = 21;
-/// And these two only where posts are kept: of how many posts likes are looked for, and whether it is to be told whom the
-/// viewer follows, which is kept too.
-const MOST_LIKED: i64 = 1_000;
-const WITH_FOLLOWED: bool = false;
+/// Two further arguments of the statement for cached posts: the maximum number of liked posts, and whether to read the
+/// viewer's followees, which are cached too.
+const MAX_LIKED: i64 = 1_000;
+const WITH_FOLLOWEES: bool = false;
 
-/// As many tasks as connections, on one pool with sqlx's defaults, or each with a connection that it keeps: no HTTP, no
-/// JSON. Rows are fetched and every value in them is decoded. The statement is read-api's own text, and the session
-/// has read-api's own settings.
+/// Runs as many tasks as connections, on a pool with sqlx's defaults, or each with its own connection. There is no HTTP
+/// and no JSON; rows are fetched and all values are decoded. The statement's text and the session's settings are
+/// read-api's.
 pub async fn reads(
     how: Reads<'_>,
     connections: u32,
@@ -46,37 +46,36 @@ pub async fn reads(
     seconds: f64,
 ) -> Result<Summary> {
     let text = statement::text(how.statement)?;
-    let options = sql::options(how.url, "bench", Some(SEARCH_PATH))?;
+    let options = sql::options(how.url, "bench", Some(&search_path()))?;
     let pool = PgPoolOptions::new()
         .max_connections(connections)
         .min_connections(connections);
     let pool = pool.connect_with(options).await?;
-    let begun = Instant::now();
-    let from = begun + Duration::from_secs_f64(warm_up);
+    let from = Instant::now() + Duration::from_secs_f64(warm_up);
     let until = from + Duration::from_secs_f64(seconds);
     let mut tasks = Vec::new();
     for task in 0..connections as usize {
         let (pool, text) = (pool.clone(), text.clone());
-        let mut kept = if how.keep {
+        let mut kept = if how.keep_connection {
             Some(pool.acquire().await?)
         } else {
             None
         };
         let viewers = viewers.to_vec();
         tasks.push(tokio::spawn(async move {
-            let mut seen = Seen::default();
+            let mut recorder = Recorder::default();
             let mut index = task * viewers.len() / connections as usize;
             loop {
                 let start = Instant::now();
                 if start >= until {
-                    return Ok(seen);
+                    return Ok(recorder);
                 }
                 let mut statement = sqlx::query(AssertSqlSafe(text.as_str()).into_sql_str())
                     .bind(viewers[index % viewers.len()])
                     .bind(Uuid::max())
                     .bind(ROWS);
                 if text.contains("$5") {
-                    statement = statement.bind(MOST_LIKED).bind(WITH_FOLLOWED);
+                    statement = statement.bind(MAX_LIKED).bind(WITH_FOLLOWEES);
                 }
                 let rows = match &mut kept {
                     Some(connection) => statement.fetch_all(&mut **connection).await?,
@@ -86,16 +85,22 @@ pub async fn reads(
                     decode(row)?;
                 }
                 if start >= from {
-                    seen.took(start.elapsed());
+                    recorder.latency(start.elapsed());
                 }
                 index += 1;
             }
         }));
     }
-    together(tasks, Duration::from_secs_f64(seconds)).await
+    join_all(tasks, Duration::from_secs_f64(seconds)).await
 }
 
-/// Every value, as the type that read-api has it in.
+/// The search path of read-api.
+fn search_path() -> String {
+    let schemas = Projection::ALL.map(Projection::name);
+    format!("{}, projector", schemas.join(", "))
+}
+
+/// Decodes every value to the type that read-api uses.
 fn decode(row: &PgRow) -> Result<()> {
     use std::hint::black_box;
     for (index, column) in row.columns().iter().enumerate() {
@@ -106,7 +111,7 @@ fn decode(row: &PgRow) -> Result<()> {
             "INT8" => drop(black_box(row.try_get::<Option<i64>, _>(index)?)),
             "BOOL" => drop(black_box(row.try_get::<Option<bool>, _>(index)?)),
             "TIMESTAMPTZ" => drop(black_box(row.try_get::<Option<DateTime<Utc>>, _>(index)?)),
-            other => bail!("a column of type {other}"),
+            other => bail!("unexpected column type {other}"),
         }
     }
     Ok(())

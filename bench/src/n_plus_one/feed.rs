@@ -1,5 +1,5 @@
-//! The feed: whom the viewer follows, their posts, and for each post who wrote it and its counts. A page of 20
-//! takes 42 queries.
+//! The feed: the viewer's followees, their posts, and for each post its author and its counts. A page of 20 takes 42
+//! queries.
 
 use axum::{
     extract::{Query, State},
@@ -12,12 +12,12 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::{
-    Asked, Backend, Failed,
+    context::{Backend, RequestContext, RequestError},
     view::{Page, Post},
 };
 
 #[derive(Deserialize)]
-pub struct Asks {
+pub struct Params {
     pub limit: Option<i64>,
 }
 
@@ -34,11 +34,11 @@ pub struct Row {
 pub async fn read(
     backend: State<Backend>,
     headers: HeaderMap,
-    Query(asks): Query<Asks>,
-) -> Result<Response, Failed> {
-    let mut asked = Asked::new(backend, &headers).await?;
-    let limit = asks.limit.unwrap_or(20);
-    let authors = authors(&mut asked).await?;
+    Query(params): Query<Params>,
+) -> Result<Response, RequestError> {
+    let mut context = RequestContext::new(backend, &headers).await?;
+    let limit = params.limit.unwrap_or(20);
+    let authors = authors(&mut context).await?;
     let mut rows: Vec<Row> = sqlx::query_as(
         "SELECT id, author, reply_to, text, created_at FROM posts
          WHERE author = ANY($1) AND reply_to IS NULL
@@ -46,40 +46,40 @@ pub async fn read(
     )
     .bind(authors)
     .bind(limit + 1)
-    .fetch_all(&mut *asked.ask().await?)
+    .fetch_all(&mut *context.connection().await?)
     .await?;
     let more = rows.len() as i64 > limit;
     rows.truncate(limit as usize);
     let mut items = Vec::with_capacity(rows.len());
     for row in rows {
-        items.push(post(&mut asked, row).await?);
+        items.push(post(&mut context, row).await?);
     }
     let next_cursor = items
         .last()
         .filter(|_| more)
         .map(|post| post.id.to_string());
-    Ok(asked.answer(&Page { items, next_cursor }))
+    Ok(context.response(&Page { items, next_cursor }))
 }
 
-/// Of a viewer's feed, the viewer among them. One query.
-pub(super) async fn authors(asked: &mut Asked) -> Result<Vec<Uuid>, Failed> {
-    let viewer = asked.viewer;
+/// The authors in the viewer's feed, including the viewer. One query.
+pub(super) async fn authors(context: &mut RequestContext) -> Result<Vec<Uuid>, RequestError> {
+    let viewer = context.viewer;
     let mut authors: Vec<Uuid> =
         sqlx::query_scalar("SELECT followee FROM follows WHERE follower = $1")
             .bind(viewer)
-            .fetch_all(&mut *asked.ask().await?)
+            .fetch_all(&mut *context.connection().await?)
             .await?;
     authors.push(viewer);
     Ok(authors)
 }
 
-/// Completes a post. Two queries.
-pub(super) async fn post(asked: &mut Asked, row: Row) -> Result<Post, Failed> {
+/// Loads the author and the counts of a post. Two queries.
+pub(super) async fn post(context: &mut RequestContext, row: Row) -> Result<Post, RequestError> {
     let author = sqlx::query_as("SELECT id, handle, display_name FROM accounts WHERE id = $1")
         .bind(row.author)
-        .fetch_one(&mut *asked.ask().await?)
+        .fetch_one(&mut *context.connection().await?)
         .await?;
-    let viewer = asked.viewer;
+    let viewer = context.viewer;
     let (like_count, reply_count, liked_by_me) = sqlx::query_as(
         "SELECT (SELECT count(*) FROM likes WHERE post = $1),
                 (SELECT count(*) FROM posts WHERE reply_to = $1),
@@ -87,7 +87,7 @@ pub(super) async fn post(asked: &mut Asked, row: Row) -> Result<Post, Failed> {
     )
     .bind(row.id)
     .bind(viewer)
-    .fetch_one(&mut *asked.ask().await?)
+    .fetch_one(&mut *context.connection().await?)
     .await?;
     Ok(Post {
         id: row.id,

@@ -1,4 +1,4 @@
-//! A connection whose client has to take what it asked for.
+//! A connection with a timeout for writes.
 
 use std::{
     future::Future,
@@ -14,38 +14,38 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// Fails with `TimedOut` when nothing could be written for `patience`: a client that stops reading would
-/// otherwise keep its place and what it was to get for ever.
-pub(super) struct Patient {
+/// Fails with `TimedOut` when nothing could be written for `timeout`. Without it, a client that stops reading would
+/// hold its connection and the buffered response for ever.
+pub(super) struct WriteTimeout {
     stream: TcpStream,
-    patience: Duration,
-    /// Since the first write that had to wait, until one gets on.
-    waiting: Option<Pin<Box<Sleep>>>,
+    timeout: Duration,
+    /// Runs from the first write that had to wait until one succeeds.
+    deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl Patient {
-    pub(super) fn new(stream: TcpStream, patience: Duration) -> Self {
+impl WriteTimeout {
+    pub(super) fn new(stream: TcpStream, timeout: Duration) -> Self {
         Self {
             stream,
-            patience,
-            waiting: None,
+            timeout,
+            deadline: None,
         }
     }
 
-    fn within<T>(
+    fn check_deadline<T>(
         &mut self,
         context: &mut Context<'_>,
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.waiting = None;
+            self.deadline = None;
             return written;
         }
-        let patience = self.patience;
-        let waiting = self
-            .waiting
-            .get_or_insert_with(|| Box::pin(sleep(patience)));
-        match waiting.as_mut().poll(context) {
+        let timeout = self.timeout;
+        let deadline = self
+            .deadline
+            .get_or_insert_with(|| Box::pin(sleep(timeout)));
+        match deadline.as_mut().poll(context) {
             Poll::Ready(()) => {
                 metrics::counter!("http_slow_readers_total").increment(1);
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
@@ -55,7 +55,7 @@ impl Patient {
     }
 }
 
-impl AsyncRead for Patient {
+impl AsyncRead for WriteTimeout {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -65,14 +65,14 @@ impl AsyncRead for Patient {
     }
 }
 
-impl AsyncWrite for Patient {
+impl AsyncWrite for WriteTimeout {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = pin!(&mut self.stream).poll_write(context, bytes);
-        self.within(context, written)
+        self.check_deadline(context, written)
     }
 
     fn poll_write_vectored(
@@ -81,7 +81,7 @@ impl AsyncWrite for Patient {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = pin!(&mut self.stream).poll_write_vectored(context, slices);
-        self.within(context, written)
+        self.check_deadline(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {

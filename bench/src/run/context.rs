@@ -1,0 +1,190 @@
+//! The running system that all rows share, and their outcomes.
+
+use std::{fs::File, io::BufWriter, path::PathBuf, time::Instant};
+
+use anyhow::Result;
+use feedmill_service::Signer;
+use rand::{SeedableRng, rngs::StdRng};
+
+use super::{
+    database::Database,
+    dataset::Dataset,
+    process::Process,
+    row::Outcome,
+    stack::{CacheMode, Stack, relayed},
+};
+use crate::data;
+
+#[derive(clap::Args)]
+pub struct Settings {
+    /// A PostgreSQL that nothing else uses, as its superuser
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: String,
+    /// A nats-server that nothing else uses
+    #[arg(long, env = "NATS_URL")]
+    pub nats_url: String,
+    /// The version of nats-server, for the results
+    #[arg(long, default_value = "nats-server")]
+    pub nats_version: String,
+    /// The path of PostgreSQL's pgbench
+    #[arg(long)]
+    pub pgbench: PathBuf,
+    /// A folder for temporary files
+    #[arg(long)]
+    pub work: PathBuf,
+    /// The folder for results.md, results.json and the plots
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Use a fifth of the data and shorter runs
+    #[arg(long)]
+    pub quick: bool,
+    /// Profile the server with perf in this row
+    #[arg(long)]
+    pub profile: Option<String>,
+    /// The rows to run; without any, all
+    pub rows: Vec<String>,
+}
+
+/// The running system, the settings and the outcomes.
+pub struct Bench {
+    pub stack: Stack,
+    pub database: Database,
+    /// A copy of the database after the import, for the baselines that write.
+    pub bare_database: Database,
+    pub dataset: Dataset,
+    pub write_api: Option<Process>,
+    pub projector: Option<Process>,
+    pub rng: StdRng,
+    pub size: data::Size,
+    /// The duration of a measured run in seconds.
+    pub seconds: f64,
+    /// The number of runs per row.
+    pub runs: usize,
+    pub quick: bool,
+    pub out: PathBuf,
+    pub profile: Option<String>,
+    pub rows: Vec<String>,
+    pub outcomes: Vec<Outcome>,
+}
+
+impl Bench {
+    /// Imports the workload, starts write-api and projector, and waits until all events are projected.
+    pub async fn prepare(settings: &Settings) -> Result<Self> {
+        let (nats_url, work) = (settings.nats_url.clone(), &settings.work);
+        let stack = Stack::new(
+            &settings.database_url,
+            nats_url,
+            work,
+            settings.pgbench.clone(),
+        )?;
+        let mut size = data::Size {
+            accounts: 10_000,
+            followees: 50,
+            posts: 200_000,
+        };
+        if settings.quick {
+            (size.accounts, size.posts) = (size.accounts / 5, size.posts / 5);
+        }
+        let signer = Signer::load_or_create(&stack.key_file(), "feedmill", "feedmill")?;
+
+        let database = stack.database("feedmill", None, true).await?;
+        progress(&stack.import(&database, &generate(&stack, size)?).await?);
+        database.settle().await?;
+        let bare_database = stack.database("bare", Some(&database), false).await?;
+        let database = stack.open("feedmill", true).await?;
+        let started = Instant::now();
+        let write_api = stack.write_api(&database).await?;
+        let projector = stack.projector(&database).await?;
+        database.projected().await?;
+        progress(&format!(
+            "projected all events in {:.1} s",
+            started.elapsed().as_secs_f64()
+        ));
+        relayed(&write_api).await?;
+        database.settle().await?;
+        Ok(Self {
+            dataset: Dataset::load(&database.pool, &signer).await?,
+            stack,
+            database,
+            bare_database,
+            write_api: Some(write_api),
+            projector: Some(projector),
+            rng: StdRng::seed_from_u64(7),
+            size,
+            seconds: if settings.quick { 2.0 } else { 4.0 },
+            runs: 3,
+            quick: settings.quick,
+            out: settings.out.clone(),
+            profile: settings.profile.clone(),
+            rows: settings.rows.clone(),
+            outcomes: Vec::new(),
+        })
+    }
+
+    /// Whether any of these rows is to be run.
+    pub fn wants(&self, rows: &[&str]) -> bool {
+        self.rows.is_empty()
+            || rows
+                .iter()
+                .any(|row| self.rows.iter().any(|wanted| wanted == row))
+    }
+
+    /// Adds the outcomes of rows, or their failure.
+    pub fn record(&mut self, rows: &[&'static str], result: Result<Vec<Outcome>>) {
+        match result {
+            Ok(outcomes) => self.outcomes.extend(outcomes),
+            Err(error) => {
+                let reason = format!("{error:#}");
+                progress(&reason);
+                let failed = rows.iter().filter(|row| self.wants(&[row]));
+                let failed: Vec<_> = failed
+                    .map(|row| Outcome::of_failure(row, reason.clone()))
+                    .collect();
+                self.outcomes.extend(failed);
+            }
+        }
+        let rows: Vec<_> = self.rows.clone();
+        self.outcomes
+            .retain(|outcome| rows.is_empty() || rows.iter().any(|row| row == outcome.key));
+    }
+
+    /// Stops write-api and projector.
+    pub async fn stop(&mut self) {
+        for process in [self.projector.take(), self.write_api.take()] {
+            if let Some(process) = process
+                && let Err(error) = process.stop().await
+            {
+                progress(&format!("{error:#}"));
+            }
+        }
+    }
+
+    pub fn write_api(&self) -> Result<&Process> {
+        self.write_api
+            .as_ref()
+            .ok_or_else(|| anyhow::anyhow!("write-api is not running"))
+    }
+
+    /// Starts a subcommand of this binary as a server with the main database, and waits until `path` is answered.
+    pub async fn server(&self, arguments: &[&str], path: &str) -> Result<Process> {
+        self.stack.server(&self.database, arguments, path).await
+    }
+
+    /// Starts a read-api with the main database.
+    pub async fn read_api(&self, cache: CacheMode) -> Result<Process> {
+        let write_api = self.write_api()?;
+        self.stack.read_api(&self.database, write_api, cache).await
+    }
+}
+
+/// Prints a line about the progress.
+pub fn progress(text: &str) {
+    println!("bench: {text}");
+}
+
+/// Writes the workload to a file.
+pub fn generate(stack: &Stack, size: data::Size) -> Result<PathBuf> {
+    let file = stack.folder.join("import.ndjson");
+    data::write(size, &mut BufWriter::new(File::create(&file)?))?;
+    Ok(file)
+}
