@@ -10,6 +10,9 @@ use feedmill_service::{
     tokens::{Signer, Trust},
 };
 
+/// The `application_name` of connections to PostgreSQL, and the name of the connection to NATS.
+pub const APPLICATION_NAME: &str = "feedmill-write-api";
+
 /// The write side of Feedmill: stores commands as events in the log, and publishes the log to JetStream.
 #[derive(Debug, Parser)]
 #[command(name = "write-api", version, max_term_width = 110)]

@@ -8,50 +8,22 @@
 
 mod apply;
 mod check;
+mod lines;
 mod names;
 mod record;
 mod record_type;
+mod report;
 
-use std::{
-    fs::File,
-    io::{self, BufRead, BufReader, Read, Seek},
-};
+use std::{fs::File, io::Seek};
 
 use chrono::{DateTime, Utc};
 use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
 
-/// A longer line is refused, so that it is not read into memory. In bytes.
-const MAX_LINE: u64 = 256 * 1024;
+use self::lines::Lines;
+pub use self::report::{ImportError, Progress, Summary};
+
 /// The maximum number of records in a transaction.
 const MAX_BATCH: usize = 2_000;
-
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    #[error("line {line}: {reason}")]
-    Line { line: u64, reason: String },
-    #[error("{count} broken lines, and nothing was imported; the first:\n{}", .first.join("\n"))]
-    Broken { count: u64, first: Vec<String> },
-    #[error("the file cannot be read: {0}")]
-    File(#[from] io::Error),
-    #[error(transparent)]
-    Database(#[from] sqlx::Error),
-}
-
-/// The result of an import.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Summary {
-    pub records: u64,
-    /// Records that an earlier run imported.
-    pub known: u64,
-    pub events: u64,
-}
-
-/// How far an import is.
-#[derive(Debug, Clone, Copy)]
-pub enum Progress {
-    Checked { records: u64 },
-    Applied { records: u64, of: u64 },
-}
 
 /// Imports a file. No record may be later than `now`.
 pub async fn run(
@@ -87,49 +59,5 @@ pub async fn run(
             records: summary.records,
             of: total,
         });
-    }
-}
-
-/// The lines of a file with their numbers, counted from 1. Empty lines are skipped.
-struct Lines<R> {
-    reader: R,
-    number: u64,
-}
-
-impl<'f> Lines<BufReader<&'f File>> {
-    fn of(file: &'f File) -> Self {
-        Self {
-            reader: BufReader::with_capacity(256 * 1024, file),
-            number: 0,
-        }
-    }
-}
-
-impl<R: BufRead> Iterator for Lines<R> {
-    type Item = Result<(u64, Vec<u8>), ImportError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let mut line = Vec::new();
-            self.number += 1;
-            match self
-                .reader
-                .by_ref()
-                .take(MAX_LINE + 1)
-                .read_until(b'\n', &mut line)
-            {
-                Err(error) => return Some(Err(error.into())),
-                Ok(0) => return None,
-                Ok(read) if read as u64 > MAX_LINE => {
-                    let reason = format!("is longer than {MAX_LINE} bytes");
-                    return Some(Err(ImportError::Line {
-                        line: self.number,
-                        reason,
-                    }));
-                }
-                Ok(_) if line.trim_ascii().is_empty() => {}
-                Ok(_) => return Some(Ok((self.number, line))),
-            }
-        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! One instance of write-api leads, by an advisory lock of PostgreSQL ([`lease`]). The others tell it on core NATS when they
 //! have committed. The leader asks the stream for its end ([`stream`]) and publishes from there ([`leader`]), with up to 2,000
-//! messages in flight ([`window`]). The lanes of its own instance hand their entries over ([`CommitNotifier`]); it reads all
+//! messages in flight ([`window`]). The lanes of its own instance hand their entries over ([`commit_notifier`]); it reads all
 //! other entries from the log.
 //!
 //! Every message has two preconditions, and JetStream refuses a message that does not meet them:
@@ -21,37 +21,26 @@
 //! condition, an accepted message always continues its partition, whoever sent it and whenever. After any failure the leader
 //! asks for the end of the stream again, and finds the messages that were stored without an acknowledgement.
 
+mod context;
 mod leader;
 mod lease;
 mod stream;
 mod window;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use async_nats::Client;
 use feedmill_events::{PartitionSet, subject};
-use feedmill_service::health::Health;
-use sqlx::postgres::PgConnectOptions;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+pub use self::context::Relay;
 use self::lease::Lease;
-use crate::commit_notifier::{self, CommitNotifier};
+use crate::commit_notifier;
 
 /// How often a follower tries to acquire the lease. PostgreSQL ends the session of a silent leader after four seconds, so
 /// a leader that fails is replaced within five.
 const ACQUIRE_INTERVAL: Duration = Duration::from_secs(1);
-
-/// The relay of one instance.
-pub struct Relay {
-    /// For the relay's own connection.
-    pub options: PgConnectOptions,
-    pub nats: Client,
-    /// The commits of this instance.
-    pub notifier: Arc<CommitNotifier>,
-    pub health: Health,
-}
 
 impl Relay {
     /// Runs until `stop`. If that comes after the last commit, the leader still publishes the whole log, unless JetStream

@@ -5,6 +5,7 @@
 //! hashes: a refresh token is the session and the generation under a MAC ([`refresh`]).
 
 mod attempts;
+mod error;
 mod password;
 mod refresh;
 mod store;
@@ -15,6 +16,7 @@ use feedmill_service::{Database, tokens::Signer};
 use serde::Serialize;
 
 pub use attempts::Attempts;
+pub use error::SessionError;
 pub use password::{Busy, Hasher};
 pub use refresh::RefreshTokens;
 pub use store::delete_expired;
@@ -43,26 +45,6 @@ pub struct Tokens {
 pub struct Granted {
     pub tokens: Tokens,
     pub replayed: bool,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum SessionError {
-    /// The same for an unknown handle and for a wrong password, so that handles cannot be probed.
-    #[error("handle or password is wrong")]
-    WrongCredentials,
-    /// The refresh token is invalid or expired, or its session has ended.
-    #[error("the refresh token is not valid any more")]
-    InvalidToken,
-    #[error("too many attempts for this handle")]
-    TooManyAttempts(Duration),
-    #[error("the key was used for another request")]
-    KeyReused,
-    #[error(transparent)]
-    Busy(#[from] Busy),
-    #[error("a token cannot be signed")]
-    Signing(Box<dyn std::error::Error + Send + Sync>),
-    #[error(transparent)]
-    Database(#[from] sqlx::Error),
 }
 
 /// Opens and continues sessions of local accounts.

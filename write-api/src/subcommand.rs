@@ -9,6 +9,3 @@ pub use import::import;
 pub use migrate::migrate;
 pub use serve::{Server, serve};
 pub use token::token;
-
-/// The `application_name` of connections to PostgreSQL.
-const APPLICATION: &str = "feedmill-write-api";

@@ -149,7 +149,9 @@ impl ConversationCommand {
     pub fn request(&self, actor: Uuid, accounts: &mut Accounts, conversations: &mut Conversations) {
         match self {
             Self::Start { members, .. } => {
-                members.iter().for_each(|member| accounts.request(*member));
+                for member in members {
+                    accounts.request(*member);
+                }
                 if let Some(pair) = pair(members.iter().copied().chain([actor])) {
                     conversations.request_pair(pair);
                 }

@@ -15,7 +15,7 @@ use super::{
     link::{
         self,
         kind::{LinkKey, LinkKind},
-        sql::Columns,
+        sql::LinkColumns,
     },
     notification,
     post::{self, Post},
@@ -52,7 +52,7 @@ enum Source {
 async fn load_common(connection: &mut PgConnection, state: &mut State) -> sqlx::Result<()> {
     let (accounts, handles) = state.accounts.take_requested();
     let posts = state.posts.take_requested();
-    let links: Columns = state.links.take_requested().into_iter().collect();
+    let links: LinkColumns = state.links.take_requested().into_iter().collect();
     let members = state.conversations.take_requested_members();
     let (conversations, members): (Vec<Uuid>, Vec<Uuid>) = members.into_iter().unzip();
     let query = sqlx::query!(

@@ -7,10 +7,10 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    ImportError, Summary,
     names::{self, ImportedNames},
     record::Record,
     record_type::Name,
+    report::{ImportError, Summary},
 };
 use crate::{
     batch::Batch,

@@ -9,7 +9,12 @@ use std::{
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{ImportError, Lines, Progress, names, record, record_type::Name};
+use super::{
+    lines::Lines,
+    names, record,
+    record_type::Name,
+    report::{ImportError, Progress},
+};
 
 /// How many invalid lines are reported one by one.
 const MAX_REPORTED: usize = 20;

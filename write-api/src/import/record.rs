@@ -1,4 +1,4 @@
-//! A line of an import file. Each type of record has its fields, checks and command in one struct; [`Fields`] lists the
+//! A line of an import file. Each type of record has its fields, checks and command in one struct; [`RawRecord`] lists the
 //! types.
 
 mod account;
@@ -12,10 +12,10 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use self::{
-    account::NewAccount,
-    conversation::{NewConversation, NewMessage, ReadMark},
-    link::{AccountLink, PostLink},
-    post::NewPost,
+    account::AccountRecord,
+    conversation::{ConversationRecord, MessageRecord, ReadRecord},
+    link::{AccountLinkRecord, PostLinkRecord},
+    post::PostRecord,
 };
 use super::record_type::{Name, Names, RecordType};
 use crate::domain::{Command, LinkKind, Moment};
@@ -23,19 +23,19 @@ use crate::domain::{Command, LinkKind, Moment};
 /// The types of records, by the `type` field.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Fields {
-    Account(NewAccount),
-    Post(NewPost),
-    Conversation(NewConversation),
-    Message(NewMessage),
-    Read(ReadMark),
-    Follow(AccountLink),
-    Unfollow(AccountLink),
-    Like(PostLink),
-    Unlike(PostLink),
+enum RawRecord {
+    Account(AccountRecord),
+    Post(PostRecord),
+    Conversation(ConversationRecord),
+    Message(MessageRecord),
+    Read(ReadRecord),
+    Follow(AccountLinkRecord),
+    Unfollow(AccountLinkRecord),
+    Like(PostLinkRecord),
+    Unlike(PostLinkRecord),
 }
 
-impl Fields {
+impl RawRecord {
     /// The name of the type, which is also stored in `write.imported`, and the record.
     fn into_record_type(self) -> (&'static str, Box<dyn RecordType>) {
         match self {
@@ -59,7 +59,7 @@ pub struct Record {
     pub at: DateTime<Utc>,
     /// The names that earlier records must have created.
     pub references: Vec<Name>,
-    record: Box<dyn RecordType>,
+    content: Box<dyn RecordType>,
 }
 
 impl Record {
@@ -76,17 +76,17 @@ impl Record {
 
     /// Whether later records can refer to this one.
     pub fn creates_resource(&self) -> bool {
-        self.record.creates_resource()
+        self.content.creates_resource()
     }
 
     /// The members of a conversation.
     pub fn members(&self) -> &[String] {
-        self.record.members()
+        self.content.members()
     }
 
     /// The actor and their command.
     pub fn command(&self, names: &mut dyn Names) -> Result<(Uuid, Command), String> {
-        self.record.command(names)
+        self.content.command(names)
     }
 }
 
@@ -103,15 +103,15 @@ impl Names for References {
 
 /// Parses and checks a line. The error is for the author of the file, and names the field.
 pub fn parse(line: &[u8]) -> Result<Record, String> {
-    let fields: Fields = serde_json::from_slice(line).map_err(|error| describe(&error))?;
-    let (record_type, record) = fields.into_record_type();
+    let raw: RawRecord = serde_json::from_slice(line).map_err(|error| describe(&error))?;
+    let (record_type, content) = raw.into_record_type();
     let mut references = References::default();
-    record.command(&mut references)?;
-    let key = record.key();
+    content.command(&mut references)?;
+    let key = content.key();
     if key.is_empty() || key.len() > 600 || key.contains('\0') {
         return Err("id: must have 1 to 200 characters, and no NUL".to_owned());
     }
-    let at = record.at();
+    let at = content.at();
     if at.timestamp_millis() < 0 {
         return Err("at: is before 1970".to_owned());
     }
@@ -119,7 +119,7 @@ pub fn parse(line: &[u8]) -> Result<Record, String> {
         name: (record_type, key),
         at,
         references: references.0,
-        record,
+        content,
     })
 }
 

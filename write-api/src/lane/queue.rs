@@ -18,12 +18,12 @@ pub const STALLED_AFTER: Duration = Duration::from_millis(100);
 pub struct Queue<T> {
     lanes: usize,
     capacity: usize,
-    state: Mutex<State<T>>,
+    state: Mutex<QueueState<T>>,
     /// An item was pushed, or a group has finished.
     changed: Notify,
 }
 
-struct State<T> {
+struct QueueState<T> {
     waiting: VecDeque<(Partition, T)>,
     /// The partitions of the groups in flight.
     busy: PartitionSet,
@@ -46,7 +46,7 @@ pub struct Claim {
 impl<T> Queue<T> {
     /// A queue for this many lanes, with at most `capacity` waiting items.
     pub fn new(lanes: usize, capacity: usize) -> Self {
-        let state = State {
+        let state = QueueState {
             waiting: VecDeque::new(),
             busy: PartitionSet::EMPTY,
             in_flight: Vec::new(),
@@ -137,7 +137,7 @@ impl<T> Queue<T> {
         self.lock().waiting.is_empty()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    fn lock(&self) -> MutexGuard<'_, QueueState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

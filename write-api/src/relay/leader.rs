@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::{
-    Relay,
+    context::Relay,
     lease::{Lease, MAX_EVENTS_PER_PARTITION, Offsets},
     stream::{self, StreamEnd, StreamError},
     window::{self, Window, WindowError},

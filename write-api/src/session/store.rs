@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-use super::SessionError;
+use super::error::SessionError;
 use crate::{domain::Moment, idempotency::IdempotencyKey};
 
 pub struct Credentials {

@@ -8,9 +8,8 @@ use std::{
 use anyhow::Context;
 use feedmill_service::sql;
 
-use super::APPLICATION;
 use crate::{
-    config::Config,
+    config::{APPLICATION_NAME, Config},
     domain::Clock,
     import::{self, Progress},
 };
@@ -18,7 +17,7 @@ use crate::{
 /// `write-api import FILE`: imports an existing community, and shows the progress.
 pub async fn import(config: &Config, path: &Path) -> anyhow::Result<()> {
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    let options = sql::options(config.write_database_url()?, APPLICATION, None)?;
+    let options = sql::options(config.write_database_url()?, APPLICATION_NAME, None)?;
     let started = Instant::now();
     let mut shown = None;
     let summary = import::run(&options, file, Clock::default().now().at(), |progress| {

@@ -7,11 +7,10 @@ use feedmill_service::{Database, Health, Shutdown, Verifier, http, nats, sql};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::APPLICATION;
 use crate::{
     app::{App, Local},
     commit_notifier::CommitNotifier,
-    config::Config,
+    config::{APPLICATION_NAME, Config},
     domain::Clock,
     housekeeping,
     lane::Lanes,
@@ -52,7 +51,7 @@ impl Server {
             .with_context(|| format!("cannot listen on {}", config.write_listen))?;
         let address = listener.local_addr()?;
         let health = Health::new();
-        let options = sql::options(config.write_database_url()?, APPLICATION, None)?;
+        let options = sql::options(config.write_database_url()?, APPLICATION_NAME, None)?;
         let database = Database::new(options.clone(), MAX_CONNECTIONS)?;
         if !has_log(&database).await? {
             health.set("database", Err("PostgreSQL does not answer".to_owned()));
@@ -60,7 +59,7 @@ impl Server {
 
         let clock = Arc::new(Clock::default());
         let (verifier, local) = identity(&config, &database, &health, &shutdown)?;
-        let nats = nats::connect(&config.nats.nats_url, APPLICATION).await;
+        let nats = nats::connect(&config.nats.nats_url, APPLICATION_NAME).await;
         let notifier = Arc::new(CommitNotifier::default());
         let (lanes, mut lane_tasks) =
             Lanes::start(&options, &clock, usize::from(config.lanes), &notifier);

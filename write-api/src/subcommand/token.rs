@@ -3,8 +3,10 @@ use feedmill_service::sql;
 use sqlx::ConnectOptions as _;
 use uuid::Uuid;
 
-use super::APPLICATION;
-use crate::{config::Config, domain::Clock};
+use crate::{
+    config::{APPLICATION_NAME, Config},
+    domain::Clock,
+};
 
 /// `write-api token @handle`: prints an access token for an account, like that of a session. It needs no password, because
 /// whoever can run it has the signing key.
@@ -12,7 +14,7 @@ pub async fn token(config: &Config, account: &str) -> anyhow::Result<()> {
     if config.auth.auth_jwks_url.is_some() {
         bail!("tokens are issued by the identity provider of AUTH_JWKS_URL");
     }
-    let options = sql::options(config.write_database_url()?, APPLICATION, None)?;
+    let options = sql::options(config.write_database_url()?, APPLICATION_NAME, None)?;
     let handle = account.strip_prefix('@').map(str::to_lowercase);
     let id = Uuid::try_parse(account).ok();
     if handle.is_none() && id.is_none() {

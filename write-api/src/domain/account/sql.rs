@@ -23,7 +23,7 @@ async fn insert(connection: &mut PgConnection, accounts: Vec<(Uuid, Account)>) -
     if accounts.is_empty() {
         return Ok(());
     }
-    let columns = Columns::from(accounts);
+    let columns = AccountColumns::from(accounts);
     let query = sqlx::query!(
         "/* state.accounts.insert */ INSERT INTO write.accounts (id, handle, display_name, bio, created_at)
          SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])",
@@ -41,7 +41,7 @@ async fn update(connection: &mut PgConnection, accounts: Vec<(Uuid, Account)>) -
     if accounts.is_empty() {
         return Ok(());
     }
-    let columns = Columns::from(accounts);
+    let columns = AccountColumns::from(accounts);
     let query = sqlx::query!(
         "/* state.accounts.update */ UPDATE write.accounts a
          SET handle = n.handle, display_name = n.display_name, bio = n.bio
@@ -75,7 +75,7 @@ async fn insert_password_hashes(
 }
 
 #[derive(Default)]
-struct Columns {
+struct AccountColumns {
     ids: Vec<Uuid>,
     handles: Vec<String>,
     display_names: Vec<String>,
@@ -83,7 +83,7 @@ struct Columns {
     created_at: Vec<DateTime<Utc>>,
 }
 
-impl From<Vec<(Uuid, Account)>> for Columns {
+impl From<Vec<(Uuid, Account)>> for AccountColumns {
     fn from(accounts: Vec<(Uuid, Account)>) -> Self {
         let mut columns = Self::default();
         for (id, account) in accounts {

@@ -30,7 +30,7 @@ async fn insert(connection: &mut PgConnection, links: &[(LinkKey, i64)]) -> sqlx
     if links.is_empty() {
         return Ok(());
     }
-    let columns = Columns::from_iter(links.iter().map(|(key, _)| *key));
+    let columns: LinkColumns = links.iter().map(|(key, _)| *key).collect();
     let since: Vec<DateTime<Utc>> = links.iter().map(|(_, since)| time(*since)).collect();
     let query = sqlx::query!(
         "/* state.links.insert */ INSERT INTO write.links (target_id, kind, account_id, since)
@@ -49,7 +49,7 @@ async fn delete(connection: &mut PgConnection, links: &[LinkKey]) -> sqlx::Resul
     if links.is_empty() {
         return Ok(());
     }
-    let columns = Columns::from_iter(links.iter().copied());
+    let columns: LinkColumns = links.iter().copied().collect();
     let query = sqlx::query!(
         "/* state.links.delete */ DELETE FROM write.links l
          USING unnest($1::uuid[], $2::int2[], $3::uuid[]) AS n(target_id, kind, account_id)
@@ -77,13 +77,13 @@ async fn delete_targets(connection: &mut PgConnection, targets: &[Uuid]) -> sqlx
 
 /// The key of each link, in columns.
 #[derive(Default)]
-pub struct Columns {
+pub struct LinkColumns {
     pub targets: Vec<Uuid>,
     pub kinds: Vec<i16>,
     pub accounts: Vec<Uuid>,
 }
 
-impl FromIterator<LinkKey> for Columns {
+impl FromIterator<LinkKey> for LinkColumns {
     fn from_iter<I: IntoIterator<Item = LinkKey>>(keys: I) -> Self {
         let mut columns = Self::default();
         for LinkKey {

@@ -107,8 +107,9 @@ fn a_like_names_the_author_and_an_unlike_since_when_it_stood() {
     let (author, user) = (id(1), id(2));
     let liked = Event::PostLiked(v1::PostLiked { post, author, user });
     let add = command(LinkKind::Like, LinkAction::Add, post);
-    assert_eq!(events(&given, 2, add), [liked.clone()]);
-    given.push(liked);
+    let first = events(&given, 2, add);
+    assert_eq!(first, [liked]);
+    given.extend(first);
     let unliked = v1::PostUnliked {
         post,
         author,
@@ -125,8 +126,9 @@ fn an_unfollow_says_since_when_the_follow_stood() {
     let follower = id(2);
     let followed = Event::AccountFollowed(v1::AccountFollowed { follower, followee });
     let add = command(LinkKind::Follow, LinkAction::Add, followee);
-    assert_eq!(events(&given, 2, add), [followed.clone()]);
-    given.push(followed);
+    let first = events(&given, 2, add);
+    assert_eq!(first, [followed]);
+    given.extend(first);
     let unfollowed = v1::AccountUnfollowed {
         follower,
         followee,

@@ -9,14 +9,14 @@ use crate::{
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct NewAccount {
+pub struct AccountRecord {
     id: String,
     handle: String,
     display_name: String,
     at: DateTime<Utc>,
 }
 
-impl RecordType for NewAccount {
+impl RecordType for AccountRecord {
     fn at(&self) -> DateTime<Utc> {
         self.at
     }

@@ -13,14 +13,14 @@ use crate::{
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct NewConversation {
+pub struct ConversationRecord {
     id: String,
     members: Vec<String>,
     title: Option<String>,
     at: DateTime<Utc>,
 }
 
-impl RecordType for NewConversation {
+impl RecordType for ConversationRecord {
     fn at(&self) -> DateTime<Utc> {
         self.at
     }
@@ -54,7 +54,7 @@ impl RecordType for NewConversation {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct NewMessage {
+pub struct MessageRecord {
     id: String,
     conversation: String,
     sender: String,
@@ -62,7 +62,7 @@ pub struct NewMessage {
     at: DateTime<Utc>,
 }
 
-impl RecordType for NewMessage {
+impl RecordType for MessageRecord {
     fn at(&self) -> DateTime<Utc> {
         self.at
     }
@@ -82,14 +82,14 @@ impl RecordType for NewMessage {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ReadMark {
+pub struct ReadRecord {
     conversation: String,
     user: String,
     up_to: String,
     at: DateTime<Utc>,
 }
 
-impl RecordType for ReadMark {
+impl RecordType for ReadRecord {
     fn at(&self) -> DateTime<Utc> {
         self.at
     }

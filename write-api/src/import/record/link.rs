@@ -12,7 +12,7 @@ use crate::{
 /// An account's link to a post.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PostLink {
+pub struct PostLinkRecord {
     user: String,
     post: String,
     at: DateTime<Utc>,
@@ -21,7 +21,7 @@ pub struct PostLink {
 /// An account's link to an account.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AccountLink {
+pub struct AccountLinkRecord {
     from: String,
     to: String,
     at: DateTime<Utc>,
@@ -29,7 +29,7 @@ pub struct AccountLink {
 
 type TypedRecord = (&'static str, Box<dyn RecordType>);
 
-impl PostLink {
+impl PostLinkRecord {
     pub fn adds(self, kind: LinkKind) -> TypedRecord {
         link(
             kind,
@@ -51,7 +51,7 @@ impl PostLink {
     }
 }
 
-impl AccountLink {
+impl AccountLinkRecord {
     pub fn adds(self, kind: LinkKind) -> TypedRecord {
         link(
             kind,
@@ -81,7 +81,7 @@ fn link(
     target: Name,
     at: DateTime<Utc>,
 ) -> TypedRecord {
-    let link = Link {
+    let link = LinkRecord {
         kind,
         action,
         account,
@@ -91,7 +91,7 @@ fn link(
     (kind.command_name(action), Box::new(link))
 }
 
-struct Link {
+struct LinkRecord {
     kind: LinkKind,
     action: LinkAction,
     account: String,
@@ -99,7 +99,7 @@ struct Link {
     at: DateTime<Utc>,
 }
 
-impl RecordType for Link {
+impl RecordType for LinkRecord {
     fn at(&self) -> DateTime<Utc> {
         self.at
     }

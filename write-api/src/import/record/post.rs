@@ -9,7 +9,7 @@ use crate::{
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct NewPost {
+pub struct PostRecord {
     id: String,
     author: String,
     text: String,
@@ -17,7 +17,7 @@ pub struct NewPost {
     at: DateTime<Utc>,
 }
 
-impl RecordType for NewPost {
+impl RecordType for PostRecord {
     fn at(&self) -> DateTime<Utc> {
         self.at
     }
