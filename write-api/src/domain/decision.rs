@@ -113,18 +113,18 @@ pub enum Rejection {
         resource: Resource,
         field: Option<&'static str>,
     },
-    #[error("only its author may do that")]
+    #[error("only the author may do this")]
     NotYours,
     #[error("the handle is taken")]
     HandleTaken,
-    #[error("nobody follows themselves")]
+    #[error("an account cannot follow itself")]
     SelfFollow,
-    #[error("a conversation needs somebody else")]
+    #[error("a conversation needs at least one other member")]
     NoOtherMember,
     #[error("a conversation has at most {0} members")]
     TooManyMembers(usize),
     /// A read mark in the future would hide notifications that do not exist yet.
-    #[error("is in the future")]
+    #[error("must not be in the future")]
     FutureMark,
 }
 

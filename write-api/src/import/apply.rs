@@ -42,8 +42,8 @@ pub async fn apply(
         .flat_map(|(_, record)| record.references.iter().chain([&record.name]))
         .collect();
     let mut imported = names::load(batch.connection(), names).await?;
-    // A record of a conversation may mean one that its members have. Its id must be known before the commands are made,
-    // because later records name it.
+    // A conversation record stands for the existing conversation of its pair, if there is one. Its id is needed before the
+    // commands are built, because later records refer to it.
     request_pairs(batch.state(), records, &imported);
     batch.load().await?;
 

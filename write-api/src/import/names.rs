@@ -35,7 +35,7 @@ impl Names for ImportedNames {
 
 /// The error of a name that no earlier record created.
 pub fn not_found((resource, name): &Name) -> String {
-    format!("names the {resource} {name:?}, which is not there before it")
+    format!("refers to the {resource} {name:?}, which no earlier record creates")
 }
 
 /// Loads the names that an earlier run imported.

@@ -54,7 +54,7 @@ impl RawRecord {
 
 /// A record whose form and texts are valid.
 pub struct Record {
-    /// The type and the key of the record, which no other record has.
+    /// The type and the key of the record, which identify it.
     pub name: Name,
     pub at: DateTime<Utc>,
     /// The names that earlier records must have created.
@@ -79,7 +79,7 @@ impl Record {
         self.content.creates_resource()
     }
 
-    /// The members of a conversation.
+    /// The members, if the record is a conversation.
     pub fn members(&self) -> &[String] {
         self.content.members()
     }

@@ -21,8 +21,8 @@ pub trait RecordType: Send + Sync {
     /// What distinguishes the record from others of its type: its id or, if it has none, its fields and time.
     fn key(&self) -> String;
 
-    /// Checks the texts, and returns the actor and their command. It must ask `names` for all that the record refers to,
-    /// whatever the answers are: the references of a record are found by that.
+    /// Checks the texts, and returns the actor and their command. It asks `names` for every record that this one refers to,
+    /// whatever the answers are, because parsing collects the references with it.
     fn command(&self, names: &mut dyn Names) -> Result<(Uuid, Command), String>;
 
     /// Whether later records can refer to this one by its key.
@@ -30,7 +30,7 @@ pub trait RecordType: Send + Sync {
         true
     }
 
-    /// The members of a conversation; of a pair that has one already, it is that one.
+    /// The members of a conversation. If they are a pair that has a conversation, the record stands for that one.
     fn members(&self) -> &[String] {
         &[]
     }

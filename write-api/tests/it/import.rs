@@ -51,7 +51,7 @@ async fn count(pool: &PgPool, table: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn an_import_brings_every_type_of_record_once() {
+async fn every_type_of_record_is_imported_once() {
     let database = Database::new().await;
     let pool = database.pool().await;
     let records = records();
@@ -102,7 +102,7 @@ async fn a_broken_line_is_named_and_nothing_is_imported() {
     records[5] = records[5].replace("like", "wave");
     let error = import(&database, &records).await.unwrap_err().to_string();
     assert!(
-        error.contains("line 4: names the account \"nobody\""),
+        error.contains("line 4: refers to the account \"nobody\""),
         "{error}"
     );
     assert!(error.contains("line 6: unknown variant `wave`"), "{error}");

@@ -38,15 +38,15 @@ pub enum LinkChange {
 
 /// The table of kinds. A row is
 /// `Kind = number in write.links, target, "command that adds" => event, "command that removes" => event;`
-/// where an event names the field for each of the four values at the top, as far as it has one.
+/// where the fields of an event take the values that are named at the top. An event need not have all of them.
 macro_rules! link_kinds {
     (
         |$target:ident, $owner:ident, $account:ident, $since:ident|
         $(
             $(#[$doc:meta])*
             $kind:ident = $number:literal, $place:expr,
-            $add:literal => $added_version:ident::$added:ident { $($added_field:ident: $added_value:ident),+ },
-            $remove:literal => $removed_version:ident::$removed:ident { $($removed_field:ident: $removed_value:ident),+ };
+            $add:literal => $added_version:ident::$added:ident { $($added_field:ident: $added_value:ident),+ $(,)? },
+            $remove:literal => $removed_version:ident::$removed:ident { $($removed_field:ident: $removed_value:ident),+ $(,)? };
         )+
     ) => {
         /// A kind of link.
