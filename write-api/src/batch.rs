@@ -1,8 +1,8 @@
-//! A batch: many commands in one transaction, decided in order. Lanes and the import both write through it.
+//! A batch: commands that are decided in order and committed in one transaction. Lanes and the import write through it.
 //!
-//! The heads of its partitions are locked first, then the state is read, so what is decided is decided on what
-//! is true until the commit. (Locking last would hold the lock for a shorter time, but then a like could be
-//! decided on a post that another process deletes meanwhile, and its event would come after the deletion.)
+//! The heads of its partitions are locked before the state is read, so each decision holds until the commit. Locking last
+//! would hold the lock for a shorter time, but then a like could be decided on a post that another process is deleting, and
+//! its event would follow the deletion.
 
 use std::collections::BTreeSet;
 
@@ -11,20 +11,15 @@ use sqlx::{Acquire, PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::{
-    domain::{self, Command, Moment, Needs, Outcome, Rejection, State},
-    store::{
-        load,
-        log::{self, Entries, Entry, Heads},
-        save::Changes,
-    },
+    domain::{Command, Moment, Outcome, Rejection, State, storage},
+    log::{self, Entry, Heads, NewEntries},
 };
 
 pub struct Batch<'c> {
     transaction: Transaction<'c, Postgres>,
     heads: Heads,
     state: State,
-    changes: Changes,
-    entries: Entries,
+    entries: NewEntries,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +31,7 @@ pub enum DecideError {
 }
 
 impl<'c> Batch<'c> {
-    /// Begins a transaction and locks the partitions.
+    /// Begins a transaction and locks the heads of the partitions.
     pub async fn open(
         connection: &'c mut PgConnection,
         partitions: &BTreeSet<Partition>,
@@ -47,28 +42,27 @@ impl<'c> Batch<'c> {
             transaction,
             heads,
             state: State::default(),
-            changes: Changes::default(),
-            entries: Entries::default(),
+            entries: NewEntries::default(),
         })
     }
 
-    /// Reads what commands need: before the first of them is decided, since it reads what the transaction found
-    /// and not what it has decided so far.
-    pub async fn load(&mut self, needs: &Needs) -> sqlx::Result<()> {
-        load::state(&mut self.transaction, needs, &mut self.state).await
+    /// The state, to request rows of it and, after [`Batch::load`], to read them.
+    pub fn state(&mut self) -> &mut State {
+        &mut self.state
     }
 
-    /// The transaction, for what is written beside events: answers to idempotency keys, an import's records.
+    /// Loads the rows that were requested. Call it before the first decision, because it reads the stored rows.
+    pub async fn load(&mut self) -> sqlx::Result<()> {
+        storage::load(&mut self.transaction, &mut self.state).await
+    }
+
+    /// The transaction, to store answers to idempotency keys and an import's records in it.
     pub fn connection(&mut self) -> &mut PgConnection {
         &mut self.transaction
     }
 
-    pub fn state(&self) -> &State {
-        &self.state
-    }
-
-    /// Decides one command on the state as the ones before it left it. The position is that of its event, or of
-    /// the partition's head where it already was so: reading from there on sees it either way.
+    /// Decides a command on the state as the earlier ones left it. The position is that of its events or, if it changes
+    /// nothing, the head of its partition, because a read at that position sees the state either way.
     pub fn decide(
         &mut self,
         actor: Uuid,
@@ -76,39 +70,30 @@ impl<'c> Batch<'c> {
         moment: Moment,
         trace: Option<&str>,
     ) -> Result<(Outcome, Positions), DecideError> {
-        let decision = domain::decide(&self.state, actor, command, moment)?;
+        let decision = command.decide(&self.state, actor, moment)?;
         let partition = command.partition(actor);
         let mut positions = Positions::single(partition, self.heads.current(partition));
         for event in decision.events {
             let partition = event.partition();
-            let envelope = Envelope {
-                at: moment.millis,
-                event,
-            };
+            let at = moment.millis;
+            let envelope = Envelope { at, event };
             let seq = self.heads.current(partition) + 1;
+            // Before the head moves: an event that cannot be encoded must not leave a gap.
             self.entries.push(partition, seq, &envelope, trace)?;
             self.heads.advance(partition);
-            self.state.apply(moment.millis, &envelope.event);
-            self.changes.include(moment.millis, &envelope.event);
+            self.state.apply(at, &envelope.event);
             positions.include(partition, seq);
         }
-        if let (
-            Command::CreateAccount {
-                password_hash: Some(hash),
-                ..
-            },
-            Outcome::Account { card, .. },
-        ) = (command, &decision.outcome)
-        {
-            self.changes.include_password(card.id, hash.clone());
+        if let Some((account, hash)) = decision.password_hash {
+            self.state.add_password_hash(account, hash);
         }
         Ok((decision.outcome, positions))
     }
 
-    /// Writes state and log, and commits. Returns the events that were appended. After an error nothing was
-    /// written, unless the connection was lost while committing: then nobody knows.
+    /// Saves the state, appends the events and commits. Returns the appended entries. After an error nothing is stored,
+    /// unless the connection was lost during the commit: then the outcome is unknown.
     pub async fn commit(mut self) -> sqlx::Result<Vec<Entry>> {
-        self.changes.save(&mut self.transaction).await?;
+        storage::save(&mut self.transaction, self.state).await?;
         let appended = log::append(&mut self.transaction, self.entries).await?;
         self.transaction.commit().await?;
         Ok(appended)

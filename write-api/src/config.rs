@@ -1,56 +1,59 @@
-//! The settings of write-api. Each is a flag or a variable of the environment, and `--help` tells them all.
+//! The settings of write-api. Each is a flag or an environment variable; `--help` lists them all.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser};
 use feedmill_service::{
     HttpArgs, NatsArgs, TelemetryArgs,
     config::duration,
     tokens::{Signer, Trust},
 };
 
-/// The write side of Feedmill: commands over HTTP become events in the log, and reach JetStream.
+/// The `application_name` of connections to PostgreSQL, and the name of the connection to NATS.
+pub const APPLICATION_NAME: &str = "feedmill-write-api";
+
+/// The write side of Feedmill: stores commands as events in the log, and publishes the log to JetStream.
 #[derive(Debug, Parser)]
 #[command(name = "write-api", version, max_term_width = 110)]
 pub struct Cli {
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub subcommand: Option<Subcommand>,
     #[command(flatten)]
     pub config: Config,
 }
 
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Serve commands over HTTP; the same as no subcommand
+#[derive(Debug, clap::Subcommand)]
+pub enum Subcommand {
+    /// Serve commands over HTTP (the default)
     Serve,
-    /// Bring the database's schema up to date, as its owner (DATABASE_URL)
+    /// Apply the pending migrations of the database, as its owner (DATABASE_URL)
     Migrate,
-    /// Take over an existing community from a file of JSON records, one a line
+    /// Import an existing community from a file of JSON records, one on each line
     Import {
-        /// The file; an import may be run again, and leaves alone what is there
+        /// The file. An import can be run again: records that were imported are skipped
         file: PathBuf,
     },
     /// Print an access token for an account
     Token {
-        /// The account: @handle, or its id
+        /// The account: @handle or id
         account: String,
     },
 }
 
 #[derive(Debug, Clone, Args)]
 pub struct Config {
-    /// PostgreSQL, as the role feedmill_write; needed by all but `migrate`
+    /// The URL of PostgreSQL, as the role feedmill_write; required except by `migrate`
     #[arg(long, env = "WRITE_DATABASE_URL", hide_env_values = true)]
     pub write_database_url: Option<String>,
-    /// PostgreSQL, as the owner of the database; needed by `migrate`
+    /// The URL of PostgreSQL, as the owner of the database; required by `migrate`
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
-    /// Where commands are served
+    /// The address on which commands are served
     #[arg(long, env = "WRITE_LISTEN", default_value = "127.0.0.1:8080")]
     pub write_listen: SocketAddr,
-    /// How many commits may be under way at once, each with a connection; commands that wait meanwhile share the
-    /// next one
+    /// How many commits may be in progress at once, each with a connection of its own. Commands that arrive meanwhile share
+    /// the next commit. The default is the number of cores, from 4 to 16; it rarely needs a change
     #[arg(long, env = "LANES", default_value_t = lanes(), value_parser = clap::value_parser!(u16).range(1..=64))]
     pub lanes: u16,
     #[command(flatten)]
@@ -63,44 +66,45 @@ pub struct Config {
     pub telemetry: TelemetryArgs,
 }
 
-/// Who is believed to be whom.
+/// The keys and the contents of access tokens.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Accounts and tokens")]
 pub struct AuthArgs {
-    /// The key that signs tokens (Ed25519, PEM PKCS #8); made when it is not there
+    /// The file of the key that signs tokens (Ed25519, PEM PKCS #8); created if it does not exist
     #[arg(long, env = "AUTH_KEY_FILE", default_value = "feedmill-auth-key.pem")]
     pub auth_key_file: PathBuf,
-    /// The key itself, instead of a file
+    /// The key that signs tokens, instead of a file
     #[arg(long, env = "AUTH_KEY", hide_env_values = true)]
     pub auth_key: Option<String>,
-    /// Who signs tokens: their `iss`
+    /// The issuer of tokens, their `iss`
     #[arg(long, env = "AUTH_ISSUER", default_value = "feedmill")]
     pub auth_issuer: String,
-    /// Whom tokens are for: their `aud`
+    /// The audience of tokens, their `aud`
     #[arg(long, env = "AUTH_AUDIENCE", default_value = "feedmill")]
     pub auth_audience: String,
-    /// The keys of somebody else's identity provider; its tokens are then the only ones, accounts are made on
-    /// first sight, and there are no passwords and no sessions here
+    /// The URL of the key set of an external identity provider. Only its tokens are then accepted, accounts are created when
+    /// their token is first seen, and there are no local passwords and sessions
     #[arg(long, env = "AUTH_JWKS_URL")]
     pub auth_jwks_url: Option<String>,
-    /// How long an access token is good
+    /// How long an access token is valid
     #[arg(long, env = "ACCESS_TOKEN_TTL", default_value = "15m", value_parser = duration)]
     pub access_token_ttl: Duration,
-    /// Passwords hashed at the same time; each takes 19 MiB
+    /// How many passwords are hashed at once; each takes 19 MiB of memory and a core. Raise it if sign-ins are refused as
+    /// `overloaded` while cores are idle
     #[arg(long, env = "PASSWORD_HASHES", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub password_hashes: u16,
 }
 
 impl Config {
     pub fn write_database_url(&self) -> anyhow::Result<&str> {
-        self.write_database_url
-            .as_deref()
-            .context("WRITE_DATABASE_URL is not set: where is PostgreSQL?")
+        self.write_database_url.as_deref().context(
+            "WRITE_DATABASE_URL is not set; it is the URL of PostgreSQL as the role feedmill_write",
+        )
     }
 }
 
 impl AuthArgs {
-    /// The key of this installation, from the environment or the file.
+    /// The signing key of this installation, from AUTH_KEY or the file.
     pub fn signer(&self) -> anyhow::Result<Signer> {
         let (issuer, audience) = (&self.auth_issuer, &self.auth_audience);
         match &self.auth_key {
@@ -109,7 +113,7 @@ impl AuthArgs {
         }
     }
 
-    /// What tokens of somebody else's identity provider must say.
+    /// The issuer and audience that tokens of the external identity provider must have.
     pub fn external_trust(&self) -> Trust {
         Trust {
             issuer: self.auth_issuer.clone(),
@@ -119,8 +123,8 @@ impl AuthArgs {
     }
 }
 
-/// As many as there are cores, and at least 4: under little load 4 answer in half the time of 2, and under full load
-/// their number hardly matters.
+/// The number of cores, and at least 4: under little load 4 lanes answer in half the time of 2, and under full load their
+/// number hardly matters.
 fn lanes() -> u16 {
     std::thread::available_parallelism().map_or(4, |cores| cores.get().clamp(4, 16) as u16)
 }

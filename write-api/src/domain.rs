@@ -1,17 +1,37 @@
-//! What may be done, and what then happened. No I/O, no clock, no randomness: all three are arguments.
+//! The nouns. The module of a noun has its commands, the rows that they read, the decisions, the
+//! state and, in its `sql`, the storage. Decisions do no I/O and read no clock: time and randomness are arguments.
+//!
+//! - [`command`]: all commands; [`decision`]: their results.
+//! - [`account`], [`post`], [`link`], [`conversation`], [`notification`]: the nouns.
+//! - [`state`]: the rows that a batch works on; [`storage`] loads and saves them; [`table`] is one of its tables.
+//! - [`text`]: checked texts; [`clock`]: time and randomness.
 
-mod account;
-mod clock;
-mod command;
-mod conversation;
-mod decide;
-mod notification;
-mod post;
-mod state;
-mod text;
+pub mod account;
+pub mod clock;
+pub mod command;
+pub mod conversation;
+pub mod decision;
+pub mod link;
+pub mod notification;
+pub mod post;
+pub mod state;
+pub mod storage;
+pub mod table;
+pub mod text;
 
+#[cfg(test)]
+mod scenario;
+
+pub use account::AccountCommand;
 pub use clock::{Clock, Moment};
-pub use command::{Card, Command, Outcome, Rejection, Thing};
-pub use decide::{Decision, decide};
-pub use state::{Account, Conversation, Needs, Post, State, pair};
+pub use command::Command;
+pub use conversation::ConversationCommand;
+pub use decision::{AccountSummary, Outcome, Rejection, Resource};
+pub use link::{
+    LinkCommand,
+    kind::{LinkAction, LinkKind},
+};
+pub use notification::NotificationCommand;
+pub use post::PostCommand;
+pub use state::State;
 pub use text::{Bio, DisplayName, Handle, MessageText, Password, PostText, TextError, Title};

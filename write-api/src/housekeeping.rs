@@ -1,5 +1,4 @@
-//! What has had its time is deleted: answers to idempotency keys after a day, sessions when they expire. In
-//! small portions, so that nobody waits for it.
+//! Deletes stored answers to idempotency keys after a day, and expired sessions, in small steps so that no request waits.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,44 +8,48 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{domain::Clock, session};
 
-const EVERY: Duration = Duration::from_hours(1);
+const INTERVAL: Duration = Duration::from_hours(1);
 
-/// How long an answer can be had again by its idempotency key.
-const ANSWERS_KEPT: TimeDelta = TimeDelta::hours(24);
+/// How long the answer to an idempotency key is stored.
+const ANSWER_RETENTION: TimeDelta = TimeDelta::hours(24);
 
-/// Rows a statement, and the pause between two.
-const PORTION: i64 = 1_000;
+/// The maximum number of rows that a statement deletes, and the pause between two statements.
+const MAX_ROWS: i64 = 1_000;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs until `stop`.
 pub async fn run(database: Database, clock: Arc<Clock>, stop: CancellationToken) {
     let work = async {
         loop {
-            // First after a while, not in the rush of a start.
-            tokio::time::sleep(EVERY).await;
+            // Not at the start, when there is most to do.
+            tokio::time::sleep(INTERVAL).await;
             if let Err(error) = clean(&database, clock.now().at()).await {
-                tracing::warn!(%error, "housekeeping failed; it is tried again in an hour");
+                tracing::warn!(%error, "housekeeping: cannot delete expired rows, retrying in an hour");
             }
         }
     };
     stop.run_until_cancelled(work).await;
 }
 
-/// Deletes all that has had its time.
+/// Deletes everything that has expired.
 pub async fn clean(database: &Database, now: DateTime<Utc>) -> sqlx::Result<()> {
     let (mut answers, mut sessions) = (0, 0);
     loop {
-        let deleted = delete_answers(database, now - ANSWERS_KEPT).await?;
-        let expired = session::delete_expired(database, now, PORTION).await?;
+        let deleted = delete_answers(database, now - ANSWER_RETENTION).await?;
+        let expired = session::delete_expired(database, now, MAX_ROWS).await?;
         answers += deleted;
         sessions += expired;
-        if deleted < PORTION as u64 && expired < PORTION as u64 {
+        if deleted < MAX_ROWS as u64 && expired < MAX_ROWS as u64 {
             break;
         }
         tokio::time::sleep(PAUSE).await;
     }
     if answers + sessions > 0 {
-        tracing::info!(answers, sessions, "deleted what has had its time");
+        tracing::info!(
+            answers,
+            sessions,
+            "housekeeping: deleted expired answers and sessions"
+        );
     }
     Ok(())
 }
@@ -58,7 +61,7 @@ async fn delete_answers(database: &Database, before: DateTime<Utc>) -> sqlx::Res
         WHERE (account_id, key) IN
             (SELECT account_id, key FROM write.idempotency WHERE created_at < $1 LIMIT $2)"#,
         before,
-        PORTION
+        MAX_ROWS
     );
     database.execute("idempotency.expired.delete", delete).await
 }

@@ -1,18 +1,20 @@
-//! HTTP: one file a noun. A handler takes the request apart, has its command carried out, and answers.
+//! HTTP: a handler extracts and parses the request, submits a command, and responds. One file for each noun; [`links`] has
+//! the handlers of all kinds of links.
 //!
 //! - [`request`]: bodies, idempotency keys, and fields that become domain types.
-//! - [`respond`]: answers with their positions, and what things look like in JSON.
+//! - [`response`]: responses with their position.
+//! - [`problem`]: every error, as a problem document.
 
 pub mod accounts;
 pub mod conversations;
-pub mod follows;
 pub mod keys;
-pub mod likes;
+pub mod links;
 pub mod me;
 pub mod messages;
 pub mod notifications;
 pub mod posts;
 pub mod sessions;
 
+mod problem;
 mod request;
-mod respond;
+mod response;

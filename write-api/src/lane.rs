@@ -1,13 +1,13 @@
-//! Lanes: commands that arrive while a commit is under way share the next one.
+//! Lanes: workers that commit commands in groups.
 //!
-//! A lane is a task with a connection of its own. It takes all that is queued and may begin ([`queue`]), decides
-//! it in order in one transaction, and answers everyone after the commit. While little is to do, commands begin
-//! at once, side by side. (The idea is group commit; PostgreSQL does it for the fsync, a lane does it for the
-//! whole transaction, which is what a contended row lock makes slow.)
+//! A lane is a task with a connection of its own. It takes all queued commands that may begin ([`queue`]), decides them in
+//! order in one transaction ([`transaction`]), and answers after the commit. Commands that arrive during a commit share the
+//! next one. This is group commit: PostgreSQL does it for the fsync, a lane does it for the whole transaction, because a
+//! contended row lock makes the whole transaction slow. Under little load, commands begin at once, side by side.
 
-mod order;
 mod queue;
-mod run;
+mod submission;
+mod transaction;
 
 use std::{
     sync::Arc,
@@ -19,56 +19,56 @@ use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions}
 use tokio::{sync::oneshot, task::JoinSet, time::timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument;
+use uuid::Uuid;
 
-pub use order::{Answer, IdempotencyKey, Order, Refusal};
+pub use submission::{Answer, Refusal, Submission};
 
-use self::queue::{Batch, Queue};
-use crate::{appended::Appended, domain::Clock};
+use self::queue::{Group, Queue};
+use crate::{
+    commit_notifier::CommitNotifier,
+    domain::{Clock, Command},
+    idempotency::IdempotencyKey,
+};
 
-/// The most commands that share a transaction.
+/// The maximum number of commands in a transaction.
 const MAX_BATCH: usize = 256;
-/// The most commands that wait; beyond it they are refused at once.
+/// The maximum number of waiting commands. Further ones are refused at once.
 const MAX_QUEUE: usize = 8_192;
-/// A transaction that takes longer is given up, and its connection with it.
-const MAX_TRANSACTION: Duration = Duration::from_secs(10);
-const MAX_CONNECT: Duration = Duration::from_secs(3);
-/// A connection that was idle for longer is asked whether it lives: PostgreSQL may have been away meanwhile, and
-/// the command that finds out would be told 503 although nothing is wrong any more.
-const TRUSTED: Duration = Duration::from_millis(100);
-const MAX_PING: Duration = Duration::from_millis(500);
+/// A transaction that takes longer is given up, and its connection is closed.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// A connection that was idle for longer is pinged before it is used. Otherwise the first command after a restart of
+/// PostgreSQL would be answered 503 although PostgreSQL is available again.
+const PING_AFTER_IDLE: Duration = Duration::from_millis(100);
+const PING_TIMEOUT: Duration = Duration::from_millis(500);
 
-struct Job {
-    order: Order,
-    reply: oneshot::Sender<Result<Answer, Refusal>>,
-}
+type Answers = Vec<Result<Answer, Refusal>>;
 
-/// The way in. Cheap to clone; when the last clone is gone, the lanes finish what is queued and end.
+/// The handle to the lanes. Cheap to clone. When the last clone is dropped, the lanes finish the queue and end.
 #[derive(Clone)]
 pub struct Lanes {
-    queue: Arc<Queue<Job>>,
+    queue: Arc<Queue<Submission>>,
     _open: Arc<DropGuard>,
 }
 
 impl Lanes {
-    /// Starts `count` lanes with connections of their own. `appended` is given what each commit
-    /// has appended. The tasks in the set end when the last `Lanes` is dropped.
+    /// Starts `count` lanes, each with a connection of its own. `notifier` is given the entries of each commit. The tasks
+    /// in the set end when the last `Lanes` is dropped.
     pub fn start(
         database: &PgConnectOptions,
         clock: &Arc<Clock>,
         count: usize,
-        appended: &Arc<Appended>,
+        notifier: &Arc<CommitNotifier>,
     ) -> (Self, JoinSet<()>) {
-        let (queue, closed) = (
-            Arc::new(Queue::new(count, MAX_QUEUE)),
-            CancellationToken::new(),
-        );
+        let queue = Arc::new(Queue::new(count, MAX_QUEUE));
+        let closed = CancellationToken::new();
         let mut tasks = JoinSet::new();
         for _ in 0..count {
             let lane = Lane {
                 options: options(database),
                 connection: None,
                 clock: Arc::clone(clock),
-                appended: Arc::clone(appended),
+                notifier: Arc::clone(notifier),
             };
             tasks.spawn(lane.work(Arc::clone(&queue), closed.clone()));
         }
@@ -79,21 +79,33 @@ impl Lanes {
         (lanes, tasks)
     }
 
-    /// Has a command decided, and waits for its commit. A caller that goes away before its command's turn takes
-    /// it along; after that it is carried out all the same.
-    pub async fn submit(&self, order: Order) -> Result<Answer, Refusal> {
+    /// Queues a command and waits for its commit. If the caller goes away before a lane takes the command, it is dropped;
+    /// later it is carried out all the same.
+    pub async fn submit(
+        &self,
+        actor: Uuid,
+        command: Command,
+        idempotency: Option<IdempotencyKey>,
+        traceparent: Option<String>,
+    ) -> Result<Answer, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let partition = order.partition();
-        let is_wanted = |job: &Job| !job.reply.is_closed();
-        if !(self.queue).push(partition, Job { order, reply }, is_wanted) {
+        let submission = Submission {
+            actor,
+            command,
+            idempotency,
+            traceparent,
+            reply,
+        };
+        let is_wanted = |submission: &Submission| !submission.is_abandoned();
+        if !(self.queue).push(submission.partition(), submission, is_wanted) {
             return Err(Refusal::Overloaded);
         }
         answer.await.unwrap_or(Err(Refusal::Internal))
     }
 }
 
-/// Every statement of a lane finds rows by their keys, so it is planned once, and for that: planning took as long
-/// as carrying out.
+/// Every statement of a lane finds rows by their keys, so one generic plan fits all values. Planning took as long as
+/// execution.
 fn options(database: &PgConnectOptions) -> PgConnectOptions {
     database.clone().options([
         ("plan_cache_mode", "force_generic_plan"),
@@ -105,79 +117,78 @@ fn options(database: &PgConnectOptions) -> PgConnectOptions {
 
 struct Lane {
     options: PgConnectOptions,
-    /// And when it was last of use.
+    /// The connection, and when it was last used.
     connection: Option<(PgConnection, Instant)>,
     clock: Arc<Clock>,
-    appended: Arc<Appended>,
+    notifier: Arc<CommitNotifier>,
 }
 
 impl Lane {
-    async fn work(mut self, queue: Arc<Queue<Job>>, closed: CancellationToken) {
+    async fn work(mut self, queue: Arc<Queue<Submission>>, closed: CancellationToken) {
         loop {
-            if let Some(Batch { jobs, ticket }) = queue.take(MAX_BATCH) {
-                self.carry_out(jobs).await;
-                queue.done(&ticket);
+            if let Some(Group { items, claim }) = queue.take(MAX_BATCH) {
+                self.process(items).await;
+                queue.finish(&claim);
             } else if !closed.is_cancelled() {
                 tokio::select! {
-                    () = queue.news() => {}
+                    () = queue.changed() => {}
                     () = closed.cancelled() => {}
                 }
             } else if queue.is_empty() {
                 return;
             } else {
-                queue.news().await;
+                queue.changed().await;
             }
         }
     }
 
-    async fn carry_out(&mut self, mut jobs: Vec<Job>) {
-        jobs.retain(|job| !job.reply.is_closed());
-        if jobs.is_empty() {
+    async fn process(&mut self, mut submissions: Vec<Submission>) {
+        submissions.retain(|submission| !submission.is_abandoned());
+        if submissions.is_empty() {
             return;
         }
-        metrics::histogram!("lane_batch_commands").record(jobs.len() as f64);
-        let (orders, replies): (Vec<Order>, Vec<_>) =
-            jobs.into_iter().map(|job| (job.order, job.reply)).unzip();
-        let span = tracing::info_span!("lane.batch.commit", commands = orders.len());
-        let answers = self.answer(&orders).instrument(span).await;
-        for (reply, answer) in replies.into_iter().zip(answers) {
-            // An error means that the caller has gone; the command stands.
-            let _ = reply.send(answer);
+        let count = submissions.len();
+        metrics::histogram!("lane_batch_commands").record(count as f64);
+        let span = tracing::info_span!("lane.batch.commit", commands = count);
+        let answers = self.answer(&submissions).instrument(span).await;
+        for (submission, answer) in submissions.into_iter().zip(answers) {
+            // Fails if the caller has gone away. The command stands.
+            let _ = submission.reply.send(answer);
         }
     }
 
-    /// One answer for each order. A batch that fails in SQL was rolled back, and is done again one by one, so
-    /// that only the command that caused it fails.
-    async fn answer(&mut self, orders: &[Order]) -> Vec<Result<Answer, Refusal>> {
-        match self.transact(orders).await {
+    /// Answers each submission, in order. A batch that fails in SQL is rolled back and retried one by one, so that only the
+    /// command that caused the error fails.
+    async fn answer(&mut self, submissions: &[Submission]) -> Answers {
+        match self.transact(submissions).await {
             Ok(answers) => answers,
-            Err(Failure::RolledBack(error)) if orders.len() > 1 => {
-                tracing::warn!(%error, commands = orders.len(), "a batch failed; its commands are retried one by one");
-                let mut answers = Vec::with_capacity(orders.len());
-                for order in orders {
-                    answers.push(self.alone(order).await);
+            Err(Failure::RolledBack(error)) => {
+                let commands = submissions.len();
+                if commands > 1 {
+                    tracing::warn!(%error, commands, "lane: a batch failed, retrying its commands one by one");
+                }
+                let mut answers = Vec::with_capacity(commands);
+                for submission in submissions {
+                    answers.push(self.answer_alone(submission).await);
                 }
                 answers
             }
-            Err(Failure::RolledBack(_)) => match orders {
-                [order] => vec![self.alone(order).await],
-                _ => Vec::new(),
-            },
-            Err(Failure::Lost(reason)) => orders
-                .iter()
-                .map(|_| Err(Refusal::Database(reason.clone())))
-                .collect(),
+            Err(Failure::Lost(reason)) => {
+                let lost = |_: &Submission| Err(Refusal::Database(reason.clone()));
+                submissions.iter().map(lost).collect()
+            }
         }
     }
 
-    /// A command that loses a race against another process (for a handle, for an idempotency key) sees at the
-    /// next try what it lost to.
-    async fn alone(&mut self, order: &Order) -> Result<Answer, Refusal> {
+    /// A command that loses a race with another process, for a handle or an idempotency key, sees the winner on the next
+    /// try.
+    async fn answer_alone(&mut self, submission: &Submission) -> Result<Answer, Refusal> {
         for _ in 0..3 {
-            match self.transact(std::slice::from_ref(order)).await {
+            match self.transact(std::slice::from_ref(submission)).await {
                 Ok(mut answers) => return answers.pop().unwrap_or(Err(Refusal::Internal)),
                 Err(Failure::RolledBack(error)) => {
-                    tracing::warn!(%error, command = order.command.name(), "a command failed in SQL");
+                    let command = submission.command.name();
+                    tracing::warn!(%error, command, "lane: a command failed in SQL, trying it at most three times");
                 }
                 Err(Failure::Lost(reason)) => return Err(Refusal::Database(reason)),
             }
@@ -185,28 +196,25 @@ impl Lane {
         Err(Refusal::Internal)
     }
 
-    /// The connection of the last transaction, if it is still good.
+    /// The connection of the last transaction, if it is usable.
     async fn idle_connection(&mut self) -> Option<PgConnection> {
-        let (mut connection, used) = self.connection.take()?;
-        let good = used.elapsed() < TRUSTED
-            || matches!(timeout(MAX_PING, connection.ping()).await, Ok(Ok(())));
-        good.then_some(connection)
+        let (mut connection, last_used) = self.connection.take()?;
+        let usable = last_used.elapsed() < PING_AFTER_IDLE
+            || matches!(timeout(PING_TIMEOUT, connection.ping()).await, Ok(Ok(())));
+        usable.then_some(connection)
     }
 
-    /// Runs a transaction on the lane's connection. One that is in doubt in any way is closed, not used again.
-    async fn transact(
-        &mut self,
-        orders: &[Order],
-    ) -> Result<Vec<Result<Answer, Refusal>>, Failure> {
+    /// Runs a transaction on the lane's connection. A connection whose state is in doubt is closed.
+    async fn transact(&mut self, submissions: &[Submission]) -> Result<Answers, Failure> {
         let mut connection = match self.idle_connection().await {
             Some(connection) => connection,
-            None => timeout(MAX_CONNECT, self.options.connect())
+            None => timeout(CONNECT_TIMEOUT, self.options.connect())
                 .await
                 .map_err(|_| Failure::Lost("connecting took too long".to_owned()))?
                 .map_err(|error| Failure::Lost(error.to_string()))?,
         };
-        let run = run::orders(&mut connection, &self.clock, orders);
-        let caught = std::panic::AssertUnwindSafe(timeout(MAX_TRANSACTION, run))
+        let run = transaction::run(&mut connection, &self.clock, submissions);
+        let caught = std::panic::AssertUnwindSafe(timeout(TRANSACTION_TIMEOUT, run))
             .catch_unwind()
             .await;
         match caught {
@@ -215,7 +223,7 @@ impl Lane {
                 if !appended.is_empty() {
                     let count = appended.len() as u64;
                     metrics::counter!("log_events_appended_total").increment(count);
-                    self.appended.add(appended);
+                    self.notifier.add(appended);
                 }
                 Ok(answers)
             }
@@ -226,10 +234,8 @@ impl Lane {
             Ok(Ok(Err(error))) => Err(Failure::Lost(error.to_string())),
             Ok(Err(_)) => Err(Failure::Lost("a transaction took too long".to_owned())),
             Err(_) => {
-                tracing::error!(
-                    commands = orders.len(),
-                    "a panic in a batch of commands; it was not committed"
-                );
+                let commands = submissions.len();
+                tracing::error!(commands, "lane: a batch panicked and was not committed");
                 Err(Failure::RolledBack(sqlx::Error::WorkerCrashed))
             }
         }
@@ -237,14 +243,14 @@ impl Lane {
 }
 
 enum Failure {
-    /// Nothing was written, and the connection is good.
+    /// Nothing was stored.
     RolledBack(sqlx::Error),
-    /// The connection is gone, or as good as gone. Whether a commit under way went through is not known.
+    /// The connection is unusable. Whether a commit in progress succeeded is unknown.
     Lost(String),
 }
 
-/// Whether the server answered with an error of the statement's own, so that the transaction is surely undone. An
-/// error of another class (57: shutting down, 53: out of resources, 08: connection) ends the connection.
+/// Whether the error is the statement's own, so that the transaction is certainly rolled back and the connection usable.
+/// Errors of other classes (57: shutting down, 53: out of resources, 08: connection) end the connection.
 fn is_rolled_back(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(error) => error

@@ -1,29 +1,27 @@
-//! The write side: commands over HTTP become events in the log, and the log is copied to JetStream.
+//! The write side: commands over HTTP become events in the log, and the relay publishes the log to JetStream.
 //!
-//! - [`router`] and [`http`]: every route, and its handlers; [`state`] is what they have, [`error`] what
-//!   they answer when a command is not accepted.
-//! - [`domain`]: texts, commands, the state that decisions need, and the decisions; pure.
-//! - [`lane`]: commands that arrive together share a transaction.
-//! - [`batch`]: many commands in one transaction.
-//! - [`store`]: that state and the log in PostgreSQL, set-based.
-//! - [`relay`]: the log to JetStream; [`appended`] tells it that there is more.
-//! - [`session`]: passwords and refresh tokens.
+//! - [`subcommand`] and [`config`]: what the binary does, and its settings.
+//! - [`router`] and [`http`]: the routes and their handlers; [`app`] is the state of the handlers.
+//! - [`lane`]: group commit of the commands that arrive together.
 //! - [`import`]: an existing community, through the same decisions.
-//! - [`command`] and [`config`]: what the binary can do, and its settings; [`housekeeping`] is what it does by
-//!   itself.
+//! - [`batch`]: commands that are decided in order in one transaction.
+//! - [`domain`]: the nouns, each with its commands, decisions, state and SQL.
+//! - [`relay`]: the log to JetStream; [`commit_notifier`] tells it of commits.
+//! - [`session`]: passwords and refresh tokens.
+//! - [`log`] and [`idempotency`]: their tables; [`housekeeping`] deletes what has expired.
 
-pub mod appended;
+pub mod app;
 pub mod batch;
-pub mod command;
+pub mod commit_notifier;
 pub mod config;
 pub mod domain;
-pub mod error;
 pub mod housekeeping;
 pub mod http;
+pub mod idempotency;
 pub mod import;
 pub mod lane;
+pub mod log;
 pub mod relay;
 pub mod router;
 pub mod session;
-pub mod state;
-pub mod store;
+pub mod subcommand;

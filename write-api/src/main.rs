@@ -1,12 +1,12 @@
-//! The write side's binary; see `write-api --help`.
+//! The binary of the write side; see `write-api --help`.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use feedmill_service::telemetry;
 use write_api::{
-    command,
-    config::{Cli, Command},
+    config::{Cli, Subcommand},
+    subcommand,
 };
 
 #[global_allocator]
@@ -16,24 +16,23 @@ fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // One line: what went wrong, and why.
             eprintln!("write-api: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(Cli { command, config }: Cli) -> anyhow::Result<()> {
+fn run(Cli { subcommand, config }: Cli) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
         let _telemetry = telemetry::init("write-api", &config.telemetry)?;
-        match command.unwrap_or(Command::Serve) {
-            Command::Serve => command::serve(config).await,
-            Command::Migrate => command::migrate(&config).await,
-            Command::Import { file } => command::import(&config, &file).await,
-            Command::Token { account } => command::token(&config, &account).await,
+        match subcommand.unwrap_or(Subcommand::Serve) {
+            Subcommand::Serve => subcommand::serve(config).await,
+            Subcommand::Migrate => subcommand::migrate(&config).await,
+            Subcommand::Import { file } => subcommand::import(&config, &file).await,
+            Subcommand::Token { account } => subcommand::token(&config, &account).await,
         }
     })
 }

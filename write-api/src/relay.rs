@@ -1,105 +1,93 @@
-//! The relay: copies the log to JetStream, in order, and never holds up a command.
+//! The relay: publishes the log to JetStream, in order, without delaying commands.
 //!
-//! Of all instances of write-api one leads, by an advisory lock of PostgreSQL ([`lease`]); the others tell it
-//! on core NATS when they have committed. The leader asks the stream where it ends ([`stream`]) and goes on
-//! from there ([`copy`]), with up to 2,000 messages under way ([`window`]). What its own lanes have committed they
-//! hand over ([`Appended`]); whatever else is next, or was left out, it reads from the log.
+//! One instance of write-api leads, by an advisory lock of PostgreSQL ([`lease`]). The others tell it on core NATS when they
+//! have committed. The leader asks the stream for its end ([`stream`]) and publishes from there ([`leader`]), with up to 2,000
+//! messages in flight ([`window`]). The lanes of its own instance hand their entries over ([`commit_notifier`]); it reads all
+//! other entries from the log.
 //!
-//! Every message says what must be in the stream before it, and JetStream refuses it otherwise:
+//! Every message has two preconditions, and JetStream refuses a message that does not meet them:
 //!
-//! - that the event before it, of the same partition, is that partition's last message. When that event was
-//!   published just before, it must be the stream's last message, by its id (`Nats-Expected-Last-Msg-Id`). When
-//!   other partitions came in between, the relay waits until it was acknowledged, and then gives the number that
-//!   the acknowledgement gave it (`Nats-Expected-Last-Subject-Sequence`).
-//! - which number the stream must have reached (`Nats-Expected-Last-Sequence`). So a message that got lost takes
-//!   all that follow it down with it.
+//! - The previous event of its partition is the last message of that partition. If that event was published immediately
+//!   before, it must be the last message of the stream, by its id (`Nats-Expected-Last-Msg-Id`). If messages of other
+//!   partitions came between, the relay waits for its acknowledgement and then expects the sequence number from it
+//!   (`Nats-Expected-Last-Subject-Sequence`).
+//! - The sequence number that the stream has reached (`Nats-Expected-Last-Sequence`). So if a message is lost, all that follow
+//!   it are refused.
 //!
-//! The second alone would not do, because two stretches of publishing can overlap: JetStream may take what was
-//! sent to it before it hung, or a leader that was replaced may wake and send the rest, while this leader has
-//! asked where the stream ends and publishes from there. Then the number is ahead of what the relay thinks, its
-//! first messages are refused, and a later one, whose number the stream has reached by then, would be taken
-//! without those before it. By the first, whatever is accepted continues its partition, whoever sent it and
-//! whenever. After any failure the leader asks the stream again. What had been stored without our hearing of it is
-//! then simply there.
+//! The second condition alone is not enough, because two attempts at publishing can overlap: JetStream may accept messages
+//! that were sent before it hung, or a replaced leader may wake up and send its remaining messages, after this leader has asked
+//! for the end of the stream. The sequence number is then ahead of what this leader expects. Its first messages are refused,
+//! but a later one, whose number the stream has reached by then, would be accepted without the ones before it. By the first
+//! condition, an accepted message always continues its partition, whoever sent it and whenever. After any failure the leader
+//! asks for the end of the stream again, and finds the messages that were stored without an acknowledgement.
 
-mod copy;
+mod context;
+mod leader;
 mod lease;
 mod stream;
 mod window;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use async_nats::Client;
 use feedmill_events::{PartitionSet, subject};
-use feedmill_service::health::Health;
-use sqlx::postgres::PgConnectOptions;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+pub use self::context::Relay;
 use self::lease::Lease;
-use crate::appended::{self, Appended};
+use crate::commit_notifier;
 
-/// How often an instance that does not lead tries to. With the time after which PostgreSQL ends a silent
-/// leader's session, a leader that is gone is replaced within five seconds.
-const TRY_EVERY: Duration = Duration::from_secs(1);
-
-/// What the relay works with.
-pub struct Relay {
-    /// The relay has a connection of its own.
-    pub options: PgConnectOptions,
-    pub nats: Client,
-    /// Given after each commit what it has appended.
-    pub appended: Arc<Appended>,
-    pub health: Health,
-}
+/// How often a follower tries to acquire the lease. PostgreSQL ends the session of a silent leader after four seconds, so
+/// a leader that fails is replaced within five.
+const ACQUIRE_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Relay {
-    /// Runs until `stop`, which should come after the last commit: what is in the log by then is still
-    /// published, if JetStream takes it within three seconds. Whatever is left, the next leader publishes.
+    /// Runs until `stop`. If that comes after the last commit, the leader still publishes the whole log, unless JetStream
+    /// takes longer than three seconds; the next leader publishes the rest.
     pub async fn run(self, stop: CancellationToken) {
-        // Both are there from the start, so that a dashboard can tell "nobody leads" from "no data".
+        // From the start, so that a dashboard can distinguish "no leader" from "no data".
         metrics::gauge!("relay_leader").set(0.0);
         metrics::gauge!("relay_lag_events").set(0.0);
         while !stop.is_cancelled() {
             let Some(lease) = self.follow(&stop).await else {
                 return;
             };
-            info!("this instance copies the log to JetStream now");
+            info!("relay: this instance leads and publishes the log to JetStream");
             metrics::gauge!("relay_leader").set(1.0);
-            let lost = copy::lead(&self, lease, &stop).await;
+            let lost = leader::lead(&self, lease, &stop).await;
             metrics::gauge!("relay_leader").set(0.0);
             metrics::gauge!("relay_lag_events").set(0.0);
             if let Err(error) = lost {
-                warn!(%error, "this instance does not lead the relay any more: its connection to PostgreSQL is gone");
+                warn!(%error, "relay: lost the connection to PostgreSQL, and so the leadership");
             }
         }
     }
 
-    /// Tells the leader of this instance's commits until it can lead itself. None: stopped.
+    /// Announces this instance's commits to the leader until it acquires the lease. None if stopped.
     async fn follow(&self, stop: &CancellationToken) -> Option<Lease> {
         let mut candidate = None;
-        let mut tries = tokio::time::interval(TRY_EVERY);
-        tries.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut attempts = tokio::time::interval(ACQUIRE_INTERVAL);
+        attempts.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return None,
-                news = self.appended.next() => self.announce(news.grown()).await,
-                _ = tries.tick() => match lease::acquire(&self.options, candidate.take()).await {
+                committed = self.notifier.next() => self.announce(committed.partitions()).await,
+                _ = attempts.tick() => match lease::acquire(&self.options, candidate.take()).await {
                     Ok(Ok(lease)) => return Some(lease),
                     Ok(Err(connection)) => candidate = Some(connection),
-                    Err(error) => warn!(%error, "the relay cannot reach PostgreSQL; it keeps trying"),
+                    Err(error) => warn!(%error, "relay: cannot connect to PostgreSQL, retrying in 1s"),
                 },
             }
         }
     }
 
-    /// Tells whoever leads. Lost if NATS is away; the leader looks every second anyway.
-    async fn announce(&self, grown: PartitionSet) {
-        let grown = appended::to_bytes(grown).to_vec();
-        let said = self.nats.publish(subject::APPENDED, grown.into());
-        timeout(Duration::from_millis(100), said).await.ok();
-        // A burst of commits is one announcement: the next is not sent before this has passed.
+    /// Announces commits to the leader. The message is lost if NATS is down; the leader polls the log every second anyway.
+    async fn announce(&self, partitions: PartitionSet) {
+        let message = commit_notifier::to_bytes(partitions).to_vec();
+        let published = self.nats.publish(subject::APPENDED, message.into());
+        timeout(Duration::from_millis(100), published).await.ok();
+        // A pause, so that a burst of commits is one announcement.
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Every route of write-api.
+//! All routes of write-api.
 
 use axum::{
     Router,
@@ -6,10 +6,9 @@ use axum::{
 };
 
 use crate::{
-    http::{
-        accounts, conversations, follows, keys, likes, me, messages, notifications, posts, sessions,
-    },
-    state::App,
+    app::App,
+    domain::LinkKind,
+    http::{accounts, conversations, keys, links, me, messages, notifications, posts, sessions},
 };
 
 pub fn router(app: App) -> Router {
@@ -21,10 +20,10 @@ pub fn router(app: App) -> Router {
         .route("/v1/me", patch(me::change))
         .route("/v1/posts", post(posts::create))
         .route("/v1/posts/{id}", delete(posts::remove))
-        .route("/v1/posts/{id}/like", put(likes::add).delete(likes::remove))
+        .route("/v1/posts/{id}/like", links::put_and_delete(LinkKind::Like))
         .route(
             "/v1/users/{id}/follow",
-            put(follows::add).delete(follows::remove),
+            links::put_and_delete(LinkKind::Follow),
         )
         .route("/v1/conversations", post(conversations::create))
         .route("/v1/conversations/{id}/messages", post(messages::create))

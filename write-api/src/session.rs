@@ -1,10 +1,11 @@
-//! Who somebody is: passwords, and sessions that live by refresh tokens.
+//! Local accounts: passwords, and sessions with rotating refresh tokens.
 //!
-//! A session is a family of refresh tokens of which one generation is good. Refreshing makes the next one;
-//! an older one that comes again was stolen, or its thief came first, and ends the family. Nothing secret is
-//! stored but the password's hash: a refresh token is a statement about a session under a MAC ([`refresh`]).
+//! A session is a family of refresh tokens, of which one generation is valid. A refresh issues the next generation. If an
+//! older one is used again, it or its successor was stolen, and the session ends. No secret is stored except password
+//! hashes: a refresh token is the session and the generation under a MAC ([`refresh`]).
 
 mod attempts;
+mod error;
 mod password;
 mod refresh;
 mod store;
@@ -15,54 +16,35 @@ use feedmill_service::{Database, tokens::Signer};
 use serde::Serialize;
 
 pub use attempts::Attempts;
+pub use error::SessionError;
 pub use password::{Busy, Hasher};
 pub use refresh::RefreshTokens;
 pub use store::delete_expired;
 
 use crate::{
     domain::{Handle, Moment, Password},
-    lane::IdempotencyKey,
+    idempotency::IdempotencyKey,
 };
-use store::Issued;
+use store::IssuedSession;
 
-/// How long a refresh token is good. Each refresh begins it anew.
+/// How long a refresh token is valid. Each refresh starts it again.
 const REFRESH_TTL: chrono::TimeDelta = chrono::TimeDelta::days(30);
 
-/// What a client gets to go on with.
+/// The tokens of a client.
 #[derive(Debug, Serialize)]
 pub struct Tokens {
     pub access_token: String,
     pub token_type: &'static str,
-    /// Seconds that the access token was good for when it was made.
+    /// The validity of the access token from the time it was issued, in seconds.
     pub expires_in: u64,
     pub refresh_token: String,
 }
 
-/// Tokens, and whether they are those of an earlier answer to the same idempotency key.
+/// Issued tokens. `replayed` if they repeat an earlier answer to the same idempotency key.
 #[derive(Debug)]
 pub struct Granted {
     pub tokens: Tokens,
     pub replayed: bool,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum SessionError {
-    /// One error for a handle that nobody has and for a wrong password.
-    #[error("handle or password is wrong")]
-    WrongCredentials,
-    /// Not a refresh token of ours, or its time has passed, or its session has ended.
-    #[error("the refresh token is not good any more")]
-    DeadToken,
-    #[error("too many attempts for this handle")]
-    TooManyAttempts(Duration),
-    #[error("the key was used for another request")]
-    KeyReused,
-    #[error(transparent)]
-    Busy(#[from] Busy),
-    #[error("a token cannot be signed")]
-    Signing(Box<dyn std::error::Error + Send + Sync>),
-    #[error(transparent)]
-    Database(#[from] sqlx::Error),
 }
 
 /// Opens and continues sessions of local accounts.
@@ -93,8 +75,8 @@ impl Sessions {
         }
     }
 
-    /// A session for whoever knows the password. Takes as long for a handle that does not exist.
-    pub async fn log_in(
+    /// Opens a session if the password is right. An unknown handle takes as long as a wrong password.
+    pub async fn open(
         &self,
         handle: &Handle,
         password: Password,
@@ -109,8 +91,8 @@ impl Sessions {
         let (account, hash) = found.map_or((None, None), |found| {
             (Some(found.account), Some(found.hash))
         });
-        let right = self.hasher.verify(password, hash).await?;
-        let (Some(account), true) = (account, right) else {
+        let is_right = self.hasher.verify(password, hash).await?;
+        let (Some(account), true) = (account, is_right) else {
             return Err(SessionError::WrongCredentials);
         };
         attempt.succeeded();
@@ -118,15 +100,15 @@ impl Sessions {
         self.grant(&issued)
     }
 
-    /// The next tokens of a session, for its present refresh token. Of several requests with the same one
-    /// the first wins; the next ends the session, unless both carry the same idempotency key.
+    /// Issues the next tokens of a session in exchange for its current refresh token. Of several requests with one token the
+    /// first succeeds; the second ends the session, unless both carry the same idempotency key.
     pub async fn refresh(
         &self,
         token: &str,
         key: Option<&IdempotencyKey>,
         now: Moment,
     ) -> Result<Granted, SessionError> {
-        let (session, generation) = self.refresh.read(token).ok_or(SessionError::DeadToken)?;
+        let (session, generation) = self.refresh.read(token).ok_or(SessionError::InvalidToken)?;
         let at = now.at();
         let issued = store::rotate(
             &self.database,
@@ -140,8 +122,8 @@ impl Sessions {
         self.grant(&issued)
     }
 
-    /// Both tokens are functions of what is stored, so a replay gives the very same.
-    fn grant(&self, issued: &Issued) -> Result<Granted, SessionError> {
+    /// Both tokens are computed from what is stored, so a replay returns identical ones.
+    fn grant(&self, issued: &IssuedSession) -> Result<Granted, SessionError> {
         let access_token = self.signer.sign(issued.account, self.access_ttl, issued.at);
         let tokens = Tokens {
             access_token: access_token.map_err(|error| SessionError::Signing(error.into()))?,

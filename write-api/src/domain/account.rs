@@ -1,160 +1,318 @@
-//! Accounts, their profiles, and who follows whom.
+//! Accounts and their profiles.
+
+pub mod sql;
+#[cfg(test)]
+mod tests;
 
 use feedmill_events::{
-    Event,
-    event::v1::{AccountCreated, AccountFollowed, AccountUnfollowed, ProfileChanged},
+    Event, Partition,
+    event::v1::{AccountCreated, ProfileChanged},
+    id,
 };
 use uuid::Uuid;
 
-use super::{Account, Card, Decision, DisplayName, Handle, Outcome, Rejection, State, Thing};
+use super::{
+    clock::Moment,
+    decision::{AccountSummary, Decision, Outcome, Rejection, Resource},
+    table::Table,
+    text::{Bio, DisplayName, Handle},
+};
 
-pub(super) fn card(id: Uuid, account: &Account) -> Card {
-    Card {
-        id,
-        handle: account.handle.clone(),
-        display_name: account.display_name.clone(),
+#[derive(Debug, Clone)]
+pub enum AccountCommand {
+    /// The actor is nil. Imported accounts have no password.
+    Create {
+        handle: Handle,
+        display_name: DisplayName,
+        password_hash: Option<String>,
+    },
+    /// Creates an account of an external identity provider when its token is first seen. Hints that are no valid
+    /// handle or name are ignored.
+    Ensure {
+        account: Uuid,
+        handle_hint: Option<String>,
+        name_hint: Option<String>,
+    },
+    /// Changes the actor's profile; None leaves a field as it is.
+    ChangeProfile {
+        handle: Option<Handle>,
+        display_name: Option<DisplayName>,
+        bio: Option<Bio>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    pub handle: String,
+    pub display_name: String,
+    pub bio: String,
+    /// Unix milliseconds.
+    pub created_at: i64,
+}
+
+impl Account {
+    pub fn summary(&self, id: Uuid) -> AccountSummary {
+        AccountSummary {
+            id,
+            handle: self.handle.clone(),
+            display_name: self.display_name.clone(),
+        }
     }
 }
 
-pub(super) fn create(
-    state: &State,
+/// The account that gives a command.
+#[derive(Debug, Clone, Copy)]
+pub struct Actor<'a> {
+    pub id: Uuid,
+    pub account: &'a Account,
+}
+
+#[derive(Debug, Default)]
+pub struct Accounts {
+    rows: Table<Uuid, Account>,
+    /// The account of each handle: an index on `rows`, of which nothing is saved.
+    handles: Table<String, Uuid>,
+    /// New password hashes by account. None are loaded.
+    password_hashes: Table<Uuid, String>,
+}
+
+impl Accounts {
+    pub fn request(&mut self, id: Uuid) {
+        self.rows.request(id);
+    }
+
+    /// The ids and the handles that were requested.
+    pub fn take_requested(&mut self) -> (Vec<Uuid>, Vec<String>) {
+        (self.rows.take_requested(), self.handles.take_requested())
+    }
+
+    pub fn load(&mut self, id: Uuid, account: Account) {
+        self.handles.load(account.handle.clone(), id);
+        self.rows.load(id, account);
+    }
+
+    pub fn get(&self, id: Uuid) -> Option<&Account> {
+        self.rows.get(&id)
+    }
+
+    pub fn actor(&self, id: Uuid) -> Result<Actor<'_>, Rejection> {
+        let account = self.get(id).ok_or(Rejection::UnknownActor)?;
+        Ok(Actor { id, account })
+    }
+
+    /// Rejects an account that does not exist, named by the path of a request.
+    pub fn require(&self, id: Uuid) -> Result<(), Rejection> {
+        let found = self.get(id).map(|_| ());
+        found.ok_or(Rejection::not_found(Resource::Account))
+    }
+
+    fn is_taken(&self, handle: &str, by_other_than: Uuid) -> bool {
+        let owner = self.handles.get(&handle.to_owned());
+        owner.is_some_and(|owner| *owner != by_other_than)
+    }
+
+    /// `at` is in Unix milliseconds.
+    pub fn created(&mut self, at: i64, event: &AccountCreated) {
+        let account = Account {
+            handle: event.handle.clone(),
+            display_name: event.display_name.clone(),
+            bio: String::new(),
+            created_at: at,
+        };
+        self.handles.insert(account.handle.clone(), event.account);
+        self.rows.insert(event.account, account);
+    }
+
+    pub fn profile_changed(&mut self, event: &ProfileChanged) {
+        let Some(old) = self.rows.get(&event.account) else {
+            return;
+        };
+        let account = Account {
+            handle: event.handle.clone(),
+            display_name: event.display_name.clone(),
+            bio: event.bio.clone(),
+            created_at: old.created_at,
+        };
+        if old.handle != event.handle {
+            self.handles.remove(&old.handle.clone());
+            self.handles.insert(event.handle.clone(), event.account);
+        }
+        self.rows.insert(event.account, account);
+    }
+
+    pub fn add_password_hash(&mut self, account: Uuid, hash: String) {
+        self.password_hashes.insert(account, hash);
+    }
+}
+
+impl AccountCommand {
+    pub fn partition(&self, actor: Uuid) -> Partition {
+        match self {
+            // Two accounts that are created with one handle at once meet in one partition.
+            Self::Create { handle, .. } => id::partition_of_key(handle.as_str().bytes()),
+            Self::Ensure { account, .. } => Partition::of(*account),
+            Self::ChangeProfile { .. } => Partition::of(actor),
+        }
+    }
+
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "create_account",
+            Self::Ensure { .. } => "ensure_account",
+            Self::ChangeProfile { .. } => "change_profile",
+        }
+    }
+
+    pub fn request(&self, accounts: &mut Accounts) {
+        match self {
+            Self::Create { handle, .. } => accounts.handles.request(handle.as_str().to_owned()),
+            Self::Ensure {
+                account,
+                handle_hint,
+                ..
+            } => {
+                accounts.request(*account);
+                for handle in candidate_handles(*account, handle_hint.as_deref()) {
+                    accounts.handles.request(handle);
+                }
+            }
+            Self::ChangeProfile { handle, .. } => {
+                if let Some(handle) = handle {
+                    accounts.handles.request(handle.as_str().to_owned());
+                }
+            }
+        }
+    }
+
+    pub fn decide(
+        &self,
+        accounts: &Accounts,
+        actor: Uuid,
+        moment: Moment,
+    ) -> Result<Decision, Rejection> {
+        match self {
+            Self::Create {
+                handle,
+                display_name,
+                password_hash,
+            } => {
+                let id = moment.id(self.partition(actor));
+                let mut decision = create(accounts, id, handle.as_str(), display_name.as_str())?;
+                decision.password_hash = password_hash.clone().map(|hash| (id, hash));
+                Ok(decision)
+            }
+            Self::Ensure {
+                account,
+                handle_hint,
+                name_hint,
+            } => ensure(
+                accounts,
+                *account,
+                handle_hint.as_deref(),
+                name_hint.as_deref(),
+            ),
+            Self::ChangeProfile {
+                handle,
+                display_name,
+                bio,
+            } => {
+                let Actor { id, account } = accounts.actor(actor)?;
+                let handle = handle.as_ref().map_or(&*account.handle, Handle::as_str);
+                let name = display_name.as_ref();
+                let new = Account {
+                    handle: handle.to_owned(),
+                    display_name: name
+                        .map_or(&*account.display_name, DisplayName::as_str)
+                        .to_owned(),
+                    bio: bio.as_ref().map_or(&*account.bio, Bio::as_str).to_owned(),
+                    created_at: account.created_at,
+                };
+                change_profile(accounts, id, account, new)
+            }
+        }
+    }
+}
+
+fn create(
+    accounts: &Accounts,
     id: Uuid,
     handle: &str,
     display_name: &str,
 ) -> Result<Decision, Rejection> {
-    if state.handles.contains_key(handle) {
+    if accounts.is_taken(handle, id) {
         return Err(Rejection::HandleTaken);
     }
-    let card = Card {
+    let account = AccountSummary {
         id,
         handle: handle.to_owned(),
         display_name: display_name.to_owned(),
     };
-    Ok(Decision {
-        events: vec![Event::AccountCreated(AccountCreated {
-            account: id,
-            handle: card.handle.clone(),
-            display_name: card.display_name.clone(),
-        })],
-        outcome: Outcome::Account {
-            card,
-            bio: String::new(),
-        },
-    })
+    let event = AccountCreated {
+        account: id,
+        handle: handle.to_owned(),
+        display_name: display_name.to_owned(),
+    };
+    let bio = String::new();
+    Ok(Decision::new(
+        Event::AccountCreated(event),
+        Outcome::Account { account, bio },
+    ))
 }
 
-/// The handles that an account of another identity provider may get, best first. The last is made of the id
-/// and is as good as never taken.
-pub(super) fn handles_to_try(account: Uuid, hint: Option<&str>) -> Vec<String> {
-    let own = format!("u_{}", &account.simple().to_string()[8..32]);
+/// The handles that an external account may get, best first. The last one is made from the id and is practically
+/// never taken.
+fn candidate_handles(account: Uuid, hint: Option<&str>) -> Vec<String> {
+    let from_id = format!("u_{}", &account.simple().to_string()[8..32]);
     let hinted = hint.and_then(|hint| Handle::try_from(hint.to_owned()).ok());
-    hinted.map(String::from).into_iter().chain([own]).collect()
+    hinted
+        .map(String::from)
+        .into_iter()
+        .chain([from_id])
+        .collect()
 }
 
-pub(super) fn ensure(
-    state: &State,
+fn ensure(
+    accounts: &Accounts,
     id: Uuid,
     handle_hint: Option<&str>,
     name_hint: Option<&str>,
 ) -> Result<Decision, Rejection> {
-    if let Some(account) = state.accounts.get(&id) {
-        let outcome = Outcome::Account {
-            card: card(id, account),
+    if let Some(account) = accounts.get(id) {
+        return Ok(Decision::unchanged(Outcome::Account {
+            account: account.summary(id),
             bio: account.bio.clone(),
-        };
-        return Ok(Decision {
-            events: Vec::new(),
-            outcome,
-        });
+        }));
     }
-    let handle = handles_to_try(id, handle_hint)
+    let handle = candidate_handles(id, handle_hint)
         .into_iter()
-        .find(|handle| !state.handles.contains_key(handle))
+        .find(|handle| !accounts.is_taken(handle, id))
         .ok_or(Rejection::HandleTaken)?;
     let name = name_hint.and_then(|hint| DisplayName::try_from(hint.to_owned()).ok());
-    create(
-        state,
-        id,
-        &handle,
-        name.as_ref().map_or(&*handle, DisplayName::as_str),
-    )
+    let name = name.as_ref().map_or(&*handle, DisplayName::as_str);
+    create(accounts, id, &handle, name)
 }
 
-pub(super) fn change(
-    state: &State,
+fn change_profile(
+    accounts: &Accounts,
     id: Uuid,
-    me: &Account,
-    handle: Option<&str>,
-    display_name: Option<&str>,
-    bio: Option<&str>,
+    old: &Account,
+    new: Account,
 ) -> Result<Decision, Rejection> {
-    if let Some(handle) = handle
-        && state.handles.get(handle).is_some_and(|owner| *owner != id)
-    {
+    if accounts.is_taken(&new.handle, id) {
         return Err(Rejection::HandleTaken);
     }
-    let new = Account {
-        handle: handle.unwrap_or(&me.handle).to_owned(),
-        display_name: display_name.unwrap_or(&me.display_name).to_owned(),
-        bio: bio.unwrap_or(&me.bio).to_owned(),
+    let outcome = Outcome::Account {
+        account: new.summary(id),
+        bio: new.bio.clone(),
     };
-    let events = if new == *me {
-        Vec::new()
-    } else {
-        vec![Event::ProfileChanged(ProfileChanged {
-            account: id,
-            handle: new.handle.clone(),
-            display_name: new.display_name.clone(),
-            bio: new.bio.clone(),
-        })]
+    if new == *old {
+        return Ok(Decision::unchanged(outcome));
+    }
+    let event = ProfileChanged {
+        account: id,
+        handle: new.handle,
+        display_name: new.display_name,
+        bio: new.bio,
     };
-    Ok(Decision {
-        events,
-        outcome: Outcome::Account {
-            card: card(id, &new),
-            bio: new.bio,
-        },
-    })
-}
-
-pub(super) fn follow(state: &State, follower: Uuid, followee: Uuid) -> Result<Decision, Rejection> {
-    if follower == followee {
-        return Err(Rejection::SelfFollow);
-    }
-    if !state.accounts.contains_key(&followee) {
-        return Err(Rejection::NotFound {
-            thing: Thing::Account,
-            field: None,
-        });
-    }
-    if state.follows.contains_key(&(followee, follower)) {
-        return Ok(Decision::nothing_to_do());
-    }
-    Ok(Decision::done(Event::AccountFollowed(AccountFollowed {
-        follower,
-        followee,
-    })))
-}
-
-pub(super) fn unfollow(
-    state: &State,
-    follower: Uuid,
-    followee: Uuid,
-) -> Result<Decision, Rejection> {
-    if !state.accounts.contains_key(&followee) {
-        return Err(Rejection::NotFound {
-            thing: Thing::Account,
-            field: None,
-        });
-    }
-    match state.follows.get(&(followee, follower)) {
-        None => Ok(Decision::nothing_to_do()),
-        Some(&followed_at) => Ok(Decision::done(Event::AccountUnfollowed(
-            AccountUnfollowed {
-                follower,
-                followee,
-                followed_at,
-            },
-        ))),
-    }
+    Ok(Decision::new(Event::ProfileChanged(event), outcome))
 }

@@ -1,4 +1,4 @@
-//! The one place where time and randomness come in.
+//! Time and randomness: the only place that reads either.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use feedmill_events::{Partition, id};
 use uuid::Uuid;
 
-/// When a command is decided, and what makes its id one of a kind.
+/// The time of a decision, with the randomness that makes ids unique. Decisions take it as an argument.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
     /// Unix milliseconds.
@@ -17,21 +17,26 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// The id of the thing that the command makes.
+    /// The id of the resource that the command creates.
     pub fn id(self, partition: Partition) -> Uuid {
         id::compose(self.millis, self.counter, self.random, Some(partition))
     }
 
     pub fn at(self) -> DateTime<Utc> {
-        DateTime::from_timestamp_millis(self.millis).unwrap_or_default()
+        time(self.millis)
     }
 }
 
-/// Hands out moments, each later than the one before, so that ids made by one process are in the order of its
-/// decisions even when the wall clock stands still or steps back.
+/// Unix milliseconds as a timestamp.
+pub fn time(millis: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(millis).unwrap_or_default()
+}
+
+/// A monotonic clock. Each moment is later than the one before, so the ids of one process are in the order of its
+/// decisions, even when the wall clock stands still or steps back.
 #[derive(Debug, Default)]
 pub struct Clock {
-    /// Milliseconds and, in the low 12 bits, the counter.
+    /// Unix milliseconds, shifted left by 12 bits, and the counter in these bits.
     last: AtomicU64,
 }
 
@@ -58,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_only_move_forward() {
+    fn ids_are_in_the_order_of_their_moments() {
         let clock = Clock::default();
         let partition = Partition::try_from(3u8).unwrap();
         let ids: Vec<_> = (0..10_000).map(|_| clock.now().id(partition)).collect();

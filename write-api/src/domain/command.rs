@@ -1,190 +1,129 @@
-//! Commands, what comes of them, and why they are refused.
+//! The commands. Each noun's module has its own; this file only delegates to them.
 
-use std::collections::BTreeSet;
-
-use chrono::{DateTime, Utc};
-use feedmill_events::{Partition, id};
-use serde::{Deserialize, Serialize};
+use feedmill_events::Partition;
 use uuid::Uuid;
 
-use super::{Bio, DisplayName, Handle, MessageText, PostText, Title};
+use super::{
+    account::AccountCommand,
+    clock::Moment,
+    conversation::ConversationCommand,
+    decision::{Decision, Rejection},
+    link::LinkCommand,
+    notification::NotificationCommand,
+    post::PostCommand,
+    state::State,
+};
 
-/// What somebody wants done. Who it is comes beside it: the *actor*, nil for [`Command::CreateAccount`].
+/// What a client wants done. The account that wants it, the *actor*, is passed beside it; it is nil while nobody is
+/// signed in.
 #[derive(Debug, Clone)]
 pub enum Command {
-    /// The hash is kept with the account and is in no event; imported accounts have none.
-    CreateAccount {
-        handle: Handle,
-        display_name: DisplayName,
-        password_hash: Option<String>,
-    },
-    /// An account of somebody else's identity provider, on first sight. Hints that do not fit are ignored.
-    EnsureAccount {
-        account: Uuid,
-        handle_hint: Option<String>,
-        name_hint: Option<String>,
-    },
-    ChangeProfile {
-        handle: Option<Handle>,
-        display_name: Option<DisplayName>,
-        bio: Option<Bio>,
-    },
-    CreatePost {
-        text: PostText,
-        reply_to: Option<Uuid>,
-    },
-    DeletePost {
-        post: Uuid,
-    },
-    Like {
-        post: Uuid,
-    },
-    Unlike {
-        post: Uuid,
-    },
-    Follow {
-        user: Uuid,
-    },
-    Unfollow {
-        user: Uuid,
-    },
-    /// `members` may name the actor, who is in it in any case. `creator` is the actor where somebody starts it
-    /// now, and None where it is imported: its record does not say who did.
-    StartConversation {
-        members: BTreeSet<Uuid>,
-        title: Option<Title>,
-        creator: Option<Uuid>,
-    },
-    SendMessage {
-        conversation: Uuid,
-        text: MessageText,
-    },
-    MarkRead {
-        conversation: Uuid,
-        up_to: Uuid,
-    },
-    MarkNotificationsRead {
-        up_to: Uuid,
-    },
+    Account(AccountCommand),
+    Post(PostCommand),
+    Link(LinkCommand),
+    Conversation(ConversationCommand),
+    Notification(NotificationCommand),
 }
 
 impl Command {
-    /// Where its events go, and so whose lock it needs. Known from the command alone.
+    /// The partition of the command's events, whose head its transaction locks. It depends on the command alone.
     pub fn partition(&self, actor: Uuid) -> Partition {
         match self {
-            Self::CreateAccount { handle, .. } => id::partition_of_key(handle.as_str().bytes()),
-            Self::EnsureAccount { account, .. } => Partition::of(*account),
-            Self::ChangeProfile { .. }
-            | Self::CreatePost { reply_to: None, .. }
-            | Self::MarkNotificationsRead { .. } => Partition::of(actor),
-            Self::CreatePost {
-                reply_to: Some(post),
-                ..
-            }
-            | Self::DeletePost { post }
-            | Self::Like { post }
-            | Self::Unlike { post } => Partition::of(*post),
-            Self::Follow { user } | Self::Unfollow { user } => Partition::of(*user),
-            Self::StartConversation { members, .. } => {
-                let mut everyone = members.clone();
-                everyone.insert(actor);
-                id::partition_of_key(everyone.into_iter().flat_map(Uuid::into_bytes))
-            }
-            Self::SendMessage { conversation, .. } | Self::MarkRead { conversation, .. } => {
-                Partition::of(*conversation)
-            }
+            Self::Account(command) => command.partition(actor),
+            Self::Post(command) => command.partition(actor),
+            Self::Link(command) => command.partition(),
+            Self::Conversation(command) => command.partition(actor),
+            Self::Notification(_) => NotificationCommand::partition(actor),
         }
     }
 
-    /// Its name in metrics and spans.
+    /// The name in metrics and logs.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::CreateAccount { .. } => "create_account",
-            Self::EnsureAccount { .. } => "ensure_account",
-            Self::ChangeProfile { .. } => "change_profile",
-            Self::CreatePost { .. } => "create_post",
-            Self::DeletePost { .. } => "delete_post",
-            Self::Like { .. } => "like",
-            Self::Unlike { .. } => "unlike",
-            Self::Follow { .. } => "follow",
-            Self::Unfollow { .. } => "unfollow",
-            Self::StartConversation { .. } => "start_conversation",
-            Self::SendMessage { .. } => "send_message",
-            Self::MarkRead { .. } => "mark_read",
-            Self::MarkNotificationsRead { .. } => "mark_notifications_read",
+            Self::Account(command) => command.name(),
+            Self::Post(command) => command.name(),
+            Self::Link(command) => command.name(),
+            Self::Conversation(command) => command.name(),
+            Self::Notification(command) => command.name(),
+        }
+    }
+
+    /// Requests the rows that [`Command::decide`] reads.
+    pub fn request(&self, actor: Uuid, state: &mut State) {
+        if !actor.is_nil() {
+            state.accounts.request(actor);
+        }
+        let State {
+            accounts,
+            posts,
+            links,
+            conversations,
+            notification_marks,
+        } = state;
+        match self {
+            Self::Account(command) => command.request(accounts),
+            Self::Post(command) => command.request(posts),
+            Self::Link(command) => command.request(actor, accounts, posts, links),
+            Self::Conversation(command) => command.request(actor, accounts, conversations),
+            Self::Notification(_) => NotificationCommand::request(actor, notification_marks),
+        }
+    }
+
+    /// Decides on the rows that the command requested. `moment` is the time of the decision; a new resource gets its id
+    /// from it.
+    pub fn decide(
+        &self,
+        state: &State,
+        actor: Uuid,
+        moment: Moment,
+    ) -> Result<Decision, Rejection> {
+        let State {
+            accounts,
+            posts,
+            links,
+            conversations,
+            notification_marks,
+        } = state;
+        // An account command may create its actor; all others need one that exists.
+        let existing = accounts.actor(actor);
+        match self {
+            Self::Account(command) => command.decide(accounts, actor, moment),
+            Self::Post(command) => command.decide(posts, existing?, moment),
+            Self::Link(command) => command.decide(accounts, posts, links, existing?.id),
+            Self::Conversation(command) => {
+                command.decide(accounts, conversations, existing?.id, moment)
+            }
+            Self::Notification(command) => command.decide(notification_marks, existing?.id, moment),
         }
     }
 }
 
-/// An account as others see it beside what it wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Card {
-    pub id: Uuid,
-    pub handle: String,
-    pub display_name: String,
+impl From<AccountCommand> for Command {
+    fn from(command: AccountCommand) -> Self {
+        Self::Account(command)
+    }
 }
 
-/// What an accepted command answers. Serializable, since an idempotency key brings the first one back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Outcome {
-    Account {
-        card: Card,
-        bio: String,
-    },
-    Post {
-        id: Uuid,
-        author: Card,
-        text: String,
-        reply_to: Option<Uuid>,
-        created_at: DateTime<Utc>,
-    },
-    /// `created` is false where the same two already had one.
-    Conversation {
-        id: Uuid,
-        title: Option<String>,
-        members: Vec<Card>,
-        created: bool,
-    },
-    Message {
-        id: Uuid,
-        sender_id: Uuid,
-        text: String,
-        created_at: DateTime<Utc>,
-    },
-    Done,
+impl From<PostCommand> for Command {
+    fn from(command: PostCommand) -> Self {
+        Self::Post(command)
+    }
 }
 
-/// What a rejection is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Thing {
-    Account,
-    Post,
-    Conversation,
-    Message,
+impl From<LinkCommand> for Command {
+    fn from(command: LinkCommand) -> Self {
+        Self::Link(command)
+    }
 }
 
-/// Why a command is refused. It then changed nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
-    #[error("there is no such account")]
-    UnknownActor,
-    /// `field`, where the body named it and not the path.
-    #[error("there is no such {thing:?}")]
-    NotFound {
-        thing: Thing,
-        field: Option<&'static str>,
-    },
-    #[error("only its author may do that")]
-    NotYours,
-    #[error("the handle is taken")]
-    HandleTaken,
-    #[error("nobody follows themselves")]
-    SelfFollow,
-    #[error("a conversation needs somebody else")]
-    NoOtherMember,
-    #[error("a conversation has at most {0} members")]
-    TooManyMembers(usize),
-    /// It would hide what is yet to come.
-    #[error("is in the future")]
-    FutureMark,
+impl From<ConversationCommand> for Command {
+    fn from(command: ConversationCommand) -> Self {
+        Self::Conversation(command)
+    }
+}
+
+impl From<NotificationCommand> for Command {
+    fn from(command: NotificationCommand) -> Self {
+        Self::Notification(command)
+    }
 }

@@ -1,95 +1,159 @@
-//! Posts, replies and likes.
+//! Posts and replies.
 
-use chrono::{DateTime, Utc};
+pub mod sql;
+#[cfg(test)]
+mod tests;
+
 use feedmill_events::{
-    Event,
-    event::v1::{Parent, PostCreated, PostDeleted, PostLiked, PostUnliked},
+    Event, Partition,
+    event::v1::{Parent, PostCreated, PostDeleted},
 };
 use uuid::Uuid;
 
-use super::{Account, Decision, Outcome, Post, Rejection, State, Thing, account};
+use super::{
+    account::Actor,
+    clock::Moment,
+    decision::{Decision, Outcome, Rejection, Resource},
+    table::Table,
+    text::PostText,
+};
 
-fn find(state: &State, post: Uuid) -> Result<Post, Rejection> {
-    state.posts.get(&post).copied().ok_or(Rejection::NotFound {
-        thing: Thing::Post,
-        field: None,
-    })
+#[derive(Debug, Clone)]
+pub enum PostCommand {
+    Create {
+        text: PostText,
+        reply_to: Option<Uuid>,
+    },
+    Delete {
+        post: Uuid,
+    },
 }
 
-pub(super) fn create(
-    state: &State,
-    (author, me): (Uuid, &Account),
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Post {
+    pub author: Uuid,
+    pub reply_to: Option<Parent>,
+}
+
+/// Posts. A deleted post has no row.
+#[derive(Debug, Default)]
+pub struct Posts {
+    rows: Table<Uuid, Post>,
+}
+
+impl Posts {
+    pub fn request(&mut self, id: Uuid) {
+        self.rows.request(id);
+    }
+
+    pub fn take_requested(&mut self) -> Vec<Uuid> {
+        self.rows.take_requested()
+    }
+
+    pub fn load(&mut self, id: Uuid, post: Post) {
+        self.rows.load(id, post);
+    }
+
+    /// The post that the path of a request names.
+    pub fn find(&self, id: Uuid) -> Result<Post, Rejection> {
+        let found = self.rows.get(&id).copied();
+        found.ok_or(Rejection::not_found(Resource::Post))
+    }
+
+    pub fn created(&mut self, event: &PostCreated) {
+        let post = Post {
+            author: event.author,
+            reply_to: event.reply_to,
+        };
+        self.rows.insert(event.post, post);
+    }
+
+    pub fn deleted(&mut self, event: &PostDeleted) {
+        self.rows.remove(&event.post);
+    }
+}
+
+impl PostCommand {
+    /// A root post belongs to its author's partition, a reply to that of its thread.
+    pub fn partition(&self, actor: Uuid) -> Partition {
+        match self {
+            Self::Create { reply_to, .. } => Partition::of(reply_to.unwrap_or(actor)),
+            Self::Delete { post } => Partition::of(*post),
+        }
+    }
+
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "create_post",
+            Self::Delete { .. } => "delete_post",
+        }
+    }
+
+    pub fn request(&self, posts: &mut Posts) {
+        match self {
+            Self::Create { reply_to, .. } => reply_to.iter().for_each(|post| posts.request(*post)),
+            Self::Delete { post } => posts.request(*post),
+        }
+    }
+
+    pub fn decide(
+        &self,
+        posts: &Posts,
+        actor: Actor<'_>,
+        moment: Moment,
+    ) -> Result<Decision, Rejection> {
+        match self {
+            Self::Create { text, reply_to } => {
+                let id = moment.id(self.partition(actor.id));
+                create(posts, actor, id, moment, text.as_str(), *reply_to)
+            }
+            Self::Delete { post } => delete(posts, actor.id, *post),
+        }
+    }
+}
+
+fn create(
+    posts: &Posts,
+    author: Actor<'_>,
     id: Uuid,
-    at: DateTime<Utc>,
+    moment: Moment,
     text: &str,
     reply_to: Option<Uuid>,
 ) -> Result<Decision, Rejection> {
     let parent = match reply_to {
         None => None,
-        Some(post) => match state.posts.get(&post) {
-            Some(found) => Some(Parent {
-                post,
-                author: found.author,
-            }),
-            None => {
-                return Err(Rejection::NotFound {
-                    thing: Thing::Post,
-                    field: Some("reply_to"),
-                });
-            }
-        },
+        Some(post) => {
+            let found = posts.rows.get(&post);
+            let found = found.ok_or(Rejection::field_not_found(Resource::Post, "reply_to"))?;
+            let author = found.author;
+            Some(Parent { post, author })
+        }
     };
     let event = PostCreated {
         post: id,
-        author,
+        author: author.id,
         reply_to: parent,
         text: text.to_owned(),
     };
-    Ok(Decision {
-        events: vec![Event::PostCreated(event)],
-        outcome: Outcome::Post {
-            id,
-            author: account::card(author, me),
-            text: text.to_owned(),
-            reply_to,
-            created_at: at,
-        },
-    })
+    let outcome = Outcome::Post {
+        id,
+        author: author.account.summary(author.id),
+        text: text.to_owned(),
+        reply_to,
+        created_at: moment.at(),
+    };
+    Ok(Decision::new(Event::PostCreated(event), outcome))
 }
 
-pub(super) fn delete(state: &State, actor: Uuid, post: Uuid) -> Result<Decision, Rejection> {
-    let Post { author, reply_to } = find(state, post)?;
+fn delete(posts: &Posts, actor: Uuid, post: Uuid) -> Result<Decision, Rejection> {
+    let Post { author, reply_to } = posts.find(post)?;
     if author != actor {
         return Err(Rejection::NotYours);
     }
-    Ok(Decision::done(Event::PostDeleted(PostDeleted {
+    let event = PostDeleted {
         post,
         author,
         reply_to,
-    })))
-}
-
-pub(super) fn like(state: &State, user: Uuid, post: Uuid) -> Result<Decision, Rejection> {
-    let Post { author, .. } = find(state, post)?;
-    if state.likes.contains_key(&(post, user)) {
-        return Ok(Decision::nothing_to_do());
-    }
-    Ok(Decision::done(Event::PostLiked(PostLiked {
-        post,
-        author,
-        user,
-    })))
-}
-
-pub(super) fn unlike(state: &State, user: Uuid, post: Uuid) -> Result<Decision, Rejection> {
-    let Post { author, .. } = find(state, post)?;
-    match state.likes.get(&(post, user)) {
-        None => Ok(Decision::nothing_to_do()),
-        Some(&liked_at) => Ok(Decision::done(Event::PostUnliked(PostUnliked {
-            post,
-            author,
-            user,
-            liked_at,
-        }))),
-    }
+    };
+    Ok(Decision::done(Event::PostDeleted(event)))
 }

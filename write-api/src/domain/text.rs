@@ -1,11 +1,11 @@
-//! Texts that have been checked. A value of one of these types is trimmed, in Unicode normalization form C,
-//! within its length in characters, and free of control characters; nothing checks it again.
+//! Checked texts. A value of these types is trimmed, in Unicode normalization form C, within its length in characters (Unicode
+//! scalar values), and free of control characters.
 
 use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
 
-/// Why a text is not what its field wants; the message is for whoever sent it.
+/// Why a text is invalid. The message is for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
     #[error("must have {min} to {max} characters, and has {actual}")]
@@ -62,28 +62,28 @@ macro_rules! text {
 }
 
 text!(
-    /// A post. Line feeds are kept: they are the one control character that people type on purpose.
+    /// The text of a post. Line feeds are allowed.
     PostText, 1, 5_000, true
 );
 text!(
-    /// A message, by the rules of a post.
+    /// The text of a message, by the rules of a post.
     MessageText, 1, 5_000, true
 );
 text!(
-    /// What an account is called, for people.
+    /// The name of an account as people read it.
     DisplayName, 1, 100, false
 );
 text!(
-    /// What an account says of itself. May be empty.
+    /// The description of an account. May be empty.
     Bio, 0, 500, true
 );
 text!(
-    /// What a conversation is called.
+    /// The title of a conversation.
     Title, 1, 100, false
 );
 
-/// What an account is called, for machines: `[a-z0-9_]{2,30}`. Capitals are taken as their small letters, so
-/// handles are unique without regard to case.
+/// The unique name of an account: `[a-z0-9_]{2,30}`. Capitals are converted to lower case, so handles are unique regardless
+/// of case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handle(String);
 
@@ -122,8 +122,8 @@ impl From<Handle> for String {
     }
 }
 
-/// A password as it was typed: 8 to 200 characters, in normalization form C so that the same keys give the
-/// same password on every device, and otherwise untouched.
+/// A password of 8 to 200 characters. It is normalized to form C, so that it is the same on every device, and otherwise
+/// unchanged.
 #[derive(Clone)]
 pub struct Password(String);
 
@@ -150,7 +150,7 @@ impl Password {
     }
 }
 
-/// A password is never printed.
+/// Never prints the password.
 impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Password(…)")
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_of_the_wrong_length_are_refused() {
+    fn a_text_of_the_wrong_length_is_refused() {
         assert_eq!(
             post(" \t "),
             Err(TextError::Length {
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn handles_do_not_know_case() {
+    fn a_handle_is_lower_case() {
         assert_eq!(
             Handle::try_from("Old_Mill7".to_owned()).unwrap().as_str(),
             "old_mill7"

@@ -3,12 +3,12 @@ use feedmill_service::Problem;
 use serde::Deserialize;
 
 use super::{
-    request::{Fields, LocalOnly, Told, local},
-    respond::{self, CardView},
+    request::{CommandBody, Fields, LocalOnly, local},
+    response,
 };
 use crate::{
-    domain::{Command, DisplayName, Handle, Outcome, Password},
-    state::App,
+    app::App,
+    domain::{AccountCommand, DisplayName, Handle, Outcome, Password},
 };
 
 #[derive(Deserialize)]
@@ -38,23 +38,18 @@ impl NewAccount {
 pub async fn create(
     State(app): State<App>,
     _: LocalOnly,
-    request: Told<NewAccount>,
+    request: CommandBody<NewAccount>,
 ) -> Result<Response, Problem> {
     let (handle, display_name, password) = request.body.parse()?;
-    let password_hash = Some(local(&app)?.hasher.hash(password).await?);
-    let command = Command::CreateAccount {
+    let command = AccountCommand::Create {
         handle,
         display_name,
-        password_hash,
+        password_hash: Some(local(&app)?.hasher.hash(password).await?),
     };
     let answer = app.submit_anonymous(command, request.key).await?;
-    let Outcome::Account { card, .. } = &answer.outcome else {
-        return Err(respond::mismatch(&answer));
+    let Outcome::Account { account, .. } = &answer.outcome else {
+        return Err(response::mismatch(&answer));
     };
-    let location = format!("/v1/users/{}", card.id);
-    Ok(respond::created(
-        &answer,
-        &location,
-        CardView::from(card.clone()),
-    ))
+    let location = format!("/v1/users/{}", account.id);
+    Ok(response::created(&answer, &location, account))
 }

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    request::{Fields, Told},
-    respond::{self, CardView},
+    request::{CommandBody, Fields},
+    response,
 };
 use crate::{
-    domain::{Command, Outcome},
-    state::App,
+    app::App,
+    domain::{AccountSummary, ConversationCommand, Outcome},
 };
 
 #[derive(Deserialize)]
@@ -22,19 +22,17 @@ pub struct NewConversation {
 }
 
 impl NewConversation {
-    fn parse(self, creator: Uuid) -> Result<Command, Problem> {
+    fn parse(self, creator: Uuid) -> Result<ConversationCommand, Problem> {
         let mut fields = Fields::default();
         let title = fields.take_optional("title", self.title);
         let numbered = self.members.iter().enumerate();
-        // Through a vector, so that every id that is none is named and not only the first.
+        // Collected first, so that every invalid id is named and not only the first.
         let members: Vec<Option<Uuid>> = numbered
             .map(|(index, id)| fields.take_id(&format!("members[{index}]"), id))
             .collect();
-        match (
-            members.into_iter().collect::<Option<BTreeSet<Uuid>>>(),
-            title,
-        ) {
-            (Some(members), Some(title)) => Ok(Command::StartConversation {
+        let members: Option<BTreeSet<Uuid>> = members.into_iter().collect();
+        match (members, title) {
+            (Some(members), Some(title)) => Ok(ConversationCommand::Start {
                 members,
                 title,
                 creator: Some(creator),
@@ -48,17 +46,17 @@ impl NewConversation {
 struct ConversationView {
     id: Uuid,
     title: Option<String>,
-    members: Vec<CardView>,
+    members: Vec<AccountSummary>,
 }
 
-/// `POST /v1/conversations`
+/// `POST /v1/conversations`: 201, or 200 for the conversation that the two members already have.
 pub async fn create(
     State(app): State<App>,
-    Caller(who): Caller,
-    request: Told<NewConversation>,
+    Caller(caller): Caller,
+    request: CommandBody<NewConversation>,
 ) -> Result<Response, Problem> {
-    let command = request.body.parse(who.account)?;
-    let answer = app.submit(&who, command, request.key).await?;
+    let command = request.body.parse(caller.account)?;
+    let answer = app.submit(&caller, command, request.key).await?;
     let Outcome::Conversation {
         id,
         title,
@@ -66,13 +64,12 @@ pub async fn create(
         created,
     } = answer.outcome.clone()
     else {
-        return Err(respond::mismatch(&answer));
+        return Err(response::mismatch(&answer));
     };
-    let members = members.into_iter().map(CardView::from).collect();
     let conversation = ConversationView { id, title, members };
     Ok(if created {
-        respond::created(&answer, &format!("/v1/conversations/{id}"), conversation)
+        response::created(&answer, &format!("/v1/conversations/{id}"), conversation)
     } else {
-        respond::ok(&answer, conversation)
+        response::ok(&answer, conversation)
     })
 }

@@ -7,9 +7,9 @@ use feedmill_service::Problem;
 use serde_json::Value;
 
 use super::request::local;
-use crate::state::App;
+use crate::app::App;
 
-/// `GET /.well-known/jwks.json`: what our tokens are verified with.
+/// `GET /.well-known/jwks.json`: the public keys that verify this installation's tokens.
 pub async fn list(
     State(app): State<App>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Value>), Problem> {

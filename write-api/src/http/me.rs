@@ -3,12 +3,12 @@ use feedmill_service::{Caller, Problem};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    request::{Fields, Told},
-    respond::{self, CardView},
+    request::{CommandBody, Fields},
+    response,
 };
 use crate::{
-    domain::{Command, Outcome},
-    state::App,
+    app::App,
+    domain::{AccountCommand, AccountSummary, Outcome},
 };
 
 #[derive(Deserialize)]
@@ -20,13 +20,13 @@ pub struct ProfileChange {
 }
 
 impl ProfileChange {
-    fn parse(self) -> Result<Command, Problem> {
+    fn parse(self) -> Result<AccountCommand, Problem> {
         let mut fields = Fields::default();
         let handle = fields.take_optional("handle", self.handle);
         let display_name = fields.take_optional("display_name", self.display_name);
         let bio = fields.take_optional("bio", self.bio);
         match (handle, display_name, bio) {
-            (Some(handle), Some(display_name), Some(bio)) => Ok(Command::ChangeProfile {
+            (Some(handle), Some(display_name), Some(bio)) => Ok(AccountCommand::ChangeProfile {
                 handle,
                 display_name,
                 bio,
@@ -39,26 +39,20 @@ impl ProfileChange {
 #[derive(Serialize)]
 struct ProfileView {
     #[serde(flatten)]
-    card: CardView,
+    account: AccountSummary,
     bio: String,
 }
 
 /// `PATCH /v1/me`
 pub async fn change(
     State(app): State<App>,
-    Caller(who): Caller,
-    request: Told<ProfileChange>,
+    Caller(caller): Caller,
+    request: CommandBody<ProfileChange>,
 ) -> Result<Response, Problem> {
     let command = request.body.parse()?;
-    let answer = app.submit(&who, command, request.key).await?;
-    let Outcome::Account { card, bio } = &answer.outcome else {
-        return Err(respond::mismatch(&answer));
+    let answer = app.submit(&caller, command, request.key).await?;
+    let Outcome::Account { account, bio } = answer.outcome.clone() else {
+        return Err(response::mismatch(&answer));
     };
-    Ok(respond::ok(
-        &answer,
-        ProfileView {
-            card: card.clone().into(),
-            bio: bio.clone(),
-        },
-    ))
+    Ok(response::ok(&answer, ProfileView { account, bio }))
 }

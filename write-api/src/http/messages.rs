@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    request::{Fields, ReadMark, Told},
-    respond,
+    request::{CommandBody, Fields, ReadMark},
+    response,
 };
 use crate::{
-    domain::{Command, MessageText, Outcome},
-    state::App,
+    app::App,
+    domain::{ConversationCommand, MessageText, Outcome},
 };
 
 #[derive(Deserialize)]
@@ -33,25 +33,20 @@ struct MessageView {
     id: Uuid,
     sender_id: Uuid,
     text: String,
-    #[serde(serialize_with = "respond::time")]
+    #[serde(serialize_with = "response::time")]
     created_at: DateTime<Utc>,
 }
 
 /// `POST /v1/conversations/{id}/messages`
 pub async fn create(
     State(app): State<App>,
-    Caller(who): Caller,
+    Caller(caller): Caller,
     Path(conversation): Path<Uuid>,
-    request: Told<NewMessage>,
+    request: CommandBody<NewMessage>,
 ) -> Result<Response, Problem> {
     let text = request.body.parse()?;
-    let answer = app
-        .submit(
-            &who,
-            Command::SendMessage { conversation, text },
-            request.key,
-        )
-        .await?;
+    let command = ConversationCommand::SendMessage { conversation, text };
+    let answer = app.submit(&caller, command, request.key).await?;
     let Outcome::Message {
         id,
         sender_id,
@@ -59,10 +54,10 @@ pub async fn create(
         created_at,
     } = answer.outcome.clone()
     else {
-        return Err(respond::mismatch(&answer));
+        return Err(response::mismatch(&answer));
     };
     let location = format!("/v1/conversations/{conversation}/messages/{id}");
-    Ok(respond::created(
+    Ok(response::created(
         &answer,
         &location,
         MessageView {
@@ -77,20 +72,14 @@ pub async fn create(
 /// `PUT /v1/conversations/{id}/read`
 pub async fn mark_read(
     State(app): State<App>,
-    Caller(who): Caller,
+    Caller(caller): Caller,
     Path(conversation): Path<Uuid>,
-    request: Told<ReadMark>,
+    request: CommandBody<ReadMark>,
 ) -> Result<Response, Problem> {
-    let up_to = request.body.parse()?;
-    let answer = app
-        .submit(
-            &who,
-            Command::MarkRead {
-                conversation,
-                up_to,
-            },
-            request.key,
-        )
-        .await?;
-    Ok(respond::done(&answer))
+    let command = ConversationCommand::MarkRead {
+        conversation,
+        up_to: request.body.parse()?,
+    };
+    let answer = app.submit(&caller, command, request.key).await?;
+    Ok(response::done(&answer))
 }

@@ -2,20 +2,19 @@ use axum::{extract::State, response::Response};
 use feedmill_service::{Caller, Problem};
 
 use super::{
-    request::{ReadMark, Told},
-    respond,
+    request::{CommandBody, ReadMark},
+    response,
 };
-use crate::{domain::Command, state::App};
+use crate::{app::App, domain::NotificationCommand};
 
 /// `PUT /v1/notifications/read`
 pub async fn mark_read(
     State(app): State<App>,
-    Caller(who): Caller,
-    request: Told<ReadMark>,
+    Caller(caller): Caller,
+    request: CommandBody<ReadMark>,
 ) -> Result<Response, Problem> {
     let up_to = request.body.parse()?;
-    let answer = app
-        .submit(&who, Command::MarkNotificationsRead { up_to }, request.key)
-        .await?;
-    Ok(respond::done(&answer))
+    let command = NotificationCommand::MarkRead { up_to };
+    let answer = app.submit(&caller, command, request.key).await?;
+    Ok(response::done(&answer))
 }

@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    request::{Fields, Plain, Told},
-    respond::{self, CardView},
+    request::{CommandBody, CommandRequest, Fields},
+    response,
 };
 use crate::{
-    domain::{Command, Outcome},
-    state::App,
+    app::App,
+    domain::{AccountSummary, Outcome, PostCommand},
 };
 
 #[derive(Deserialize)]
@@ -21,7 +21,7 @@ pub struct NewPost {
 }
 
 impl NewPost {
-    fn parse(self) -> Result<Command, Problem> {
+    fn parse(self) -> Result<PostCommand, Problem> {
         let mut fields = Fields::default();
         let text = fields.take("text", self.text);
         let reply_to = match self.reply_to {
@@ -29,7 +29,7 @@ impl NewPost {
             Some(id) => fields.take_id("reply_to", &id).map(Some),
         };
         match (text, reply_to) {
-            (Some(text), Some(reply_to)) => Ok(Command::CreatePost { text, reply_to }),
+            (Some(text), Some(reply_to)) => Ok(PostCommand::Create { text, reply_to }),
             _ => Err(fields.problem()),
         }
     }
@@ -39,10 +39,10 @@ impl NewPost {
 #[derive(Serialize)]
 struct PostView {
     id: Uuid,
-    author: CardView,
+    author: AccountSummary,
     text: String,
     reply_to: Option<Uuid>,
-    #[serde(serialize_with = "respond::time")]
+    #[serde(serialize_with = "response::time")]
     created_at: DateTime<Utc>,
     like_count: u64,
     reply_count: u64,
@@ -52,11 +52,11 @@ struct PostView {
 /// `POST /v1/posts`
 pub async fn create(
     State(app): State<App>,
-    Caller(who): Caller,
-    request: Told<NewPost>,
+    Caller(caller): Caller,
+    request: CommandBody<NewPost>,
 ) -> Result<Response, Problem> {
     let command = request.body.parse()?;
-    let answer = app.submit(&who, command, request.key).await?;
+    let answer = app.submit(&caller, command, request.key).await?;
     let Outcome::Post {
         id,
         author,
@@ -65,11 +65,11 @@ pub async fn create(
         created_at,
     } = answer.outcome.clone()
     else {
-        return Err(respond::mismatch(&answer));
+        return Err(response::mismatch(&answer));
     };
     let post = PostView {
         id,
-        author: author.into(),
+        author,
         text,
         reply_to,
         created_at,
@@ -77,18 +77,17 @@ pub async fn create(
         reply_count: 0,
         liked_by_me: false,
     };
-    Ok(respond::created(&answer, &format!("/v1/posts/{id}"), post))
+    Ok(response::created(&answer, &format!("/v1/posts/{id}"), post))
 }
 
 /// `DELETE /v1/posts/{id}`
 pub async fn remove(
     State(app): State<App>,
-    Caller(who): Caller,
+    Caller(caller): Caller,
     Path(post): Path<Uuid>,
-    request: Plain,
+    request: CommandRequest,
 ) -> Result<Response, Problem> {
-    let answer = app
-        .submit(&who, Command::DeletePost { post }, request.key)
-        .await?;
-    Ok(respond::done(&answer))
+    let command = PostCommand::Delete { post };
+    let answer = app.submit(&caller, command, request.key).await?;
+    Ok(response::done(&answer))
 }

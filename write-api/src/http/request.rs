@@ -1,4 +1,4 @@
-//! Taking requests apart.
+//! Extractors of commands, and the parsing of their fields.
 
 use std::fmt::Display;
 
@@ -13,24 +13,24 @@ use feedmill_service::{
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    lane::IdempotencyKey,
-    state::{App, Local},
+    app::{App, Local},
+    idempotency::IdempotencyKey,
 };
 
-const KEY_HEADER: &str = "Idempotency-Key";
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
-/// A command with a JSON body, and its idempotency key.
-pub struct Told<T> {
+/// A command with a JSON body.
+pub struct CommandBody<T> {
     pub body: T,
     pub key: Option<IdempotencyKey>,
 }
 
-/// A command that says everything in its path. A body, if any, only tells it from other requests.
-pub struct Plain {
+/// A command without a JSON body. A body is accepted and ignored, except for the idempotency key's fingerprint.
+pub struct CommandRequest {
     pub key: Option<IdempotencyKey>,
 }
 
-impl<T: DeserializeOwned> FromRequest<App> for Told<T> {
+impl<T: DeserializeOwned> FromRequest<App> for CommandBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
@@ -43,7 +43,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Told<T> {
     }
 }
 
-impl FromRequest<App> for Plain {
+impl FromRequest<App> for CommandRequest {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
@@ -52,11 +52,12 @@ impl FromRequest<App> for Plain {
     }
 }
 
+/// The body, and the idempotency key with the fingerprint of the request.
 async fn read(
     request: Request,
     app: &App,
 ) -> Result<(bytes::Bytes, Option<IdempotencyKey>), Problem> {
-    let key = key(request.headers())?;
+    let key = idempotency_key(request.headers())?;
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let Body(bytes) = Body::from_request(request, app).await?;
     let key = key.map(|key| IdempotencyKey {
@@ -66,8 +67,8 @@ async fn read(
     Ok((bytes, key))
 }
 
-fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let mut values = headers.get_all(KEY_HEADER).iter();
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else {
         return Ok(None);
     };
@@ -76,13 +77,13 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     match value.to_str() {
         Ok(key) if fits && values.next().is_none() => Ok(Some(key.to_owned())),
         _ => Err(Problem::field(
-            KEY_HEADER,
+            IDEMPOTENCY_KEY,
             "must be given once, with 1 to 255 visible ASCII characters",
         )),
     }
 }
 
-/// Refuses what only installations with accounts of their own can do, before anything else is looked at.
+/// Refuses a request if accounts belong to an external identity provider, before anything else is checked.
 pub struct LocalOnly;
 
 impl FromRequestParts<App> for LocalOnly {
@@ -93,23 +94,22 @@ impl FromRequestParts<App> for LocalOnly {
     }
 }
 
-/// 403 `external_identity` where accounts are somebody else's.
+/// 403 `external_identity` if accounts belong to an external identity provider.
 pub fn local(app: &App) -> Result<&Local, Problem> {
     app.local().ok_or_else(|| {
         Problem::forbidden(
             "external_identity",
-            "accounts and sessions are those of the identity provider; bring one of its tokens",
+            "accounts and sessions are managed by the identity provider; send one of its tokens",
         )
     })
 }
 
-/// Turns the fields of a body into domain types, and gathers what does not fit, so that a client hears of all
-/// of it at once.
+/// Parses the fields of a body into domain types, and collects the errors of all of them.
 #[derive(Default)]
 pub struct Fields(Vec<FieldError>);
 
 impl Fields {
-    /// None: the field does not fit, and [`Fields::problem`] will say so.
+    /// None if the field is invalid; [`Fields::problem`] then has the error.
     pub fn take<T>(&mut self, field: &str, value: impl TryInto<T, Error: Display>) -> Option<T> {
         match value.try_into() {
             Ok(value) => Some(value),
@@ -120,10 +120,10 @@ impl Fields {
         }
     }
 
-    /// For a field that need not be there. The outer None: it does not fit.
+    /// An optional field. The outer None means that it is invalid.
     #[expect(
         clippy::option_option,
-        reason = "the caller takes the outer one off in its `let … else`"
+        reason = "the outer Option is removed by the caller's match"
     )]
     pub fn take_optional<T>(
         &mut self,
@@ -136,7 +136,7 @@ impl Fields {
         }
     }
 
-    /// An id of a thing.
+    /// The id of a resource.
     pub fn take_id(&mut self, field: &str, value: &str) -> Option<uuid::Uuid> {
         let id = uuid::Uuid::try_parse(value).ok();
         if id.is_none() {
@@ -145,7 +145,7 @@ impl Fields {
         id
     }
 
-    /// What a client is told.
+    /// 422 with all errors.
     pub fn problem(self) -> Problem {
         Problem::fields(self.0)
     }

@@ -8,13 +8,13 @@ use feedmill_service::Problem;
 use serde::Deserialize;
 
 use super::{
-    request::{Fields, LocalOnly, Told, local},
-    respond,
+    request::{CommandBody, Fields, LocalOnly, local},
+    response,
 };
 use crate::{
+    app::App,
     domain::{Handle, Password},
     session::Granted,
-    state::App,
 };
 
 #[derive(Deserialize)]
@@ -40,12 +40,12 @@ impl Credentials {
 pub async fn create(
     State(app): State<App>,
     _: LocalOnly,
-    request: Told<Credentials>,
+    request: CommandBody<Credentials>,
 ) -> Result<Response, Problem> {
     let (handle, password) = request.body.parse()?;
     let sessions = &local(&app)?.sessions;
     let granted = sessions
-        .log_in(&handle, password, request.key.as_ref(), app.clock().now())
+        .open(&handle, password, request.key.as_ref(), app.clock().now())
         .await?;
     Ok(created(granted))
 }
@@ -60,7 +60,7 @@ pub struct Refresh {
 pub async fn refresh(
     State(app): State<App>,
     _: LocalOnly,
-    request: Told<Refresh>,
+    request: CommandBody<Refresh>,
 ) -> Result<Response, Problem> {
     let sessions = &local(&app)?.sessions;
     let token = &request.body.refresh_token;
@@ -70,11 +70,11 @@ pub async fn refresh(
     Ok(created(granted))
 }
 
-/// Tokens are for whoever asked, and for no cache on the way (RFC 6749, 5.1).
+/// Tokens must not be cached (RFC 6749, section 5.1).
 fn created(Granted { tokens, replayed }: Granted) -> Response {
     let mut response = (StatusCode::CREATED, Json(tokens)).into_response();
     response
         .headers_mut()
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    respond::replayed(response, replayed)
+    response::replayed(response, replayed)
 }

@@ -1,4 +1,4 @@
-//! The first reading of a file: every line's form, and that what it names is there.
+//! The first reading of a file: checks the form of every line, and that the records it refers to exist.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -9,14 +9,19 @@ use std::{
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{ImportError, Lines, Name, Progress, apply, record};
+use super::{
+    lines::Lines,
+    names, record,
+    record_type::Name,
+    report::{ImportError, Progress},
+};
 
-/// How many broken lines are told one by one.
-const TOLD: usize = 20;
-/// How many names from outside the file are looked up at once.
-const LOOK_UP: usize = 5_000;
+/// How many invalid lines are reported one by one.
+const MAX_REPORTED: usize = 20;
+/// How many names that the file does not define are looked up at once.
+const LOOKUP_BATCH: usize = 5_000;
 
-/// What is wrong with a file so far.
+/// The invalid lines so far.
 #[derive(Default)]
 struct Broken {
     count: u64,
@@ -26,13 +31,14 @@ struct Broken {
 impl Broken {
     fn add(&mut self, line: u64, reason: &str) {
         self.count += 1;
-        if self.first.len() < TOLD {
+        if self.first.len() < MAX_REPORTED {
             self.first.push((line, format!("line {line}: {reason}")));
         }
     }
 }
 
-/// Checks a file, and returns how many records it has. Memory: eight bytes for each thing that the file makes.
+/// Checks a file, and returns the number of its records. It takes eight bytes of memory for each record that others can
+/// refer to.
 pub async fn file(
     connection: &mut PgConnection,
     file: &File,
@@ -40,7 +46,7 @@ pub async fn file(
     progress: &mut impl FnMut(Progress),
 ) -> Result<u64, ImportError> {
     let hasher = RandomState::new();
-    let mut made: HashSet<u64> = HashSet::new();
+    let mut defined: HashSet<u64> = HashSet::new();
     let mut outside: HashMap<Name, u64> = HashMap::new();
     let mut broken = Broken::default();
     let mut last = DateTime::<Utc>::MIN_UTC;
@@ -65,25 +71,26 @@ pub async fn file(
             broken.add(line, "at: is in the future");
         }
         last = last.max(record.at);
-        for name in record.references() {
-            if !made.contains(&hasher.hash_one(&name)) {
+        for name in record.references.iter().cloned() {
+            if !defined.contains(&hasher.hash_one(&name)) {
                 outside.entry(name).or_insert(line);
             }
         }
-        if record.makes_a_thing() && !made.insert(hasher.hash_one(&record.key)) {
+        if record.creates_resource() && !defined.insert(hasher.hash_one(&record.name)) {
+            let record_type = record.name.0;
             broken.add(
                 line,
-                &format!("id: there is another {} of this id before it", record.key.0),
+                &format!("id: there is another {record_type} of this id before it"),
             );
         }
-        if outside.len() >= LOOK_UP {
-            unknown(connection, &mut outside, &mut broken).await?;
+        if outside.len() >= LOOKUP_BATCH {
+            report_unknown(connection, &mut outside, &mut broken).await?;
         }
         if records % 100_000 == 0 {
             progress(Progress::Checked { records });
         }
     }
-    unknown(connection, &mut outside, &mut broken).await?;
+    report_unknown(connection, &mut outside, &mut broken).await?;
     if broken.count > 0 {
         broken.first.sort();
         let first = broken.first.into_iter().map(|(_, reason)| reason).collect();
@@ -95,19 +102,16 @@ pub async fn file(
     Ok(records)
 }
 
-/// Names that are neither made by the file nor known from an import before it.
-async fn unknown(
+/// Reports the names that neither the file defines nor an earlier import.
+async fn report_unknown(
     connection: &mut PgConnection,
     outside: &mut HashMap<Name, u64>,
     broken: &mut Broken,
 ) -> sqlx::Result<()> {
-    let known = apply::known(connection, outside.keys()).await?;
-    for ((kind, name), line) in outside.drain() {
-        if !known.contains_key(&(kind, name.clone())) {
-            broken.add(
-                line,
-                &format!("names the {kind} {name:?}, which is not there before it"),
-            );
+    let imported = names::load(connection, outside.keys()).await?;
+    for (name, line) in outside.drain() {
+        if !imported.contains(&name) {
+            broken.add(line, &names::not_found(&name));
         }
     }
     Ok(())

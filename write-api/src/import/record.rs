@@ -1,127 +1,72 @@
-//! A line of an import file, parsed and checked.
+//! A line of an import file. Each type of record has its fields, checks and command in one struct; [`RawRecord`] lists the
+//! types.
+
+mod account;
+mod conversation;
+mod link;
+mod post;
 
 use chrono::{DateTime, Utc};
 use feedmill_events::id;
 use serde::Deserialize;
+use uuid::Uuid;
 
-use super::Name;
-use crate::domain::{DisplayName, Handle, MessageText, Moment, PostText, TextError, Title};
+use self::{
+    account::AccountRecord,
+    conversation::{ConversationRecord, MessageRecord, ReadRecord},
+    link::{AccountLinkRecord, PostLinkRecord},
+    post::PostRecord,
+};
+use super::record_type::{Name, Names, RecordType};
+use crate::domain::{Command, LinkKind, Moment};
 
-/// The format, as DESIGN.md gives it. Times are RFC 3339; ids are whatever the other community called its things.
+/// The types of records, by the `type` field.
 #[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-enum Raw {
-    Account {
-        id: String,
-        handle: String,
-        display_name: String,
-        at: DateTime<Utc>,
-    },
-    Follow {
-        from: String,
-        to: String,
-        at: DateTime<Utc>,
-    },
-    Unfollow {
-        from: String,
-        to: String,
-        at: DateTime<Utc>,
-    },
-    Post {
-        id: String,
-        author: String,
-        text: String,
-        reply_to: Option<String>,
-        at: DateTime<Utc>,
-    },
-    Like {
-        user: String,
-        post: String,
-        at: DateTime<Utc>,
-    },
-    Unlike {
-        user: String,
-        post: String,
-        at: DateTime<Utc>,
-    },
-    Conversation {
-        id: String,
-        members: Vec<String>,
-        title: Option<String>,
-        at: DateTime<Utc>,
-    },
-    Message {
-        id: String,
-        conversation: String,
-        sender: String,
-        text: String,
-        at: DateTime<Utc>,
-    },
-    Read {
-        conversation: String,
-        user: String,
-        up_to: String,
-        at: DateTime<Utc>,
-    },
+#[serde(tag = "type", rename_all = "snake_case")]
+enum RawRecord {
+    Account(AccountRecord),
+    Post(PostRecord),
+    Conversation(ConversationRecord),
+    Message(MessageRecord),
+    Read(ReadRecord),
+    Follow(AccountLinkRecord),
+    Unfollow(AccountLinkRecord),
+    Like(PostLinkRecord),
+    Unlike(PostLinkRecord),
 }
 
-/// What a record says was done. Names are the file's.
-#[derive(Debug, Clone)]
-pub enum Action {
-    Account {
-        handle: Handle,
-        display_name: DisplayName,
-    },
-    Follow {
-        from: String,
-        to: String,
-    },
-    Unfollow {
-        from: String,
-        to: String,
-    },
-    Post {
-        author: String,
-        text: PostText,
-        reply_to: Option<String>,
-    },
-    Like {
-        user: String,
-        post: String,
-    },
-    Unlike {
-        user: String,
-        post: String,
-    },
-    Conversation {
-        members: Vec<String>,
-        title: Option<Title>,
-    },
-    Message {
-        conversation: String,
-        sender: String,
-        text: MessageText,
-    },
-    Read {
-        conversation: String,
-        user: String,
-        up_to: String,
-    },
+impl RawRecord {
+    /// The name of the type, which is also stored in `write.imported`, and the record.
+    fn into_record_type(self) -> (&'static str, Box<dyn RecordType>) {
+        match self {
+            Self::Account(record) => ("account", Box::new(record)),
+            Self::Post(record) => ("post", Box::new(record)),
+            Self::Conversation(record) => ("conversation", Box::new(record)),
+            Self::Message(record) => ("message", Box::new(record)),
+            Self::Read(record) => ("read", Box::new(record)),
+            Self::Follow(link) => link.adds(LinkKind::Follow),
+            Self::Unfollow(link) => link.removes(LinkKind::Follow),
+            Self::Like(link) => link.adds(LinkKind::Like),
+            Self::Unlike(link) => link.removes(LinkKind::Like),
+        }
+    }
 }
 
-#[derive(Debug, Clone)]
+/// A record whose form and texts are valid.
 pub struct Record {
-    /// What tells this record from every other: its type, and its id or, for a link, its ends and time.
-    pub key: Name,
+    /// The type and the key of the record, which identify it.
+    pub name: Name,
     pub at: DateTime<Utc>,
-    pub action: Action,
+    /// The names that earlier records must have created.
+    pub references: Vec<Name>,
+    content: Box<dyn RecordType>,
 }
 
 impl Record {
-    /// When it happened; the id that comes of it depends on the record alone, so it is the same on every run.
+    /// Depends on the record alone, so that the ids made from it are the same on every run.
     pub fn moment(&self) -> Moment {
-        let (kind, record) = &self.key;
-        let hash = id::fnv1a(kind.bytes().chain([0]).chain(record.bytes()));
+        let (record_type, key) = &self.name;
+        let hash = id::fnv1a(record_type.bytes().chain([0]).chain(key.bytes()));
         Moment {
             millis: self.at.timestamp_millis(),
             counter: (hash >> 52) as u16,
@@ -129,180 +74,56 @@ impl Record {
         }
     }
 
-    /// Whether others can name it.
-    pub fn makes_a_thing(&self) -> bool {
-        matches!(
-            self.action,
-            Action::Account { .. }
-                | Action::Post { .. }
-                | Action::Conversation { .. }
-                | Action::Message { .. }
-        )
+    /// Whether later records can refer to this one.
+    pub fn creates_resource(&self) -> bool {
+        self.content.creates_resource()
+    }
+
+    /// The members, if the record is a conversation.
+    pub fn members(&self) -> &[String] {
+        self.content.members()
+    }
+
+    /// The actor and their command.
+    pub fn command(&self, names: &mut dyn Names) -> Result<(Uuid, Command), String> {
+        self.content.command(names)
     }
 }
 
-impl Action {
-    pub fn references(&self) -> Vec<Name> {
-        let account = |name: &String| ("account", name.clone());
-        let post = |name: &String| ("post", name.clone());
-        match self {
-            Self::Account { .. } => Vec::new(),
-            Self::Follow { from, to } | Self::Unfollow { from, to } => {
-                vec![account(from), account(to)]
-            }
-            Self::Post {
-                author, reply_to, ..
-            } => [account(author)]
-                .into_iter()
-                .chain(reply_to.iter().map(post))
-                .collect(),
-            Self::Like { user, post: liked } | Self::Unlike { user, post: liked } => {
-                vec![account(user), post(liked)]
-            }
-            Self::Conversation { members, .. } => members.iter().map(account).collect(),
-            Self::Message {
-                conversation,
-                sender,
-                ..
-            } => {
-                vec![("conversation", conversation.clone()), account(sender)]
-            }
-            Self::Read {
-                conversation,
-                user,
-                up_to,
-            } => {
-                vec![
-                    ("conversation", conversation.clone()),
-                    account(user),
-                    ("message", up_to.clone()),
-                ]
-            }
-        }
+/// Notes the names that a command asks for.
+#[derive(Default)]
+struct References(Vec<Name>);
+
+impl Names for References {
+    fn find(&mut self, resource: &'static str, name: &str) -> Result<Uuid, String> {
+        self.0.push((resource, name.to_owned()));
+        Ok(Uuid::nil())
     }
 }
 
-/// Parses a line. The error is for whoever made the file, and names the field.
+/// Parses and checks a line. The error is for the author of the file, and names the field.
 pub fn parse(line: &[u8]) -> Result<Record, String> {
-    let raw: Raw = serde_json::from_slice(line).map_err(|error| describe(&error))?;
-    let link = |kind, from: &str, to: &str, at: DateTime<Utc>| {
-        (kind, format!("{from}>{to}@{}", at.timestamp_millis()))
-    };
-    let (key, at, action) = match raw {
-        Raw::Account {
-            id,
-            handle,
-            display_name,
-            at,
-        } => {
-            let handle = text("handle", handle)?;
-            (
-                ("account", id),
-                at,
-                Action::Account {
-                    handle,
-                    display_name: text("display_name", display_name)?,
-                },
-            )
-        }
-        Raw::Follow { from, to, at } => (
-            link("follow", &from, &to, at),
-            at,
-            Action::Follow { from, to },
-        ),
-        Raw::Unfollow { from, to, at } => (
-            link("unfollow", &from, &to, at),
-            at,
-            Action::Unfollow { from, to },
-        ),
-        Raw::Post {
-            id,
-            author,
-            text: raw,
-            reply_to,
-            at,
-        } => (
-            ("post", id),
-            at,
-            Action::Post {
-                author,
-                text: text("text", raw)?,
-                reply_to,
-            },
-        ),
-        Raw::Like { user, post, at } => (
-            link("like", &user, &post, at),
-            at,
-            Action::Like { user, post },
-        ),
-        Raw::Unlike { user, post, at } => (
-            link("unlike", &user, &post, at),
-            at,
-            Action::Unlike { user, post },
-        ),
-        Raw::Conversation {
-            id,
-            members,
-            title,
-            at,
-        } => {
-            let title = title.map(|title| text("title", title)).transpose()?;
-            if members.len() > 1_000 {
-                return Err("members: has more than 1000 names".to_owned());
-            }
-            (
-                ("conversation", id),
-                at,
-                Action::Conversation { members, title },
-            )
-        }
-        Raw::Message {
-            id,
-            conversation,
-            sender,
-            text: raw,
-            at,
-        } => (
-            ("message", id),
-            at,
-            Action::Message {
-                conversation,
-                sender,
-                text: text("text", raw)?,
-            },
-        ),
-        Raw::Read {
-            conversation,
-            user,
-            up_to,
-            at,
-        } => {
-            let (kind, record) = link("read", &user, &up_to, at);
-            (
-                (kind, format!("{conversation}:{record}")),
-                at,
-                Action::Read {
-                    conversation,
-                    user,
-                    up_to,
-                },
-            )
-        }
-    };
-    if key.1.is_empty() || key.1.len() > 600 || key.1.contains('\0') {
+    let raw: RawRecord = serde_json::from_slice(line).map_err(|error| describe(&error))?;
+    let (record_type, content) = raw.into_record_type();
+    let mut references = References::default();
+    content.command(&mut references)?;
+    let key = content.key();
+    if key.is_empty() || key.len() > 600 || key.contains('\0') {
         return Err("id: must have 1 to 200 characters, and no NUL".to_owned());
     }
+    let at = content.at();
     if at.timestamp_millis() < 0 {
         return Err("at: is before 1970".to_owned());
     }
-    Ok(Record { key, at, action })
+    Ok(Record {
+        name: (record_type, key),
+        at,
+        references: references.0,
+        content,
+    })
 }
 
-fn text<T: TryFrom<String, Error = TextError>>(field: &str, raw: String) -> Result<T, String> {
-    T::try_from(raw).map_err(|error| format!("{field}: {error}"))
-}
-
-/// serde_json's own words, without the "line 1" that would be mistaken for the file's.
+/// The message of serde_json without its "line 1", which is not the line of the file.
 fn describe(error: &serde_json::Error) -> String {
     let message = error.to_string();
     match message.rsplit_once(" at line ") {
@@ -315,11 +136,18 @@ fn describe(error: &serde_json::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::LinkAction;
+
+    const POST: &str = r#"{"type":"post","id":"p1","author":"u1","text":"hello","reply_to":"p0","at":"2004-01-16T14:56:01.001Z"}"#;
+
+    fn error(line: &str) -> String {
+        parse(line.as_bytes()).err().unwrap()
+    }
 
     #[test]
     fn a_record_has_the_same_moment_on_every_run() {
-        let line = br#"{"type":"post","id":"p1","author":"u1","text":"hello","at":"2004-01-16T14:56:01.001Z"}"#;
-        let (a, b) = (parse(line).unwrap().moment(), parse(line).unwrap().moment());
+        let (a, b) = (parse(POST.as_bytes()), parse(POST.as_bytes()));
+        let (a, b) = (a.ok().unwrap().moment(), b.ok().unwrap().moment());
         assert_eq!(
             (a.millis, a.counter, a.random),
             (b.millis, b.counter, b.random)
@@ -328,24 +156,59 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_is_named() {
-        let reason = |line: &str| parse(line.as_bytes()).unwrap_err();
-        assert!(reason("{").contains("is not JSON"));
-        assert!(reason(r#"{"type":"wave"}"#).contains("unknown variant `wave`"));
+    fn a_record_refers_to_the_names_that_its_command_needs() {
+        let record = parse(POST.as_bytes()).ok().unwrap();
+        assert_eq!(record.name, ("post", "p1".to_owned()));
+        let expected = [("account", "u1".to_owned()), ("post", "p0".to_owned())];
+        let mut references = record.references;
+        references.sort();
+        assert_eq!(references, expected);
+    }
+
+    #[test]
+    fn a_link_is_recognised_by_its_ends_and_time() {
+        let key = |line: &str| parse(line.as_bytes()).ok().unwrap().name;
+        let like = r#"{"type":"like","user":"u1","post":"p1","at":"2004-01-16T14:56:01.001Z"}"#;
+        assert_eq!(key(like), ("like", "u1>p1@1074264961001".to_owned()));
+        let unfollow = r#"{"type":"unfollow","from":"u1","to":"u2","at":"2004-01-16T14:56:01Z"}"#;
+        assert_eq!(
+            key(unfollow),
+            ("unfollow", "u1>u2@1074264961000".to_owned())
+        );
+        let read = r#"{"type":"read","conversation":"c1","user":"u1","up_to":"m1","at":"2004-01-16T14:56:01Z"}"#;
+        assert_eq!(key(read), ("read", "c1:u1>m1@1074264961000".to_owned()));
+    }
+
+    #[test]
+    fn every_kind_of_link_has_its_records() {
+        for kind in LinkKind::ALL {
+            for action in [LinkAction::Add, LinkAction::Remove] {
+                let record_type = kind.command_name(action);
+                let line = format!(r#"{{"type":"{record_type}"}}"#);
+                let error = error(&line);
+                assert!(error.contains("missing field"), "{record_type}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_field() {
+        assert!(error("{").contains("is not JSON"));
+        assert!(error(r#"{"type":"wave"}"#).contains("unknown variant `wave`"));
         assert!(
-            reason(r#"{"type":"follow","from":"a","at":"2004-01-16T14:56:01Z"}"#).contains("`to`")
+            error(r#"{"type":"follow","from":"a","at":"2004-01-16T14:56:01Z"}"#).contains("`to`")
         );
         assert!(
-            reason(r#"{"type":"follow","from":"a","to":"b","at":"yesterday"}"#).contains("input")
+            error(r#"{"type":"follow","from":"a","to":"b","at":"yesterday"}"#).contains("input")
         );
         assert!(
-            reason(
+            error(
                 r#"{"type":"post","id":"p","author":"u","text":" ","at":"2004-01-16T14:56:01Z"}"#
             )
             .starts_with("text: must have 1 to 5000")
         );
         assert!(
-            reason(r#"{"type":"like","user":"u","post":"p","at":"2004-01-16T14:56:01Z","x":1}"#)
+            error(r#"{"type":"like","user":"u","post":"p","at":"2004-01-16T14:56:01Z","x":1}"#)
                 .contains("`x`")
         );
     }

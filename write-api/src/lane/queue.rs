@@ -1,132 +1,135 @@
-//! What waits for a lane, and which of it may begin.
+//! The queue of submissions, and which of them may begin.
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use feedmill_events::{Partition, PartitionSet};
 use tokio::sync::Notify;
 
-/// A transaction that takes longer than this is stuck, on a lock of another process or on the network, and
-/// nobody waits to go along with what follows it.
-pub const STUCK: Duration = Duration::from_millis(100);
+/// A transaction that takes longer is stalled, on a lock of another process or on the network. It no longer keeps other
+/// partitions waiting.
+pub const STALLED_AFTER: Duration = Duration::from_millis(100);
 
-/// Jobs in the order in which they came. No two batches of one partition are under way at once, so a
-/// partition's jobs are done in that order.
-pub struct Queue<J> {
+/// Items in the order in which they came. No two groups with items of one partition are in flight at once, so the items
+/// of a partition are processed in order.
+pub struct Queue<T> {
     lanes: usize,
-    most: usize,
-    state: Mutex<State<J>>,
-    /// Something has come or ended.
-    news: Notify,
+    capacity: usize,
+    state: Mutex<QueueState<T>>,
+    /// An item was pushed, or a group has finished.
+    changed: Notify,
 }
 
-struct State<J> {
-    waiting: VecDeque<(Partition, J)>,
-    /// The partitions that are under way.
+struct QueueState<T> {
+    waiting: VecDeque<(Partition, T)>,
+    /// The partitions of the groups in flight.
     busy: PartitionSet,
-    /// When each batch began, and how many jobs it has.
-    under_way: Vec<(Instant, usize)>,
+    in_flight: Vec<(Instant, usize)>,
 }
 
-/// Jobs that are done together, and what to give to [`Queue::done`].
-pub struct Batch<J> {
-    pub jobs: Vec<J>,
-    pub ticket: Ticket,
+/// Items that are processed together, and what to pass to [`Queue::finish`].
+pub struct Group<T> {
+    pub items: Vec<T>,
+    pub claim: Claim,
 }
 
-pub struct Ticket {
+/// The partitions of a group in flight.
+pub struct Claim {
     partitions: PartitionSet,
-    began: Instant,
-    jobs: usize,
+    started: Instant,
+    items: usize,
 }
 
-impl<J> Queue<J> {
-    /// For so many lanes, and at most `most` waiting jobs.
-    pub fn new(lanes: usize, most: usize) -> Self {
-        let state = State {
+impl<T> Queue<T> {
+    /// A queue for this many lanes, with at most `capacity` waiting items.
+    pub fn new(lanes: usize, capacity: usize) -> Self {
+        let state = QueueState {
             waiting: VecDeque::new(),
             busy: PartitionSet::EMPTY,
-            under_way: Vec::new(),
+            in_flight: Vec::new(),
         };
         Self {
             lanes,
-            most,
+            capacity,
             state: Mutex::new(state),
-            news: Notify::new(),
+            changed: Notify::new(),
         }
     }
 
-    /// False if too many are waiting, not counting those for whom `is_wanted` says no: these are dropped then.
-    pub fn push(&self, partition: Partition, job: J, is_wanted: impl Fn(&J) -> bool) -> bool {
+    /// False if the queue is full. A full queue first drops the items for which `is_wanted` is false.
+    pub fn push(&self, partition: Partition, item: T, is_wanted: impl Fn(&T) -> bool) -> bool {
         let mut state = self.lock();
-        if state.waiting.len() >= self.most {
-            state.waiting.retain(|(_, job)| is_wanted(job));
+        if state.waiting.len() >= self.capacity {
+            state.waiting.retain(|(_, item)| is_wanted(item));
         }
-        let fits = state.waiting.len() < self.most;
+        let fits = state.waiting.len() < self.capacity;
         if fits {
-            state.waiting.push_back((partition, job));
+            state.waiting.push_back((partition, item));
         }
         drop(state);
-        self.news.notify_one();
+        self.changed.notify_one();
         fits
     }
 
-    /// All that may begin now, but at most `size`; none if nothing may.
+    /// Takes all items that may begin now, at most `max`; None if there are none.
     ///
-    /// While little is to do, each job begins at once, in a transaction of its own. But as soon as there are as
-    /// many under way as there are lanes, the others wait and then go together: that is what makes many cheap.
-    pub fn take(&self, size: usize) -> Option<Batch<J>> {
-        let (mut state, began) = (self.lock(), Instant::now());
-        let moving = (state.under_way.iter())
-            .filter(|(began, _)| began.elapsed() < STUCK)
-            .map(|(_, jobs)| jobs);
+    /// Under little load each item begins at once, in a group of its own. Once as many items are in flight as there are
+    /// lanes, the others wait, and then go in one group: large groups are what makes many commands cheap.
+    pub fn take(&self, max: usize) -> Option<Group<T>> {
+        let (mut state, started) = (self.lock(), Instant::now());
+        let moving = (state.in_flight.iter())
+            .filter(|(started, _)| started.elapsed() < STALLED_AFTER)
+            .map(|(_, items)| items);
         if moving.sum::<usize>() >= self.lanes {
             return None;
         }
-        let (mut jobs, mut partitions, mut passed) = (Vec::new(), PartitionSet::EMPTY, state.busy);
+        let (mut items, mut partitions) = (Vec::new(), PartitionSet::EMPTY);
+        // An item must not overtake an earlier one of its partition that has to wait.
+        let mut blocked = state.busy;
         let mut rest = VecDeque::new();
-        for (partition, job) in state.waiting.drain(..) {
-            if jobs.len() < size && !passed.has(partition) {
+        for (partition, item) in state.waiting.drain(..) {
+            if items.len() < max && !blocked.has(partition) {
                 partitions.insert(partition);
-                jobs.push(job);
+                items.push(item);
             } else {
-                passed.insert(partition);
-                rest.push_back((partition, job));
+                blocked.insert(partition);
+                rest.push_back((partition, item));
             }
         }
         state.waiting = rest;
-        if jobs.is_empty() {
+        if items.is_empty() {
             return None;
         }
         state.busy.insert_all(partitions);
-        state.under_way.push((began, jobs.len()));
-        let ticket = Ticket {
+        state.in_flight.push((started, items.len()));
+        let claim = Claim {
             partitions,
-            began,
-            jobs: jobs.len(),
+            started,
+            items: items.len(),
         };
-        Some(Batch { jobs, ticket })
+        Some(Group { items, claim })
     }
 
-    /// The batch has ended: its partitions are free.
-    pub fn done(&self, ticket: &Ticket) {
+    /// Frees the partitions of a group that has ended.
+    pub fn finish(&self, claim: &Claim) {
         let mut state = self.lock();
-        state.busy.remove_all(ticket.partitions);
-        let ended = (ticket.began, ticket.jobs);
-        if let Some(place) = state.under_way.iter().position(|batch| *batch == ended) {
-            state.under_way.swap_remove(place);
+        state.busy.remove_all(claim.partitions);
+        let ended = (claim.started, claim.items);
+        if let Some(index) = state.in_flight.iter().position(|group| *group == ended) {
+            state.in_flight.swap_remove(index);
         }
     }
 
-    /// Returns when there may be something to take.
-    pub async fn news(&self) {
+    /// Returns when [`Queue::take`] may find something.
+    pub async fn changed(&self) {
         if self.is_empty() {
-            self.news.notified().await;
+            self.changed.notified().await;
         } else {
-            let _ = tokio::time::timeout(STUCK, self.news.notified()).await;
+            // A stalled group stops counting without a notification.
+            let _ = tokio::time::timeout(STALLED_AFTER, self.changed.notified()).await;
         }
     }
 
@@ -134,7 +137,7 @@ impl<J> Queue<J> {
         self.lock().waiting.is_empty()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State<J>> {
+    fn lock(&self) -> MutexGuard<'_, QueueState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -143,78 +146,80 @@ impl<J> Queue<J> {
 mod tests {
     use super::*;
 
-    fn queue(jobs: &[(u8, u32)]) -> Queue<u32> {
+    fn queue(items: &[(u8, u32)]) -> Queue<u32> {
         let queue = Queue::new(2, 4);
-        for (partition, job) in jobs {
-            assert!(push(&queue, *partition, *job));
+        for (partition, item) in items {
+            assert!(push(&queue, *partition, *item));
         }
         queue
     }
 
-    fn push(queue: &Queue<u32>, partition: u8, job: u32) -> bool {
-        queue.push(Partition::try_from(partition).unwrap(), job, |job| *job > 0)
+    fn push(queue: &Queue<u32>, partition: u8, item: u32) -> bool {
+        queue.push(Partition::try_from(partition).unwrap(), item, |item| {
+            *item > 0
+        })
     }
 
     #[test]
-    fn a_job_alone_begins_at_once_beside_others() {
+    fn a_single_item_begins_at_once_beside_others() {
         let queue = queue(&[(1, 1)]);
         let first = queue.take(9).unwrap();
         push(&queue, 2, 2);
-        assert_eq!(first.jobs, [1]);
-        assert_eq!(queue.take(9).unwrap().jobs, [2]);
+        assert_eq!(first.items, [1]);
+        assert_eq!(queue.take(9).unwrap().items, [2]);
     }
 
     #[test]
-    fn what_comes_while_as_many_are_under_way_as_lanes_goes_together() {
+    fn items_wait_and_go_together_while_as_many_are_in_flight_as_lanes() {
         let queue = queue(&[(1, 1), (2, 2)]);
         let first = queue.take(9).unwrap();
         push(&queue, 3, 3);
         push(&queue, 4, 4);
         assert!(queue.take(9).is_none());
-        queue.done(&first.ticket);
-        assert_eq!(queue.take(9).unwrap().jobs, [3, 4]);
+        queue.finish(&first.claim);
+        assert_eq!(queue.take(9).unwrap().items, [3, 4]);
     }
 
     #[test]
-    fn a_partition_is_in_one_batch_at_a_time_and_in_order() {
+    fn a_partition_is_in_one_group_at_a_time_and_in_order() {
         let queue = queue(&[(1, 1)]);
         let first = queue.take(9).unwrap();
-        for (partition, job) in [(1, 2), (2, 3), (1, 4)] {
-            push(&queue, partition, job);
+        for (partition, item) in [(1, 2), (2, 3), (1, 4)] {
+            push(&queue, partition, item);
         }
         let second = queue.take(9).unwrap();
-        assert_eq!(second.jobs, [3]);
-        queue.done(&first.ticket);
-        assert_eq!(queue.take(9).unwrap().jobs, [2, 4]);
-        queue.done(&second.ticket);
+        assert_eq!(second.items, [3]);
+        queue.finish(&first.claim);
+        assert_eq!(queue.take(9).unwrap().items, [2, 4]);
+        queue.finish(&second.claim);
         assert!(queue.take(9).is_none() && queue.is_empty());
     }
 
     #[test]
-    fn what_does_not_fit_into_a_batch_does_not_let_others_overtake() {
+    fn an_item_does_not_overtake_one_that_did_not_fit_into_the_group() {
         let queue = queue(&[(1, 1), (1, 2), (2, 3), (1, 4)]);
         let first = queue.take(1).unwrap();
-        assert_eq!(first.jobs, [1]);
-        queue.done(&first.ticket);
-        assert_eq!(queue.take(9).unwrap().jobs, [2, 3, 4]);
+        assert_eq!(first.items, [1]);
+        queue.finish(&first.claim);
+        assert_eq!(queue.take(9).unwrap().items, [2, 3, 4]);
     }
 
     #[test]
-    fn what_is_stuck_holds_up_its_own_partitions_only() {
+    fn a_stalled_group_blocks_its_own_partitions_only() {
         let queue = queue(&[(1, 1), (2, 2)]);
-        let _stuck = queue.take(9).unwrap();
+        let _stalled = queue.take(9).unwrap();
         push(&queue, 1, 3);
         push(&queue, 3, 4);
         assert!(queue.take(9).is_none());
-        std::thread::sleep(STUCK);
-        assert_eq!(queue.take(9).unwrap().jobs, [4]);
+        std::thread::sleep(STALLED_AFTER);
+        assert_eq!(queue.take(9).unwrap().items, [4]);
     }
 
     #[test]
-    fn a_full_queue_drops_what_nobody_waits_for() {
+    fn a_full_queue_drops_abandoned_items() {
         let queue = queue(&[(1, 0), (1, 1), (1, 2), (1, 3)]);
         assert!(push(&queue, 1, 4));
         assert!(!push(&queue, 1, 5));
-        assert_eq!(queue.take(9).unwrap().jobs, [1, 2, 3, 4]);
+        assert_eq!(queue.take(9).unwrap().items, [1, 2, 3, 4]);
     }
 }

@@ -1,5 +1,5 @@
-//! Who leads: whoever holds an advisory lock, on a connection that also does all the leader's reading. So a
-//! leader that has lost its lock cannot read on without noticing.
+//! Leadership: an advisory lock, held by the connection that also does all the leader's reading. So a leader that lost the
+//! lock cannot read on without noticing.
 
 use std::time::Duration;
 
@@ -8,26 +8,25 @@ use futures::{StreamExt, stream::BoxStream};
 use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::time::timeout;
 
-use crate::store::log::Entry;
+use crate::log::Entry;
 
-/// "feedmill" in ASCII. Advisory locks are per database, so two Feedmills do not meet.
+/// "feedmill" in ASCII. Advisory locks are per database, so installations on one server do not conflict.
 const LOCK: i64 = 0x6665_6564_6d69_6c6c;
 
-/// How many events of one partition are read at a time, so that a busy one does not keep the others waiting.
-pub const EVENTS_PER_PARTITION: i64 = 64;
+/// The maximum number of events of a partition in one read, so that a busy partition does not delay the others.
+pub const MAX_EVENTS_PER_PARTITION: i64 = 64;
 
-/// No statement here takes longer on a PostgreSQL that is alive.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// No statement here takes longer while PostgreSQL is alive.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// One number for each partition: a head, or how far something is.
-pub type Places = [i64; PARTITIONS as usize];
+/// A sequence number of the log for each partition.
+pub type Offsets = [i64; PARTITIONS as usize];
 
-/// The right to lead, for as long as the connection lives.
+/// The right to lead, as long as the connection lives.
 pub struct Lease(PgConnection);
 
-/// Tries to lead, on the connection of the last try if it still lives.
-///
-/// The inner error is that connection, when somebody else leads.
+/// Tries to acquire the lease, on the connection of the last try if there is one. The inner error is that connection, if
+/// another instance leads.
 pub async fn acquire(
     options: &PgConnectOptions,
     candidate: Option<PgConnection>,
@@ -37,25 +36,25 @@ pub async fn acquire(
             Some(connection) => connection,
             None => connect(options).await?,
         };
-        let got = sqlx::query_scalar!(
-            r#"/* relay.lease.acquire */ SELECT pg_try_advisory_lock($1) AS "got!""#,
+        let is_acquired = sqlx::query_scalar!(
+            r#"/* relay.lease.acquire */ SELECT pg_try_advisory_lock($1) AS "acquired!""#,
             LOCK
         )
         .fetch_one(&mut connection)
         .await?;
-        Ok(if got {
+        Ok(if is_acquired {
             Ok(Lease(connection))
         } else {
             Err(connection)
         })
     };
-    timeout(PATIENCE, attempt)
+    timeout(STATEMENT_TIMEOUT, attempt)
         .await
         .unwrap_or_else(|_| Err(timed_out()))
 }
 
-/// The server ends a session that has been silent for four seconds, and one whose machine does not answer: a
-/// leader that hangs, or is cut off, is then not leader any more. (A leader that lives asks every second.)
+/// The server ends a session that is silent for four seconds or whose client does not acknowledge packets, so that a leader
+/// that hangs or is cut off loses the lease. A healthy leader sends a statement every second.
 async fn connect(options: &PgConnectOptions) -> sqlx::Result<PgConnection> {
     let options = options.clone().application_name("feedmill-relay").options([
         ("idle_session_timeout", "4s"),
@@ -64,7 +63,7 @@ async fn connect(options: &PgConnectOptions) -> sqlx::Result<PgConnection> {
         ("tcp_keepalives_interval", "1"),
         ("tcp_keepalives_count", "2"),
         ("tcp_user_timeout", "4000"),
-        // It reads by keys, so it is planned once.
+        // All statements find rows by keys, so one generic plan fits all values.
         ("plan_cache_mode", "force_generic_plan"),
         ("enable_seqscan", "off"),
     ]);
@@ -72,12 +71,12 @@ async fn connect(options: &PgConnectOptions) -> sqlx::Result<PgConnection> {
 }
 
 impl Lease {
-    /// The heads of the log.
-    pub async fn heads(&mut self) -> sqlx::Result<Places> {
+    /// The last sequence number of each partition.
+    pub async fn heads(&mut self) -> sqlx::Result<Offsets> {
         let rows = sqlx::query!("/* relay.heads.read */ SELECT id, head FROM write.partitions")
             .fetch_all(&mut self.0);
         let mut heads = [0; PARTITIONS as usize];
-        for row in timeout(PATIENCE, rows)
+        for row in timeout(STATEMENT_TIMEOUT, rows)
             .await
             .unwrap_or_else(|_| Err(timed_out()))?
         {
@@ -88,39 +87,39 @@ impl Lease {
         Ok(heads)
     }
 
-    /// What follows `after` in those partitions that have grown, at most 64 events of each, in order within each. It
-    /// comes as a stream, so that no more is in memory than one event and what the socket holds.
-    pub fn following(
+    /// The entries after `after` in these partitions, at most [`MAX_EVENTS_PER_PARTITION`] of each, in order within each. A
+    /// stream, so that only one entry and the socket's buffer are in memory.
+    pub fn read(
         &mut self,
-        after: &Places,
-        grown: PartitionSet,
+        after: &Offsets,
+        partitions: PartitionSet,
     ) -> BoxStream<'_, sqlx::Result<Entry>> {
-        let (partitions, after): (Vec<i16>, Vec<i64>) = Partition::all()
+        let (ids, after): (Vec<i16>, Vec<i64>) = Partition::all()
             .zip(after)
-            .filter(|(partition, _)| grown.has(*partition))
+            .filter(|(partition, _)| partitions.has(*partition))
             .map(|(partition, after)| (i16::from(partition), *after))
             .unzip();
         sqlx::query!(
             r#"/* relay.events.read */
             SELECT e.partition AS "partition!", e.seq AS "seq!", e.type AS "name!", e.trace, e.body AS "body!"
-            FROM unnest($1::smallint[], $2::bigint[]) AS place (partition, seq)
+            FROM unnest($1::smallint[], $2::bigint[]) AS n (partition, seq)
             CROSS JOIN LATERAL (
                 SELECT * FROM write.events
-                WHERE events.partition = place.partition AND events.seq > place.seq
+                WHERE events.partition = n.partition AND events.seq > n.seq
                 ORDER BY events.seq
                 LIMIT $3
             ) AS e
             ORDER BY e.partition, e.seq"#,
-            &partitions,
+            &ids,
             &after,
-            EVENTS_PER_PARTITION,
+            MAX_EVENTS_PER_PARTITION,
         )
         .fetch(&mut self.0)
         .map(|row| {
             let row = row?;
-            let unknown = |error| sqlx::Error::Decode(Box::new(error));
+            let invalid = |error| sqlx::Error::Decode(Box::new(error));
             Ok(Entry {
-                partition: Partition::try_from(row.partition).map_err(unknown)?,
+                partition: Partition::try_from(row.partition).map_err(invalid)?,
                 seq: row.seq,
                 name: row.name,
                 trace: row.trace,
@@ -130,9 +129,9 @@ impl Lease {
         .boxed()
     }
 
-    /// Lets somebody else lead at once.
+    /// Lets another instance lead at once.
     pub async fn release(self) {
-        timeout(PATIENCE, self.0.close()).await.ok();
+        timeout(STATEMENT_TIMEOUT, self.0.close()).await.ok();
     }
 }
 

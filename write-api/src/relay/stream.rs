@@ -1,4 +1,4 @@
-//! The stream, and where it ends. It is its own cursor: nothing else remembers what was published.
+//! The JetStream stream and its end. The stream itself is the cursor: nothing else stores what was published.
 
 use std::time::Duration;
 
@@ -11,21 +11,20 @@ use async_nats::jetstream::{
 use feedmill_events::{PARTITIONS, Partition, subject};
 use futures::{StreamExt, TryStreamExt};
 
-use super::lease::{Lease, Places};
+use super::lease::{Lease, Offsets};
 
-/// How long JetStream remembers message ids, to drop one that comes twice.
+/// How long JetStream remembers message ids, to drop duplicates.
 const DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
 
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
-    #[error("the stream cannot be opened or made: {0}")]
+    #[error("the stream cannot be opened or created: {0}")]
     Open(#[from] CreateStreamError),
-    #[error("the stream does not say where it ends: {0}")]
+    #[error("the end of the stream cannot be read: {0}")]
     Last(#[from] LastRawMessageError),
     #[error(transparent)]
     Database(#[from] sqlx::Error),
-    /// PostgreSQL was set back to an older state than the stream's. To go on would give readers two
-    /// different events of one number.
+    /// PostgreSQL was restored to an older state. Publishing would give readers two different events with one number.
     #[error(
         "the stream has event {partition}:{stream} and the log ends at {head}: the database is older than the \
          stream. Nothing is published until the stream {name} is deleted; it is then filled from the log again",
@@ -38,30 +37,28 @@ pub enum StreamError {
     },
 }
 
-/// For each partition, the stream's own number of its last message; 0 if the stream has none.
-pub type Positions = [u64; PARTITIONS as usize];
+/// The stream's sequence number of the last message of each partition; 0 if there is none.
+pub type StreamSequences = [u64; PARTITIONS as usize];
 
-/// Where the stream ended, and which stream that was.
+/// The end of a stream.
 #[derive(Debug, Clone)]
-pub struct End {
-    /// The stream's own last sequence number, as far as this leader knows.
+pub struct StreamEnd {
+    /// The last sequence number of the stream, as far as this leader knows.
     pub last_sequence: u64,
-    /// Up to where the log has been published, for each partition.
-    pub published: Places,
-    pub positions: Positions,
-    /// When the stream was made, in nanoseconds: a stream made anew is another one.
-    made: i128,
+    /// The last published event of each partition.
+    pub published: Offsets,
+    pub sequences: StreamSequences,
+    /// When the stream was created, in Unix nanoseconds: it identifies the stream.
+    created: i128,
 }
 
-/// Asks the stream where it ends, and makes it if there is none. One that is there is left as its operator
-/// has it.
-///
-/// `before`: where the stream ended when this leader last knew.
-pub async fn end(
+/// Opens the stream and reads its end. Creates the stream if there is none; an existing one keeps its operator's settings.
+/// `before` is the end that this leader last knew.
+pub async fn open(
     jetstream: &Context,
     lease: &mut Lease,
-    before: Option<&End>,
-) -> Result<(Stream, End), StreamError> {
+    before: Option<&StreamEnd>,
+) -> Result<(Stream, StreamEnd), StreamError> {
     let stream = jetstream
         .get_or_create_stream(Config {
             name: subject::STREAM.to_owned(),
@@ -72,20 +69,20 @@ pub async fn end(
             ..Config::default()
         })
         .await?;
-    // First the stream's last number, then the last message of each partition: should another leader publish
-    // in between, our first message is refused, and we are here again.
+    // First the last sequence number, then the last messages. If another leader publishes in between, our first message is
+    // refused, and this is called again.
     let state = stream.cached_info().state.clone();
-    let made = stream.cached_info().created.unix_timestamp_nanos();
+    let created = stream.cached_info().created.unix_timestamp_nanos();
     let last = last_events(&stream, &state).await?;
     let heads = lease.heads().await?;
-    let before = before.filter(|b| b.made == made && b.last_sequence <= state.last_sequence);
+    let before = before.filter(|b| b.created == created && b.last_sequence <= state.last_sequence);
 
     let mut published = [0; PARTITIONS as usize];
-    let mut positions = [0; PARTITIONS as usize];
+    let mut sequences = [0; PARTITIONS as usize];
     for partition in Partition::all() {
         let index = usize::from(partition.number());
         let (last, head) = (&last[index], heads[index]);
-        positions[index] = last.as_ref().map_or(0, |message| message.sequence);
+        sequences[index] = last.as_ref().map_or(0, |message| message.sequence);
         let stream = last
             .as_ref()
             .and_then(|message| event_of(message, partition));
@@ -97,27 +94,27 @@ pub async fn end(
                     head,
                 });
             }
-            // Less than we saw go in: the last was deleted since. Were it published again, the stream would take
-            // it for a duplicate and go on without it, for as long as it remembers; readers have it from the log.
+            // If it is less than we published, the last message was deleted. JetStream would drop it as a duplicate if it
+            // were published again within the duplicate window; readers have it from the log.
             Some(stream) => before.map_or(stream, |before| stream.max(before.published[index])),
-            // The stream still has all it ever had, so it never had an event of this partition.
+            // No message was ever deleted, so the stream never had an event of this partition.
             None if state.messages == state.last_sequence => 0,
-            // It had some, perhaps, and they expired. If we saw them go in, we know.
+            // It may have had some that expired. If we published them, we know.
             None => match before {
                 Some(before) => before.published[index].min(head),
-                // We don't. The log's last event is published again: a reader that has it skips it, and a
-                // reader that lacks something before it notices the gap and reads it from the log.
+                // Otherwise the last event of the log is published again. A reader that has it skips it; a reader that
+                // misses earlier events notices the gap and reads them from the log.
                 None => (head - 1).max(0),
             },
         };
     }
     Ok((
         stream,
-        End {
+        StreamEnd {
             last_sequence: state.last_sequence,
             published,
-            positions,
-            made,
+            sequences,
+            created,
         },
     ))
 }
@@ -153,7 +150,7 @@ async fn last_events(
     Ok(last)
 }
 
-/// Which event a message is. A message that is none of ours counts as none.
+/// The sequence number of the event in a message. None if the message is not of the relay.
 fn event_of(message: &StreamMessage, partition: Partition) -> Option<i64> {
     let id = message.headers.get(subject::MESSAGE_ID)?;
     subject::parse_message_id(id.as_str())

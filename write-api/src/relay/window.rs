@@ -1,4 +1,4 @@
-//! Messages that are under way: published, and not yet acknowledged.
+//! The messages in flight: published and not yet acknowledged.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -19,78 +19,80 @@ use futures::{FutureExt, future::BoxFuture};
 use tokio::time::timeout;
 
 use super::{
-    lease::Places,
-    stream::{End, Positions},
+    lease::Offsets,
+    stream::{StreamEnd, StreamSequences},
 };
-use crate::store::log::Entry;
+use crate::log::Entry;
 
-/// How many messages may be under way. More gain nothing: 109,000 a second are acknowledged with these.
-const IN_FLIGHT: usize = 2_000;
+/// The maximum number of messages in flight. With it 109,000 a second are acknowledged; more gain nothing.
+const MAX_IN_FLIGHT: usize = 2_000;
 
-/// And how many bytes of them, so that large events take no more memory than small ones.
-const BYTES_IN_FLIGHT: usize = 8 << 20;
+/// The maximum of their bytes, so that large events take no more memory than small ones.
+const MAX_BYTES_IN_FLIGHT: usize = 8 << 20;
 
-/// How long JetStream may take to answer. It answers in milliseconds, or not at all.
-pub const PATIENCE: Duration = Duration::from_secs(2);
+/// How long JetStream may take to acknowledge a message. Usually it takes milliseconds.
+const ACK_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, thiserror::Error)]
 pub enum WindowError {
     #[error("a message was not acknowledged: {0}")]
     Publish(#[from] PublishError),
-    #[error("NATS takes no messages")]
+    #[error("NATS accepts no messages")]
     Stuck,
 }
 
-struct UnderWay {
+struct InFlight {
     partition: usize,
     seq: i64,
     bytes: usize,
     ack: BoxFuture<'static, Result<PublishAck, PublishError>>,
 }
 
+/// Publishes entries, and settles their acknowledgements in order.
 pub struct Window {
     jetstream: Context,
-    /// The stream's last sequence number once everything under way is in it.
+    /// The stream's last sequence number once everything in flight is stored.
     expected: u64,
-    /// Up to where each partition was acknowledged, and which of the stream's numbers that event has.
-    acknowledged: Places,
-    positions: Positions,
+    /// The last acknowledged event of each partition, and its sequence number in the stream.
+    acknowledged: Offsets,
+    sequences: StreamSequences,
     /// The partition of the message that was published last.
     current: Option<usize>,
-    under_way: VecDeque<UnderWay>,
-    /// How many of them are of each partition.
+    in_flight: VecDeque<InFlight>,
+    /// The number of messages in flight of each partition.
     of_partition: [usize; PARTITIONS as usize],
+    /// The bytes in flight.
     bytes: usize,
 }
 
-/// A context for one stretch of publishing. Not for longer: what is abandoned when a stretch fails holds its
-/// permits until it times out.
+/// A context for one attempt at publishing. The messages that a failed attempt abandons hold their permits until they time
+/// out, so the next attempt needs a context of its own.
 pub fn context(nats: Client) -> Context {
     ContextBuilder::new()
-        .timeout(PATIENCE)
-        .max_ack_inflight(IN_FLIGHT + 1)
+        .timeout(ACK_TIMEOUT)
+        .max_ack_inflight(MAX_IN_FLIGHT + 1)
         .build(nats)
 }
 
 impl Window {
-    pub fn new(jetstream: Context, end: &End) -> Self {
+    pub fn new(jetstream: Context, end: &StreamEnd) -> Self {
         Self {
             jetstream,
             expected: end.last_sequence,
             acknowledged: end.published,
-            positions: end.positions,
+            sequences: end.sequences,
             current: None,
-            under_way: VecDeque::new(),
+            in_flight: VecDeque::new(),
             of_partition: [0; PARTITIONS as usize],
             bytes: 0,
         }
     }
 
-    /// Publishes the event that follows all of its partition that was published before; waits when too many are
-    /// under way, or when the partition is another one than before and still has some under way.
+    /// Publishes the next event of its partition. Waits if too many messages are in flight, or if messages of the partition
+    /// are in flight and the last published one is of another partition.
     pub async fn publish(&mut self, entry: Entry) -> Result<(), WindowError> {
         while self.take_ready()? {}
-        while self.under_way.len() >= IN_FLIGHT || self.bytes >= BYTES_IN_FLIGHT {
+        while self.in_flight.len() >= MAX_IN_FLIGHT || self.bytes >= MAX_BYTES_IN_FLIGHT {
             self.next_ack().await?;
         }
         let partition = entry.partition;
@@ -100,13 +102,12 @@ impl Window {
             self.next_ack().await?;
         }
         let mut headers = HeaderMap::new();
-        // What must be the partition's last event in the stream: the message before this one, by its id, or one
-        // that was acknowledged, by its number. The module's documentation says why.
+        // The documentation of `relay` has the reasons for these preconditions.
         if continues {
             let before = subject::message_id(partition, entry.seq - 1);
             headers.insert(NATS_EXPECTED_LAST_MESSAGE_ID, before);
         } else {
-            let before = self.positions[index].to_string();
+            let before = self.sequences[index].to_string();
             headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, before);
         }
         headers.insert(NATS_MESSAGE_ID, subject::message_id(partition, entry.seq));
@@ -121,13 +122,13 @@ impl Window {
             headers,
             entry.body.into(),
         );
-        let ack = timeout(PATIENCE, published)
+        let ack = timeout(ACK_TIMEOUT, published)
             .await
             .map_err(|_| WindowError::Stuck)??;
         self.expected += 1;
         self.bytes += bytes;
         self.of_partition[index] += 1;
-        self.under_way.push_back(UnderWay {
+        self.in_flight.push_back(InFlight {
             partition: index,
             seq: entry.seq,
             bytes,
@@ -136,19 +137,18 @@ impl Window {
         Ok(())
     }
 
-    /// Waits for the oldest message's acknowledgement; for ever, when nothing is under way. May be dropped
-    /// and called again.
+    /// Waits for the acknowledgement of the oldest message; for ever if nothing is in flight. Cancel safe.
     pub async fn next_ack(&mut self) -> Result<(), WindowError> {
-        let Some(oldest) = self.under_way.front_mut() else {
+        let Some(oldest) = self.in_flight.front_mut() else {
             return std::future::pending().await;
         };
         let answer = (&mut oldest.ack).await;
         self.settle(answer)
     }
 
-    /// Takes the oldest message's acknowledgement if it has come.
+    /// Takes the acknowledgement of the oldest message if it has arrived.
     fn take_ready(&mut self) -> Result<bool, WindowError> {
-        let Some(oldest) = self.under_way.front_mut() else {
+        let Some(oldest) = self.in_flight.front_mut() else {
             return Ok(false);
         };
         match (&mut oldest.ack).now_or_never() {
@@ -158,36 +158,36 @@ impl Window {
     }
 
     fn settle(&mut self, answer: Result<PublishAck, PublishError>) -> Result<(), WindowError> {
-        let Some(settled) = self.under_way.pop_front() else {
+        let Some(settled) = self.in_flight.pop_front() else {
             return Ok(());
         };
         self.bytes -= settled.bytes;
         self.of_partition[settled.partition] -= 1;
-        // A duplicate is in the stream too; but it takes no number, so what follows it is refused, and the
-        // stream is asked again.
+        // A duplicate is acknowledged too. It takes no sequence number, so the next message is refused, and the leader asks
+        // for the end of the stream again.
         let ack = answer?;
         self.acknowledged[settled.partition] = settled.seq;
-        self.positions[settled.partition] = ack.sequence;
+        self.sequences[settled.partition] = ack.sequence;
         metrics::counter!("relay_published_total").increment(1);
         Ok(())
     }
 
     pub fn is_empty(&self) -> bool {
-        self.under_way.is_empty()
+        self.in_flight.is_empty()
     }
 
-    /// The stream's last sequence number once everything under way is in it.
+    /// The stream's last sequence number once everything in flight is stored.
     pub fn expected(&self) -> u64 {
         self.expected
     }
 
-    /// The greatest of the stream's numbers that is known to be taken.
+    /// The greatest sequence number of the stream that was acknowledged.
     pub fn last_sequence(&self) -> u64 {
-        self.positions.iter().copied().max().unwrap_or(0)
+        self.sequences.iter().copied().max().unwrap_or(0)
     }
 
-    /// Up to where each partition was acknowledged.
-    pub fn acknowledged(&self) -> &Places {
+    /// The last acknowledged event of each partition.
+    pub fn acknowledged(&self) -> &Offsets {
         &self.acknowledged
     }
 }

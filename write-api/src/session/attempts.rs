@@ -1,9 +1,8 @@
-//! Guessing passwords is slow: so many attempts for a handle in a minute, and no more.
+//! A rate limit on password attempts for each handle, against guessing.
 //!
-//! Counted in memory, in each process: a fixed number of counters, so that no flood of handles makes it grow.
-//! Two handles can share one (1 in 65,536), and then share their attempts. Whoever knows a handle can use up
-//! its attempts and keep its owner from logging in for as long as they keep it up, not from anything else;
-//! limits by address belong to the proxy in front, which knows addresses.
+//! It is counted in memory, in each process, by a fixed number of counters, so that it cannot grow. Two handles share a
+//! counter with a probability of 1 in 65,536. An attacker can use up the attempts of a handle and so keep its owner from
+//! signing in, but not from anything else. Limits by address belong to the proxy in front, which knows addresses.
 
 use std::{
     collections::hash_map::RandomState,
@@ -12,15 +11,16 @@ use std::{
     time::Duration,
 };
 
-/// Attempts for a handle in one minute of the clock.
-const PER_MINUTE: u64 = 10;
+/// The maximum number of failed attempts for a handle in a minute of the clock.
+const MAX_PER_MINUTE: u64 = 10;
+/// In milliseconds.
 const MINUTE: i64 = 60_000;
 const COUNTERS: usize = 1 << 16;
 
-/// Each counter holds the minute in its upper 48 bits and the attempts in that minute in its lower 16.
+/// Each counter has a minute in its upper 48 bits, and the attempts of that minute in its lower 16.
 pub struct Attempts {
     counters: Vec<AtomicU64>,
-    /// Keyed at random, so that nobody can look for handles that share a counter.
+    /// Keyed at random, so that an attacker cannot find handles that share a counter.
     hasher: RandomState,
 }
 
@@ -34,8 +34,7 @@ impl Default for Attempts {
 }
 
 impl Attempts {
-    /// Counts an attempt before it is made, so that attempts at once do not slip through. Err: how long to
-    /// wait.
+    /// Counts an attempt before it is made, so that concurrent attempts are limited too. The error is how long to wait.
     pub fn begin(&self, handle: &str, now_millis: i64) -> Result<Attempt<'_>, Duration> {
         let minute = (now_millis / MINUTE) as u64;
         let counter = &self.counters[self.hasher.hash_one(handle) as usize % COUNTERS];
@@ -45,7 +44,7 @@ impl Attempts {
             } else {
                 0
             };
-            (used < PER_MINUTE).then_some((minute << 16) | (used + 1))
+            (used < MAX_PER_MINUTE).then_some((minute << 16) | (used + 1))
         });
         match counted {
             Ok(_) => Ok(Attempt { counter, minute }),
@@ -60,13 +59,13 @@ pub struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// An attempt that succeeded is not held against anybody.
+    /// A successful attempt does not count.
     pub fn succeeded(self) {
-        let taken_back = |counter: u64| {
+        let decremented = |counter: u64| {
             (counter >> 16 == self.minute && counter & 0xFFFF > 0).then(|| counter - 1)
         };
         self.counter
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken_back)
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, decremented)
             .ok();
     }
 }
@@ -76,9 +75,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ten_wrong_attempts_a_minute_are_allowed() {
+    fn ten_failed_attempts_a_minute_are_allowed() {
         let attempts = Attempts::default();
-        for _ in 0..PER_MINUTE {
+        for _ in 0..MAX_PER_MINUTE {
             assert!(attempts.begin("miller", 30_000).is_ok());
         }
         assert_eq!(
@@ -90,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn attempts_that_succeed_do_not_count() {
+    fn a_successful_attempt_does_not_count() {
         let attempts = Attempts::default();
         for _ in 0..100 {
             attempts

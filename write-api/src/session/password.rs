@@ -1,6 +1,7 @@
-//! Password hashes: argon2id with the parameters of OWASP's first recommendation (19 MiB, two passes), in PHC
-//! strings. A hash costs some 25 ms of a core and 19 MiB, so how many are made at once is limited, and their
-//! memory is kept and used again: left to the allocator, every thread would end up with its own.
+//! Password hashes: argon2id with the parameters of OWASP's first recommendation (19 MiB, two passes), as PHC strings.
+//!
+//! A hash takes about 25 ms of a core and 19 MiB, so the number of concurrent hashes is limited. Their memory is pooled:
+//! the allocator would keep 19 MiB for every thread.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -15,48 +16,48 @@ use tokio::{sync::Semaphore, time::timeout};
 
 use crate::domain::Password;
 
-/// How many may wait for their turn, and for how long. More is an attack or an overload.
-const WAITING: usize = 128;
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How many hashes may wait, and for how long. Beyond that it is an attack or an overload.
+const MAX_WAITING: usize = 128;
+const WAIT_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Debug, thiserror::Error)]
 pub enum Busy {
-    /// The service is not broken, it has too much to do.
+    /// Too many hashes are waiting.
     #[error("too many passwords are being checked")]
     Queue,
-    /// A hash that does not parse, or no memory.
+    /// The stored hash is invalid, or there is no memory.
     #[error("a password cannot be checked: {0}")]
     Broken(String),
 }
 
 pub struct Hasher {
     waiting: Arc<Semaphore>,
-    at_once: Arc<Semaphore>,
+    running: Arc<Semaphore>,
     memory: Arc<Mutex<Vec<Vec<Block>>>>,
-    /// Of a password that nobody has. Checked when there is no account, so that it takes as long.
+    /// The hash of a random password. It is verified if there is no account, so that the time is the same.
     dummy: String,
 }
 
 impl Hasher {
-    /// `at_once`: how many hashes may be made at the same time.
-    pub fn new(at_once: usize) -> Result<Self, Busy> {
+    /// `max_running` is the maximum number of concurrent hashes.
+    pub fn new(max_running: usize) -> Result<Self, Busy> {
         let mut memory = Vec::new();
         let dummy = hash(&rand::random::<[u8; 16]>(), &mut memory)?;
         Ok(Self {
-            waiting: Arc::new(Semaphore::new(WAITING)),
-            at_once: Arc::new(Semaphore::new(at_once.max(1))),
+            waiting: Arc::new(Semaphore::new(MAX_WAITING)),
+            running: Arc::new(Semaphore::new(max_running.max(1))),
             memory: Arc::new(Mutex::new(vec![memory])),
             dummy,
         })
     }
 
-    /// The hash to store of a new password.
+    /// Hashes a new password.
     pub async fn hash(&self, password: Password) -> Result<String, Busy> {
         self.off_thread(move |memory| hash(password.as_bytes(), memory))
             .await
     }
 
-    /// Whether the password has this hash. Without a hash it is false, and takes as long.
+    /// Whether the password has this hash. Without a hash it is false, after the same time.
     pub async fn verify(&self, password: Password, hash: Option<String>) -> Result<bool, Busy> {
         let exists = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.dummy.clone());
@@ -75,12 +76,12 @@ impl Hasher {
             .clone()
             .try_acquire_owned()
             .map_err(|_| Busy::Queue)?;
-        let permit = timeout(PATIENCE, self.at_once.clone().acquire_owned()).await;
+        let permit = timeout(WAIT_TIMEOUT, self.running.clone().acquire_owned()).await;
         let permit = permit.map_err(|_| Busy::Queue)?.map_err(|_| Busy::Queue)?;
         drop(turn);
         let memory = self.memory.clone();
-        // The permit goes along: a client that hangs up does not make room for another hash before this one
-        // is done.
+        // The permit moves into the task: a client that disconnects does not make room for another hash before this
+        // one has finished.
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let spare = memory.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -153,7 +154,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_hash_is_good_for_its_password_only() {
+    async fn a_hash_verifies_its_password_only() {
         let password = |text: &str| Password::try_from(text.to_owned()).unwrap();
         let hasher = Hasher::new(1).unwrap();
         let hash = hasher.hash(password("correct horse")).await.unwrap();
@@ -179,7 +180,7 @@ mod tests {
                 .await
                 .unwrap()
         );
-        // Anybody else's implementation agrees.
+        // The reference verifier agrees.
         let phc = PasswordHash::new(&hash).unwrap();
         assert!(
             Argon2::default()

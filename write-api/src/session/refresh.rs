@@ -1,15 +1,16 @@
-//! Refresh tokens: session and generation under a MAC, in base64url. Nothing of them is stored.
+//! Refresh tokens: session and generation under a MAC, in base64url. They are not stored.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
 
+/// Lengths in bytes.
 const SESSION: usize = 16;
 const PAYLOAD: usize = SESSION + 4;
 const TOKEN: usize = PAYLOAD + 32;
 
-/// Writes and reads refresh tokens.
+/// Signs and verifies refresh tokens.
 pub struct RefreshTokens {
     secret: [u8; 32],
 }
@@ -28,7 +29,7 @@ impl RefreshTokens {
         URL_SAFE_NO_PAD.encode(token)
     }
 
-    /// Session and generation, if the token is one of ours. Compares in constant time.
+    /// Session and generation; None if the token is not valid. Compares in constant time.
     pub fn read(&self, token: &str) -> Option<(Uuid, i32)> {
         let mut bytes = [0; TOKEN];
         let length = URL_SAFE_NO_PAD.decode_slice(token, &mut bytes).ok()?;
@@ -45,7 +46,7 @@ impl RefreshTokens {
 
     fn mac(&self, payload: &[u8]) -> Hmac<Sha256> {
         let mut mac =
-            Hmac::<Sha256>::new_from_slice(&self.secret).expect("a key of any length will do");
+            Hmac::<Sha256>::new_from_slice(&self.secret).expect("HMAC takes a key of any length");
         mac.update(payload);
         mac
     }
@@ -56,14 +57,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_reads_back() {
+    fn a_token_reads_back_as_it_was_written() {
         let tokens = RefreshTokens::new([7; 32]);
         let session = Uuid::from_u128(99);
         assert_eq!(tokens.read(&tokens.write(session, 3)), Some((session, 3)));
     }
 
     #[test]
-    fn a_token_with_any_character_changed_is_none() {
+    fn a_changed_token_is_refused() {
         let tokens = RefreshTokens::new([7; 32]);
         let token = tokens.write(Uuid::from_u128(99), 3);
         for index in 0..token.len() {

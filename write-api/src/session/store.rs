@@ -1,5 +1,4 @@
-//! The tables of sessions. A session's row is locked while it is decided on, so of two refreshes with one
-//! token exactly one wins.
+//! The table of sessions. A refresh locks the row of its session, so exactly one of two refreshes with one token succeeds.
 
 use chrono::{DateTime, SubsecRound, Utc};
 use feedmill_events::id;
@@ -8,27 +7,28 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-use super::SessionError;
-use crate::{domain::Moment, lane::IdempotencyKey};
+use super::error::SessionError;
+use crate::{domain::Moment, idempotency::IdempotencyKey};
 
 pub struct Credentials {
     pub account: Uuid,
+    /// The hash of the password.
     pub hash: String,
 }
 
-/// What tokens are made from. All of it may be stored: none of it is secret.
+/// What the tokens of a session are computed from. It is stored as the answer to an idempotency key: none of it is secret.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Issued {
+pub struct IssuedSession {
     pub session: Uuid,
     pub account: Uuid,
     pub generation: i32,
-    /// In whole seconds, as tokens have it.
+    /// In whole seconds, like the times in tokens.
     pub at: DateTime<Utc>,
     #[serde(skip)]
     pub replayed: bool,
 }
 
-/// None: nobody has the handle, or they have no password.
+/// None if no account has the handle, or if the account has no password.
 pub async fn credentials(database: &Database, handle: &str) -> sqlx::Result<Option<Credentials>> {
     let query = sqlx::query_as!(
         Credentials,
@@ -42,24 +42,24 @@ pub async fn credentials(database: &Database, handle: &str) -> sqlx::Result<Opti
     database.optional("session.credentials.read", query).await
 }
 
-/// A new session.
+/// Opens a session.
 pub async fn open(
     database: &Database,
     account: Uuid,
     key: Option<&IdempotencyKey>,
     now: Moment,
     expires_at: DateTime<Utc>,
-) -> Result<Issued, SessionError> {
+) -> Result<IssuedSession, SessionError> {
     let mut connection = database.connection().await?;
     let mut transaction = connection.begin().await?;
-    let issued = Issued {
+    let issued = IssuedSession {
         session: id::compose(now.millis, now.counter, now.random, None),
         account,
         generation: 1,
         at: now.at().trunc_subsecs(0),
         replayed: false,
     };
-    // The key first: a second request with it waits here for the first, and then finds its answer.
+    // The key first: a concurrent request with the same key waits here, and then finds the answer.
     if let Some(earlier) = claim(&mut transaction, key, &issued).await? {
         return Ok(earlier);
     }
@@ -76,7 +76,7 @@ pub async fn open(
     Ok(issued)
 }
 
-/// The next generation of a session, for the present one.
+/// Issues the next generation of a session in exchange for the current one.
 pub async fn rotate(
     database: &Database,
     session: Uuid,
@@ -84,7 +84,7 @@ pub async fn rotate(
     key: Option<&IdempotencyKey>,
     now: DateTime<Utc>,
     expires_at: DateTime<Utc>,
-) -> Result<Issued, SessionError> {
+) -> Result<IssuedSession, SessionError> {
     let mut connection = database.connection().await?;
     let mut transaction = connection.begin().await?;
     let lock = sqlx::query!(
@@ -98,23 +98,24 @@ pub async fn rotate(
     )
     .await?;
     let Some(found) = found.filter(|found| found.expires_at > now) else {
-        return Err(SessionError::DeadToken);
+        return Err(SessionError::InvalidToken);
     };
-    let issued = Issued {
+    let issued = IssuedSession {
         session,
         account: found.account_id,
         generation: generation.wrapping_add(1),
         at: now.trunc_subsecs(0),
         replayed: false,
     };
-    // Before the generation: whoever repeats a request by its key has the old token by right.
+    // Before the generation is checked: a repeated request legitimately carries the old token.
     if let Some(earlier) = find(&mut transaction, key, issued.account).await? {
         return Ok(earlier);
     }
     if found.ended {
-        return Err(SessionError::DeadToken);
+        return Err(SessionError::InvalidToken);
     }
-    let stolen = generation != found.generation;
+    // An older generation was used before.
+    let is_reused = generation != found.generation;
     let update = sqlx::query!(
         r#"/* session.session.rotate */
         UPDATE write.sessions
@@ -123,52 +124,52 @@ pub async fn rotate(
             ended = $2
         WHERE id = $1"#,
         session,
-        stolen,
+        is_reused,
         issued.generation,
         expires_at
     );
     named("session.session.rotate", update.execute(&mut *transaction)).await?;
-    if !stolen && let Some(earlier) = claim(&mut transaction, key, &issued).await? {
+    if !is_reused && let Some(earlier) = claim(&mut transaction, key, &issued).await? {
         return Ok(earlier);
     }
     transaction.commit().await?;
-    if stolen {
-        tracing::warn!(%session, "a used refresh token came again; its session has ended");
-        return Err(SessionError::DeadToken);
+    if is_reused {
+        tracing::warn!(%session, "session: a refresh token was used twice, ending its session");
+        return Err(SessionError::InvalidToken);
     }
     Ok(issued)
 }
 
-/// Takes the key for this answer, or finds the answer that has it. Without a key, neither.
+/// Stores the answer under the key, or returns the answer that the key has. None without a key.
 async fn claim(
     connection: &mut PgConnection,
     key: Option<&IdempotencyKey>,
-    issued: &Issued,
-) -> Result<Option<Issued>, SessionError> {
-    let Some(used) = key else { return Ok(None) };
+    issued: &IssuedSession,
+) -> Result<Option<IssuedSession>, SessionError> {
+    let Some(key) = key else { return Ok(None) };
     let answer = serde_json::to_value(issued).map_err(|error| sqlx::Error::Encode(error.into()))?;
     let insert = sqlx::query!(
         r#"/* session.answer.store */
         INSERT INTO write.idempotency (account_id, key, fingerprint, answer) VALUES ($1, $2, $3, $4)
         ON CONFLICT ON CONSTRAINT idempotency_pkey DO NOTHING"#,
         issued.account,
-        used.key,
-        &used.fingerprint[..],
+        key.key,
+        &key.fingerprint[..],
         answer
     );
     let inserted = named("session.answer.store", insert.execute(&mut *connection)).await?;
     if inserted.rows_affected() == 1 {
         return Ok(None);
     }
-    find(connection, key, issued.account).await
+    find(connection, Some(key), issued.account).await
 }
 
-/// The answer that was given to the key.
+/// The answer that is stored under the key.
 async fn find(
     connection: &mut PgConnection,
     key: Option<&IdempotencyKey>,
     account: Uuid,
-) -> Result<Option<Issued>, SessionError> {
+) -> Result<Option<IssuedSession>, SessionError> {
     let Some(key) = key else { return Ok(None) };
     let select = sqlx::query!(
         r#"/* session.answer.read */
@@ -182,15 +183,15 @@ async fn find(
     if row.fingerprint != key.fingerprint {
         return Err(SessionError::KeyReused);
     }
-    let earlier: Issued =
+    let earlier: IssuedSession =
         serde_json::from_value(row.answer).map_err(|error| sqlx::Error::Decode(error.into()))?;
-    Ok(Some(Issued {
+    Ok(Some(IssuedSession {
         replayed: true,
         ..earlier
     }))
 }
 
-/// Deletes up to `limit` sessions that nobody can continue. Returns how many.
+/// Deletes at most `limit` expired sessions, and returns their number.
 pub async fn delete_expired(
     database: &Database,
     now: DateTime<Utc>,

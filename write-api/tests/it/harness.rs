@@ -1,4 +1,4 @@
-//! A database and a nats-server for each test, and write-apis on them.
+//! A database, a nats-server and a write-api for each test.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,14 +13,14 @@ use serde_json::Value;
 use sqlx::{Connection, Executor, PgConnection, PgPool};
 use uuid::Uuid;
 use write_api::{
-    command::{Server, migrate},
     config::{Cli, Config},
     domain::Clock,
+    subcommand::{Server, migrate},
 };
 
 use crate::port;
 
-/// What a test needs from its environment.
+/// A required environment variable.
 pub fn required(name: &str) -> String {
     #[expect(clippy::disallowed_methods, reason = "tests have no --help to show it")]
     std::env::var(name)
@@ -40,30 +40,41 @@ pub async fn eventually<F: Future<Output = bool>>(
     }
 }
 
-/// A database of its own, migrated, and dropped afterwards.
+/// A database of the test's own, migrated, and dropped at the end.
 pub struct Database {
     name: String,
 }
 
 impl Database {
     pub async fn new() -> Self {
+        Self::create(true).await
+    }
+
+    /// Without the schema.
+    pub async fn empty() -> Self {
+        Self::create(false).await
+    }
+
+    async fn create(is_migrated: bool) -> Self {
         let database = Self {
             name: format!("it_write_{}", Uuid::new_v4().simple()),
         };
         let mut admin = PgConnection::connect(&required("TEST_DATABASE_URL"))
             .await
             .unwrap();
-        // Roles belong to the whole server: one test at a time makes them.
+        // Roles belong to the whole server, so only one test at a time may create them.
         admin.execute("SELECT pg_advisory_lock(64)").await.unwrap();
         let create = format!("CREATE DATABASE {}", database.name);
         admin.execute(sqlx::AssertSqlSafe(create)).await.unwrap();
-        let config = config(&["--database-url", &database.owner_url()]);
-        migrate(&config).await.unwrap();
+        if is_migrated {
+            let config = config(&["--database-url", &database.owner_url()]);
+            migrate(&config).await.unwrap();
+        }
         admin.close().await.unwrap();
         database
     }
 
-    /// As a superuser.
+    /// The URL of a superuser.
     pub fn owner_url(&self) -> String {
         let base = required("TEST_DATABASE_URL");
         let (server, rest) = base.rsplit_once('/').unwrap();
@@ -73,7 +84,7 @@ impl Database {
         format!("{server}/{}{parameters}", self.name)
     }
 
-    /// With the rights of write-api's own role.
+    /// The URL of the role feedmill_write.
     pub fn service_url(&self) -> String {
         let url = self.owner_url();
         let separator = if url.contains('?') { '&' } else { '?' };
@@ -92,7 +103,7 @@ impl Drop for Database {
             let mut admin = PgConnection::connect(&required("TEST_DATABASE_URL")).await?;
             admin.execute(sqlx::AssertSqlSafe(drop)).await
         };
-        // Not on the test's runtime, which is on its way out.
+        // Not on the runtime of the test, which is shutting down.
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let runtime = tokio::runtime::Builder::new_current_thread()
@@ -105,7 +116,7 @@ impl Drop for Database {
     }
 }
 
-/// A folder of its own, deleted afterwards.
+/// A temporary folder, deleted at the end.
 pub struct Folder(PathBuf);
 
 impl Folder {
@@ -126,7 +137,7 @@ impl Drop for Folder {
     }
 }
 
-/// A nats-server that can be killed and started again where it was.
+/// A nats-server that can be killed and restarted.
 pub struct Nats {
     folder: Folder,
     port: u16,
@@ -139,7 +150,7 @@ impl Nats {
         Self::start_with("").await
     }
 
-    /// With this in its configuration file.
+    /// With this configuration file.
     pub async fn start_with(config: &'static str) -> Self {
         let mut nats = Self::absent();
         nats.config = config;
@@ -147,7 +158,7 @@ impl Nats {
         nats
     }
 
-    /// A port that nothing listens on.
+    /// A server that is not started: nothing listens on its port.
     pub fn absent() -> Self {
         Self {
             folder: Folder::new(),
@@ -169,7 +180,7 @@ impl Nats {
             .unwrap()
     }
 
-    /// Without warning, as when the machine loses it.
+    /// Sends SIGKILL.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().unwrap();
@@ -177,12 +188,12 @@ impl Nats {
         }
     }
 
-    /// Its process, which must be running.
+    /// The running process.
     pub fn process(&self) -> &Child {
         self.process.as_ref().unwrap()
     }
 
-    /// Loses all that it stored.
+    /// Deletes everything it stored.
     pub fn wipe(&mut self) {
         assert!(self.process.is_none());
         std::fs::remove_dir_all(self.folder.path()).unwrap();
@@ -236,7 +247,7 @@ pub fn config(arguments: &[&str]) -> Config {
     Cli::parse_from(arguments).config
 }
 
-/// A write-api in this process, with what it stands on.
+/// A write-api in this process, with its database and nats-server.
 pub struct Api {
     pub database: Database,
     pub nats: Nats,
@@ -246,7 +257,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// NATS is absent: no command needs it.
+    /// Without NATS, which no command needs.
     pub async fn start() -> Self {
         Self::start_on(Database::new().await, Nats::absent(), &[]).await
     }
@@ -310,7 +321,7 @@ impl Api {
         Signer::load_or_create(self.key_file().as_ref(), "feedmill", "feedmill").unwrap()
     }
 
-    /// A token for any account, whether or not it exists.
+    /// A token for an account, whether or not it exists.
     pub fn token(&self, account: Uuid) -> String {
         let now = Clock::default().now().at();
         self.signer()
@@ -345,7 +356,7 @@ impl Api {
     }
 }
 
-/// Somebody who sends commands.
+/// An account that sends commands.
 pub struct Person<'a> {
     pub api: &'a Api,
     pub id: Uuid,
@@ -365,6 +376,16 @@ impl Person<'_> {
             .unwrap()
     }
 
+    /// The id of a new root post.
+    pub async fn new_post(&self, text: &str) -> Uuid {
+        let response = self
+            .post("/v1/posts", serde_json::json!({ "text": text }))
+            .await;
+        assert_eq!(response.status(), 201);
+        let post: Value = response.json().await.unwrap();
+        post["id"].as_str().unwrap().parse().unwrap()
+    }
+
     pub async fn put(&self, path: &str) -> Response {
         self.request(Method::PUT, path).send().await.unwrap()
     }
@@ -374,7 +395,7 @@ impl Person<'_> {
     }
 }
 
-/// Status, code and the fields that are named, of a problem document.
+/// The status, the code and the fields of a problem document.
 pub async fn problem(response: Response) -> (u16, String, Vec<String>) {
     assert_eq!(
         response.headers()["content-type"],

@@ -1,4 +1,4 @@
-//! What commands answer.
+//! The answers to commands.
 
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
@@ -18,13 +18,8 @@ fn position(response: &Response) -> String {
         .to_owned()
 }
 
-async fn new_post(person: &Person<'_>, text: &str) -> String {
-    let post = json_of(person.post("/v1/posts", json!({ "text": text })).await, 201).await;
-    post["id"].as_str().unwrap().to_owned()
-}
-
 #[tokio::test]
-async fn an_account_is_made_and_changed() {
+async fn an_account_is_created_and_changed() {
     let api = Api::start().await;
     let body =
         json!({ "handle": "Miller_1", "display_name": " The Miller ", "password": "long enough" });
@@ -58,7 +53,7 @@ async fn an_account_is_made_and_changed() {
     let expected =
         json!({ "id": id, "handle": "mill", "display_name": "The Miller", "bio": "I grind." });
     assert_eq!(changed, expected);
-    // Nothing to change is no mistake.
+    // A change of nothing is accepted.
     assert_eq!(
         json_of(change(json!({})).await.unwrap(), 200).await,
         expected
@@ -74,7 +69,7 @@ async fn an_account_is_made_and_changed() {
 }
 
 #[tokio::test]
-async fn posts_likes_and_follows() {
+async fn posts_and_links_answer_as_documented() {
     let api = Api::start().await;
     let (miller, baker) = (api.person("miller").await, api.person("baker").await);
     let response = miller
@@ -130,7 +125,7 @@ async fn posts_likes_and_follows() {
 }
 
 #[tokio::test]
-async fn conversations_and_messages() {
+async fn conversations_and_messages_answer_as_documented() {
     let api = Api::start().await;
     let (miller, baker, eater) = (
         api.person("miller").await,
@@ -184,7 +179,7 @@ async fn conversations_and_messages() {
             .0,
         404
     );
-    // Whoever is not in it does not learn that it exists.
+    // A conversation of others is not found.
     assert_eq!(problem(read(&eater, &message["id"]).await).await.0, 404);
     let outsider = eater
         .post(&format!("{path}/messages"), json!({ "text": "mine?" }))
@@ -193,7 +188,7 @@ async fn conversations_and_messages() {
 }
 
 #[tokio::test]
-async fn every_field_that_does_not_fit_is_named() {
+async fn every_invalid_field_is_named() {
     let api = Api::start().await;
     let miller = api.person("miller").await;
     let cases: [(&str, Value, u16, &[&str]); 14] = [
@@ -298,7 +293,7 @@ async fn every_field_that_does_not_fit_is_named() {
 }
 
 #[tokio::test]
-async fn requests_that_do_not_fit_at_all() {
+async fn a_malformed_request_is_refused() {
     let api = Api::start().await;
     let miller = api.person("miller").await;
     let send = async |content_type: &str, body: Vec<u8>| {
@@ -340,7 +335,7 @@ async fn requests_that_do_not_fit_at_all() {
 async fn a_token_of_an_account_that_does_not_exist_is_refused() {
     let api = Api::start().await;
     let miller = api.person("miller").await;
-    let post = new_post(&miller, "flour").await;
+    let post = miller.new_post("flour").await;
     let id = Uuid::from_u128(0x77);
     let nobody = Person {
         api: &api,
@@ -360,7 +355,7 @@ async fn a_token_of_an_account_that_does_not_exist_is_refused() {
 }
 
 #[tokio::test]
-async fn the_service_says_how_it_is() {
+async fn keys_health_and_metrics_are_served() {
     let api = Api::start().await;
     api.person("miller").await;
     let get = async |path: &str| api.request(Method::GET, path).send().await.unwrap();
@@ -368,7 +363,7 @@ async fn the_service_says_how_it_is() {
     assert_eq!(jwks["keys"][0]["crv"], "Ed25519");
     assert!(jwks["keys"][0].get("d").is_none());
     assert_eq!(get("/health/live").await.status(), StatusCode::OK);
-    // Without NATS it is ready, and says what it lacks.
+    // Without NATS it is ready, and degraded.
     let mut ready = Value::Null;
     for _ in 0..100 {
         ready = json_of(get("/health/ready").await, 200).await;
@@ -392,7 +387,7 @@ async fn the_service_says_how_it_is() {
 }
 
 #[tokio::test]
-async fn without_postgresql_it_starts_and_says_so() {
+async fn without_postgresql_it_starts_and_is_not_ready() {
     feedmill_service::telemetry::crypto();
     let folder = crate::harness::Folder::new();
     let key = folder.path().join("key.pem");
@@ -404,7 +399,7 @@ async fn without_postgresql_it_starts_and_says_so() {
     ]);
     let signer = config.auth.signer().unwrap();
     let shutdown = feedmill_service::Shutdown::new();
-    let server = write_api::command::Server::start(config, shutdown.clone())
+    let server = write_api::subcommand::Server::start(config, shutdown.clone())
         .await
         .unwrap();
     let url = |path: &str| format!("http://{}{path}", server.address());

@@ -1,4 +1,4 @@
-//! The same account, key and request gets the first answer again.
+//! A repeated request with an idempotency key returns the first answer.
 
 use futures::future::join_all;
 use reqwest::{Method, Response};
@@ -29,7 +29,7 @@ async fn answer(response: Response) -> (u16, String, String, String) {
 }
 
 #[tokio::test]
-async fn a_key_brings_the_first_answer_again_even_after_a_restart() {
+async fn a_key_returns_the_first_answer_even_after_a_restart() {
     let mut api = Api::start().await;
     let (id, token) = {
         let miller = api.person("miller").await;
@@ -56,7 +56,7 @@ async fn a_key_brings_the_first_answer_again_even_after_a_restart() {
     let again = send(&miller, "a", "/v1/posts", &body).await;
     assert_eq!(again.headers()["idempotency-replayed"], "true");
     assert_eq!(answer(again).await, first);
-    // Another body, another path, another account.
+    // The key with another body, with another path, and by another account.
     let other = send(&miller, "a", "/v1/posts", &json!({ "text": "bread" })).await;
     assert_eq!(
         problem(other).await,
@@ -79,7 +79,7 @@ async fn a_key_brings_the_first_answer_again_even_after_a_restart() {
 }
 
 #[tokio::test]
-async fn many_at_once_with_one_key_are_one() {
+async fn concurrent_requests_with_one_key_are_one_command() {
     let api = Api::start().await;
     let miller = api.person("miller").await;
     let body = json!({ "text": "flour" });
@@ -98,7 +98,7 @@ async fn many_at_once_with_one_key_are_one() {
 }
 
 #[tokio::test]
-async fn a_refused_command_keeps_no_key_and_an_account_can_be_made_twice() {
+async fn a_refused_command_does_not_use_up_its_key() {
     let api = Api::start().await;
     let account = |key: &'static str, handle: &'static str| {
         let body = json!({ "handle": handle, "display_name": "M", "password": "long enough" });
@@ -115,7 +115,7 @@ async fn a_refused_command_keeps_no_key_and_an_account_can_be_made_twice() {
     assert_eq!(problem(account("b", "miller").await.unwrap()).await.0, 409);
     assert_eq!(account("b", "baker").await.unwrap().status(), 201);
 
-    // No fingerprint is a plain hash of a body with a password in it.
+    // A plain hash of a body with a password could be guessed.
     let body =
         json!({ "handle": "miller", "display_name": "M", "password": "long enough" }).to_string();
     let pool = api.database.pool().await;

@@ -1,14 +1,14 @@
-//! Somebody else's identity provider: here another write-api, whose tokens are as good as anybody's.
+//! An external identity provider (another write-api), and the subcommands of operators.
 
 use reqwest::Method;
 use serde_json::json;
 use uuid::Uuid;
-use write_api::{command, config::Cli};
+use write_api::{config::Cli, subcommand};
 
 use crate::harness::{Api, Database, Nats, Person, config, problem};
 
 #[tokio::test]
-async fn accounts_are_made_on_first_sight() {
+async fn an_external_account_is_created_when_first_seen() {
     let provider = Api::start().await;
     let jwks = provider.url("/.well-known/jwks.json");
     let own = ["--auth-jwks-url", &jwks];
@@ -36,7 +36,7 @@ async fn accounts_are_made_on_first_sight() {
         .json(&json!({ "handle": "stranger" }));
     assert_eq!(change.send().await.unwrap().status(), 200);
 
-    // Nothing here makes accounts or sessions, and our own key signs nothing that is believed.
+    // There are no local accounts and sessions, and tokens of the local key are refused.
     let requests = [
         (
             "/v1/accounts",
@@ -66,7 +66,7 @@ async fn accounts_are_made_on_first_sight() {
 }
 
 #[tokio::test]
-async fn a_printed_token_works() {
+async fn a_printed_token_is_accepted() {
     let api = Api::start().await;
     let miller = api.person("miller").await;
     for name in ["@Miller", &miller.id.to_string()] {
@@ -100,7 +100,10 @@ async fn a_printed_token_works() {
         ("@nobody", "there is no account"),
         ("miller", "neither an id nor a handle"),
     ] {
-        let error = command::token(&config, name).await.unwrap_err().to_string();
+        let error = subcommand::token(&config, name)
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(why), "{error}");
     }
 }
@@ -108,10 +111,10 @@ async fn a_printed_token_works() {
 #[tokio::test]
 async fn migrating_again_changes_nothing() {
     let database = Database::new().await;
-    command::migrate(&config(&["--database-url", &database.owner_url()]))
+    subcommand::migrate(&config(&["--database-url", &database.owner_url()]))
         .await
         .unwrap();
-    // A database without the log is named as such, and not waited for.
+    // A database without the schema is an error at the start.
     let empty = database.owner_url();
     sqlx::query("DROP SCHEMA write CASCADE")
         .execute(&database.pool().await)
@@ -123,7 +126,7 @@ async fn migrating_again_changes_nothing() {
         "--auth-key-file",
         "/nowhere",
     ]);
-    let error = command::Server::start(config, feedmill_service::Shutdown::new())
+    let error = subcommand::Server::start(config, feedmill_service::Shutdown::new())
         .await
         .err()
         .unwrap();
@@ -131,7 +134,7 @@ async fn migrating_again_changes_nothing() {
 }
 
 #[test]
-fn the_settings_hold_together() {
+fn the_settings_are_consistent() {
     use clap::CommandFactory;
     Cli::command().debug_assert();
 }

@@ -1,15 +1,15 @@
-//! write-api against a real PostgreSQL and a real nats-server. `TEST_DATABASE_URL` is a superuser's, and
+//! write-api against a real PostgreSQL and a real nats-server. `TEST_DATABASE_URL` is the URL of a superuser, and
 //! `NATS_SERVER_BIN` the server's binary; `deploy/test` sets both.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "what a test cannot do without, it may panic without"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod harness;
 mod http;
 mod idempotency;
 mod identity;
+mod import;
+mod links;
+mod migrations;
 #[path = "../../../tests/src/harness/port.rs"]
 mod port;
 mod relay;

@@ -1,4 +1,4 @@
-//! The stream has what the log has, in its order, whatever happens to either.
+//! The stream equals the log, in its order, after every fault.
 
 mod late;
 mod operator;
@@ -17,13 +17,13 @@ use futures::StreamExt;
 use sqlx::PgPool;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use write_api::{appended::Appended, relay::Relay, store::log::Entry};
+use write_api::{commit_notifier::CommitNotifier, log::Entry, relay::Relay};
 
 use crate::harness::{Database, Folder, Nats, eventually};
 
-/// A relay in this process, and what it needs.
+/// A relay in this process.
 struct Running {
-    appended: Arc<Appended>,
+    notifier: Arc<CommitNotifier>,
     health: Health,
     stop: CancellationToken,
     task: JoinHandle<()>,
@@ -31,8 +31,8 @@ struct Running {
 
 impl Running {
     async fn start(database: &Database, server: &Nats) -> Self {
-        let (appended, health, stop) = (
-            Arc::new(Appended::default()),
+        let (notifier, health, stop) = (
+            Arc::new(CommitNotifier::default()),
             Health::new(),
             CancellationToken::new(),
         );
@@ -40,11 +40,11 @@ impl Running {
         let relay = Relay {
             options: database.service_url().parse().unwrap(),
             nats,
-            appended: Arc::clone(&appended),
+            notifier: Arc::clone(&notifier),
             health: health.clone(),
         };
         Self {
-            appended,
+            notifier,
             health,
             stop: stop.clone(),
             task: tokio::spawn(relay.run(stop)),
@@ -57,7 +57,7 @@ impl Running {
     }
 }
 
-/// Appends events to the log, as a lane does, and gives what a lane hands over to the relay.
+/// Appends events to the log as a lane does, and returns the entries that a lane hands over to the relay.
 async fn append(pool: &PgPool, partition: i16, count: i64) -> Vec<Entry> {
     let sql = "WITH moved AS (
             UPDATE write.partitions SET head = head + $2 WHERE id = $1 RETURNING id, head - $2 AS before
@@ -91,7 +91,7 @@ async fn head(pool: &PgPool) -> i64 {
         .unwrap()
 }
 
-/// The events of each partition, in the order in which the stream has them.
+/// The events of each partition, in the order of the stream.
 async fn contents(server: &Nats) -> BTreeMap<Partition, Vec<i64>> {
     let jetstream = jetstream::new(server.client().await);
     let mut events: BTreeMap<Partition, Vec<i64>> = BTreeMap::new();
@@ -127,8 +127,8 @@ async fn stored(server: &Nats) -> u64 {
     stream.map_or(0, |stream| stream.cached_info().state.messages)
 }
 
-/// Waits until the stream has as many messages as the log has events, and then looks at each: every event
-/// once, and each partition's in order.
+/// Waits until the stream has as many messages as the log has events, and then checks that it has every event once, and each
+/// partition in order.
 async fn assert_equal(pool: &PgPool, server: &Nats, limit: Duration) {
     eventually("the stream has the whole log", limit, || async {
         stored(server).await >= head(pool).await as u64
@@ -149,7 +149,7 @@ async fn assert_equal(pool: &PgPool, server: &Nats, limit: Duration) {
 const SOON: Duration = Duration::from_secs(15);
 
 #[tokio::test]
-async fn the_stream_becomes_the_log() {
+async fn the_stream_becomes_equal_to_the_log() {
     let (database, server) = (Database::new().await, Nats::start().await);
     let pool = database.pool().await;
     append(&pool, 3, 5_000).await;
@@ -158,12 +158,12 @@ async fn the_stream_becomes_the_log() {
     assert_equal(&pool, &server, SOON).await;
     for partition in 0..64 {
         let events = append(&pool, partition, 1 + i64::from(partition)).await;
-        relay.appended.add(events);
+        relay.notifier.add(events);
     }
     assert_equal(&pool, &server, SOON).await;
     relay.stop().await;
 
-    // What is appended while nobody relays is there after the next start.
+    // Events that were appended without a relay are published after the next start.
     append(&pool, 3, 10).await;
     append(&pool, 63, 1).await;
     let relay = Running::start(&database, &server).await;
@@ -172,35 +172,35 @@ async fn the_stream_becomes_the_log() {
 }
 
 #[tokio::test]
-async fn what_is_handed_over_is_not_read_and_what_is_left_out_is() {
+async fn entries_that_were_handed_over_are_not_read_and_missing_ones_are() {
     let (database, server) = (Database::new().await, Nats::start().await);
     let pool = database.pool().await;
     let relay = Running::start(&database, &server).await;
     append(&pool, 5, 1).await;
     assert_equal(&pool, &server, SOON).await;
-    // Out of order, twice, and before the log has them, so that they cannot have been read.
+    // Out of order, twice, and before they are in the log, so that they cannot have been read.
     let handed = [(6, 2), (5, 4), (5, 3), (6, 1), (5, 2), (5, 4)];
     relay
-        .appended
+        .notifier
         .add(handed.map(|(partition, seq)| entry(partition, seq)));
     let published = || async { stored(&server).await == 6 };
-    eventually("what was handed over is published", SOON, published).await;
+    eventually("the entries are published", SOON, published).await;
     append(&pool, 5, 3).await;
     append(&pool, 6, 2).await;
     assert_equal(&pool, &server, SOON).await;
-    // Some were never handed over, others late.
-    relay.appended.add(append(&pool, 7, 5).await.split_off(2));
+    // Some are never handed over, others late.
+    relay.notifier.add(append(&pool, 7, 5).await.split_off(2));
     let mut events = append(&pool, 6, 4).await;
-    relay.appended.add(events.split_off(1));
+    relay.notifier.add(events.split_off(1));
     assert_equal(&pool, &server, SOON).await;
-    relay.appended.add(events);
-    relay.appended.add(append(&pool, 6, 1).await);
+    relay.notifier.add(events);
+    relay.notifier.add(append(&pool, 6, 1).await);
     assert_equal(&pool, &server, SOON).await;
     relay.stop().await;
 }
 
 #[tokio::test]
-async fn what_was_committed_before_the_stop_is_published() {
+async fn events_committed_before_the_stop_are_published() {
     let (database, server) = (Database::new().await, Nats::start().await);
     let pool = database.pool().await;
     append(&pool, 1, 1).await;
@@ -212,7 +212,7 @@ async fn what_was_committed_before_the_stop_is_published() {
 }
 
 #[tokio::test]
-async fn nats_may_come_late_and_lose_everything() {
+async fn nats_may_start_late_and_lose_everything() {
     let (database, mut server) = (Database::new().await, Nats::absent());
     let pool = database.pool().await;
     append(&pool, 9, 100).await;
@@ -222,21 +222,21 @@ async fn nats_may_come_late_and_lose_everything() {
     assert_equal(&pool, &server, SOON).await;
     server.kill();
     server.wipe();
-    relay.appended.add(append(&pool, 10, 100).await);
+    relay.notifier.add(append(&pool, 10, 100).await);
     server.start_again().await;
     assert_equal(&pool, &server, SOON).await;
     relay.stop().await;
 }
 
 #[tokio::test]
-async fn killing_nats_under_load_loses_nothing_and_keeps_the_order() {
+async fn killing_nats_under_load_loses_no_event_and_keeps_the_order() {
     let (database, mut server) = (Database::new().await, Nats::start().await);
     let pool = database.pool().await;
     let relay = Running::start(&database, &server).await;
-    let (appended, writer_pool) = (Arc::clone(&relay.appended), pool.clone());
+    let (notifier, writer_pool) = (Arc::clone(&relay.notifier), pool.clone());
     let writer = tokio::spawn(async move {
         for round in 0..400 {
-            appended.add(append(&writer_pool, round % 7, 50).await);
+            notifier.add(append(&writer_pool, round % 7, 50).await);
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });
@@ -252,7 +252,7 @@ async fn killing_nats_under_load_loses_nothing_and_keeps_the_order() {
 }
 
 #[tokio::test]
-async fn of_two_instances_one_leads_and_is_told_by_the_other() {
+async fn of_two_instances_one_leads_and_the_other_notifies_it() {
     let (database, server) = (Database::new().await, Nats::start().await);
     let pool = database.pool().await;
     let first = Running::start(&database, &server).await;
@@ -262,11 +262,11 @@ async fn of_two_instances_one_leads_and_is_told_by_the_other() {
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert_eq!(leaders(&pool).await.len(), 1);
 
-    // Twenty commits on the instance that does not lead, one after the other: with only the leader's look
-    // once a second this would take more than ten seconds.
+    // Twenty commits on the follower, one after the other. If the leader only polled once a second, this would take more than
+    // ten seconds.
     let started = Instant::now();
     for _ in 0..20 {
-        second.appended.add(append(&pool, 2, 1).await);
+        second.notifier.add(append(&pool, 2, 1).await);
         let want = head(&pool).await as u64;
         eventually("the event arrives", SOON, || async {
             stored(&server).await == want
@@ -279,7 +279,7 @@ async fn of_two_instances_one_leads_and_is_told_by_the_other() {
         started.elapsed()
     );
 
-    // The leader's connection goes: one of the two leads again, within five seconds.
+    // If the leader's connection is lost, an instance leads within five seconds.
     let before = leaders(&pool).await;
     sqlx::query("SELECT pg_terminate_backend($1)")
         .bind(before[0])
@@ -306,14 +306,14 @@ async fn of_two_instances_one_leads_and_is_told_by_the_other() {
     second.stop().await;
 }
 
-/// The PostgreSQL processes of whoever leads in this database.
+/// The PostgreSQL processes of the leaders in this database.
 async fn leaders(pool: &PgPool) -> Vec<i32> {
     let sql = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database =
         (SELECT oid FROM pg_database WHERE datname = current_database())";
     sqlx::query_scalar(sql).fetch_all(pool).await.unwrap()
 }
 
-/// The binary, as a process that can be stopped in its tracks.
+/// The binary as a process, which can be stopped with SIGSTOP.
 fn process(database: &Database, server: &Nats, folder: &Folder) -> Child {
     Command::new(env!("CARGO_BIN_EXE_write-api"))
         .args([
@@ -338,7 +338,7 @@ fn signal(process: &Child, name: &str) {
 }
 
 #[tokio::test]
-async fn a_leader_that_hangs_is_replaced_and_does_no_harm_when_it_wakes() {
+async fn a_hanging_leader_is_replaced_and_does_no_harm_when_it_wakes() {
     let (database, server, folder) = (Database::new().await, Nats::start().await, Folder::new());
     let pool = database.pool().await;
     let mut first = process(&database, &server, &folder);
@@ -361,7 +361,7 @@ async fn a_leader_that_hangs_is_replaced_and_does_no_harm_when_it_wakes() {
 
     signal(&first, "-CONT");
     for _ in 0..20 {
-        second.appended.add(append(&pool, 5, 100).await);
+        second.notifier.add(append(&pool, 5, 100).await);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_equal(&pool, &server, SOON).await;

@@ -10,7 +10,7 @@ use write_api::housekeeping;
 
 use crate::harness::{Api, Person, problem};
 
-async fn log_in(api: &Api, handle: &str, password: &str) -> Response {
+async fn sign_in(api: &Api, handle: &str, password: &str) -> Response {
     api.post(
         "/v1/sessions",
         json!({ "handle": handle, "password": password }),
@@ -33,7 +33,7 @@ async fn tokens(response: Response) -> (String, String) {
     (text("access_token"), text("refresh_token"))
 }
 
-/// Whether an access token is good for a command.
+/// Whether a command with this access token is accepted.
 async fn works(api: &Api, token: &str) -> bool {
     let request = api
         .request(Method::POST, "/v1/posts")
@@ -43,10 +43,10 @@ async fn works(api: &Api, token: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_session_lives_by_refreshing() {
+async fn a_session_continues_by_refreshing() {
     let api = Api::start().await;
     api.person("miller").await;
-    let (access, first) = tokens(log_in(&api, "Miller", "long enough").await).await;
+    let (access, first) = tokens(sign_in(&api, "Miller", "long enough").await).await;
     assert!(works(&api, &access).await);
     let (access, second) = tokens(refresh(&api, &first).await).await;
     assert!(works(&api, &access).await);
@@ -59,8 +59,8 @@ async fn a_session_lives_by_refreshing() {
 async fn a_used_refresh_token_ends_its_session_and_no_other() {
     let api = Api::start().await;
     api.person("miller").await;
-    let (_, other) = tokens(log_in(&api, "miller", "long enough").await).await;
-    let (_, first) = tokens(log_in(&api, "miller", "long enough").await).await;
+    let (_, other) = tokens(sign_in(&api, "miller", "long enough").await).await;
+    let (_, first) = tokens(sign_in(&api, "miller", "long enough").await).await;
     let (_, second) = tokens(refresh(&api, &first).await).await;
     let dead = (401, "dead_token".to_owned(), vec![]);
     assert_eq!(problem(refresh(&api, &first).await).await, dead);
@@ -69,10 +69,10 @@ async fn a_used_refresh_token_ends_its_session_and_no_other() {
 }
 
 #[tokio::test]
-async fn of_many_refreshes_at_once_one_wins() {
+async fn one_of_many_concurrent_refreshes_succeeds() {
     let api = Api::start().await;
     api.person("miller").await;
-    let (_, token) = tokens(log_in(&api, "miller", "long enough").await).await;
+    let (_, token) = tokens(sign_in(&api, "miller", "long enough").await).await;
     let all = join_all((0..20).map(|_| refresh(&api, &token))).await;
     assert_eq!(
         all.iter()
@@ -89,15 +89,15 @@ async fn of_many_refreshes_at_once_one_wins() {
 }
 
 #[tokio::test]
-async fn what_is_no_refresh_token_is_refused() {
+async fn an_invalid_refresh_token_is_refused() {
     let api = Api::start().await;
     api.person("miller").await;
-    let (access, token) = tokens(log_in(&api, "miller", "long enough").await).await;
+    let (access, token) = tokens(sign_in(&api, "miller", "long enough").await).await;
     let dead = (401, "dead_token".to_owned(), vec![]);
     for bad in ["", "x", &access, &token[1..], &"A".repeat(100_000), "ö"] {
         assert_eq!(problem(refresh(&api, bad).await).await, dead, "{bad:.20}");
     }
-    // A session whose time has passed, before and after it is cleared away.
+    // An expired session, before and after it is deleted.
     let pool = api.database.pool().await;
     sqlx::query("UPDATE write.sessions SET expires_at = now() - interval '1 second'")
         .execute(&pool)
@@ -120,17 +120,17 @@ async fn what_is_no_refresh_token_is_refused() {
 }
 
 #[tokio::test]
-async fn whether_a_handle_exists_is_not_to_be_learned_by_logging_in() {
+async fn signing_in_does_not_reveal_whether_a_handle_exists() {
     let api = Api::start().await;
     api.person("miller").await;
     let timed = async |handle: &str| {
         let started = Instant::now();
-        let response = log_in(&api, handle, "a wrong password").await;
+        let response = sign_in(&api, handle, "a wrong password").await;
         let took = started.elapsed();
         (took, response.status(), response.text().await.unwrap())
     };
-    // By turns, and the fastest of each: what else the machine does should not be measured. A check that is
-    // left out would show as a tenth of the time.
+    // Alternating, and the fastest of each, so that other load on the machine is not measured. Without the hash it would take
+    // a tenth of the time.
     let (mut known, mut nobody) = (Duration::MAX, Duration::MAX);
     for _ in 0..9 {
         let (one, other) = (timed("miller").await, timed("nobody").await);
@@ -143,14 +143,14 @@ async fn whether_a_handle_exists_is_not_to_be_learned_by_logging_in() {
 }
 
 #[tokio::test]
-async fn guessing_is_slow_and_hurts_nobody_else() {
+async fn guessing_is_limited_for_its_handle_only() {
     let api = Api::start().await;
     api.person("miller").await;
     api.person("baker").await;
-    // The minute may turn once while we guess.
+    // A new minute may begin once during the attempts.
     let mut refused = None;
     for _ in 0..21 {
-        let response = log_in(&api, "miller", "a wrong password").await;
+        let response = sign_in(&api, "miller", "a wrong password").await;
         if response.status() == 429 {
             refused = Some(response);
             break;
@@ -164,18 +164,18 @@ async fn guessing_is_slow_and_hurts_nobody_else() {
         .unwrap();
     assert!((1..=60).contains(&wait));
     assert_eq!(problem(refused).await.1, "too_many_attempts");
-    tokens(log_in(&api, "baker", "long enough").await).await;
+    tokens(sign_in(&api, "baker", "long enough").await).await;
 }
 
 #[tokio::test]
-async fn a_flood_of_passwords_is_refused_and_not_queued_for_ever() {
+async fn a_flood_of_sign_ins_is_refused_and_not_queued_without_limit() {
     let api = Api::start().await;
     let handles: Vec<String> = (0..400).map(|n| format!("nobody_{n}")).collect();
     let started = Instant::now();
     let all = join_all(
         handles
             .iter()
-            .map(|handle| log_in(&api, handle, "a wrong password")),
+            .map(|handle| sign_in(&api, handle, "a wrong password")),
     )
     .await;
     let count = |status: u16| {
@@ -185,13 +185,13 @@ async fn a_flood_of_passwords_is_refused_and_not_queued_for_ever() {
     };
     assert!(count(503) > 0 && count(401) > 0 && count(401) + count(503) == 400);
     assert!(started.elapsed() < Duration::from_secs(20));
-    // And afterwards all is as before.
+    // Afterwards sign-ins work.
     api.person("miller").await;
-    tokens(log_in(&api, "miller", "long enough").await).await;
+    tokens(sign_in(&api, "miller", "long enough").await).await;
 }
 
 #[tokio::test]
-async fn a_key_brings_the_same_tokens_again() {
+async fn a_key_returns_the_same_tokens() {
     let mut api = Api::start().await;
     let miller = api.person("miller").await.id;
     let with_key = async |api: &Api, path: &str, key: &str, body: &Value| {
@@ -221,13 +221,13 @@ async fn a_key_brings_the_same_tokens_again() {
     let again = with_key(&api, "/v1/sessions/refresh", "b", &body).await;
     assert_eq!(again.headers()["idempotency-replayed"], "true");
     assert_eq!(tokens(again).await, second);
-    // The same key for something else.
+    // The same key for another request.
     let reused = with_key(&api, "/v1/sessions", "b", &credentials).await;
     assert_eq!(
         problem(reused).await,
         (422, "idempotency_key_reused".to_owned(), vec![])
     );
-    // Many at once with one key are one.
+    // Concurrent requests with one key are one.
     let body = json!({ "refresh_token": second.1 });
     let all = join_all((0..10).map(|_| with_key(&api, "/v1/sessions/refresh", "c", &body))).await;
     let third = tokens(with_key(&api, "/v1/sessions/refresh", "c", &body).await).await;
@@ -235,7 +235,7 @@ async fn a_key_brings_the_same_tokens_again() {
         assert_eq!(tokens(response).await, third);
     }
 
-    // Commands and sessions of an account share its keys.
+    // The commands and sessions of an account share its keys.
     let person = Person {
         api: &api,
         id: miller,
@@ -247,14 +247,14 @@ async fn a_key_brings_the_same_tokens_again() {
     let reused = post.json(&json!({ "text": "hello" })).send().await.unwrap();
     assert_eq!(problem(reused).await.1, "idempotency_key_reused");
 
-    // Nothing of it is secret.
+    // No token is stored.
     let pool = api.database.pool().await;
-    let kept: Vec<String> = sqlx::query_scalar("SELECT answer::text FROM write.idempotency")
+    let stored: Vec<String> = sqlx::query_scalar("SELECT answer::text FROM write.idempotency")
         .fetch_all(&pool)
         .await
         .unwrap();
-    assert!(!kept.is_empty());
-    for answer in kept {
+    assert!(!stored.is_empty());
+    for answer in stored {
         assert!(
             !answer.contains(&first.1)
                 && !answer.contains(&second.1)

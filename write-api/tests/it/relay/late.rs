@@ -1,44 +1,44 @@
-//! Messages that come late: published by a stretch of the relay's work that has been given up meanwhile.
+//! Late messages, of an attempt at publishing that the relay has given up.
 
 use std::time::Duration;
 
 use sqlx::PgPool;
 use tokio::time::sleep;
-use write_api::appended::Appended;
+use write_api::commit_notifier::CommitNotifier;
 
 use super::{Running, append, assert_equal, contents, signal};
 use crate::harness::{Database, Nats};
 
-/// Each event is on the disk before the next is taken: some hundred or thousand a second.
+/// A sync to disk for each message: some hundred or thousand messages a second.
 const SLOW: &str = "jetstream: { sync_interval: always }";
 
-/// Appends to many partitions, of each a few at a time, so that what is published first depends on when one looks.
-async fn append_all_over(pool: &PgPool, appended: &Appended, count: i64) {
+/// Appends to many partitions, a few events at a time, so that the order of publishing depends on timing.
+async fn append_all_over(pool: &PgPool, notifier: &CommitNotifier, count: i64) {
     let mut left = count;
     while left > 0 {
         let some = (1 + i64::from(rand::random::<u8>() % 40)).min(left);
         let mut events = append(pool, i16::from(rand::random::<u8>() % 16), some).await;
-        // Some of them as a lane of another instance does, whose events only the log has.
-        appended.add(events.split_off(usize::from(rand::random::<u8>()) % events.len()));
+        // The rest as of another instance: only in the log.
+        notifier.add(events.split_off(usize::from(rand::random::<u8>()) % events.len()));
         left -= some;
     }
 }
 
-/// JetStream has lost all it had, and is filled again by what goes on meanwhile.
+/// JetStream has lost its stream, and the relay fills it again under load.
 ///
-/// A server with a tenth of its time, as on a machine that has too much to do, needs longer for what is under way
-/// than the relay waits. It answers where the stream ends while it still takes what the relay has given up, and the
-/// relay goes on from a place that is not the end.
+/// The server runs a tenth of the time, as on an overloaded machine, so acknowledgements take longer than the relay waits. It
+/// reports the end of the stream while it still accepts messages that the relay has given up, so the relay continues from a
+/// place that is not the end.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_server_that_lost_its_stream_has_it_again_without_a_hole() {
+async fn a_slow_server_that_lost_its_stream_gets_it_back_without_a_gap() {
     let (database, mut server) = (Database::new().await, Nats::start_with(SLOW).await);
     let pool = database.pool().await;
     let relay = Running::start(&database, &server).await;
-    append_all_over(&pool, &relay.appended, 6_000).await;
+    append_all_over(&pool, &relay.notifier, 6_000).await;
     server.kill();
     server.wipe();
     server.start_again().await;
-    let writing = append_all_over(&pool, &relay.appended, 6_000);
+    let writing = append_all_over(&pool, &relay.notifier, 6_000);
     let slowing = async {
         for _ in 0..150 {
             signal(server.process(), "-STOP");

@@ -1,4 +1,4 @@
-//! What an operator may do to the stream.
+//! Changes of the stream by an operator.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::{Running, SOON, append, assert_equal, contents, stored};
 use crate::harness::{Database, Nats, eventually};
 
 #[tokio::test]
-async fn a_stream_that_was_deleted_is_filled_again() {
+async fn a_deleted_stream_is_filled_again() {
     let (database, server) = (Database::new().await, Nats::start().await);
     let pool = database.pool().await;
     let relay = Running::start(&database, &server).await;
@@ -20,14 +20,14 @@ async fn a_stream_that_was_deleted_is_filled_again() {
         .delete_stream(subject::STREAM)
         .await
         .unwrap();
-    // It is noticed even if nothing more is appended.
+    // The relay notices even if nothing is appended.
     assert_equal(&pool, &server, SOON).await;
     append(&pool, 3, 5).await;
     assert_equal(&pool, &server, SOON).await;
     relay.stop().await;
 }
 
-/// The last event of a partition that the stream has.
+/// The last event of a partition in the stream.
 async fn last(server: &Nats, partition: u8) -> Option<i64> {
     let subject = subject::events(Partition::try_from(partition).unwrap());
     let stream = jetstream::new(server.client().await)
@@ -42,9 +42,9 @@ async fn last(server: &Nats, partition: u8) -> Option<i64> {
         .map(|(_, seq)| seq)
 }
 
-/// A stream of an operator's, which keeps 50 messages and remembers message ids for so long; into it 30 events of
-/// partition 1, of which it then keeps none, and 100 of partition 2. Afterwards, while nobody relays, 5 more of
-/// partition 2 and the first 3 of partition 7; and a relay.
+/// A stream that an operator limited to 50 messages. The relay published 30 events of partition 1, which have expired, and 100
+/// of partition 2. Then, without a relay, 5 more of partition 2 and the first 3 of partition 7 were appended; and a new relay
+/// has started.
 async fn limited(duplicate_window: Duration) -> (Database, Nats, Running) {
     let (database, server) = (Database::new().await, Nats::start().await);
     let pool = database.pool().await;
@@ -96,9 +96,9 @@ async fn limited_stream(server: &Nats) -> stream::Info {
 }
 
 #[tokio::test]
-async fn a_stream_that_an_operator_limited_stays_so_and_shows_the_heads_of_the_log() {
-    // Whether partition 1 had gone out is no longer to be seen. Its last event comes again: whoever lacks
-    // something notices, and whoever doesn't skips it. Nothing before it comes again.
+async fn a_limited_stream_keeps_its_limit_and_shows_the_heads_of_the_log() {
+    // The stream does not show whether partition 1 was published. Its last event is published again: a reader that misses
+    // events notices the gap, and one that has it skips it. Earlier events are not published again.
     let (_database, server, relay) = limited(Duration::from_millis(200)).await;
     eventually("partition 1 shows its head", SOON, || async {
         last(&server, 1).await == Some(30)
@@ -111,7 +111,7 @@ async fn a_stream_that_an_operator_limited_stays_so_and_shows_the_heads_of_the_l
 }
 
 #[tokio::test]
-async fn an_event_that_the_stream_remembers_having_had_holds_up_nothing() {
+async fn a_duplicate_in_the_stream_does_not_block_its_partition() {
     let (database, server, relay) = limited(Duration::from_mins(2)).await;
     assert_eq!(last(&server, 1).await, None);
     assert_eq!(
@@ -131,14 +131,14 @@ async fn an_event_that_the_stream_remembers_having_had_holds_up_nothing() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_ahead_of_the_log_stops_the_relay_and_says_why() {
+async fn a_stream_ahead_of_the_log_stops_the_relay_with_a_reason() {
     let (database, server) = (Database::new().await, Nats::start().await);
     let pool = database.pool().await;
     append(&pool, 1, 10).await;
     let relay = Running::start(&database, &server).await;
     assert_equal(&pool, &server, SOON).await;
     relay.stop().await;
-    // As after a restored backup.
+    // As after restoring a backup.
     sqlx::query("DELETE FROM write.events WHERE seq > 5")
         .execute(&pool)
         .await
@@ -164,9 +164,9 @@ async fn a_stream_that_is_ahead_of_the_log_stops_the_relay_and_says_why() {
         served.abort();
         body.contains("the database is older than the stream")
     };
-    eventually("health says it", SOON, app).await;
+    eventually("health has the reason", SOON, app).await;
     assert_eq!(stored(&server).await, 10);
-    // Its operator decides for the database.
+    // The operator decides to keep the database.
     jetstream::new(server.client().await)
         .delete_stream(subject::STREAM)
         .await
@@ -175,14 +175,14 @@ async fn a_stream_that_is_ahead_of_the_log_stops_the_relay_and_says_why() {
     relay.stop().await;
 }
 
-/// While the stream still remembers its id, it would not take it again.
+/// JetStream would drop the deleted message as a duplicate if it were published again.
 #[tokio::test(flavor = "multi_thread")]
-async fn after_the_last_message_of_a_partition_was_deleted_the_next_ones_come_at_once() {
+async fn after_the_last_message_of_a_partition_was_deleted_the_next_one_is_published_at_once() {
     let (database, server) = (Database::new().await, Nats::start().await);
     let pool = database.pool().await;
     let relay = Running::start(&database, &server).await;
     for partition in [1, 2] {
-        relay.appended.add(append(&pool, partition, 3).await);
+        relay.notifier.add(append(&pool, partition, 3).await);
     }
     let has = async |count: usize| {
         let found = contents(&server).await;
@@ -199,7 +199,7 @@ async fn after_the_last_message_of_a_partition_was_deleted_the_next_ones_come_at
         .await
         .unwrap();
     stream.delete_message(last.sequence).await.unwrap();
-    relay.appended.add(append(&pool, 1, 2).await);
+    relay.notifier.add(append(&pool, 1, 2).await);
     eventually("what follows is there", SOON, async || has(7).await).await;
     assert_eq!(contents(&server).await[&partition], [1, 2, 4, 5]);
     relay.stop().await;

@@ -1,0 +1,147 @@
+//! The state of the HTTP handlers.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use axum::extract::FromRef;
+use feedmill_service::{Identity, Signer, Verifier, telemetry};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use uuid::Uuid;
+
+use crate::{
+    domain::{AccountCommand, Clock, Command},
+    idempotency::IdempotencyKey,
+    lane::{Answer, Lanes, Refusal},
+    session::{Hasher, Sessions},
+};
+
+/// How many external accounts are remembered as existing, at 16 bytes each. One that is not remembered costs a command.
+const MAX_KNOWN: usize = 100_000;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    lanes: Lanes,
+    verifier: Verifier,
+    /// None if accounts belong to an external identity provider.
+    local: Option<Local>,
+    clock: Arc<Clock>,
+    /// External accounts that exist.
+    known: Mutex<HashSet<Uuid>>,
+}
+
+/// What local accounts need: passwords and sessions.
+pub struct Local {
+    pub sessions: Sessions,
+    pub hasher: Arc<Hasher>,
+    pub signer: Signer,
+    /// The key of fingerprints. A body may hold a password, and a plain hash of it could be guessed.
+    pub fingerprint_key: [u8; 32],
+}
+
+impl App {
+    pub fn new(lanes: Lanes, verifier: Verifier, local: Option<Local>, clock: Arc<Clock>) -> Self {
+        Self(Arc::new(Inner {
+            lanes,
+            verifier,
+            local,
+            clock,
+            known: Mutex::default(),
+        }))
+    }
+
+    pub fn local(&self) -> Option<&Local> {
+        self.0.local.as_ref()
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Carries out a command of a signed-in account. An external account is created when it is first seen.
+    pub async fn submit(
+        &self,
+        caller: &Identity,
+        command: impl Into<Command>,
+        idempotency: Option<IdempotencyKey>,
+    ) -> Result<Answer, Refusal> {
+        if caller.external && !self.known().contains(&caller.account) {
+            let ensure = AccountCommand::Ensure {
+                account: caller.account,
+                handle_hint: caller.handle_hint.clone(),
+                name_hint: caller.name_hint.clone(),
+            };
+            self.carry_out(caller.account, ensure.into(), None).await?;
+            let mut known = self.known();
+            if known.len() >= MAX_KNOWN {
+                known.clear();
+            }
+            known.insert(caller.account);
+        }
+        let command = command.into();
+        self.carry_out(caller.account, command, idempotency).await
+    }
+
+    /// Carries out a command of a client that is not signed in.
+    pub async fn submit_anonymous(
+        &self,
+        command: impl Into<Command>,
+        idempotency: Option<IdempotencyKey>,
+    ) -> Result<Answer, Refusal> {
+        let command = command.into();
+        self.carry_out(Uuid::nil(), command, idempotency).await
+    }
+
+    async fn carry_out(
+        &self,
+        actor: Uuid,
+        command: Command,
+        idempotency: Option<IdempotencyKey>,
+    ) -> Result<Answer, Refusal> {
+        let (name, started) = (command.name(), Instant::now());
+        let traceparent = telemetry::current_traceparent();
+        let answer = self
+            .0
+            .lanes
+            .submit(actor, command, idempotency, traceparent)
+            .await;
+        let outcome = match &answer {
+            Ok(Answer { replayed: true, .. }) => "replayed",
+            Ok(_) => "accepted",
+            Err(Refusal::Rejected(_) | Refusal::KeyReused) => "rejected",
+            Err(Refusal::Overloaded) => "overloaded",
+            Err(Refusal::Database(_) | Refusal::Internal) => "failed",
+        };
+        metrics::counter!("commands_total", "command" => name, "outcome" => outcome).increment(1);
+        metrics::histogram!("command_duration_seconds", "command" => name)
+            .record(started.elapsed());
+        answer
+    }
+
+    /// The fingerprint that distinguishes requests with one idempotency key: HMAC-SHA-256 of method, path and body.
+    pub fn fingerprint(&self, method: &str, path: &str, body: &[u8]) -> [u8; 32] {
+        let key = self.local().map_or([0; 32], |local| local.fingerprint_key);
+        let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes a key of any length");
+        // Neither a method nor a path contains a line feed.
+        for part in [method.as_bytes(), b"\n", path.as_bytes(), b"\n", body] {
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashSet<Uuid>> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl FromRef<App> for Verifier {
+    fn from_ref(app: &App) -> Self {
+        app.0.verifier.clone()
+    }
+}

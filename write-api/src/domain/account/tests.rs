@@ -1,0 +1,74 @@
+use super::*;
+use crate::domain::scenario::{account, decide, events, id, rejection};
+
+fn change_handle(handle: &str) -> AccountCommand {
+    AccountCommand::ChangeProfile {
+        handle: Some(Handle::try_from(handle.to_owned()).unwrap()),
+        display_name: None,
+        bio: None,
+    }
+}
+
+#[test]
+fn a_handle_belongs_to_one_account_and_is_free_after_a_change() {
+    let given = [account(1), account(2)];
+    assert_eq!(
+        rejection(&given, 1, change_handle("USER2")),
+        Rejection::HandleTaken
+    );
+    let changed = events(&given, 2, change_handle("elsewhere"));
+    let given = [&given[..], &changed[..]].concat();
+    assert_eq!(events(&given, 1, change_handle("user2")).len(), 1);
+}
+
+#[test]
+fn an_accounts_own_handle_is_no_conflict_and_no_change() {
+    assert_eq!(events(&[account(1)], 1, change_handle("user1")), []);
+}
+
+#[test]
+fn an_external_account_is_created_once() {
+    let ensure = AccountCommand::Ensure {
+        account: id(5),
+        handle_hint: None,
+        name_hint: None,
+    };
+    let created = events(&[], 5, ensure.clone());
+    assert_eq!(created.len(), 1);
+    assert_eq!(events(&created, 5, ensure), []);
+}
+
+#[test]
+fn an_external_account_gets_a_free_handle() {
+    let ensure = AccountCommand::Ensure {
+        account: id(5),
+        handle_hint: Some("User1".to_owned()),
+        name_hint: Some("Fifth".to_owned()),
+    };
+    let events = events(&[account(1)], 5, ensure);
+    let [Event::AccountCreated(created)] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(created.account, id(5));
+    assert!(created.handle.starts_with("u_"), "{}", created.handle);
+    assert!(Handle::try_from(created.handle.clone()).is_ok());
+    assert_eq!(created.display_name, "Fifth");
+}
+
+#[test]
+fn a_password_hash_is_stored_and_is_in_no_event() {
+    let create = AccountCommand::Create {
+        handle: Handle::try_from("miller".to_owned()).unwrap(),
+        display_name: DisplayName::try_from("Miller".to_owned()).unwrap(),
+        password_hash: Some("the hash".to_owned()),
+    };
+    let decision = decide(&[], 0, create).unwrap();
+    let (account, hash) = decision.password_hash.unwrap();
+    assert_eq!(hash, "the hash");
+    let expected = AccountCreated {
+        account,
+        handle: "miller".to_owned(),
+        display_name: "Miller".to_owned(),
+    };
+    assert_eq!(decision.events, [Event::AccountCreated(expected)]);
+}

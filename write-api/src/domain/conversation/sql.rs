@@ -1,0 +1,171 @@
+//! Loads pairs and messages, and saves conversations, members and messages. Members are loaded with what most
+//! commands need, see `domain/storage.rs`.
+
+use chrono::{DateTime, Utc};
+use feedmill_events::id;
+use feedmill_service::sql::named;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Conversation, Conversations};
+use crate::domain::clock::time;
+
+pub async fn load(
+    connection: &mut PgConnection,
+    conversations: &mut Conversations,
+) -> sqlx::Result<()> {
+    load_pairs(&mut *connection, conversations).await?;
+    load_messages(connection, conversations).await
+}
+
+async fn load_pairs(
+    connection: &mut PgConnection,
+    conversations: &mut Conversations,
+) -> sqlx::Result<()> {
+    let pairs = conversations.pairs.take_requested();
+    if pairs.is_empty() {
+        return Ok(());
+    }
+    let (low, high): (Vec<Uuid>, Vec<Uuid>) = pairs.into_iter().unzip();
+    let query = sqlx::query!(
+        "/* state.pairs.load */ SELECT c.id, c.title, n.low AS \"low!\", n.high AS \"high!\"
+         FROM unnest($1::uuid[], $2::uuid[]) AS n(low, high)
+         JOIN write.conversations c ON c.pair_low = n.low AND c.pair_high = n.high",
+        &low,
+        &high
+    );
+    for row in named("state.pairs.load", query.fetch_all(connection)).await? {
+        let pair = (row.low, row.high);
+        let conversation = Conversation {
+            title: row.title,
+            pair: Some(pair),
+        };
+        conversations.pairs.load(pair, row.id);
+        conversations.rows.load(row.id, conversation);
+    }
+    Ok(())
+}
+
+async fn load_messages(
+    connection: &mut PgConnection,
+    conversations: &mut Conversations,
+) -> sqlx::Result<()> {
+    let messages = conversations.messages.take_requested();
+    if messages.is_empty() {
+        return Ok(());
+    }
+    let (of, ids): (Vec<Uuid>, Vec<Uuid>) = messages.into_iter().unzip();
+    let query = sqlx::query!(
+        "/* state.messages.load */ SELECT m.conversation_id, m.id
+         FROM unnest($1::uuid[], $2::uuid[]) AS n(conversation_id, id)
+         JOIN write.messages m ON m.conversation_id = n.conversation_id AND m.id = n.id",
+        &of,
+        &ids
+    );
+    for row in named("state.messages.load", query.fetch_all(connection)).await? {
+        let key = (row.conversation_id, row.id);
+        conversations.messages.load(key, ());
+    }
+    Ok(())
+}
+
+pub async fn save(connection: &mut PgConnection, conversations: Conversations) -> sqlx::Result<()> {
+    // Conversations and messages are never updated, and nothing is removed.
+    let created = conversations.rows.into_changes().inserted;
+    insert(&mut *connection, &created).await?;
+    let members = conversations.members.into_changes();
+    insert_members(&mut *connection, &members.inserted).await?;
+    update_members(&mut *connection, &members.updated).await?;
+    let messages = conversations.messages.into_changes().inserted;
+    let messages: Vec<(Uuid, Uuid)> = messages.into_iter().map(|(key, ())| key).collect();
+    insert_messages(connection, messages).await
+}
+
+async fn insert(
+    connection: &mut PgConnection,
+    conversations: &[(Uuid, Conversation)],
+) -> sqlx::Result<()> {
+    if conversations.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = conversations.iter().map(|(id, _)| *id).collect();
+    let titles: Vec<Option<String>> = conversations
+        .iter()
+        .map(|(_, conversation)| conversation.title.clone())
+        .collect();
+    let (low, high): (Vec<Option<Uuid>>, Vec<Option<Uuid>>) = conversations
+        .iter()
+        .map(|(_, conversation)| conversation.pair.unzip())
+        .unzip();
+    let created_at: Vec<DateTime<Utc>> = ids.iter().map(|id| time(id::millis(*id))).collect();
+    let query = sqlx::query!(
+        "/* state.conversations.insert */
+         INSERT INTO write.conversations (id, title, pair_low, pair_high, created_at)
+         SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::timestamptz[])",
+        &ids,
+        &titles as &[Option<String>],
+        &low as &[Option<Uuid>],
+        &high as &[Option<Uuid>],
+        &created_at
+    );
+    named("state.conversations.insert", query.execute(connection)).await?;
+    Ok(())
+}
+
+type Members = [((Uuid, Uuid), Option<Uuid>)];
+
+/// A member of a new conversation can have read a message of the same batch.
+async fn insert_members(connection: &mut PgConnection, members: &Members) -> sqlx::Result<()> {
+    if members.is_empty() {
+        return Ok(());
+    }
+    let (conversations, users): (Vec<Uuid>, Vec<Uuid>) =
+        members.iter().map(|(key, _)| *key).unzip();
+    let read_up_to: Vec<Option<Uuid>> = members.iter().map(|(_, mark)| *mark).collect();
+    let query = sqlx::query!(
+        "/* state.members.insert */ INSERT INTO write.members (conversation_id, user_id, read_up_to)
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[])",
+        &conversations,
+        &users,
+        &read_up_to as &[Option<Uuid>]
+    );
+    named("state.members.insert", query.execute(connection)).await?;
+    Ok(())
+}
+
+async fn update_members(connection: &mut PgConnection, members: &Members) -> sqlx::Result<()> {
+    if members.is_empty() {
+        return Ok(());
+    }
+    let (conversations, users): (Vec<Uuid>, Vec<Uuid>) =
+        members.iter().map(|(key, _)| *key).unzip();
+    let read_up_to: Vec<Option<Uuid>> = members.iter().map(|(_, mark)| *mark).collect();
+    let query = sqlx::query!(
+        "/* state.members.update */ UPDATE write.members m SET read_up_to = n.up_to
+         FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS n(conversation_id, user_id, up_to)
+         WHERE m.conversation_id = n.conversation_id AND m.user_id = n.user_id",
+        &conversations,
+        &users,
+        &read_up_to as &[Option<Uuid>]
+    );
+    named("state.members.update", query.execute(connection)).await?;
+    Ok(())
+}
+
+async fn insert_messages(
+    connection: &mut PgConnection,
+    messages: Vec<(Uuid, Uuid)>,
+) -> sqlx::Result<()> {
+    if messages.is_empty() {
+        return Ok(());
+    }
+    let (conversations, ids): (Vec<Uuid>, Vec<Uuid>) = messages.into_iter().unzip();
+    let query = sqlx::query!(
+        "/* state.messages.insert */ INSERT INTO write.messages (conversation_id, id)
+         SELECT * FROM unnest($1::uuid[], $2::uuid[])",
+        &conversations,
+        &ids
+    );
+    named("state.messages.insert", query.execute(connection)).await?;
+    Ok(())
+}

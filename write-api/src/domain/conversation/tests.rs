@@ -1,0 +1,94 @@
+use super::*;
+use crate::domain::scenario::{account, conversation, decide, events, id, message, rejection};
+
+fn start(members: &[u64]) -> ConversationCommand {
+    ConversationCommand::Start {
+        members: members.iter().map(|member| id(*member)).collect(),
+        title: None,
+        creator: Some(id(1)),
+    }
+}
+
+fn read(conversation: u64, up_to: u64) -> ConversationCommand {
+    ConversationCommand::MarkRead {
+        conversation: id(conversation),
+        up_to: id(up_to),
+    }
+}
+
+#[test]
+fn two_accounts_have_one_conversation() {
+    let given = [account(1), account(2), conversation(20, &[1, 2])];
+    let again = decide(&given, 2, start(&[1])).unwrap();
+    assert!(again.events.is_empty());
+    assert!(
+        matches!(again.outcome, Outcome::Conversation { id: found, created: false, .. } if found == id(20))
+    );
+}
+
+#[test]
+fn a_new_conversation_names_its_creator() {
+    let given = [
+        account(1),
+        account(2),
+        account(3),
+        conversation(20, &[1, 2]),
+    ];
+    let events = events(&given, 1, start(&[2, 3]));
+    let [Event::ConversationCreated(created)] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(created.creator, Some(id(1)));
+}
+
+#[test]
+fn a_conversation_needs_another_member_that_exists() {
+    let given = [account(1)];
+    assert_eq!(rejection(&given, 1, start(&[1])), Rejection::NoOtherMember);
+    assert_eq!(
+        rejection(&given, 1, start(&[77])),
+        Rejection::field_not_found(Resource::Account, "members")
+    );
+}
+
+#[test]
+fn a_conversation_of_others_is_not_found() {
+    let given = [
+        account(1),
+        account(2),
+        account(3),
+        conversation(20, &[1, 2]),
+        message(21, 20, 1),
+    ];
+    let send = ConversationCommand::SendMessage {
+        conversation: id(20),
+        text: MessageText::try_from("hello".to_owned()).unwrap(),
+    };
+    for command in [send, read(20, 21)] {
+        let not_found = Rejection::not_found(Resource::Conversation);
+        assert_eq!(rejection(&given, 3, command.clone()), not_found);
+        assert_eq!(events(&given, 2, command).len(), 1);
+    }
+}
+
+#[test]
+fn a_read_mark_never_moves_back() {
+    let mut given = vec![
+        account(1),
+        account(2),
+        conversation(20, &[1, 2]),
+        message(21, 20, 1),
+        message(22, 20, 1),
+    ];
+    given.extend(events(&given, 2, read(20, 22)));
+    for up_to in [21, 22] {
+        assert_eq!(events(&given, 2, read(20, up_to)), []);
+    }
+}
+
+#[test]
+fn a_read_mark_needs_a_message_of_the_conversation() {
+    let given = [account(1), account(2), conversation(20, &[1, 2])];
+    let expected = Rejection::field_not_found(Resource::Message, "up_to");
+    assert_eq!(rejection(&given, 2, read(20, 99)), expected);
+}

@@ -1,0 +1,166 @@
+//! What a command leads to: events and an outcome, or a rejection.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use feedmill_events::Event;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// An accepted command.
+#[derive(Debug)]
+pub struct Decision {
+    /// In order. Empty if the command changes nothing.
+    pub events: Vec<Event>,
+    pub outcome: Outcome,
+    /// The password hash of the account that the command creates. It is stored beside the events and not in one,
+    /// because every projection reads events.
+    pub password_hash: Option<(Uuid, String)>,
+}
+
+impl Decision {
+    pub(super) fn new(event: Event, outcome: Outcome) -> Self {
+        Self {
+            events: vec![event],
+            outcome,
+            password_hash: None,
+        }
+    }
+
+    /// An event, for a command whose answer has no body.
+    pub(super) fn done(event: Event) -> Self {
+        Self::new(event, Outcome::Done)
+    }
+
+    /// The state is already as the command wants it.
+    pub(super) fn unchanged(outcome: Outcome) -> Self {
+        Self {
+            events: Vec::new(),
+            outcome,
+            password_hash: None,
+        }
+    }
+}
+
+/// An account as others see it beside its posts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountSummary {
+    pub id: Uuid,
+    pub handle: String,
+    pub display_name: String,
+}
+
+/// The result of an accepted command. It is stored as JSON under the command's idempotency key, so older and newer
+/// versions of write-api must be able to read it: names of variants and fields in JSON stay as they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    Account {
+        #[serde(rename = "card")]
+        account: AccountSummary,
+        bio: String,
+    },
+    Post {
+        id: Uuid,
+        author: AccountSummary,
+        text: String,
+        reply_to: Option<Uuid>,
+        created_at: DateTime<Utc>,
+    },
+    /// `created` is false if the two members already had a conversation.
+    Conversation {
+        id: Uuid,
+        title: Option<String>,
+        members: Vec<AccountSummary>,
+        created: bool,
+    },
+    Message {
+        id: Uuid,
+        sender_id: Uuid,
+        text: String,
+        created_at: DateTime<Utc>,
+    },
+    Done,
+}
+
+/// A kind of resource that a command can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource {
+    Account,
+    Post,
+    Conversation,
+    Message,
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Account => "account",
+            Self::Post => "post",
+            Self::Conversation => "conversation",
+            Self::Message => "message",
+        })
+    }
+}
+
+/// Why a command was refused. A refused command changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    #[error("there is no such account")]
+    UnknownActor,
+    /// `field` is the field of the body that named the resource; None if the path did.
+    #[error("there is no such {resource}")]
+    NotFound {
+        resource: Resource,
+        field: Option<&'static str>,
+    },
+    #[error("only the author may do this")]
+    NotYours,
+    #[error("the handle is taken")]
+    HandleTaken,
+    #[error("an account cannot follow itself")]
+    SelfFollow,
+    #[error("a conversation needs at least one other member")]
+    NoOtherMember,
+    #[error("a conversation has at most {0} members")]
+    TooManyMembers(usize),
+    /// A read mark in the future would hide notifications that do not exist yet.
+    #[error("must not be in the future")]
+    FutureMark,
+}
+
+impl Rejection {
+    /// A resource that the path of the request names does not exist.
+    pub(super) fn not_found(resource: Resource) -> Self {
+        Self::NotFound {
+            resource,
+            field: None,
+        }
+    }
+
+    /// A resource that a field of the body names does not exist.
+    pub(super) fn field_not_found(resource: Resource, field: &'static str) -> Self {
+        Self::NotFound {
+            resource,
+            field: Some(field),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_that_an_older_version_stored_is_read() {
+        let stored = r#"{"Account":{"card":{"id":"00000000-0000-0000-0000-000000000001",
+            "handle":"miller","display_name":"Miller"},"bio":""}}"#;
+        let outcome: Outcome = serde_json::from_str(stored).unwrap();
+        let account = AccountSummary {
+            id: Uuid::from_u128(1),
+            handle: "miller".to_owned(),
+            display_name: "Miller".to_owned(),
+        };
+        let bio = String::new();
+        assert_eq!(outcome, Outcome::Account { account, bio });
+    }
+}

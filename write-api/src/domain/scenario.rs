@@ -1,0 +1,81 @@
+//! Tests of decisions: given these events, when an account gives a command, then these events follow.
+
+use feedmill_events::{
+    Event,
+    event::{v1, v2},
+};
+use uuid::Uuid;
+
+use super::{Command, Moment, Rejection, State, decision::Decision};
+
+/// The time of the given events, in Unix milliseconds.
+pub const AT: i64 = 1_700_000_000_000;
+/// The time of the command.
+pub const NOW: i64 = AT + 1_000;
+
+pub fn id(n: u64) -> Uuid {
+    feedmill_events::id::compose(AT, 0, n, None)
+}
+
+/// Account `n` with the handle `user<n>`.
+pub fn account(n: u64) -> Event {
+    let handle = format!("user{n}");
+    Event::AccountCreated(v1::AccountCreated {
+        account: id(n),
+        display_name: handle.clone(),
+        handle,
+    })
+}
+
+pub fn post(n: u64, author: u64) -> Event {
+    Event::PostCreated(v1::PostCreated {
+        post: id(n),
+        author: id(author),
+        reply_to: None,
+        text: "text".to_owned(),
+    })
+}
+
+pub fn conversation(n: u64, members: &[u64]) -> Event {
+    Event::ConversationCreated(v2::ConversationCreated {
+        conversation: id(n),
+        members: members.iter().map(|member| id(*member)).collect(),
+        title: None,
+        creator: None,
+    })
+}
+
+pub fn message(n: u64, conversation: u64, sender: u64) -> Event {
+    Event::MessageSent(v1::MessageSent {
+        conversation: id(conversation),
+        message: id(n),
+        sender: id(sender),
+        text: "text".to_owned(),
+    })
+}
+
+pub fn decide(
+    given: &[Event],
+    actor: u64,
+    command: impl Into<Command>,
+) -> Result<Decision, Rejection> {
+    let mut state = State::default();
+    for event in given {
+        state.apply(AT, event);
+    }
+    let moment = Moment {
+        millis: NOW,
+        counter: 0,
+        random: 42,
+    };
+    command.into().decide(&state, id(actor), moment)
+}
+
+/// The events of a command that is accepted.
+pub fn events(given: &[Event], actor: u64, command: impl Into<Command>) -> Vec<Event> {
+    decide(given, actor, command).unwrap().events
+}
+
+pub fn rejection(given: &[Event], actor: u64, command: impl Into<Command>) -> Rejection {
+    decide(given, actor, command).unwrap_err()
+}

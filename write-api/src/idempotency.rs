@@ -1,0 +1,83 @@
+//! Idempotency keys: the first answer to a command that carried one is stored in the command's transaction, and returned
+//! when the same account repeats the request.
+
+use std::collections::HashMap;
+
+use feedmill_service::sql::named;
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// The `Idempotency-Key` of a request.
+#[derive(Debug, Clone)]
+pub struct IdempotencyKey {
+    pub key: String,
+    /// HMAC-SHA-256 of method, path and body. Keyed, because a body may hold a password.
+    pub fingerprint: [u8; 32],
+}
+
+/// An account, nil for requests without one, and its key.
+pub type AnswerKey = (Uuid, String);
+
+/// The first answer to a key.
+#[derive(Debug, Clone)]
+pub struct StoredAnswer {
+    /// The fingerprint of the request that it answered.
+    pub fingerprint: Vec<u8>,
+    pub answer: Value,
+}
+
+/// The stored answers to these keys. Without keys, no statement.
+pub async fn load(
+    connection: &mut PgConnection,
+    keys: &[AnswerKey],
+) -> sqlx::Result<HashMap<AnswerKey, StoredAnswer>> {
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let (accounts, keys): (Vec<Uuid>, Vec<String>) = keys.iter().cloned().unzip();
+    let query = sqlx::query!(
+        "/* idempotency.load */ SELECT i.account_id, i.key, i.fingerprint, i.answer
+         FROM unnest($1::uuid[], $2::text[]) AS n(account_id, key)
+         JOIN write.idempotency i ON i.account_id = n.account_id AND i.key = n.key",
+        &accounts,
+        &keys
+    );
+    let rows = named("idempotency.load", query.fetch_all(connection)).await?;
+    let answers = rows.into_iter().map(|row| {
+        let answer = StoredAnswer {
+            fingerprint: row.fingerprint,
+            answer: row.answer,
+        };
+        ((row.account_id, row.key), answer)
+    });
+    Ok(answers.collect())
+}
+
+/// Stores new answers. If another process has just used a key, this is a unique violation of `idempotency_pkey`.
+pub async fn save(
+    connection: &mut PgConnection,
+    answers: Vec<(AnswerKey, StoredAnswer)>,
+) -> sqlx::Result<()> {
+    if answers.is_empty() {
+        return Ok(());
+    }
+    let (mut accounts, mut keys) = (Vec::new(), Vec::new());
+    let (mut fingerprints, mut bodies) = (Vec::new(), Vec::new());
+    for ((account, key), stored) in answers {
+        accounts.push(account);
+        keys.push(key);
+        fingerprints.push(stored.fingerprint);
+        bodies.push(stored.answer);
+    }
+    let query = sqlx::query!(
+        "/* idempotency.save */ INSERT INTO write.idempotency (account_id, key, fingerprint, answer)
+         SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::jsonb[])",
+        &accounts,
+        &keys,
+        &fingerprints,
+        &bodies
+    );
+    named("idempotency.save", query.execute(connection)).await?;
+    Ok(())
+}

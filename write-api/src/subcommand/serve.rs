@@ -1,0 +1,194 @@
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use async_nats::connection::State as NatsState;
+use feedmill_events::PARTITIONS;
+use feedmill_service::{Database, Health, Shutdown, Verifier, http, nats, sql};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    app::{App, Local},
+    commit_notifier::CommitNotifier,
+    config::{APPLICATION_NAME, Config},
+    domain::Clock,
+    housekeeping,
+    lane::Lanes,
+    relay::Relay,
+    router::router,
+    session::{Hasher, Sessions},
+};
+
+/// The maximum number of connections for sessions, health checks and housekeeping. Lanes and the relay have their own.
+const MAX_CONNECTIONS: usize = 8;
+
+/// How often the health of PostgreSQL and NATS is checked.
+const HEALTH_POLL_INTERVAL: Duration = Duration::from_secs(2);
+
+/// `write-api serve`: until SIGTERM or Ctrl-C.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    let shutdown = Shutdown::on_signals(config.http.shutdown_grace)?;
+    let stopped = shutdown.soft.clone();
+    let server = tokio::select! {
+        server = Server::start(config, shutdown) => server?,
+        () = stopped.cancelled() => return Ok(()),
+    };
+    server.join().await
+}
+
+/// A running write-api.
+pub struct Server {
+    address: SocketAddr,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Server {
+    /// Listens and serves. PostgreSQL may start later; until then commands are refused. NATS may start later too; no
+    /// command needs it. Errors: the port is taken, a setting is invalid, or the database has no schema `write`.
+    pub async fn start(config: Config, shutdown: Shutdown) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(config.write_listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", config.write_listen))?;
+        let address = listener.local_addr()?;
+        let health = Health::new();
+        let options = sql::options(config.write_database_url()?, APPLICATION_NAME, None)?;
+        let database = Database::new(options.clone(), MAX_CONNECTIONS)?;
+        if !has_log(&database).await? {
+            health.set("database", Err("PostgreSQL does not answer".to_owned()));
+        }
+
+        let clock = Arc::new(Clock::default());
+        let (verifier, local) = identity(&config, &database, &health, &shutdown)?;
+        let nats = nats::connect(&config.nats.nats_url, APPLICATION_NAME).await;
+        let notifier = Arc::new(CommitNotifier::default());
+        let (lanes, mut lane_tasks) =
+            Lanes::start(&options, &clock, usize::from(config.lanes), &notifier);
+
+        // Stopped after the last request, and the relay last of all, so that it publishes every commit.
+        let (stop_housekeeping, stop_relay) = (CancellationToken::new(), CancellationToken::new());
+        let relay = Relay {
+            options,
+            nats: nats.clone(),
+            notifier,
+            health: health.clone(),
+        };
+        let relay = tokio::spawn(relay.run(stop_relay.clone()));
+        let watch = tokio::spawn(watch(database.clone(), nats, health.clone()));
+        let housekeeping = tokio::spawn(housekeeping::run(
+            database,
+            Arc::clone(&clock),
+            stop_housekeeping.clone(),
+        ));
+
+        let app = http::standard(
+            router(App::new(lanes, verifier, local, clock)),
+            &config.http,
+            &health,
+        );
+        let task = tokio::spawn(async move {
+            let served = http::serve(listener, app, &config.http, shutdown).await;
+            stop_housekeeping.cancel();
+            watch.abort();
+            // The router held the last handle to the lanes, so they finish their queue and end.
+            while lane_tasks.join_next().await.is_some() {}
+            stop_relay.cancel();
+            let _ = tokio::join!(relay, housekeeping);
+            served
+        });
+        Ok(Self { address, task })
+    }
+
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits for the end of a shutdown.
+    pub async fn join(self) -> anyhow::Result<()> {
+        self.task.await?
+    }
+}
+
+/// The verifier of tokens and, unless there is an external identity provider, what local accounts need.
+fn identity(
+    config: &Config,
+    database: &Database,
+    health: &Health,
+    shutdown: &Shutdown,
+) -> anyhow::Result<(Verifier, Option<Local>)> {
+    if let Some(url) = &config.auth.auth_jwks_url {
+        let verifier = Verifier::from_jwks(url, config.auth.external_trust(), health, shutdown)?;
+        return Ok((verifier, None));
+    }
+    let signer = config.auth.signer()?;
+    let hasher = Arc::new(Hasher::new(usize::from(config.auth.password_hashes))?);
+    let ttl = config.auth.access_token_ttl;
+    let local = Local {
+        sessions: Sessions::new(database.clone(), signer.clone(), Arc::clone(&hasher), ttl),
+        hasher,
+        fingerprint_key: signer.derived_secret("idempotency fingerprints"),
+        signer: signer.clone(),
+    };
+    Ok((Verifier::of(&signer), Some(local)))
+}
+
+/// Whether the database has the log. Ok(false): it is not available at present. Err: an error that will not pass by itself.
+async fn has_log(database: &Database) -> anyhow::Result<bool> {
+    let count = sqlx::query!(
+        r#"/* log.partitions.count */ SELECT count(*) AS "count!" FROM write.partitions"#
+    );
+    let error = match database
+        .one("log.partitions.count", count)
+        .await
+        .map(|row| row.count)
+    {
+        Ok(count) if count == i64::from(PARTITIONS) => return Ok(true),
+        Ok(count) => bail!("the log has {count} partitions instead of {PARTITIONS}"),
+        Err(error) => error,
+    };
+    match error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .as_deref()
+    {
+        // invalid_schema_name, undefined_table
+        Some("3F000" | "42P01") => {
+            bail!("the database has no schema `write`: run `write-api migrate` first ({error})")
+        }
+        // invalid_catalog_name, insufficient_privilege, invalid_authorization_specification, invalid_password
+        Some("3D000" | "42501" | "28000" | "28P01") => {
+            bail!("PostgreSQL refuses WRITE_DATABASE_URL: {error}")
+        }
+        _ => Ok(false),
+    }
+}
+
+/// Updates `/health/ready`. Without PostgreSQL the service is not ready; without NATS it is, and readers are behind.
+async fn watch(database: Database, nats: async_nats::Client, health: Health) {
+    let mut known = false;
+    loop {
+        let answer = if known {
+            let ask = sqlx::query!(r#"/* health.database.ask */ SELECT 1 AS "one!""#);
+            let answer = database.one("health.database.ask", ask).await;
+            answer.map(|_| ()).map_err(|error| error.to_string())
+        } else {
+            match has_log(&database).await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err("PostgreSQL does not answer".to_owned()),
+                Err(error) => Err(error.to_string()),
+            }
+        };
+        known |= answer.is_ok();
+        health.set("database", answer);
+        let connected = nats.connection_state() == NatsState::Connected;
+        health.note(
+            "nats",
+            if connected {
+                Ok(())
+            } else {
+                Err("not connected".to_owned())
+            },
+        );
+        tokio::time::sleep(HEALTH_POLL_INTERVAL).await;
+    }
+}

@@ -1,0 +1,110 @@
+//! `write-api import`, of every type of record.
+
+use std::io::Write;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+use write_api::import::{self, ImportError, Summary};
+
+use crate::harness::{Database, Folder};
+
+/// Records in order of time; `at` is added, a second apart.
+fn records() -> Vec<String> {
+    let records = [
+        r#""type":"account","id":"u1","handle":"u1","display_name":"One""#,
+        r#""type":"account","id":"u2","handle":"u2","display_name":"Two""#,
+        r#""type":"follow","from":"u2","to":"u1""#,
+        r#""type":"post","id":"p1","author":"u1","text":"first""#,
+        r#""type":"post","id":"p2","author":"u2","text":"reply","reply_to":"p1""#,
+        r#""type":"like","user":"u2","post":"p1""#,
+        r#""type":"like","user":"u1","post":"p2""#,
+        r#""type":"unlike","user":"u1","post":"p2""#,
+        r#""type":"unfollow","from":"u2","to":"u1""#,
+        r#""type":"follow","from":"u1","to":"u2""#,
+        r#""type":"conversation","id":"c1","members":["u1","u2"],"title":"Talk""#,
+        r#""type":"message","id":"m1","conversation":"c1","sender":"u1","text":"hello""#,
+        r#""type":"read","conversation":"c1","user":"u2","up_to":"m1""#,
+        r#""type":"conversation","id":"c2","members":["u2","u1"]"#,
+        r#""type":"message","id":"m2","conversation":"c2","sender":"u2","text":"the same one""#,
+    ];
+    let numbered = records.iter().enumerate();
+    numbered
+        .map(|(n, record)| format!(r#"{{{record},"at":"2004-01-16T14:56:{n:02}Z"}}"#))
+        .collect()
+}
+
+async fn import(database: &Database, lines: &[String]) -> Result<Summary, ImportError> {
+    let folder = Folder::new();
+    let path = folder.path().join("records.jsonl");
+    let mut file = std::fs::File::create(&path).unwrap();
+    file.write_all(lines.join("\n").as_bytes()).unwrap();
+    let options = database.service_url().parse().unwrap();
+    let now = DateTime::<Utc>::UNIX_EPOCH + chrono::TimeDelta::days(20_000);
+    let file = std::fs::File::open(path).unwrap();
+    import::run(&options, file, now, |_| ()).await
+}
+
+async fn count(pool: &PgPool, table: &str) -> i64 {
+    let sql = format!("SELECT count(*) FROM write.{table}");
+    let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql));
+    query.fetch_one(pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn every_type_of_record_is_imported_once() {
+    let database = Database::new().await;
+    let pool = database.pool().await;
+    let records = records();
+    let summary = import(&database, &records).await.unwrap();
+    // The second conversation of a pair is the first one.
+    assert_eq!(
+        (summary.records, summary.known, summary.events),
+        (15, 0, 14)
+    );
+    for (table, rows) in [
+        ("accounts", 2),
+        ("posts", 2),
+        ("links", 2),
+        ("conversations", 1),
+        ("members", 2),
+        ("messages", 2),
+        ("imported", 15),
+    ] {
+        assert_eq!(count(&pool, table).await, rows, "write.{table}");
+    }
+    let again = import(&database, &records).await.unwrap();
+    assert_eq!((again.records, again.known, again.events), (15, 15, 0));
+}
+
+#[tokio::test]
+async fn a_file_imported_in_two_parts_is_the_same_as_in_one() {
+    let (whole, parts) = (Database::new().await, Database::new().await);
+    let records = records();
+    import(&whole, &records).await.unwrap();
+    for end in [6, 11, records.len()] {
+        import(&parts, &records[..end]).await.unwrap();
+    }
+    let ids = async |database: &Database| {
+        let sql = "SELECT kind, record, id::text FROM write.imported ORDER BY 1, 2";
+        let pool = database.pool().await;
+        let rows: Vec<(String, String, Option<String>)> =
+            sqlx::query_as(sql).fetch_all(&pool).await.unwrap();
+        rows
+    };
+    assert_eq!(ids(&whole).await, ids(&parts).await);
+}
+
+#[tokio::test]
+async fn a_broken_line_is_named_and_nothing_is_imported() {
+    let database = Database::new().await;
+    let mut records = records();
+    records[3] = records[3].replace("u1", "nobody");
+    records[5] = records[5].replace("like", "wave");
+    let error = import(&database, &records).await.unwrap_err().to_string();
+    assert!(
+        error.contains("line 4: refers to the account \"nobody\""),
+        "{error}"
+    );
+    assert!(error.contains("line 6: unknown variant `wave`"), "{error}");
+    assert_eq!(count(&database.pool().await, "accounts").await, 0);
+}
