@@ -1,4 +1,4 @@
-//! Settings, from flags or the environment; `--help` tells them all.
+//! Settings, from flags or environment variables; `--help` describes them.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -6,19 +6,19 @@ use anyhow::anyhow;
 use clap::{Args, Parser};
 use feedmill_service::{HttpArgs, NatsArgs, TelemetryArgs, secret_file, tokens::Trust};
 
-/// Answers the reads of Feedmill: feeds, digests, conversations, posts and profiles.
+/// The read API of Feedmill: feeds, digests, conversations, notifications, posts, profiles and live updates
 #[derive(Debug, Clone, Parser)]
 #[command(name = "read-api", version)]
 pub struct Config {
-    /// Where to listen
+    /// The address to listen on
     #[arg(long, env = "READ_LISTEN", default_value = "127.0.0.1:8081")]
     pub listen: SocketAddr,
-    /// The database of the read tables, with a role that may select from them and needs no more
+    /// URL of the database with the read tables. The role needs only SELECT on them
     #[arg(long, env = "READ_DATABASE_URL", hide_env_values = true)]
     pub database_url: String,
-    /// Connections to the database at most; by default two for each processor: where PostgreSQL has the same processors,
-    /// more of them only take these from each other. To a PostgreSQL elsewhere, as many as its processors take
-    #[arg(long, env = "READ_DATABASE_CONNECTIONS", default_value_t = connections(), value_parser = clap::value_parser!(u32).range(1..))]
+    /// The maximum number of database connections. Default: two per processor of this machine. If PostgreSQL runs on
+    /// another machine, set it to two per processor of that one
+    #[arg(long, env = "READ_DATABASE_CONNECTIONS", default_value_t = default_connections(), value_parser = clap::value_parser!(u32).range(1..))]
     pub database_connections: u32,
     #[command(flatten)]
     pub cache: CacheArgs,
@@ -36,48 +36,48 @@ pub struct Config {
     pub telemetry: TelemetryArgs,
 }
 
-/// What is kept in memory.
+/// The cache.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Memory")]
+#[command(next_help_heading = "Cache")]
 pub struct CacheArgs {
-    /// What answers and posts that are kept in memory may take, in bytes; with 0, none is kept
+    /// The maximum size of the cache, in bytes. 0 disables it
     #[arg(long, env = "CACHE_MAX_BYTES", default_value = "268435456")]
     pub cache_max_bytes: u64,
-    /// So many hundredths of that are for what an answer that is not kept is put together of: posts, their scores, and
-    /// who follows whom; the others are for whole answers
+    /// The share of the cache, in percent, for parts that answers are assembled from: single posts, their scores and
+    /// followed accounts. The rest is for whole answers. Raise it if answers are rarely requested twice
     #[arg(long, env = "CACHE_POSTS_PERCENT", default_value = "25", value_parser = clap::value_parser!(u8).range(0..=100))]
     pub cache_posts_percent: u8,
 }
 
 impl CacheArgs {
-    pub fn shares(&self) -> Shares {
+    pub fn shares(&self) -> CacheShares {
         let parts = self.cache_max_bytes / 100 * u64::from(self.cache_posts_percent);
-        Shares {
+        CacheShares {
             answers: self.cache_max_bytes - parts,
             posts: parts - parts / 4,
             scores: parts / 8,
-            followed: parts / 8,
+            followees: parts / 8,
         }
     }
 }
 
-/// How many bytes each of what is kept in memory may take.
+/// The maximum size of each cache, in bytes.
 #[derive(Debug, Clone, Copy)]
-pub struct Shares {
+pub struct CacheShares {
     pub answers: u64,
     pub posts: u64,
     pub scores: u64,
-    pub followed: u64,
+    pub followees: u64,
 }
 
-/// Live updates.
+/// Live streams.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Streams")]
 pub struct StreamArgs {
-    /// Streams that may be open at once; HTTP_MAX_CONNECTIONS has to leave room for reads beside them
+    /// The maximum number of open streams. HTTP_MAX_CONNECTIONS must be larger, to leave connections for reads
     #[arg(long, env = "STREAMS_MAX", default_value = "10000")]
     pub streams_max: usize,
-    /// Streams that one account may have open at once
+    /// The maximum number of open streams per account
     #[arg(long, env = "STREAMS_MAX_PER_ACCOUNT", default_value = "20")]
     pub streams_max_per_account: usize,
 }
@@ -86,22 +86,22 @@ pub struct StreamArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Tokens")]
 pub struct AuthArgs {
-    /// Where write-api is: the keys of its tokens are at /.well-known/jwks.json there. It may be absent at the start
+    /// URL of write-api, whose /.well-known/jwks.json has the keys of its tokens. It need not be running at the start
     #[arg(long, env = "WRITE_API_URL", default_value = "http://127.0.0.1:8080")]
     pub write_api_url: String,
-    /// The key set of somebody else's identity provider, whose tokens are then taken instead of write-api's
+    /// URL of the key set (JWKS) of another identity provider, whose tokens are accepted instead of write-api's
     #[arg(long, env = "AUTH_JWKS_URL")]
     pub jwks_url: Option<String>,
-    /// The issuer (iss) that a token must name
+    /// The issuer (iss) that a token must have
     #[arg(long, env = "AUTH_ISSUER", default_value = "feedmill")]
     pub issuer: String,
-    /// The audience (aud) that a token must name
+    /// The audience (aud) that a token must have
     #[arg(long, env = "AUTH_AUDIENCE", default_value = "feedmill")]
     pub audience: String,
 }
 
 impl AuthArgs {
-    /// Where the keys are.
+    /// The URL of the key set.
     pub fn key_set(&self) -> String {
         self.jwks_url.clone().unwrap_or_else(|| {
             format!(
@@ -120,24 +120,25 @@ impl AuthArgs {
     }
 }
 
-/// What cursors are sealed with.
+/// The secret key of cursors.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Cursors")]
 pub struct CursorArgs {
-    /// The key: 64 hexadecimal digits, the same for all instances; preferred to the file
+    /// The secret key that signs cursors: 64 hexadecimal digits, the same for all instances. Overrides the file
     #[arg(long, env = "CURSOR_KEY", hide_env_values = true)]
     pub cursor_key: Option<String>,
-    /// A file with the key; it is made if it is not there
+    /// A file with the secret key. Created if it does not exist
     #[arg(long, env = "CURSOR_KEY_FILE", default_value = ".feedmill/cursor.key")]
     pub cursor_key_file: PathBuf,
 }
 
 impl CursorArgs {
-    /// The key of the setting or of the file, which is made with mode 0600 if it is not there. Errors: what
-    /// is no key, and a file that can be neither read nor made.
+    /// The key of the setting or of the file, which is created with mode 0600 if it does not exist. Errors: an invalid key,
+    /// and a file that can be neither read nor created.
     pub fn key(&self) -> anyhow::Result<[u8; 32]> {
         if let Some(text) = self.cursor_key.as_deref().filter(|text| !text.is_empty()) {
-            return parse(text).ok_or_else(|| anyhow!("CURSOR_KEY must be 64 hexadecimal digits"));
+            return parse_key(text)
+                .ok_or_else(|| anyhow!("CURSOR_KEY must be 64 hexadecimal digits"));
         }
         let file = &self.cursor_key_file;
         let text = secret_file::load_or_create(file, || {
@@ -146,12 +147,12 @@ impl CursorArgs {
                 .iter()
                 .fold(String::new(), |text, byte| text + &format!("{byte:02x}")))
         })?;
-        parse(text.trim())
+        parse_key(text.trim())
             .ok_or_else(|| anyhow!("{} must hold 64 hexadecimal digits", file.display()))
     }
 }
 
-fn parse(text: &str) -> Option<[u8; 32]> {
+fn parse_key(text: &str) -> Option<[u8; 32]> {
     if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
@@ -162,7 +163,7 @@ fn parse(text: &str) -> Option<[u8; 32]> {
     Some(key)
 }
 
-fn connections() -> u32 {
+fn default_connections() -> u32 {
     std::thread::available_parallelism().map_or(4, |processors| 2 * processors.get() as u32)
 }
 
@@ -175,12 +176,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_flags_fit_together() {
+    fn the_settings_are_consistent() {
         Config::command().debug_assert();
     }
 
     #[test]
-    fn a_missing_key_file_is_made_once() {
+    fn a_missing_key_file_is_created_once() {
         let folder =
             std::env::temp_dir().join(format!("feedmill-cursor-{:016x}", rand::random::<u64>()));
         let args = CursorArgs {
@@ -196,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_key_is_64_hexadecimal_digits() {
-        assert_eq!(parse(&"0f".repeat(32)), Some([15; 32]));
+        assert_eq!(parse_key(&"0f".repeat(32)), Some([15; 32]));
         for bad in [
             "",
             "0f",
@@ -204,7 +205,7 @@ mod tests {
             &"0f".repeat(33),
             &"é".repeat(32),
         ] {
-            assert_eq!(parse(bad), None, "{bad:?}");
+            assert_eq!(parse_key(bad), None, "{bad:?}");
         }
     }
 }

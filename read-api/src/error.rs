@@ -1,4 +1,4 @@
-//! All that can go wrong with a read, and what a client is told.
+//! Everything that can fail a read, and the problem that the client gets.
 
 use std::time::Duration;
 
@@ -8,27 +8,27 @@ use axum::{
 };
 use feedmill_service::{FieldError, Problem};
 
-use crate::stream::Full;
-
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// What is not there, or what the viewer may not know of.
+    /// The named thing does not exist, or the viewer may not know that it does.
     #[error("there is no such {0}")]
     NotFound(&'static str),
-    /// Bent, of another list or viewer, or sealed with a key of the past.
-    #[error("the cursor is not one of this list; leave it out to begin again")]
+    /// Altered, made for another list or viewer, or signed with an old key.
+    #[error("the cursor is not one of this list; omit it to start from the beginning")]
     Cursor,
-    /// The same, of the id of an event.
-    #[error("the event is not one of this stream; leave its id out to begin anew")]
+    /// As [`Error::Cursor`], for a `Last-Event-ID`.
+    #[error("the event ID is not one of this stream; omit it to start a new stream")]
     EventId,
-    #[error(transparent)]
-    Streams(#[from] Full),
-    #[error("the answer is text/event-stream, which the request does not accept")]
+    #[error("this account has {0} streams open; close one first")]
+    TooManyStreamsOfAccount(usize),
+    #[error("this server has too many streams open")]
+    TooManyStreams,
+    #[error("the response is text/event-stream, which the request does not accept")]
     NotAcceptable,
-    #[error("some parameters do not fit")]
+    #[error("the request has invalid parameters")]
     Parameters(Vec<FieldError>),
     #[error("the projections have not reached the position within {} s", .0.as_secs())]
-    Behind(Duration),
+    ProjectionBehind(Duration),
     #[error(transparent)]
     Sql(#[from] sqlx::Error),
     #[error(transparent)]
@@ -41,41 +41,35 @@ impl Error {
     }
 }
 
-/// When a stream may have ended that took somebody's place.
-const STREAM_RETRY: Duration = Duration::from_secs(10);
+/// `Retry-After` when too many streams are open: some of them may have ended by then.
+const STREAM_RETRY_AFTER: Duration = Duration::from_secs(10);
 
-/// What PostgreSQL says while the projector has not made or opened its tables yet: no such schema, no such
-/// table, no right to it.
+/// What PostgreSQL reports before the projector has created its tables and granted access: `invalid_schema_name`,
+/// `undefined_table`, `insufficient_privilege`.
 const TABLES_MISSING: [&str; 3] = ["3F000", "42P01", "42501"];
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let detail = error.to_string();
+        let unprocessable = |code, field| {
+            Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail.clone())
+                .with_errors(vec![FieldError::new(field, detail.clone())])
+        };
         match error {
             Error::NotFound(_) => Self::not_found(detail),
-            Error::Cursor => Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "invalid_cursor",
-                detail.clone(),
-            )
-            .with_errors(vec![FieldError::new("cursor", detail)]),
-            Error::EventId => Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "invalid_event_id",
-                detail.clone(),
-            )
-            .with_errors(vec![FieldError::new("Last-Event-ID", detail)]),
-            Error::Streams(Full::Account(_)) => {
+            Error::Cursor => unprocessable("invalid_cursor", "cursor"),
+            Error::EventId => unprocessable("invalid_event_id", "Last-Event-ID"),
+            Error::TooManyStreamsOfAccount(_) => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", detail)
-                    .with_retry_after(STREAM_RETRY)
+                    .with_retry_after(STREAM_RETRY_AFTER)
             }
-            Error::Streams(Full::Service) => {
+            Error::TooManyStreams => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", detail)
-                    .with_retry_after(STREAM_RETRY)
+                    .with_retry_after(STREAM_RETRY_AFTER)
             }
             Error::NotAcceptable => Self::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", detail),
             Error::Parameters(errors) => Self::fields(errors),
-            Error::Behind(_) => {
+            Error::ProjectionBehind(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "projection_behind", detail)
                     .with_retry_after(Duration::from_secs(1))
             }
@@ -84,8 +78,11 @@ impl From<Error> for Problem {
                     .code()
                     .is_some_and(|code| TABLES_MISSING.contains(&&*code)) =>
             {
-                tracing::warn!(%error, "the read tables are not there yet, or not open to this role");
-                Self::unavailable("the read models are not there yet")
+                tracing::warn!(
+                    %error,
+                    "read-api: the read tables are missing or not granted to this role; is the projector running?"
+                );
+                Self::unavailable("the read models do not exist yet")
             }
             Error::Sql(error) => error.into(),
             Error::Json(error) => Self::internal(&error),

@@ -1,12 +1,10 @@
-//! The handlers, by noun. Each reads its parameters, asks one query, and answers.
+//! What all endpoints need of HTTP: the gate before them, the request's context, pages, and the response.
 
-pub mod conversation;
-pub mod digest;
-pub mod feed;
-pub mod notification;
-pub mod post;
-pub mod stream;
-pub mod user;
-
-/// What a handler answers.
-pub(crate) type Result = std::result::Result<axum::response::Response, crate::error::Error>;
+pub mod accept_encoding;
+pub mod auth;
+pub mod cursor;
+pub mod min_position;
+pub mod page;
+pub mod period;
+pub mod request_context;
+pub mod respond;

@@ -1,58 +1,45 @@
-//! The read API: an answer is one SQL statement over read tables that are shaped like it.
+//! The read API of Feedmill, over read tables that are shaped like its answers.
 //!
-//! A request goes through [`router`] (all routes on one screen): who asks (`auth`), how fresh the answer must
-//! be (`position`, which waits on `progress`), then a handler of `http`, which reads its parameters (`page`,
-//! `period`, `user_ref`) and gives them to `respond`. That answers from the `cache` or, if it has none that is
-//! good, with what the handler loads: the views of `view`, which `query` reads, made into bytes by `answer`, and
-//! all that they depend on (`tags`).
+//! From top to bottom; each part uses only parts below it:
 //!
-//! - [`config`], [`state`], `error`: what there is to set, to share and to go wrong; [`serve()`] wires it up.
-//! - `asked`: what a handler needs of a request, whatever it is about.
-//! - `kept`: how anything is kept in memory; `posts`, `scores`, `followed`: what an answer that is not kept is put together
-//!   of.
-//! - `warm`: what is loaded after a start before anybody asks.
-//! - `cursor`: sealed cursors, for `page`.
+//! - [`serve()`] starts the service, `warm_up` fills its cache.
+//! - [`router`]: all routes on one screen.
+//! - `endpoints`: the handlers, one file per noun, with the cache tags of each answer.
+//! - [`state`]: what all requests share.
 //! - [`stream`]: live updates.
-//! - `progress`: how far the projections are, as far as this process knows; `changes`: what changed since when.
+//! - `http`: the gate, the request's context, pages and cursors, the response.
+//! - [`cache`]: answers, and the fragments that answers are assembled from.
+//! - [`freshness`]: when each cache tag changed, and how far the projections are.
+//! - [`sql`]: the statements, one file per noun.
+//! - [`config`], `error`, `views` (the JSON objects), `user_ref`: leaves.
 
-mod answer;
-mod asked;
-mod auth;
-mod cache;
-pub mod changes;
+pub mod cache;
 pub mod config;
-pub mod cursor;
+mod endpoints;
 mod error;
-mod followed;
-mod http;
-mod kept;
-mod page;
-mod period;
-mod position;
-mod posts;
-mod progress;
-mod query;
-mod respond;
+pub mod freshness;
+pub mod http;
 pub mod router;
-mod scores;
 mod serve;
+pub mod sql;
 pub mod state;
 pub mod stream;
-mod tags;
 mod user_ref;
-mod view;
-mod warm;
+mod views;
+mod warm_up;
 
-pub use cache::Cache;
-pub use changes::Changes;
+pub use cache::{
+    answers::AnswerCache, followees::FolloweeCache, posts::PostCache, scores::ScoreCache,
+};
 pub use config::Config;
-pub use cursor::Cursors;
-pub use followed::Followed;
-pub use posts::Posts;
-pub use progress::Progress;
+pub use freshness::{
+    announcements::receive_announcements, checkpoints::poll_checkpoints, progress::Progress,
+    tag_versions::TagVersions,
+};
+pub use http::cursor::Cursors;
 pub use router::router;
-pub use scores::Scores;
 pub use serve::serve;
-pub use state::AppState;
-pub use stream::Streams;
-pub use warm::warm_up;
+pub use sql::search_path;
+pub use state::{AppState, Shared};
+pub use stream::registry::{Limits, Streams};
+pub use warm_up::warm_up;

@@ -1,66 +1,42 @@
-//! Every route, and the projections that its answer is made of.
+//! Every route, with the projections that its answers depend on.
 
-use axum::{Router, middleware::from_fn_with_state, routing::get};
+use axum::{
+    Router,
+    middleware::from_fn_with_state,
+    routing::{MethodRouter, get},
+};
+use feedmill_events::Projection::{self, Conversations, Digest, Feed, Notifications, Profiles};
 
 use crate::{
-    auth::{self, Gate},
-    http::{conversation, digest, feed, notification, post, stream, user},
-    progress::Projection::{self, Conversations, Digest, Feed, Notifications, Profiles},
+    endpoints::{conversations, digest, feed, notifications, posts, stream, users},
+    http::auth::{self, Gate},
     state::AppState,
 };
 
 pub fn router(state: AppState) -> Router {
-    // Nobody without a token, and a request that carries a position waits until these are there.
-    let of = |projections: &'static [Projection]| {
-        let state = state.clone();
-        from_fn_with_state(Gate { state, projections }, auth::admit)
+    // Every route is behind the gate: it needs a token, and a request with a position waits for these projections.
+    let read = |route: MethodRouter<AppState>, projections: &'static [Projection]| {
+        let gate = Gate {
+            verifier: state.verifier.clone(),
+            progress: state.progress.clone(),
+            projections,
+        };
+        route.layer(from_fn_with_state(gate, auth::admit))
     };
-    Router::new()
-        .route("/v1/feed", get(feed::page).layer(of(&[Feed, Profiles])))
-        .route(
-            "/v1/digest",
-            get(digest::read).layer(of(&[Digest, Feed, Profiles])),
-        )
-        .route(
-            "/v1/conversations",
-            get(conversation::page).layer(of(&[Conversations, Profiles])),
-        )
-        .route(
-            "/v1/conversations/{id}/messages",
-            get(conversation::messages).layer(of(&[Conversations])),
-        )
-        .route(
-            "/v1/notifications",
-            get(notification::page).layer(of(&[Notifications, Feed, Profiles])),
-        )
-        .route(
-            "/v1/posts/{id}",
-            get(post::one).layer(of(&[Feed, Profiles])),
-        )
-        .route(
-            "/v1/posts/{id}/replies",
-            get(post::replies).layer(of(&[Feed, Profiles])),
-        )
-        .route(
-            "/v1/users/{user}",
-            get(user::profile).layer(of(&[Profiles])),
-        )
-        .route(
-            "/v1/users/{user}/posts",
-            get(user::posts).layer(of(&[Feed, Profiles])),
-        )
-        .route(
-            "/v1/users/{user}/followers",
-            get(user::followers).layer(of(&[Profiles])),
-        )
-        .route(
-            "/v1/users/{user}/following",
-            get(user::following).layer(of(&[Profiles])),
-        )
-        .route(
-            "/v1/stream",
-            get(stream::open).layer(of(&[Feed, Conversations, Notifications, Profiles])),
-        )
-        .route("/v1/me", get(user::me).layer(of(&[Profiles])))
-        .with_state(state)
+    #[rustfmt::skip]
+    let router = Router::new()
+        .route("/v1/feed", read(get(feed::page), &[Feed, Profiles]))
+        .route("/v1/digest", read(get(digest::read), &[Digest, Feed, Profiles]))
+        .route("/v1/conversations", read(get(conversations::page), &[Conversations, Profiles]))
+        .route("/v1/conversations/{id}/messages", read(get(conversations::messages), &[Conversations]))
+        .route("/v1/notifications", read(get(notifications::page), &[Notifications, Feed, Profiles]))
+        .route("/v1/posts/{id}", read(get(posts::one), &[Feed, Profiles]))
+        .route("/v1/posts/{id}/replies", read(get(posts::replies), &[Feed, Profiles]))
+        .route("/v1/users/{user}", read(get(users::profile), &[Profiles]))
+        .route("/v1/users/{user}/posts", read(get(users::posts), &[Feed, Profiles]))
+        .route("/v1/users/{user}/followers", read(get(users::followers), &[Profiles]))
+        .route("/v1/users/{user}/following", read(get(users::following), &[Profiles]))
+        .route("/v1/stream", read(get(stream::open), &[Feed, Conversations, Notifications, Profiles]))
+        .route("/v1/me", read(get(users::me), &[Profiles]));
+    router.with_state(state)
 }

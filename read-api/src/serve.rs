@@ -1,26 +1,27 @@
-//! The service, wired up.
+//! Starts the service.
 
 use anyhow::Context;
-use feedmill_service::{Database, Health, Shutdown, Verifier, http, nats, sql};
+use feedmill_service::{Database, Health, Shutdown, Verifier, http as server, nats, sql};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cache::Cache,
-    changes::Changes,
+    cache::{answers::AnswerCache, followees::FolloweeCache, posts::PostCache, scores::ScoreCache},
     config::Config,
-    cursor::Cursors,
-    followed::Followed,
-    posts::Posts,
-    progress::Progress,
+    freshness::{
+        announcements::receive_announcements, checkpoints::poll_checkpoints, progress::Progress,
+        tag_versions::TagVersions,
+    },
+    http::cursor::Cursors,
     router::router,
-    scores::Scores,
-    state::{AppState, SEARCH_PATH, Shared},
-    stream::{Limits, Streams},
-    warm::warm_up,
+    sql::search_path,
+    state::{AppState, Shared},
+    stream::registry::{Limits, Streams},
+    warm_up::warm_up,
 };
 
-/// Serves until `shutdown`. PostgreSQL, NATS and the source of the token keys may all be absent, now or
-/// later: readiness says so. Errors: an address that is taken, and settings that cannot work.
+/// Serves until `shutdown`. PostgreSQL, NATS and the source of the token keys may be unavailable at any time; readiness
+/// reports it. Errors: an address that is in use, and invalid settings.
 pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let health = Health::new();
     let cursors = Cursors::new(&config.cursors.key()?);
@@ -29,57 +30,69 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {} (READ_LISTEN)", config.listen))?;
     let (url, trust) = (&config.auth.key_set(), config.auth.trust());
     let verifier = Verifier::from_jwks(url, trust, &health, &shutdown)?;
-    let options = sql::options(&config.database_url, "read-api", Some(SEARCH_PATH))
-        .context("READ_DATABASE_URL is no URL of a PostgreSQL database")?;
+    let options = sql::options(&config.database_url, "read-api", Some(&search_path()))
+        .context("READ_DATABASE_URL is not the URL of a PostgreSQL database")?;
     let connections = config.database_connections as usize;
     let database = Database::new(options, connections)?;
     let nats = nats::connect(&config.nats.nats_url, "read-api").await;
+    let tasks = Tasks(shutdown.soft.clone());
 
-    let changes = Changes::default();
-    let progress = Progress::new(changes.clone());
-    health.set("database", Err("not asked yet".to_owned()));
-    let looking = progress.clone().look(database.clone(), health.clone());
-    let listening = progress.clone().listen(nats, health.clone());
-    tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(looking));
-    tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(listening));
+    let tag_versions = TagVersions::default();
+    let progress = Progress::new(tag_versions.clone());
+    health.set("database", Err("not polled yet".to_owned()));
+    tasks.spawn(poll_checkpoints(
+        progress.clone(),
+        database.clone(),
+        health.clone(),
+    ));
+    tasks.spawn(receive_announcements(
+        progress.clone(),
+        nats,
+        health.clone(),
+    ));
 
     let shares = config.cache.shares();
-    let cache = Cache::new(shares.answers, changes.clone());
-    let posts = Posts::new(shares.posts, changes.clone());
-    let scores = Scores::new(shares.scores, changes.clone());
-    let followed = Followed::new(shares.followed, changes.clone());
-    let counting = cache.clone().count();
-    tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(counting));
+    let answers = AnswerCache::new(shares.answers, tag_versions.clone());
+    tasks.spawn(answers.clone().report_size());
     let limits = Limits {
         streams: config.streams.streams_max,
-        streams_of_account: config.streams.streams_max_per_account,
-        // The others are left to requests.
-        reads: (connections / 4).max(1),
+        streams_per_account: config.streams.streams_max_per_account,
+        // The other connections are left to requests.
+        statements: (connections / 4).max(1),
     };
-    let streams = Streams::new(limits, changes.clone(), shutdown.soft.clone());
-    tokio::spawn(
-        shutdown
-            .soft
-            .clone()
-            .run_until_cancelled_owned(streams.clone().wake()),
+    let streams = Streams::new(
+        limits,
+        database.clone(),
+        cursors.clone(),
+        tag_versions.clone(),
+        shutdown.soft.clone(),
     );
+    tasks.spawn(streams.clone().wake());
 
     let state = AppState::new(Shared {
         database: database.clone(),
         verifier,
         cursors,
         progress,
-        changes,
-        cache,
-        posts,
-        scores,
-        followed,
+        answers,
+        posts: PostCache::new(shares.posts, tag_versions.clone()),
+        scores: ScoreCache::new(shares.scores, tag_versions.clone()),
+        followees: FolloweeCache::new(shares.followees, tag_versions.clone()),
+        tag_versions,
         streams,
     });
-    let warming = warm_up(state.clone());
-    tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(warming));
-    let app = http::standard(router(state), &config.http, &health);
-    http::serve(listener, app, &config.http, shutdown).await?;
+    tasks.spawn(warm_up(state.clone()));
+    let app = server::standard(router(state), &config.http, &health);
+    server::serve(listener, app, &config.http, shutdown).await?;
     database.close();
     Ok(())
+}
+
+/// Background tasks, which end when the shutdown begins.
+struct Tasks(CancellationToken);
+
+impl Tasks {
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        tokio::spawn(self.0.clone().run_until_cancelled_owned(task));
+    }
 }

@@ -2,16 +2,14 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use axum::extract::FromRef;
 use feedmill_service::{Database, Verifier};
 
 use crate::{
-    cache::Cache, changes::Changes, cursor::Cursors, followed::Followed, posts::Posts,
-    progress::Progress, scores::Scores, stream::Streams,
+    cache::{answers::AnswerCache, followees::FolloweeCache, posts::PostCache, scores::ScoreCache},
+    freshness::{progress::Progress, tag_versions::TagVersions},
+    http::cursor::Cursors,
+    stream::registry::Streams,
 };
-
-/// The live read models; statements name tables without a schema.
-pub const SEARCH_PATH: &str = "profiles, feed, digest, conversations, notifications, projector";
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -22,11 +20,11 @@ pub struct Shared {
     pub verifier: Verifier,
     pub cursors: Cursors,
     pub progress: Progress,
-    pub changes: Changes,
-    pub cache: Cache,
-    pub posts: Posts,
-    pub scores: Scores,
-    pub followed: Followed,
+    pub tag_versions: TagVersions,
+    pub answers: AnswerCache,
+    pub posts: PostCache,
+    pub scores: ScoreCache,
+    pub followees: FolloweeCache,
     pub streams: Streams,
 }
 
@@ -41,11 +39,5 @@ impl Deref for AppState {
 
     fn deref(&self) -> &Shared {
         &self.0
-    }
-}
-
-impl FromRef<AppState> for Verifier {
-    fn from_ref(state: &AppState) -> Self {
-        state.verifier.clone()
     }
 }

@@ -1,10 +1,10 @@
-//! Whom a path names: `/v1/users/{id or @handle}`.
+//! The account that a path refers to: `/v1/users/{id or @handle}`.
 
 use std::{fmt, str::FromStr};
 
 use uuid::Uuid;
 
-/// A person by id or by handle (in lower case, as handles are kept).
+/// An account by id, or by handle in lower case, as handles are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UserRef {
     Id(Uuid),
@@ -27,16 +27,18 @@ impl UserRef {
     }
 }
 
-/// Neither an id nor what a handle can look like: nobody.
+/// The text is neither an id nor a well-formed handle, so no account matches it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Nobody;
+pub struct InvalidUserRef;
 
 impl FromStr for UserRef {
-    type Err = Nobody;
+    type Err = InvalidUserRef;
 
-    fn from_str(text: &str) -> Result<Self, Nobody> {
+    fn from_str(text: &str) -> Result<Self, InvalidUserRef> {
         let Some(handle) = text.strip_prefix('@') else {
-            return Uuid::parse_str(text).map(Self::Id).map_err(|_| Nobody);
+            return Uuid::parse_str(text)
+                .map(Self::Id)
+                .map_err(|_| InvalidUserRef);
         };
         let handle = handle.to_ascii_lowercase();
         let fits = (2..=30).contains(&handle.len())
@@ -46,12 +48,12 @@ impl FromStr for UserRef {
         if fits {
             Ok(Self::Handle(handle))
         } else {
-            Err(Nobody)
+            Err(InvalidUserRef)
         }
     }
 }
 
-/// As it stands in a path.
+/// As in a path.
 impl fmt::Display for UserRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -66,14 +68,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_person_is_an_id_or_a_handle() {
+    fn a_user_is_named_by_id_or_handle() {
         assert_eq!(
             "@Some_One1".parse(),
             Ok(UserRef::Handle("some_one1".to_owned()))
         );
         let id = Uuid::from_u128(5);
         assert_eq!(id.to_string().parse(), Ok(UserRef::Id(id)));
-        for nobody in [
+        for invalid in [
             "",
             "@",
             "@a",
@@ -83,7 +85,11 @@ mod tests {
             "@é_é",
             &format!("@{}", "a".repeat(31)),
         ] {
-            assert_eq!(nobody.parse::<UserRef>(), Err(Nobody), "{nobody:?}");
+            assert_eq!(
+                invalid.parse::<UserRef>(),
+                Err(InvalidUserRef),
+                "{invalid:?}"
+            );
         }
     }
 }

@@ -1,9 +1,9 @@
-//! What the cache counts.
+//! The metrics of the answer cache.
 
 use metrics::{Counter, Gauge, counter, gauge};
 
-/// `cache_requests_total{result}`: a `hit` is answered from memory, a `miss` loads, of which `stale` ones were
-/// there and no longer good, and who has `joined` waits for somebody else's load.
+/// `cache_requests_total{result}`: a `hit` is answered from memory and a `miss` is not. Of the misses, `stale` ones found
+/// an entry that was no longer fresh, and `joined` ones waited for another request's load.
 pub struct Metrics {
     pub hits: Counter,
     pub misses: Counter,
@@ -15,7 +15,7 @@ pub struct Metrics {
 
 impl Metrics {
     pub fn new() -> Self {
-        // Handles of before the recorder would stay without effect.
+        // Handles that are made before the recorder have no effect.
         feedmill_service::telemetry::metrics();
         let result = |result: &'static str| counter!("cache_requests_total", "result" => result);
         Self {

@@ -1,52 +1,56 @@
-//! Event ids: what a client has, sealed like a cursor. It gives the last one back as `Last-Event-ID`.
+//! Event ids: the watermarks of a client, signed like a cursor. A client sends the last one as `Last-Event-ID`, and any
+//! instance can resume its stream.
 //!
-//! In base64url, `moment (8) ‖` for each list `partitions (8) ‖ ages`: which partitions have made something within the reach, and
-//! for each of them by how much its mark is older than the newest, in milliseconds, seven bits a byte.
+//! The bytes, in base64url: the time of the event (8), then per list its newest watermark (8), a bit set of the
+//! partitions whose watermark is within the lookback (8), and for each of these its age, by how much it is older than
+//! the newest one (seven bits per byte). All times are in milliseconds.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use feedmill_events::PARTITIONS;
 use uuid::Uuid;
 
-use super::marks::{Marks, REACH};
-use crate::cursor::Cursors;
+use super::{
+    items::LISTS,
+    watermarks::{LOOKBACK_MILLIS, Watermarks},
+};
+use crate::http::cursor::Cursors;
 
 const PATH: &str = "/v1/stream";
 
-/// By list, in a fixed order.
-pub const LISTS: usize = 3;
-
-/// What a client had, and when.
+/// Where a stream is resumed.
 #[derive(Debug)]
-pub struct Had {
-    /// In Unix milliseconds.
-    pub moment: i64,
-    pub marks: [Marks; LISTS],
+pub struct ResumePoint {
+    /// When the client's last event was sent, in Unix milliseconds.
+    pub sent_at: i64,
+    pub watermarks: [Watermarks; LISTS],
 }
 
-pub fn seal(cursors: &Cursors, viewer: Uuid, moment: i64, marks: &[Marks; LISTS]) -> String {
-    let place = URL_SAFE_NO_PAD.encode(write(moment, marks));
-    cursors.seal(PATH, viewer, &place)
+pub fn sign(cursors: &Cursors, viewer: Uuid, now: i64, watermarks: &[Watermarks; LISTS]) -> String {
+    let key = URL_SAFE_NO_PAD.encode(encode(now, watermarks));
+    cursors.sign(PATH, viewer, &key)
 }
 
-/// None for what was not sealed for this viewer's stream.
-pub fn open(cursors: &Cursors, viewer: Uuid, event_id: &str) -> Option<Had> {
-    let place = cursors.open(PATH, viewer, event_id)?;
-    read(&URL_SAFE_NO_PAD.decode(place).ok()?)
+/// None for an id that was not signed for this viewer's stream.
+pub fn parse(cursors: &Cursors, viewer: Uuid, event_id: &str) -> Option<ResumePoint> {
+    let key = cursors.verify(PATH, viewer, event_id)?;
+    decode(&URL_SAFE_NO_PAD.decode(key).ok()?)
 }
 
-fn write(moment: i64, marks: &[Marks; LISTS]) -> Vec<u8> {
-    let mut bytes = moment.to_be_bytes().to_vec();
-    for marks in marks {
-        let from = marks.resume();
-        let newest = from.iter().copied().fold(moment, i64::max);
+fn encode(now: i64, watermarks: &[Watermarks; LISTS]) -> Vec<u8> {
+    let mut bytes = now.to_be_bytes().to_vec();
+    for watermarks in watermarks {
+        let from = watermarks.resume();
+        let newest = from.iter().copied().fold(now, i64::max);
         let ages = from.map(|from| newest - from);
-        let mut made = 0_u64;
+        let mut recent = 0_u64;
         for (partition, age) in ages.iter().enumerate() {
-            made |= u64::from(*age < REACH) << partition;
+            recent |= u64::from(*age < LOOKBACK_MILLIS) << partition;
         }
         bytes.extend(newest.to_be_bytes());
-        bytes.extend(made.to_be_bytes());
-        for mut age in ages.into_iter().filter(|age| *age < REACH) {
+        bytes.extend(recent.to_be_bytes());
+        for mut age in ages.into_iter().filter(|age| *age < LOOKBACK_MILLIS) {
             while age >= 0x80 {
                 bytes.push(age as u8 | 0x80);
                 age >>= 7;
@@ -57,22 +61,25 @@ fn write(moment: i64, marks: &[Marks; LISTS]) -> Vec<u8> {
     bytes
 }
 
-fn read(bytes: &[u8]) -> Option<Had> {
+fn decode(bytes: &[u8]) -> Option<ResumePoint> {
     let mut rest = bytes;
-    let moment = number(&mut rest)?;
+    let sent_at = number(&mut rest)?;
     let mut list = || {
         let newest = number(&mut rest)?;
-        let made = number(&mut rest)?;
-        let mut from = [newest - REACH; PARTITIONS as usize];
+        let recent = number(&mut rest)?;
+        let mut from = [newest - LOOKBACK_MILLIS; PARTITIONS as usize];
         for (partition, from) in from.iter_mut().enumerate() {
-            if made >> partition & 1 == 1 {
+            if recent >> partition & 1 == 1 {
                 *from = newest - age(&mut rest)?;
             }
         }
-        Some(Marks::of(&from))
+        Some(Watermarks::starting_at(&from))
     };
-    let marks = [list()?, list()?, list()?];
-    rest.is_empty().then_some(Had { moment, marks })
+    let watermarks = [list()?, list()?, list()?];
+    rest.is_empty().then_some(ResumePoint {
+        sent_at,
+        watermarks,
+    })
 }
 
 fn number(bytes: &mut &[u8]) -> Option<i64> {
@@ -94,47 +101,54 @@ fn age(bytes: &mut &[u8]) -> Option<i64> {
     None
 }
 
+pub fn unix_time() -> Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+}
+
+pub fn unix_millis() -> i64 {
+    unix_time().as_millis() as i64
+}
+
 #[cfg(test)]
 mod tests {
-    use feedmill_events::{Partition, id};
+    use feedmill_events::{Partition, id::compose};
 
     use super::*;
 
     const NOW: i64 = 1_713_000_000_000;
 
     #[test]
-    fn what_is_sealed_is_what_is_opened() {
+    fn a_parsed_id_has_the_watermarks_that_were_signed() {
         let (cursors, viewer) = (Cursors::new(&[7; 32]), Uuid::from_u128(1));
-        let mut marks = [Marks::new(NOW), Marks::new(NOW), Marks::new(NOW)];
+        let mut watermarks = [(); LISTS].map(|()| Watermarks::new(NOW));
         for (index, partition) in Partition::all().enumerate() {
             // From half a second in the future to almost a day ago.
-            let millis = NOW + 500 - (REACH / 64) * index as i64;
-            marks[1].note(partition, id::compose(millis, 0, 0, Some(partition)));
+            let millis = NOW + 500 - (LOOKBACK_MILLIS / 64) * index as i64;
+            watermarks[1].mark_sent(partition, compose(millis, 0, 0, Some(partition)));
         }
-        marks[2].note(Partition::of(viewer), id::compose(NOW - 5, 0, 0, None));
-        let sealed = seal(&cursors, viewer, NOW, &marks);
-        assert!(sealed.len() < 550, "{} characters", sealed.len());
-        let had = open(&cursors, viewer, &sealed).unwrap();
-        assert_eq!(had.moment, NOW);
-        for (had, marks) in had.marks.iter().zip(&marks) {
-            let (had, marks) = (had.resume(), marks.resume());
-            for (had, marks) in had.iter().zip(marks) {
-                assert_eq!(*had, marks);
-            }
+        watermarks[2].mark_sent(Partition::of(viewer), compose(NOW - 5, 0, 0, None));
+        let id = sign(&cursors, viewer, NOW, &watermarks);
+        assert!(id.len() < 550, "{} characters", id.len());
+        let point = parse(&cursors, viewer, &id).unwrap();
+        assert_eq!(point.sent_at, NOW);
+        for (parsed, original) in point.watermarks.iter().zip(&watermarks) {
+            assert_eq!(parsed.resume(), original.resume());
         }
-        assert!(open(&cursors, Uuid::from_u128(2), &sealed).is_none());
-        assert!(open(&cursors, viewer, "").is_none());
-        let feed = cursors.seal("/v1/feed", viewer, "place");
-        assert!(open(&cursors, viewer, &feed).is_none());
+        assert!(parse(&cursors, Uuid::from_u128(2), &id).is_none());
+        assert!(parse(&cursors, viewer, "").is_none());
+        let feed = cursors.sign("/v1/feed", viewer, "key");
+        assert!(parse(&cursors, viewer, &feed).is_none());
     }
 
     #[test]
-    fn nothing_else_is_read() {
-        let whole = write(NOW, &[Marks::new(NOW), Marks::new(NOW), Marks::new(NOW)]);
-        assert!(read(&whole).is_some());
-        for length in 0..whole.len() {
-            assert!(read(&whole[..length]).is_none());
+    fn truncated_or_extended_bytes_are_invalid() {
+        let bytes = encode(NOW, &[(); LISTS].map(|()| Watermarks::new(NOW)));
+        assert!(decode(&bytes).is_some());
+        for length in 0..bytes.len() {
+            assert!(decode(&bytes[..length]).is_none());
         }
-        assert!(read(&[whole.as_slice(), &[0]].concat()).is_none());
+        assert!(decode(&[bytes.as_slice(), &[0]].concat()).is_none());
     }
 }

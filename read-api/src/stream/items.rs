@@ -1,4 +1,4 @@
-//! The lists that a stream follows, and their items, ready to be sent.
+//! The lists that a stream follows, and their items as JSON.
 
 use feedmill_events::{PARTITIONS, Partition};
 use feedmill_service::Database;
@@ -7,11 +7,17 @@ use uuid::Uuid;
 
 use crate::{
     error::Error,
-    query::stream,
-    view::{Card, Message, Notification, Post},
+    sql::stream::{self, Since},
+    views::{Message, Notification, Post},
 };
 
-use super::{event_id::LISTS, marks::Marks};
+/// How many [`List`]s there are.
+pub const LISTS: usize = 3;
+
+/// Which partitions are read.
+pub type PartitionFilter = [bool; PARTITIONS as usize];
+
+pub const ALL_PARTITIONS: PartitionFilter = [true; PARTITIONS as usize];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum List {
@@ -23,7 +29,7 @@ pub enum List {
 impl List {
     pub const ALL: [Self; LISTS] = [Self::Feed, Self::Conversations, Self::Notifications];
 
-    /// As in the address of the list.
+    /// As in the path of the list.
     pub fn name(self) -> &'static str {
         match self {
             Self::Feed => "feed",
@@ -32,7 +38,7 @@ impl List {
         }
     }
 
-    /// Of an event that brings one of its items.
+    /// The type of an event with an item of the list.
     pub fn event(self) -> &'static str {
         match self {
             Self::Feed => "post",
@@ -42,75 +48,79 @@ impl List {
     }
 }
 
-/// Somebody of whose posts the viewer's feed is made.
+/// An account whose posts are in the viewer's feed.
 #[derive(Debug, Clone, Copy)]
 pub struct Author {
     pub id: Uuid,
-    /// Who was not followed before is read from here, and not from what is known of the partition.
-    pub from: Option<Uuid>,
+    /// Where to read from, for an account that was just followed. None: from the watermark of its partition.
+    pub since: Option<Uuid>,
 }
 
 pub struct Item {
     pub id: Uuid,
     pub partition: Partition,
-    /// The text of a post, or a handle, may be a moment late: another projection has it.
-    pub whole: bool,
+    /// False while the text of a post, or a handle, is not projected yet: it comes from another projection.
+    pub complete: bool,
     pub json: String,
 }
 
 impl Item {
-    fn new(id: Uuid, place: Uuid, whole: bool, view: &impl Serialize) -> Result<Self, Error> {
+    fn new(id: Uuid, origin: Uuid, complete: bool, view: &impl Serialize) -> Result<Self, Error> {
         Ok(Self {
             id,
-            partition: Partition::of(place),
-            whole,
+            partition: Partition::of(origin),
+            complete,
             json: serde_json::to_string(view)?,
         })
     }
 }
 
 #[derive(Serialize)]
-struct Said<'a> {
+struct MessageEvent<'a> {
     conversation_id: Uuid,
     #[serde(flatten)]
     message: &'a Message,
 }
 
-/// Posts of those of `authors` whose partition is one of `partitions`, oldest first.
+/// The new posts of the `authors` in these partitions, oldest first.
 pub async fn posts(
     database: &Database,
     viewer: Uuid,
     authors: &[Author],
-    partitions: &[bool; PARTITIONS as usize],
-    (marks, now): (&Marks, i64),
+    partitions: &PartitionFilter,
+    since: &Since,
     limit: i64,
 ) -> Result<Vec<Item>, Error> {
-    let since = marks.since(now);
-    let place = |author: &Author| usize::from(Partition::of(author.id).number());
+    let partition = |author: &Author| usize::from(Partition::of(author.id).number());
     let (authors, from): (Vec<_>, Vec<_>) = authors
         .iter()
-        .filter(|author| partitions[place(author)])
-        .map(|author| (author.id, author.from.unwrap_or(since.from[place(author)])))
+        .filter(|author| partitions[partition(author)])
+        .map(|author| {
+            (
+                author.id,
+                author.since.unwrap_or(since.from[partition(author)]),
+            )
+        })
         .unzip();
-    let posts = stream::posts(database, viewer, &authors, &from, &since.known, limit).await?;
-    let item = |post: &Post| Item::new(post.id, post.author.id, is_whole(&post.author), post);
+    let posts = stream::new_posts(database, viewer, &authors, &from, &since.sent, limit).await?;
+    let item = |post: &Post| Item::new(post.id, post.author.id, post.author.is_projected(), post);
     posts.iter().map(item).collect()
 }
 
 pub async fn messages(
     database: &Database,
     viewer: Uuid,
-    (marks, now): (&Marks, i64),
+    since: &Since,
     limit: i64,
 ) -> Result<Vec<Item>, Error> {
-    let messages = stream::new_messages(database, viewer, &marks.since(now), limit).await?;
+    let messages = stream::new_messages(database, viewer, since, limit).await?;
     let item = |(conversation_id, message): &(Uuid, Message)| {
         let (conversation_id, id) = (*conversation_id, message.id);
-        let said = Said {
+        let event = MessageEvent {
             conversation_id,
             message,
         };
-        Item::new(id, conversation_id, true, &said)
+        Item::new(id, conversation_id, true, &event)
     };
     messages.iter().map(item).collect()
 }
@@ -118,19 +128,15 @@ pub async fn messages(
 pub async fn notifications(
     database: &Database,
     viewer: Uuid,
-    (marks, now): (&Marks, i64),
+    since: &Since,
     limit: i64,
 ) -> Result<Vec<Item>, Error> {
-    let notifications =
-        stream::new_notifications(database, viewer, &marks.since(now), limit).await?;
-    let item = |(place, notification): &(Uuid, Notification)| {
+    let notifications = stream::new_notifications(database, viewer, since, limit).await?;
+    let item = |(origin, notification): &(Uuid, Notification)| {
         let text = notification.post.as_ref().map(|post| &post.text);
-        let whole = is_whole(&notification.actor) && text.is_none_or(|text| !text.is_empty());
-        Item::new(notification.id, *place, whole, notification)
+        let complete =
+            notification.actor.is_projected() && text.is_none_or(|text| !text.is_empty());
+        Item::new(notification.id, *origin, complete, notification)
     };
     notifications.iter().map(item).collect()
-}
-
-fn is_whole(card: &Card) -> bool {
-    !card.handle.is_empty()
 }

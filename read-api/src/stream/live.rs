@@ -1,231 +1,249 @@
 //! One open stream.
 
-mod look;
-
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
+use feedmill_events::{Partition, Tag};
 use metrics::counter;
 use serde_json::json;
 use tokio::{
     sync::mpsc,
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{MissedTickBehavior, interval, sleep},
 };
 use uuid::Uuid;
 
 use super::{
-    Seat, event, event_id,
-    items::{Author, List},
-    marks::{Marks, REACH},
+    event_id::{self, unix_time},
+    items::{ALL_PARTITIONS, List, PartitionFilter},
+    reader::{PAGE_SIZE, Reader},
+    registry::Streams,
+    sender::{End, EventSender},
+    watermarks::LOOKBACK_MILLIS,
 };
-use crate::{error::Error, state::AppState};
+use crate::error::Error;
 
-/// So many events wait for a client to take them.
-const WAITING: usize = 8;
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 
-/// A client that takes none of them for this long is cut off.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// After a slow read, because there is much to read or many streams read at once, a stream pauses so many times as long
+/// as the read took, up to a maximum.
+const READ_PAUSE_FACTOR: u32 = 2;
+const MAX_READ_PAUSE: Duration = Duration::from_millis(300);
 
-const HEARTBEAT: Duration = Duration::from_secs(15);
+/// After a failed read.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A look that took long, because there is much to look at or many look at once, is followed by a rest: so many
-/// times as long, but no longer than this.
-const REST_FACTOR: u32 = 2;
-const REST: Duration = Duration::from_millis(300);
+/// Random, so that the clients of a stopped instance do not all reconnect at once.
+const CLIENT_RETRY_MILLIS: Range<u64> = 1_000..3_000;
 
-/// After a read that failed.
-const AGAIN: Duration = Duration::from_secs(1);
+/// Pages that are read in a row. More new items than these are a reset: the client reads the list again.
+const MAX_PAGES: usize = 50;
 
-/// In milliseconds: clients whose service ends come back at different times.
-const RETRY: std::ops::Range<u64> = 1_000..3_000;
-
-pub struct Live {
-    state: AppState,
-    viewer: Uuid,
-    seat: Seat,
-    authors: Vec<Author>,
-    /// By [`List`].
-    marks: [Marks; event_id::LISTS],
-    unread: Option<(i64, i64)>,
-    out: mpsc::Sender<Bytes>,
+struct Live {
+    reader: Reader,
+    sender: EventSender,
+    unread: (i64, i64),
 }
 
-/// Why a stream ends.
-#[derive(Debug)]
-enum End {
-    Slow,
-    Gone,
-    Expired,
-    Shutdown,
-}
-
-/// Why a look at what is new ended early.
-enum Cut {
+/// Why sending new items stopped.
+enum Interruption {
     End(End),
-    /// To be tried again.
+    /// To be retried.
     Failed(Error),
 }
 
-impl From<Error> for Cut {
+impl From<Error> for Interruption {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }
 }
 
-/// Opens a stream that ends when the token does (`expires`, in seconds since 1970): what it sends from now on,
-/// or from what `last_event_id` says on. Errors: an id that is not of the viewer's stream, too many streams, and
-/// what a read can fail with.
+impl From<End> for Interruption {
+    fn from(end: End) -> Self {
+        Self::End(end)
+    }
+}
+
+/// Opens a stream that ends when the token does (`expires`, in Unix seconds). It sends the items that are new from now
+/// on, or since `last_event_id`. Errors: an id of another stream, too many streams, and failed statements.
 pub async fn open(
-    state: AppState,
+    streams: &Streams,
     viewer: Uuid,
     expires: u64,
     last_event_id: Option<&str>,
 ) -> Result<mpsc::Receiver<Bytes>, Error> {
-    let had = last_event_id
-        .map(|id| event_id::open(&state.cursors, viewer, id).ok_or(Error::EventId))
+    let resume = last_event_id
+        .map(|id| event_id::parse(streams.cursors(), viewer, id).ok_or(Error::EventId))
         .transpose()?;
-    let seat = state.streams.seat(viewer)?;
-    let (out, receiver) = mpsc::channel(WAITING);
-    let now = now();
-    let mut live = Live {
-        state,
-        viewer,
-        seat,
-        authors: vec![],
-        marks: std::array::from_fn(|_| Marks::new(now)),
-        unread: None,
-        out,
-    };
-    let at = live.state.changes.now();
-    let away_too_long = had.as_ref().is_some_and(|had| now - had.moment > REACH);
-    match had {
-        Some(had) if !away_too_long => {
-            live.marks = had.marks;
-            live.follow().await?;
-            // The seat has seen nothing: all may have changed.
+    let mut reader = Reader::new(streams.register(viewer)?);
+    let version = reader.stream.tag_versions().current();
+    let expired = |sent_at| event_id::unix_millis() - sent_at > LOOKBACK_MILLIS;
+    let away_too_long = resume.as_ref().is_some_and(|point| expired(point.sent_at));
+    match resume {
+        Some(point) if !away_too_long => {
+            reader.watermarks = point.watermarks;
+            reader.read_followees().await?;
+            // The checked version stays 0: everything counts as changed.
         }
         _ => {
             for list in List::ALL {
-                live.begin(list).await?;
+                reader.skip_existing(list).await?;
             }
-            live.seat.watch.seen().at = at;
+            reader.stream.set_checked_version(version);
         }
     }
-    live.unread = Some(live.read_unread().await?);
+    let unread = reader.read_unread().await?;
+    let (sender, receiver) = EventSender::new();
+    let live = Live {
+        reader,
+        sender,
+        unread,
+    };
     tokio::spawn(live.run(expires, away_too_long));
     Ok(receiver)
 }
 
 impl Live {
     async fn run(mut self, expires: u64, away_too_long: bool) {
-        let stop = self.seat.streams.0.stop.clone();
-        let out = self.out.clone();
-        let left = Duration::from_secs(expires).saturating_sub(since_epoch());
+        let stop = self.reader.stream.stop();
+        let sender = self.sender.clone();
+        let token_lifetime = Duration::from_secs(expires).saturating_sub(unix_time());
         let end = tokio::select! {
             biased;
             () = stop.cancelled() => End::Shutdown,
-            () = out.closed() => End::Gone,
-            () = sleep(left) => End::Expired,
-            end = self.work(away_too_long) => end,
+            () = sender.disconnected() => End::Gone,
+            () = sleep(token_lifetime) => End::Expired,
+            end = self.serve(away_too_long) => end,
         };
-        tracing::debug!(?end, "a stream ends");
-        let why = match end {
-            End::Slow => "slow",
-            End::Gone => "gone",
-            End::Expired => "expired",
-            End::Shutdown => "shutdown",
-        };
-        counter!("stream_ends_total", "why" => why).increment(1);
+        tracing::debug!(?end, "stream: ended");
+        counter!("stream_ends_total", "why" => end.name()).increment(1);
     }
 
-    async fn work(&mut self, away_too_long: bool) -> End {
-        match self.greet(away_too_long).await {
-            Ok(()) | Err(Cut::Failed(_)) => {}
-            Err(Cut::End(end)) => return end,
+    async fn serve(&mut self, away_too_long: bool) -> End {
+        if let Err(end) = self.greet(away_too_long).await {
+            return end;
         }
-        let mut heartbeat = interval(HEARTBEAT);
+        let mut heartbeat = interval(HEARTBEAT_INTERVAL);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         heartbeat.reset();
-        // Something may have changed since the stream began to be opened.
-        self.seat.watch.wake.notify_one();
+        // Something may have changed while the stream was opened.
+        self.reader.stream.wake();
         loop {
             let done = tokio::select! {
-                () = self.seat.watch.wake.notified() => {
-                    let began = Instant::now();
-                    let looked = self.look().await;
-                    sleep(REST.min(began.elapsed() * REST_FACTOR)).await;
-                    looked
+                () = self.reader.stream.woken() => {
+                    let started = Instant::now();
+                    let sent = self.send_changes().await;
+                    sleep(MAX_READ_PAUSE.min(started.elapsed() * READ_PAUSE_FACTOR)).await;
+                    sent
                 }
                 _ = heartbeat.tick() => {
-                    let id = self.event_id();
-                    self.send(event::heartbeat(&id)).await
+                    let id = self.reader.event_id();
+                    self.sender.heartbeat(&id).await.map_err(Into::into)
                 }
             };
             match done {
                 Ok(()) => {}
-                Err(Cut::End(end)) => return end,
-                Err(Cut::Failed(error)) => {
-                    tracing::debug!(%error, "a stream could not be read; trying again");
-                    sleep(AGAIN).await;
-                    self.seat.watch.wake.notify_one();
+                Err(Interruption::End(end)) => return end,
+                Err(Interruption::Failed(error)) => {
+                    tracing::debug!(%error, "stream: cannot read, retrying in {RETRY_INTERVAL:?}");
+                    sleep(RETRY_INTERVAL).await;
+                    self.reader.stream.wake();
                 }
             }
         }
     }
 
-    async fn greet(&mut self, away_too_long: bool) -> Result<(), Cut> {
-        let millis = rand::Rng::gen_range(&mut rand::thread_rng(), RETRY);
-        self.send(event::retry(millis)).await?;
+    async fn greet(&mut self, away_too_long: bool) -> Result<(), End> {
+        let millis = rand::Rng::gen_range(&mut rand::thread_rng(), CLIENT_RETRY_MILLIS);
+        self.sender.retry(millis).await?;
         if away_too_long {
-            self.tell_reset(&List::ALL).await?;
+            self.send_reset(&List::ALL).await?;
         }
-        self.tell_unread().await
+        self.send_unread().await
     }
 
-    async fn tell_unread(&mut self) -> Result<(), Cut> {
-        let Some((unread_total, unread_count)) = self.unread else {
-            return Ok(());
-        };
+    /// Reads what may have changed since the last read, and sends what is new.
+    async fn send_changes(&mut self) -> Result<(), Interruption> {
+        let viewer = self.reader.stream.viewer;
+        let tag_versions = self.reader.stream.tag_versions().clone();
+        let (last, current) = (self.reader.stream.checked_version(), tag_versions.current());
+        let changed = |tag: Tag| !tag_versions.unchanged_since(last, &[tag.into()]);
+        let conversations = changed(Tag::conversations(viewer));
+        let notifications = changed(Tag::notifications(viewer));
+        if changed(Tag::feed(viewer)) {
+            self.reader.read_followees().await?;
+        }
+        // The new posts of all authors of a partition are read at once, so that its watermark covers them all.
+        let mut partitions = [false; ALL_PARTITIONS.len()];
+        for author in &self.reader.authors {
+            if author.since.is_some() || changed(Tag::posts_of(author.id)) {
+                partitions[usize::from(Partition::of(author.id).number())] = true;
+            }
+        }
+        if partitions.contains(&true) {
+            self.send_new(List::Feed, &partitions).await?;
+            for author in &mut self.reader.authors {
+                author.since = None;
+            }
+        }
+        if conversations {
+            self.send_new(List::Conversations, &ALL_PARTITIONS).await?;
+        }
+        if notifications {
+            self.send_new(List::Notifications, &ALL_PARTITIONS).await?;
+        }
+        if conversations || notifications {
+            let unread = self.reader.read_unread().await?;
+            if std::mem::replace(&mut self.unread, unread) != unread {
+                self.send_unread().await?;
+            }
+        }
+        self.reader.stream.set_checked_version(current);
+        Ok(())
+    }
+
+    /// Sends the new items of a list.
+    async fn send_new(
+        &mut self,
+        list: List,
+        partitions: &PartitionFilter,
+    ) -> Result<(), Interruption> {
+        for _ in 0..MAX_PAGES {
+            let items = self.reader.read_new(list, partitions).await?;
+            let (count, before) = (items.len(), self.reader.event_id());
+            self.reader.mark_sent(list, &items);
+            let after = self.reader.event_id();
+            for (index, item) in items.into_iter().enumerate() {
+                // A client that disconnects in the middle of a page gets the whole page again.
+                let id = if index + 1 < count { &before } else { &after };
+                self.sender.event(list.event(), id, &item.json).await?;
+            }
+            if (count as i64) < PAGE_SIZE {
+                return Ok(());
+            }
+        }
+        self.reader.skip_existing(list).await?;
+        Ok(self.send_reset(&[list]).await?)
+    }
+
+    async fn send_unread(&self) -> Result<(), End> {
+        let (unread_total, unread_count) = self.unread;
         let counts = json!({
             "conversations": { "unread_total": unread_total },
             "notifications": { "unread_count": unread_count },
         });
-        self.tell("unread", &counts.to_string()).await
+        let id = self.reader.event_id();
+        self.sender.event("unread", &id, &counts.to_string()).await
     }
 
-    async fn tell_reset(&mut self, lists: &[List]) -> Result<(), Cut> {
+    /// Tells the client to read these lists again.
+    async fn send_reset(&self, lists: &[List]) -> Result<(), End> {
         counter!("stream_resets_total").increment(1);
         let names: Vec<_> = lists.iter().map(|list| list.name()).collect();
-        self.tell("reset", &json!({ "lists": names }).to_string())
-            .await
+        let data = json!({ "lists": names }).to_string();
+        let id = self.reader.event_id();
+        self.sender.event("reset", &id, &data).await
     }
-
-    async fn tell(&self, name: &'static str, data: &str) -> Result<(), Cut> {
-        let event = event::event(name, &self.event_id(), data);
-        counter!("stream_events_total", "event" => name).increment(1);
-        self.send(event).await
-    }
-
-    async fn send(&self, bytes: Bytes) -> Result<(), Cut> {
-        match timeout(PATIENCE, self.out.send(bytes)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(Cut::End(End::Gone)),
-            Err(_) => Err(Cut::End(End::Slow)),
-        }
-    }
-
-    fn event_id(&self) -> String {
-        event_id::seal(&self.state.cursors, self.viewer, now(), &self.marks)
-    }
-}
-
-fn since_epoch() -> Duration {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-}
-
-/// In Unix milliseconds.
-fn now() -> i64 {
-    since_epoch().as_millis() as i64
 }

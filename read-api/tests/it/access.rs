@@ -24,13 +24,13 @@ const PATHS: [&str; 13] = [
 ];
 
 #[tokio::test]
-async fn nothing_is_answered_without_a_valid_token() {
+async fn every_route_needs_a_valid_token() {
     let app = App::start().await;
     let me = app.account(1).await;
     let ttl = Duration::from_mins(10);
     let other = |seed, issuer, audience| Signer::new([seed; 32], issuer, audience).unwrap();
-    let good = app.token(me);
-    let (head, rest) = good.split_once('.').unwrap();
+    let valid = app.token(me);
+    let (head, rest) = valid.split_once('.').unwrap();
     let bad_tokens = [
         String::new(),
         "nonsense".to_owned(),
@@ -70,7 +70,7 @@ async fn nothing_is_answered_without_a_valid_token() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_404() {
+async fn what_does_not_exist_is_404() {
     let app = App::start().await;
     let me = app.account(1).await;
     let nothing = Uuid::from_u128(77);
@@ -108,7 +108,7 @@ async fn what_is_not_there_is_404() {
 }
 
 #[tokio::test]
-async fn only_get_is_possible() {
+async fn other_methods_than_get_are_405() {
     let app = App::start().await;
     let bearer = format!("Bearer {}", app.token(account_id(1)));
     for path in PATHS {
@@ -121,19 +121,19 @@ async fn only_get_is_possible() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_503() {
+async fn an_unavailable_database_is_503() {
     let app = App::start().await;
     let me = app.account(1).await;
-    app.run("ALTER SCHEMA feed RENAME TO gone").await;
+    app.run("ALTER SCHEMA feed RENAME TO renamed").await;
     let missing = app.get(me, "/v1/feed").await;
     assert_eq!(
         missing.code(),
         (503, "unavailable"),
-        "the projector has not made its tables yet"
+        "the tables do not exist yet"
     );
     assert!(missing.headers.contains_key("retry-after"));
     assert_eq!(app.get(me, "/v1/me").await.status, 200);
-    app.run("ALTER SCHEMA gone RENAME TO feed").await;
+    app.run("ALTER SCHEMA renamed RENAME TO feed").await;
     assert_eq!(app.get(me, "/v1/feed").await.status, 200);
 
     app.database.close();

@@ -1,4 +1,4 @@
-//! A running read API on a database of its own, and hands to fill its tables with.
+//! A running read API on its own database, and helpers that fill its tables.
 
 use std::{
     path::Path,
@@ -7,13 +7,13 @@ use std::{
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use feedmill_events::id;
+use feedmill_events::{Projection, id};
 use feedmill_service::{
     Database, Health, HttpArgs, Shutdown, Signer, Verifier, http, sql, telemetry,
 };
 use read_api::{
-    AppState, Cache, Changes, Cursors, Followed, Posts, Progress, Scores, Streams, state::Shared,
-    stream::Limits,
+    AnswerCache, AppState, Cursors, FolloweeCache, Limits, PostCache, Progress, ScoreCache, Shared,
+    Streams, TagVersions, poll_checkpoints, search_path,
 };
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::Value;
@@ -21,16 +21,15 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, postgres::
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-/// 2024-04-13T09:20:00Z, a Saturday: where the tests' times begin.
+/// 2024-04-13T09:20:00Z, a Saturday. The tests' times are relative to it.
 pub const START: i64 = 1_713_000_000_000;
 
 pub struct App {
-    /// As the owner: for filling tables.
+    /// Connections as the tables' owner, to fill them.
     pub pool: PgPool,
-    /// The service's own.
+    /// The connections of the service, which may only read.
     pub database: Database,
     pub progress: Progress,
-    pub cache: Cache,
     pub state: AppState,
     pub signer: Signer,
     pub shutdown: Shutdown,
@@ -59,7 +58,7 @@ impl Raw {
 }
 
 impl Reply {
-    /// The names of the fields that a problem complains about.
+    /// The invalid fields that a problem names.
     pub fn fields(&self) -> Vec<&str> {
         let errors = self.body["errors"].as_array();
         errors
@@ -96,17 +95,17 @@ fn database_url(database: &str) -> String {
 }
 
 impl App {
-    /// Hears no announcements, so it answers nothing from memory.
+    /// Without announcements, so the cache is bypassed.
     pub async fn start() -> Self {
         Self::with_cache(1 << 26).await
     }
 
     pub async fn with_cache(max_bytes: u64) -> Self {
-        Self::with_memory(max_bytes, max_bytes).await
+        Self::with_caches(max_bytes, max_bytes).await
     }
 
-    /// With so many bytes for answers, and for posts by themselves.
-    pub async fn with_memory(answers: u64, posts: u64) -> Self {
+    /// With caches of so many bytes for answers, and for each kind of fragment.
+    pub async fn with_caches(answers: u64, fragments: u64) -> Self {
         telemetry::crypto();
         let database = format!("read_api_test_{:016x}", rand::random::<u64>());
         let mut admin = PgConnection::connect(&server())
@@ -123,30 +122,41 @@ impl App {
             format!("{url}{separator}options=-c%20{option}")
         };
         let own = with("synchronous_commit%3Doff");
-        let options =
-            |url: &str| sql::options(url, "test", Some(read_api::state::SEARCH_PATH)).unwrap();
+        let options = |url: &str| sql::options(url, "test", Some(&search_path())).unwrap();
         let pool = PgPoolOptions::new().connect_lazy_with(options(&own));
-        lay_tables(&pool).await;
+        create_tables(&pool).await;
         // The service itself may only read.
         let read_only = Database::new(options(&with("role%3Dfeedmill_read")), 4).unwrap();
         let signer = Signer::new([7; 32], "feedmill", "feedmill").unwrap();
-        let changes = Changes::default();
+        let tag_versions = TagVersions::default();
         let (health, shutdown, progress) = (
             Health::new(),
             Shutdown::new(),
-            Progress::new(changes.clone()),
+            Progress::new(tag_versions.clone()),
         );
         tokio::spawn(
-            shutdown.soft.clone().run_until_cancelled_owned(
-                progress.clone().look(read_only.clone(), health.clone()),
-            ),
+            shutdown
+                .soft
+                .clone()
+                .run_until_cancelled_owned(poll_checkpoints(
+                    progress.clone(),
+                    read_only.clone(),
+                    health.clone(),
+                )),
         );
         let limits = Limits {
             streams: 30,
-            streams_of_account: 20,
-            reads: 2,
+            streams_per_account: 20,
+            statements: 2,
         };
-        let streams = Streams::new(limits, changes.clone(), shutdown.soft.clone());
+        let cursors = Cursors::new(&[9; 32]);
+        let streams = Streams::new(
+            limits,
+            read_only.clone(),
+            cursors.clone(),
+            tag_versions.clone(),
+            shutdown.soft.clone(),
+        );
         tokio::spawn(
             shutdown
                 .soft
@@ -156,28 +166,26 @@ impl App {
         let state = AppState::new(Shared {
             database: read_only.clone(),
             verifier: Verifier::of(&signer),
-            cursors: Cursors::new(&[9; 32]),
+            cursors,
             progress: progress.clone(),
-            changes: changes.clone(),
-            cache: Cache::new(answers, changes.clone()),
-            posts: Posts::new(posts, changes.clone()),
-            scores: Scores::new(posts, changes.clone()),
-            followed: Followed::new(posts, changes),
+            answers: AnswerCache::new(answers, tag_versions.clone()),
+            posts: PostCache::new(fragments, tag_versions.clone()),
+            scores: ScoreCache::new(fragments, tag_versions.clone()),
+            followees: FolloweeCache::new(fragments, tag_versions.clone()),
+            tag_versions,
             streams,
         });
-        let (cache, kept) = (state.cache.clone(), state.clone());
         let args = HttpArgs::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let routes = http::standard(read_api::router(state), &args, &health);
+        let routes = http::standard(read_api::router(state.clone()), &args, &health);
         let stop = shutdown.clone();
         tokio::spawn(async move { http::serve(listener, routes, &args, stop).await.unwrap() });
         Self {
             pool,
             database: read_only,
             progress,
-            cache,
-            state: kept,
+            state,
             signer,
             address,
             client: reqwest::Client::new(),
@@ -196,7 +204,7 @@ impl App {
         self.get_with(viewer, path, &[]).await
     }
 
-    /// Whether the answer comes from memory.
+    /// Whether the answer comes from the cache.
     pub async fn hits(&self, viewer: Uuid, path: &str) -> bool {
         let reply = self.get(viewer, path).await;
         assert_eq!(reply.status, StatusCode::OK, "{path}: {}", reply.body);
@@ -223,7 +231,7 @@ impl App {
         }
     }
 
-    /// With the body's bytes as they came.
+    /// With the body as it came over the wire.
     pub async fn raw(
         &self,
         method: Method,
@@ -251,7 +259,7 @@ impl App {
         }
     }
 
-    /// All items of a list, page by page to its end; checks what the contract says of every page.
+    /// All items of a list, page by page. Checks the contract of each page.
     pub async fn all(&self, viewer: Uuid, path: &str, limit: usize) -> Vec<Value> {
         let (mut items, mut next) = (Vec::new(), format!("{path}?limit={limit}"));
         loop {
@@ -260,13 +268,13 @@ impl App {
             let mut more = page.body["items"].as_array().unwrap().clone();
             let count = more.len();
             items.append(&mut more);
-            assert!(items.len() < 1_000, "{path} has no end");
+            assert!(items.len() < 1_000, "{path} does not end");
             let link = page.headers.get("link").map(|link| link.to_str().unwrap());
             let Some(cursor) = page.body["next_cursor"].as_str() else {
                 assert!(page.body["next_cursor"].is_null() && link.is_none() && count <= limit);
                 return items;
             };
-            assert_eq!(count, limit, "a page is short only at the end");
+            assert_eq!(count, limit, "only the last page is short");
             next = format!("{path}?limit={limit}&cursor={cursor}");
             assert_eq!(link, Some(&*format!("<{next}>; rel=\"next\"")));
         }
@@ -315,7 +323,7 @@ impl App {
         .await;
     }
 
-    /// In the tables of both projections that know of follows.
+    /// Inserts into the tables of both projections that have follows.
     pub async fn follow(&self, follower: Uuid, followee: Uuid, at: i64) {
         self.run(&format!(
             "INSERT INTO feed_follows VALUES ('{followee}', '{follower}')"
@@ -357,11 +365,11 @@ impl App {
 }
 
 impl Drop for App {
-    /// The database goes with the test, whether it passed or not.
+    /// Drops the database, whether the test passed or not.
     fn drop(&mut self) {
         self.shutdown.now();
         let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        let gone = std::thread::spawn(move || {
+        let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
@@ -371,24 +379,18 @@ impl Drop for App {
                 admin.execute(AssertSqlSafe(drop)).await.unwrap();
             });
         });
-        let _ = gone.join();
+        let _ = dropped.join();
     }
 }
 
-/// The migrations of the read tables, each folder in its schema, as the projector lays them.
-async fn lay_tables(pool: &PgPool) {
+/// Creates the read tables, each folder of migrations in its schema, as the projector does.
+async fn create_tables(pool: &PgPool) {
     let role = "DO $$ BEGIN CREATE ROLE feedmill_read NOLOGIN; \
                 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$";
     pool.execute(role).await.unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations/read");
-    for schema in [
-        "profiles",
-        "feed",
-        "digest",
-        "conversations",
-        "notifications",
-        "projector",
-    ] {
+    let projections = Projection::ALL.map(Projection::name);
+    for schema in projections.into_iter().chain(["projector"]) {
         let mut script = format!("CREATE SCHEMA {schema}; SET search_path = {schema};\n");
         let folder = std::fs::read_dir(root.join(schema)).unwrap();
         let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
@@ -396,13 +398,13 @@ async fn lay_tables(pool: &PgPool) {
         for file in files {
             script += &std::fs::read_to_string(file).unwrap();
         }
-        let rights = format!(
+        let grants = format!(
             "GRANT USAGE ON SCHEMA {schema} TO feedmill_read; \
              GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO feedmill_read; \
              SET search_path = {}",
-            read_api::state::SEARCH_PATH
+            search_path()
         );
-        let script = [script, rights].join(";\n");
+        let script = [script, grants].join(";\n");
         pool.execute(AssertSqlSafe(script)).await.unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! What is kept in memory, and for how long it is good. Announcements come through a real NATS.
+//! The answer cache. Announcements come through a real NATS server.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
     nats::{Announcer, until},
 };
 
-async fn hearing() -> (Arc<App>, Announcer) {
+async fn subscribed() -> (Arc<App>, Announcer) {
     let app = App::start().await;
     let announcer = Announcer::of(&app).await;
     (Arc::new(app), announcer)
@@ -25,18 +25,17 @@ async fn rename(app: &App, account: Uuid, name: &str) {
     app.run(&change).await;
 }
 
-/// Keeps reads of accounts waiting in the midst of their statements, after they have seen what there is, until it
-/// is dropped.
-struct Held {
+/// Blocks statements that read accounts, after they have taken their snapshot, until it is released.
+struct BlockedReads {
     app: Arc<App>,
     lock: PgConnection,
 }
 
-impl Held {
+impl BlockedReads {
     async fn new(app: &Arc<App>) -> Self {
         app.run(
-            "ALTER TABLE profiles.accounts RENAME TO accounts_kept;
-             CREATE VIEW profiles.accounts AS SELECT * FROM profiles.accounts_kept
+            "ALTER TABLE profiles.accounts RENAME TO accounts_table;
+             CREATE VIEW profiles.accounts AS SELECT * FROM profiles.accounts_table
                 WHERE pg_advisory_xact_lock_shared(77)::text = '';
              GRANT SELECT ON profiles.accounts TO feedmill_read",
         )
@@ -47,8 +46,8 @@ impl Held {
         Self { app, lock }
     }
 
-    /// How many statements wait.
-    async fn waiting(&self) -> i64 {
+    /// How many statements are blocked.
+    async fn count(&self) -> i64 {
         let count = sqlx::query_scalar(
             "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
@@ -56,8 +55,8 @@ impl Held {
         count.fetch_one(&self.app.pool).await.unwrap()
     }
 
-    async fn until_waiting(&self) {
-        until("a statement that waits", async || self.waiting().await > 0).await;
+    async fn until_any(&self) {
+        until("a blocked statement", async || self.count().await > 0).await;
     }
 
     async fn release(mut self) {
@@ -66,14 +65,14 @@ impl Held {
     }
 }
 
-fn ask(app: &Arc<App>, viewer: Uuid, path: &str) -> tokio::task::JoinHandle<Reply> {
+fn spawn_get(app: &Arc<App>, viewer: Uuid, path: &str) -> tokio::task::JoinHandle<Reply> {
     let (app, path) = (Arc::clone(app), path.to_owned());
     tokio::spawn(async move { app.get(viewer, &path).await })
 }
 
 #[tokio::test]
-async fn an_answer_is_kept_until_something_that_it_is_made_of_changes() {
-    let (app, announcer) = hearing().await;
+async fn an_answer_is_cached_until_one_of_its_tags_changes() {
+    let (app, announcer) = subscribed().await;
     let (me, other) = (app.account(1).await, app.account(2).await);
     app.follow(me, other, 0).await;
     let post = app.post(other, 0, None).await;
@@ -81,10 +80,14 @@ async fn an_answer_is_kept_until_something_that_it_is_made_of_changes() {
     let name = |reply: &Reply| reply.body["items"][0]["author"]["display_name"].clone();
 
     assert!(!app.hits(me, "/v1/feed").await && app.hits(me, "/v1/feed").await);
-    assert!(app.hits(me, "/v1/feed?limit=20").await, "the same question");
+    assert!(app.hits(me, "/v1/feed?limit=20").await, "the same answer");
     assert!(!app.hits(me, "/v1/feed?limit=19").await);
     rename(&app, other, "Unannounced").await;
-    assert_eq!(name(&app.get(me, "/v1/feed").await), "User 2", "of then");
+    assert_eq!(
+        name(&app.get(me, "/v1/feed").await),
+        "User 2",
+        "the cached answer"
+    );
     let unrelated = [
         Tag::account_summary(me),
         Tag::feed(other),
@@ -106,23 +109,27 @@ async fn an_answer_is_kept_until_something_that_it_is_made_of_changes() {
         assert!(app.hits(me, "/v1/feed").await);
         announcer.announce(projection, &[tag]).await;
         let misses = async || !app.hits(me, "/v1/feed").await;
-        until("what was announced", misses).await;
+        until("a miss", misses).await;
     }
     assert_eq!(name(&app.get(me, "/v1/feed").await), "Unannounced");
 }
 
 #[tokio::test]
-async fn loads_of_one_answer_at_the_same_time_are_one() {
-    let (app, _announcer) = hearing().await;
+async fn concurrent_requests_for_one_answer_share_a_load() {
+    let (app, _announcer) = subscribed().await;
     let me = app.account(1).await;
     let post = app.post(me, 0, None).await;
     app.entries(me, &[post]).await;
-    let held = Held::new(&app).await;
-    let all: Vec<_> = (0..50).map(|_| ask(&app, me, "/v1/feed")).collect();
-    held.until_waiting().await;
+    let blocked = BlockedReads::new(&app).await;
+    let all: Vec<_> = (0..50).map(|_| spawn_get(&app, me, "/v1/feed")).collect();
+    blocked.until_any().await;
     sleep(Duration::from_millis(300)).await;
-    assert_eq!(held.waiting().await, 1, "of the four that the pool allows");
-    held.release().await;
+    assert_eq!(
+        blocked.count().await,
+        1,
+        "though the pool has four connections"
+    );
+    blocked.release().await;
     let mut answers = Vec::new();
     for reply in all {
         let reply = reply.await.unwrap();
@@ -137,18 +144,18 @@ async fn loads_of_one_answer_at_the_same_time_are_one() {
 }
 
 #[tokio::test]
-async fn who_waits_is_answered_though_the_one_who_loads_goes_away() {
-    let (app, _announcer) = hearing().await;
+async fn a_request_whose_loader_disconnects_is_answered() {
+    let (app, _announcer) = subscribed().await;
     let me = app.account(1).await;
-    let held = Held::new(&app).await;
-    let first = ask(&app, me, "/v1/me");
-    held.until_waiting().await;
-    let second = ask(&app, me, "/v1/me");
+    let blocked = BlockedReads::new(&app).await;
+    let first = spawn_get(&app, me, "/v1/me");
+    blocked.until_any().await;
+    let second = spawn_get(&app, me, "/v1/me");
     sleep(Duration::from_millis(100)).await;
     first.abort();
     assert!(first.await.unwrap_err().is_cancelled());
     sleep(Duration::from_millis(100)).await;
-    held.release().await;
+    blocked.release().await;
     let reply = second.await.unwrap();
     assert_eq!(
         (reply.status, &reply.body["handle"]),
@@ -156,10 +163,10 @@ async fn who_waits_is_answered_though_the_one_who_loads_goes_away() {
     );
 }
 
-/// The load sees the tables of before the change, and ends after it.
+/// The load takes its snapshot before the change, and ends after it.
 #[tokio::test]
-async fn a_load_that_a_change_overtakes_answers_nobody_who_comes_after_it() {
-    let (app, announcer) = hearing().await;
+async fn a_load_from_before_a_change_answers_no_request_after_it() {
+    let (app, announcer) = subscribed().await;
     let me = app.account(1).await;
     let probe = Uuid::from_u128(7);
     app.run(&format!(
@@ -168,16 +175,13 @@ async fn a_load_that_a_change_overtakes_answers_nobody_who_comes_after_it() {
     ))
     .await;
     let messages = format!("/v1/conversations/{probe}/messages");
-    until("an answer from memory", async || {
-        app.hits(me, &messages).await
-    })
-    .await;
+    until("a cached answer", async || app.hits(me, &messages).await).await;
 
-    let held = Held::new(&app).await;
-    let before = ask(&app, me, "/v1/me");
-    held.until_waiting().await;
+    let blocked = BlockedReads::new(&app).await;
+    let before = spawn_get(&app, me, "/v1/me");
+    blocked.until_any().await;
     app.run(&format!(
-        "UPDATE accounts_kept SET display_name = 'New' WHERE id = '{me}'"
+        "UPDATE accounts_table SET display_name = 'New' WHERE id = '{me}'"
     ))
     .await;
     announcer
@@ -188,13 +192,13 @@ async fn a_load_that_a_change_overtakes_answers_nobody_who_comes_after_it() {
         .await;
     until("the announcement", async || !app.hits(me, &messages).await).await;
 
-    let after: Vec<_> = (0..5).map(|_| ask(&app, me, "/v1/me")).collect();
+    let after: Vec<_> = (0..5).map(|_| spawn_get(&app, me, "/v1/me")).collect();
     sleep(Duration::from_millis(200)).await;
-    held.release().await;
+    blocked.release().await;
     let before = before.await.unwrap();
     assert_eq!(
         before.body["display_name"], "User 1",
-        "or this tests nothing"
+        "otherwise this tests nothing"
     );
     for reply in after {
         assert_eq!(reply.await.unwrap().body["display_name"], "New");
@@ -203,9 +207,9 @@ async fn a_load_that_a_change_overtakes_answers_nobody_who_comes_after_it() {
 }
 
 #[tokio::test]
-async fn what_is_kept_stays_within_its_bounds() {
-    const MOST: u64 = 1 << 20;
-    let app = App::with_cache(MOST).await;
+async fn the_cache_stays_within_its_bound() {
+    const MAX_BYTES: u64 = 1 << 20;
+    let app = App::with_cache(MAX_BYTES).await;
     let _announcer = Announcer::of(&app).await;
     let author = app.account(1).await;
     for n in 0..100 {
@@ -229,15 +233,15 @@ async fn what_is_kept_stays_within_its_bounds() {
         }
         let sent: usize = reads.join_all().await.into_iter().sum();
         assert!(sent > 10_000);
-        let kept = app.cache.bytes();
-        assert!(kept <= MOST, "{kept} bytes after round {round}");
-        largest = largest.max(kept);
+        let bytes = app.state.answers.bytes();
+        assert!(bytes <= MAX_BYTES, "{bytes} bytes after round {round}");
+        largest = largest.max(bytes);
     }
-    assert!(largest > MOST / 2, "it is used: {largest} bytes");
+    assert!(largest > MAX_BYTES / 2, "only {largest} bytes are used");
 }
 
 #[tokio::test]
-async fn without_room_everything_is_loaded() {
+async fn without_a_cache_every_answer_is_loaded() {
     let app = App::with_cache(0).await;
     let (_server, me) = (crate::nats::Server::start(), app.account(1).await);
     for _ in 0..3 {
@@ -255,8 +259,8 @@ async fn without_room_everything_is_loaded() {
 }
 
 #[tokio::test]
-async fn without_announcements_nothing_comes_from_memory() {
-    let (app, mut announcer) = hearing().await;
+async fn the_cache_is_bypassed_without_announcements() {
+    let (app, mut announcer) = subscribed().await;
     let me = app.account(1).await;
     assert!(!app.hits(me, "/v1/me").await && app.hits(me, "/v1/me").await);
     announcer.server.kill();
@@ -271,8 +275,8 @@ async fn without_announcements_nothing_comes_from_memory() {
 }
 
 #[tokio::test]
-async fn nobody_gets_what_was_made_for_somebody_else() {
-    let (app, _announcer) = hearing().await;
+async fn no_viewer_gets_the_answer_of_another() {
+    let (app, _announcer) = subscribed().await;
     let (me, other) = (app.account(1).await, app.account(2).await);
     let post = app.post(me, 0, None).await;
     app.entries(me, &[post]).await;
@@ -307,14 +311,14 @@ async fn nobody_gets_what_was_made_for_somebody_else() {
     let profile = format!("/v1/users/{me}");
     assert!(
         app.hits(other, &profile).await,
-        "it is the same as one's own /v1/me"
+        "the same as /v1/me of that account"
     );
 }
 
-/// The checkpoint tells that a position is reached, but what changed up to it was not heard of.
+/// The checkpoint shows that a position is applied, but the changes up to it were not announced.
 #[tokio::test]
-async fn a_position_that_was_not_heard_of_is_answered_from_the_tables() {
-    let (app, announcer) = hearing().await;
+async fn a_read_at_an_unannounced_position_bypasses_the_cache() {
+    let (app, announcer) = subscribed().await;
     let me = app.account(1).await;
     assert!(!app.hits(me, "/v1/me").await && app.hits(me, "/v1/me").await);
     let at = async |position: &str| {
@@ -333,16 +337,20 @@ async fn a_position_that_was_not_heard_of_is_answered_from_the_tables() {
     announcer
         .announce("profiles", &[Tag::account_summary(me)])
         .await;
-    assert_eq!(at("3:3").await.0, "Newer", "it is noted before it is known");
+    assert_eq!(
+        at("3:3").await.0,
+        "Newer",
+        "changes are recorded before their position"
+    );
 }
 
 #[tokio::test]
-async fn feeds_of_the_recently_active_are_there_before_they_ask() {
-    let (app, _announcer) = hearing().await;
+async fn the_feeds_of_recent_authors_are_loaded_after_a_start() {
+    let (app, _announcer) = subscribed().await;
     let (author, reader) = (app.account(1).await, app.account(2).await);
     app.post(author, 0, None).await;
     read_api::warm_up(app.state.clone()).await;
     assert!(app.hits(author, "/v1/feed?limit=20").await);
-    assert!(!app.hits(reader, "/v1/feed").await, "who has never posted");
+    assert!(!app.hits(reader, "/v1/feed").await, "has never posted");
     read_api::warm_up(App::with_cache(0).await.state.clone()).await;
 }

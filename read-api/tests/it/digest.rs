@@ -7,8 +7,8 @@ use crate::app::{App, ids, now};
 
 const HOUR: i64 = 3_600_000;
 
-/// Two roots an hour for nine days from Saturday 2024-04-13T09:20Z on, by the viewer and a followed author, and
-/// what the digest of a span of hours then lists.
+/// One root post per hour for nine days from Saturday 2024-04-13T09:20Z on, by the viewer and a followed author: the
+/// hour, score and id of each.
 struct Roots(Vec<(i64, i64, Uuid)>);
 
 impl Roots {
@@ -33,8 +33,8 @@ impl Roots {
         self.0.iter().rev().map(|(_, _, root)| *root).collect()
     }
 
-    /// How many there are from minute to minute after the start, and the best 50.
-    fn best(&self, minutes: std::ops::Range<i64>) -> (usize, Vec<Uuid>) {
+    /// The number of posts in these minutes after the start, and the top 50.
+    fn top(&self, minutes: std::ops::Range<i64>) -> (usize, Vec<Uuid>) {
         let mut best: Vec<_> = self
             .0
             .iter()
@@ -92,14 +92,14 @@ pub async fn equals_its_definition(app: &App) {
             ("period=week&date=2023-04-13", 0..0),
         ] {
             let digest = app.get(viewer, &format!("/v1/digest?{query}")).await;
-            let (count, best) = roots.best(minutes);
+            let (count, top) = roots.top(minutes);
             assert_eq!(
                 digest.body["counters"]["posts"], count,
                 "{query}, depth {depth}"
             );
             assert_eq!(
                 ids(digest.body["top_posts"].as_array().unwrap()),
-                best,
+                top,
                 "{query}, depth {depth}"
             );
         }
@@ -164,7 +164,7 @@ async fn a_digest_has_the_shape_of_the_contract() {
 }
 
 #[tokio::test]
-async fn a_digest_is_of_today_unless_asked_otherwise() {
+async fn the_default_digest_is_of_today() {
     let app = App::start().await;
     let digest = app.get(app.account(1).await, "/v1/digest").await;
     assert_eq!(digest.body["period"], "day");
@@ -177,7 +177,7 @@ async fn a_digest_is_of_today_unless_asked_otherwise() {
 }
 
 #[tokio::test]
-async fn what_is_no_period_is_named() {
+async fn an_invalid_period_is_rejected() {
     let app = App::start().await;
     let viewer = app.account(1).await;
     for (query, fields) in [

@@ -3,8 +3,8 @@ use uuid::Uuid;
 
 use crate::app::{App, START, account_id, ids, time};
 
-/// A viewer who follows four others; everyone's roots and replies. Returns the viewer and the roots that are
-/// their feed, newest first.
+/// A viewer who follows four accounts, and root posts and replies of all of them. Returns the viewer and the viewer's
+/// feed, newest first.
 async fn world(app: &App) -> (Uuid, Vec<Uuid>) {
     let viewer = app.account(1).await;
     let stranger = app.account(9).await;
@@ -16,7 +16,7 @@ async fn world(app: &App) -> (Uuid, Vec<Uuid>) {
     }
     let mut feed = Vec::new();
     for n in 0..90_i64 {
-        // Uneven on purpose: the newest roots of one author do not reach as far down as another's.
+        // Uneven: the newest roots of one author do not reach as far down as another's.
         let author = people[usize::try_from(n * n % 7 % 5).unwrap()];
         let root = app.post(author, n * 1_000, None).await;
         feed.push(root);
@@ -69,7 +69,7 @@ async fn a_feed_without_a_floor_pages_to_its_end() {
 }
 
 #[tokio::test]
-async fn below_the_floor_a_feed_goes_on_without_a_seam() {
+async fn a_feed_continues_below_the_floor() {
     below_the_floor(&App::start().await).await;
 }
 
@@ -88,7 +88,7 @@ pub async fn below_the_floor(app: &App) {
 }
 
 #[tokio::test]
-async fn entries_below_the_floor_do_not_count() {
+async fn entries_below_the_floor_are_ignored() {
     let app = App::start().await;
     let (viewer, feed) = world(&app).await;
     let stranger = app.account(10).await;
@@ -101,9 +101,9 @@ async fn entries_below_the_floor_do_not_count() {
     }
 }
 
-/// Pulled are some posts of some authors, or all, or the viewer's own; and those of a stranger.
+/// Pulled are some or all posts of some authors, or of the viewer; and always those of a stranger.
 #[tokio::test]
-async fn pulled_posts_are_in_their_places_at_any_depth() {
+async fn pulled_posts_are_in_order_at_any_depth() {
     pulled(&App::start().await).await;
 }
 
@@ -161,7 +161,7 @@ pub async fn pulled(app: &App) {
 }
 
 #[tokio::test]
-async fn a_post_whose_author_is_not_projected_yet_is_there_without_a_name() {
+async fn a_post_of_an_unprojected_author_has_no_name() {
     let app = App::start().await;
     let viewer = app.account(1).await;
     let unknown = account_id(77);

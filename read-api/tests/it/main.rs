@@ -1,25 +1,26 @@
-//! The read API over HTTP, against a real PostgreSQL whose read tables the tests fill themselves.
+//! The read API over HTTP, on a real PostgreSQL server whose read tables the tests fill.
 //!
-//! Needs `TEST_DATABASE_URL`: a server on which databases and roles may be made. Each test has its own.
+//! Needs `TEST_DATABASE_URL`, a server on which databases and roles may be created; each test creates its own database.
+//! Needs `NATS_SERVER_BIN`, the path of a nats-server.
 #![allow(clippy::unwrap_used)]
 
 mod access;
 mod app;
 mod cache;
-mod coding;
-mod conversation;
+mod conversations;
 mod digest;
 mod feed;
+mod fragments;
 #[path = "../../../tests/src/live.rs"]
 mod live;
 mod nats;
-mod notification;
+mod notifications;
 mod page;
 #[path = "../../../tests/src/harness/port.rs"]
 mod port;
 mod position;
-mod post;
 mod posts;
+mod responses;
 mod statements;
 mod stream;
-mod user;
+mod users;

@@ -1,4 +1,4 @@
-//! A NATS server, and the projector's part on it.
+//! A NATS server, and the announcements of a projector on it.
 
 use std::{
     process::{Child, Command, Stdio},
@@ -6,19 +6,11 @@ use std::{
     time::Duration,
 };
 
-use feedmill_events::{Advance, Announcement, Changed, Tag, subject};
+use feedmill_events::{Advance, Announcement, Changed, Projection, Tag, subject};
 use feedmill_service::Health;
 use tokio::time::sleep;
 
 use crate::app::{App, account_id};
-
-pub const PROJECTIONS: [&str; 5] = [
-    "profiles",
-    "feed",
-    "digest",
-    "conversations",
-    "notifications",
-];
 
 /// A nats-server of `NATS_SERVER_BIN`, killed when the test ends.
 pub struct Server {
@@ -58,34 +50,41 @@ impl Drop for Server {
 pub struct Announcer {
     pub server: Server,
     client: async_nats::Client,
-    seqs: [AtomicI64; PROJECTIONS.len()],
+    seqs: [AtomicI64; Projection::ALL.len()],
 }
 
 impl Announcer {
-    /// Of an app that hears it, and so answers from memory.
+    /// Makes the app receive announcements, so that it uses its cache.
     pub async fn of(app: &App) -> Self {
         let server = Server::start();
-        for projection in PROJECTIONS {
-            app.checkpoint(projection, 1, 3, 1).await;
+        for projection in Projection::ALL {
+            app.checkpoint(projection.name(), 1, 3, 1).await;
         }
         let client = feedmill_service::nats::connect(&server.url, "read-api-test").await;
-        let listening = app.progress.clone().listen(client.clone(), Health::new());
-        tokio::spawn(listening);
+        let progress = app.progress.clone();
+        tokio::spawn(read_api::receive_announcements(
+            progress,
+            client.clone(),
+            Health::new(),
+        ));
         let announcer = Self {
             server,
             client,
-            seqs: [const { AtomicI64::new(1) }; PROJECTIONS.len()],
+            seqs: [const { AtomicI64::new(1) }; Projection::ALL.len()],
         };
         app.account(999_999).await;
-        until("what is announced", async || app.state.changes.hearing()).await;
+        until("the subscription", async || {
+            app.state.tag_versions.is_subscribed()
+        })
+        .await;
         announcer
     }
 
     pub async fn announce(&self, projection: &str, tags: &[Tag]) {
-        let index = PROJECTIONS.iter().position(|name| *name == projection);
-        let from = self.seqs[index.unwrap()].fetch_add(1, Ordering::SeqCst);
+        let projection: Projection = projection.parse().unwrap();
+        let from = self.seqs[projection as usize].fetch_add(1, Ordering::SeqCst);
         let announcement = Announcement {
-            projection: projection.parse().unwrap(),
+            projection,
             generation: 1,
             progress: vec![Advance {
                 partition: 3u8.try_into().unwrap(),
@@ -95,15 +94,15 @@ impl Announcer {
             changed: Changed::Tags(tags.to_vec()),
         };
         let bytes = announcement.encode().unwrap();
-        let subject = subject::announcements(projection.parse().unwrap());
+        let subject = subject::announcements(projection);
         self.client.publish(subject, bytes.into()).await.unwrap();
         self.client.flush().await.unwrap();
     }
 
-    /// The same, and waits until it was heard.
+    /// The same, and waits until the app has received it.
     pub async fn announce_and_wait(&self, app: &App, projection: &str, tags: &[Tag]) {
         let anybody = account_id(999_999);
-        until("an answer from memory", async || {
+        until("a cached answer", async || {
             app.hits(anybody, "/v1/me").await
         })
         .await;

@@ -2,7 +2,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 
-/// Somebody with enough of everything for a second page.
+/// A viewer with a second page of every list, and another one with the same feed.
 async fn world(app: &App) -> (Uuid, Uuid) {
     let (me, other) = (app.account(1).await, app.account(2).await);
     let mut posts = Vec::new();
@@ -23,7 +23,7 @@ async fn cursor(app: &App, viewer: Uuid, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_cursor_is_good_for_one_list_and_one_viewer() {
+async fn a_cursor_is_valid_for_one_list_and_one_viewer() {
     let app = App::start().await;
     let (me, other) = world(&app).await;
     let by_id = format!("/v1/users/{me}/posts");
@@ -60,38 +60,38 @@ async fn a_cursor_is_good_for_one_list_and_one_viewer() {
             ),
         )
         .await;
-    assert_eq!(upper.status, 200, "the same list, written otherwise");
+    assert_eq!(upper.status, 200, "the same list");
 }
 
 #[tokio::test]
-async fn a_bent_cursor_is_refused() {
+async fn an_altered_cursor_is_rejected() {
     let app = App::start().await;
     let (me, _) = world(&app).await;
     let cursor = cursor(&app, me, "/v1/feed").await;
-    let mut bent: Vec<String> = vec![
+    let mut altered: Vec<String> = vec![
         String::new(),
         "x".to_owned(),
         "!".to_owned(),
         "A".repeat(5_000),
     ];
-    bent.push(cursor[..cursor.len() - 4].to_owned());
+    altered.push(cursor[..cursor.len() - 4].to_owned());
     for place in (0..cursor.len() - 1).step_by(5) {
         let mut bytes = cursor.clone().into_bytes();
         bytes[place] = if bytes[place] == b'A' { b'B' } else { b'A' };
-        bent.push(String::from_utf8(bytes).unwrap());
+        altered.push(String::from_utf8(bytes).unwrap());
     }
-    for bent in bent {
-        let reply = app.get(me, &format!("/v1/feed?cursor={bent}")).await;
+    for altered in altered {
+        let reply = app.get(me, &format!("/v1/feed?cursor={altered}")).await;
         assert_eq!(
             (reply.code(), reply.fields()),
             ((422, "invalid_cursor"), vec!["cursor"]),
-            "{bent}"
+            "{altered}"
         );
     }
 }
 
 #[tokio::test]
-async fn the_same_page_is_the_same_bytes() {
+async fn equal_pages_have_equal_cursors() {
     let app = App::start().await;
     let (me, _) = world(&app).await;
     assert_eq!(
@@ -101,7 +101,7 @@ async fn the_same_page_is_the_same_bytes() {
 }
 
 #[tokio::test]
-async fn parameters_that_do_not_fit_are_named() {
+async fn invalid_and_unknown_parameters_are_rejected() {
     let app = App::start().await;
     let (me, _) = world(&app).await;
     let post = app.post(me, 9, None).await;

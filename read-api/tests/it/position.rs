@@ -3,9 +3,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use feedmill_events::Projection;
+
 use crate::{
     app::{App, account_id},
-    nats::{self, PROJECTIONS},
+    nats,
     statements::calls,
 };
 
@@ -19,11 +21,11 @@ async fn at(app: &App, position: &str, prefer: &str) -> crate::app::Reply {
 }
 
 #[tokio::test]
-async fn a_position_that_is_reached_is_answered() {
+async fn a_read_at_an_applied_position_is_answered() {
     let app = App::start().await;
-    for projection in PROJECTIONS {
-        app.checkpoint(projection, 1, 3, 5).await;
-        app.checkpoint(projection, 1, 60, 9).await;
+    for projection in Projection::ALL {
+        app.checkpoint(projection.name(), 1, 3, 5).await;
+        app.checkpoint(projection.name(), 1, 60, 9).await;
     }
     for position in ["3:5", "3:4,60:9", "7:0", "60:1"] {
         let reply = at(&app, position, "wait=3").await;
@@ -36,7 +38,7 @@ async fn a_position_that_is_reached_is_answered() {
 }
 
 #[tokio::test]
-async fn a_position_that_is_not_reached_times_out() {
+async fn a_read_at_a_later_position_times_out() {
     let app = App::start().await;
     app.checkpoint("feed", 1, 3, 5).await;
     app.checkpoint("profiles", 1, 3, 4).await;
@@ -60,7 +62,7 @@ async fn a_position_that_is_not_reached_times_out() {
 }
 
 #[tokio::test]
-async fn a_read_waits_for_all_that_it_is_made_of_and_no_more() {
+async fn a_read_waits_for_exactly_the_projections_it_depends_on() {
     let app = App::start().await;
     let account = app.account(1).await;
     app.checkpoint("conversations", 1, 3, 5).await;
@@ -162,7 +164,7 @@ async fn only_the_live_generation_counts() {
 }
 
 #[tokio::test]
-async fn what_is_no_position_is_named() {
+async fn an_invalid_position_is_rejected() {
     let app = App::start().await;
     for position in ["", "3", "64:1", "3:-1", "3:x", "3:1,", "3:1;4:1"] {
         let reply = at(&app, position, "wait=0").await;
@@ -174,7 +176,7 @@ async fn what_is_no_position_is_named() {
 }
 
 #[tokio::test]
-async fn waiting_costs_one_reader_however_many_wait() {
+async fn one_task_polls_for_all_waiting_requests() {
     let app = Arc::new(App::start().await);
     app.checkpoint("feed", 1, 3, 5).await;
     app.checkpoint("profiles", 1, 3, 5).await;
@@ -188,7 +190,7 @@ async fn waiting_costs_one_reader_however_many_wait() {
     let known = calls(&app, "/* checkpoint.live */%").await.unwrap();
     assert!(
         known - before <= 1,
-        "what is known is not asked for again: {}",
+        "a known position is not polled for: {}",
         known - before
     );
 
@@ -212,20 +214,20 @@ async fn waiting_costs_one_reader_however_many_wait() {
     );
 }
 
-/// Faster than the next look at the checkpoints could be, because nobody looks.
+/// Sooner than an idle poll of the checkpoints.
 #[tokio::test]
-async fn announcements_are_heard() {
+async fn announcements_advance_positions() {
     let server = nats::Server::start();
     let app = App::start().await;
     app.checkpoint("feed", 1, 3, 5).await;
     app.checkpoint("profiles", 1, 3, 6).await;
     let client = feedmill_service::nats::connect(&server.url, "read-api-test").await;
-    tokio::spawn(
-        app.progress
-            .clone()
-            .listen(client.clone(), feedmill_service::Health::new()),
-    );
-    // Learns the generation, which no announcement is believed without.
+    tokio::spawn(read_api::receive_announcements(
+        app.progress.clone(),
+        client.clone(),
+        feedmill_service::Health::new(),
+    ));
+    // A poll of the checkpoints shows which generation is live. Announcements before it are ignored.
     assert_eq!(at(&app, "3:5", "wait=1").await.status, 200);
     tokio::time::sleep(Duration::from_millis(500)).await;
     let announcement = feedmill_events::Announcement {

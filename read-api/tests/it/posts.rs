@@ -1,259 +1,66 @@
-//! Answers that are put together from posts which are kept, while no answer is. Announcements come through a real
-//! NATS.
+use serde_json::json;
 
-use feedmill_events::Tag;
-use serde_json::Value;
-use uuid::Uuid;
-
-use crate::{
-    app::{App, ids},
-    digest, feed,
-    nats::{Announcer, until},
-};
-
-/// Keeps posts, and no answers.
-async fn app() -> (App, Announcer) {
-    let app = App::with_memory(0, 1 << 26).await;
-    let announcer = Announcer::of(&app).await;
-    (app, announcer)
-}
-
-async fn first(app: &App, viewer: Uuid, path: &str) -> Value {
-    let reply = app.get(viewer, path).await;
-    assert_eq!(reply.headers["x-cache"], "miss", "no answer is kept");
-    match reply.body.get("items") {
-        Some(items) => items[0].clone(),
-        None => reply.body["top_posts"][0].clone(),
-    }
-}
+use crate::app::{App, ids};
 
 #[tokio::test]
-async fn a_post_is_kept_until_it_or_its_author_changes() {
-    let (app, announcer) = app().await;
-    let (me, you, other) = (
-        app.account(1).await,
-        app.account(2).await,
-        app.account(3).await,
+async fn a_post_has_the_shape_of_the_contract() {
+    let app = App::start().await;
+    let (a, b) = (app.account(1).await, app.account(2).await);
+    let root = app.post(a, 0, None).await;
+    let reply = app.post(b, 5, Some(root)).await;
+    app.counts(reply, 1, 0).await;
+    app.run(&format!("INSERT INTO likes VALUES ('{reply}', '{a}')"))
+        .await;
+    let mut expected = json!({
+        "id": reply, "author": { "id": b, "handle": "user2", "display_name": "User 2" }, "text": "at 5",
+        "reply_to": root, "created_at": "2024-04-13T09:20:00.005Z", "like_count": 1, "reply_count": 0,
+        "liked_by_me": true,
+    });
+    assert_eq!(
+        app.get(a, &format!("/v1/posts/{reply}")).await.body,
+        expected
     );
-    let post = app.post(other, 0, None).await;
-    for viewer in [me, you] {
-        app.follow(viewer, other, 0).await;
-        app.entries(viewer, &[post]).await;
-    }
-    let change = async |name: &str| {
-        app.run(&format!(
-            "UPDATE posts SET text = '{name}'; UPDATE accounts SET display_name = '{name}' WHERE id = '{other}'"
-        ))
-        .await;
-    };
-    change("old").await;
-    for path in ["/v1/feed", "/v1/digest?period=day&date=2024-04-13"] {
-        for (projection, tag) in [
-            ("feed", Tag::post(post)),
-            ("profiles", Tag::account_summary(other)),
-        ] {
-            // Whoever was first has it loaded.
-            let old = first(&app, me, path).await["text"].clone();
-            change("unannounced").await;
-            let seen = first(&app, you, path).await;
-            assert_eq!(
-                (&seen["text"], &seen["author"]["display_name"]),
-                (&old, &old)
-            );
-            announcer.announce(projection, &[tag]).await;
-            let announced = async || first(&app, you, path).await["text"] == "unannounced";
-            until("what was announced", announced).await;
-            let seen = first(&app, me, path).await;
-            assert_eq!(seen["author"]["display_name"], "unannounced");
-            change("old").await;
-            announcer.announce(projection, &[tag]).await;
-            let announced = async || first(&app, you, path).await["text"] == "old";
-            until("what was announced", announced).await;
-        }
-    }
+    expected["liked_by_me"] = json!(false);
+    assert_eq!(
+        app.get(b, &format!("/v1/posts/{reply}")).await.body,
+        expected
+    );
 }
 
 #[tokio::test]
-async fn whose_it_is_comes_from_the_tables() {
-    let (app, _announcer) = app().await;
-    let (me, you) = (app.account(1).await, app.account(2).await);
-    app.follow(you, me, 0).await;
-    let posts = [app.post(me, 0, None).await, app.post(me, 1, None).await];
-    for viewer in [me, you] {
-        app.entries(viewer, &posts).await;
-    }
-    let liked = async |viewer: Uuid, path: &str| {
-        let body = app.get(viewer, path).await.body;
-        let items = body.get("items").unwrap_or(&body["top_posts"]).clone();
-        let items = items.as_array().unwrap().iter();
-        items
-            .map(|post| (post["id"].clone(), post["liked_by_me"] == true))
-            .filter_map(|(id, liked)| liked.then_some(id))
-            .collect::<Vec<_>>()
-    };
-    for path in ["/v1/feed", "/v1/digest?period=day&date=2024-04-13"] {
-        app.run("TRUNCATE likes").await;
-        assert!(liked(me, path).await.is_empty() && liked(you, path).await.is_empty());
-        app.run(&format!(
-            "INSERT INTO likes (post_id, user_id) VALUES ('{}', '{you}')",
-            posts[0]
-        ))
-        .await;
-        assert!(liked(me, path).await.is_empty());
-        assert_eq!(liked(you, path).await, [posts[0].to_string()]);
-    }
-    app.run(&format!(
-        "DELETE FROM feed_entries WHERE viewer = '{you}' AND post_id = '{}'",
-        posts[1]
-    ))
-    .await;
-    let feed = app.get(you, "/v1/feed").await.body;
-    assert_eq!(ids(feed["items"].as_array().unwrap()), [posts[0]]);
-}
+async fn replies_are_oldest_first_and_outlive_their_post() {
+    let app = App::start().await;
+    let author = app.account(1).await;
+    let root = app.post(author, 0, None).await;
+    let path = format!("/v1/posts/{root}/replies");
+    assert_eq!(
+        app.get(author, &path).await.body,
+        json!({ "items": [], "next_cursor": null })
+    );
 
-#[tokio::test]
-async fn only_posts_that_are_not_kept_are_read() {
-    let (app, announcer) = app().await;
-    let (me, other) = (app.account(1).await, app.account(2).await);
-    app.follow(me, other, 0).await;
-    let texts = async |path: &str| {
-        let body = app.get(me, path).await.body;
-        let items = body.get("items").unwrap_or(&body["top_posts"]).clone();
-        let items = items.as_array().unwrap().iter();
-        items
-            .map(|post| (post["text"].clone(), post["liked_by_me"] == true))
-            .collect::<Vec<_>>()
-    };
-    for path in ["/v1/feed", "/v1/digest?period=day&date=2024-04-13"] {
-        app.run("TRUNCATE posts, feed_entries, likes").await;
-        let kept = app.post(other, 1, None).await;
-        app.entries(me, &[kept]).await;
-        app.run("UPDATE posts SET text = 'kept'").await;
-        assert_eq!(texts(path).await, [("kept".into(), false)]);
-        let others = [
-            app.post(other, 0, None).await,
-            app.post(other, 2, None).await,
-        ];
-        app.entries(me, &others).await;
-        app.run(&format!(
-            "UPDATE posts SET text = CASE id WHEN '{}' THEN 'first' WHEN '{}' THEN 'last' ELSE 'not announced' END;
-            INSERT INTO likes (post_id, user_id) VALUES ('{kept}', '{me}'), ('{}', '{me}')",
-            others[0], others[1], others[0],
-        ))
-        .await;
-        let seen = texts(path).await;
-        let expected = [("last", false), ("kept", true), ("first", true)];
+    let mut replies = Vec::new();
+    for n in 1..=9 {
+        let reply = app.post(author, n, Some(root)).await;
+        app.post(author, n + 100, Some(reply)).await;
+        replies.push(reply);
+    }
+    for limit in [1, 4, 8, 9, 10] {
         assert_eq!(
-            seen,
-            expected.map(|(text, liked)| (text.into(), liked)),
-            "{path}"
+            ids(&app.all(author, &path, limit).await),
+            replies,
+            "direct replies only"
         );
-        // Listed, and gone when it is read.
-        app.run(&format!("DELETE FROM posts WHERE id = '{}'", others[0]))
-            .await;
-        announcer.announce("feed", &[Tag::post(others[0])]).await;
-        let gone = async || texts(path).await.len() == 2;
-        until("the post is gone", gone).await;
     }
-}
-
-#[tokio::test]
-async fn a_feed_of_kept_posts_is_the_same_at_any_depth() {
-    let (app, _announcer) = app().await;
-    feed::below_the_floor(&app).await;
-}
-
-#[tokio::test]
-async fn pulled_posts_are_in_their_places_among_kept_ones() {
-    let (app, _announcer) = app().await;
-    feed::pulled(&app).await;
-}
-
-#[tokio::test]
-async fn a_digest_of_kept_posts_equals_its_definition() {
-    let (app, _announcer) = app().await;
-    digest::equals_its_definition(&app).await;
-}
-
-#[tokio::test]
-async fn a_score_is_kept_until_its_post_changes() {
-    let (app, announcer) = app().await;
-    let (me, you) = (app.account(1).await, app.account(2).await);
-    let posts = [app.post(me, 0, None).await, app.post(me, 1, None).await];
-    for viewer in [me, you] {
-        app.entries(viewer, &posts).await;
-    }
-    let best = async |viewer: Uuid| {
-        let body = app
-            .get(viewer, "/v1/digest?period=day&date=2024-04-13")
-            .await
-            .body;
-        ids(body["top_posts"].as_array().unwrap())
-    };
-    assert_eq!(best(me).await, [posts[1], posts[0]], "the newer first");
-    app.counts(posts[0], 2, 0).await;
-    app.counts(posts[1], 0, 1).await;
-    assert_eq!(best(you).await, [posts[1], posts[0]], "not announced");
-    announcer.announce("feed", &[Tag::post(posts[0])]).await;
-    let announced = async || best(you).await == [posts[0], posts[1]];
-    until("two likes are more than none", announced).await;
-    announcer.announce("feed", &[Tag::post(posts[1])]).await;
-    let announced = async || best(me).await == [posts[1], posts[0]];
-    until("a reply is more than two likes", announced).await;
-}
-
-/// More than are read to find those on a page.
-#[tokio::test]
-async fn who_likes_very_many_posts_sees_which() {
-    let (app, _announcer) = app().await;
-    let me = app.account(1).await;
-    let posts = [app.post(me, 0, None).await, app.post(me, 1, None).await];
-    app.entries(me, &posts).await;
-    app.run(&format!(
-        "INSERT INTO likes (post_id, user_id) SELECT '{}', '{me}';
-        INSERT INTO likes (post_id, user_id)
-        SELECT overlay('{}'::text PLACING to_char(n, 'FM000000000000') FROM 25)::uuid, '{me}'
-        FROM generate_series(1, 1001) AS n",
-        posts[0], posts[1],
-    ))
-    .await;
-    for path in ["/v1/feed", "/v1/digest?period=day&date=2024-04-13"] {
-        let body = app.get(me, path).await.body;
-        let items = body.get("items").unwrap_or(&body["top_posts"]);
-        let liked = items.as_array().unwrap().iter();
-        let liked: Vec<bool> = liked.map(|post| post["liked_by_me"] == true).collect();
-        assert_eq!(liked, [false, true], "{path}");
-    }
-}
-
-/// Whom a viewer follows is kept from feed to feed, and says whose posts change it.
-#[tokio::test]
-async fn whoever_is_newly_followed_changes_the_feed() {
-    let app = App::with_memory(1 << 26, 1 << 26).await;
-    let announcer = Announcer::of(&app).await;
-    let (me, one, other) = (
-        app.account(1).await,
-        app.account(2).await,
-        app.account(3).await,
+    app.run(&format!("DELETE FROM posts WHERE id = '{root}'"))
+        .await;
+    assert_eq!(
+        app.get(author, &format!("/v1/posts/{root}")).await.code(),
+        (404, "not_found")
     );
-    let mut minute = 0;
-    let mut noticed = async |author: Uuid| {
-        minute += 1;
-        let post = app.post(author, minute * 60_000, None).await;
-        app.entries(me, &[post]).await;
-        announcer.announce("feed", &[Tag::posts_of(author)]).await;
-        let first = async || {
-            let feed = app.get(me, "/v1/feed").await.body;
-            feed["items"][0]["id"] == post.to_string()
-        };
-        until("a new post of somebody followed", first).await;
-    };
-    app.follow(me, one, 0).await;
-    noticed(one).await;
-    noticed(one).await;
-    app.follow(me, other, 1).await;
-    announcer.announce("feed", &[Tag::feed(me)]).await;
-    noticed(other).await;
-    noticed(one).await;
-    noticed(other).await;
+    let orphans = app.all(author, &path, 4).await;
+    assert_eq!(ids(&orphans), replies);
+    assert_eq!(orphans[0]["reply_to"], json!(root));
+    app.run(&format!("DELETE FROM posts WHERE reply_to = '{root}'"))
+        .await;
+    assert_eq!(app.get(author, &path).await.code(), (404, "not_found"));
 }

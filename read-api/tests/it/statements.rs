@@ -1,23 +1,24 @@
-//! One statement a read.
+//! How many statements a read takes: the bounds in the documentation of `endpoints`.
 
+use feedmill_events::Tag;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use crate::app::App;
+use crate::{app::App, nats::Announcer};
 
-/// How often the service's statements like `pattern` were executed in the test's database. None where the
-/// server does not load `pg_stat_statements`.
+/// How often statements like `pattern` were executed in the test's database. None if the server does not load
+/// `pg_stat_statements`.
 pub async fn calls(app: &App, pattern: &str) -> Option<i64> {
     count(app, "query LIKE $1", pattern).await
 }
 
-/// All statements, except the look at the checkpoints that a task of its own takes now and then.
+/// How often any statement was executed, except the periodic poll of the checkpoints.
 async fn all_calls(app: &App) -> Option<i64> {
     count(app, "query NOT LIKE $1", "/* checkpoint.live */%").await
 }
 
-/// Starts counting anew, for the test's database alone.
-async fn forget(app: &App) {
+/// Resets the counts of the test's database.
+async fn reset(app: &App) {
     app.run(
         "SELECT public.pg_stat_statements_reset(0, oid, 0) FROM pg_database \
          WHERE datname = current_database()",
@@ -44,81 +45,209 @@ async fn count(app: &App, condition: &str, pattern: &str) -> Option<i64> {
     calls
 }
 
-#[tokio::test]
-async fn every_read_is_one_statement() {
-    let app = App::start().await;
-    let (me, other) = (app.account(1).await, app.account(2).await);
-    app.follow(me, other, 0).await;
-    app.follow(other, me, 0).await;
-    let mut posts = Vec::new();
-    for n in 0..50 {
-        posts.push(app.post(other, n, None).await);
-    }
-    for n in 0..30 {
-        app.post(me, 100 + n, Some(posts[0])).await;
-    }
-    app.entries(me, &posts[40..]).await;
-    app.floor(me, posts[40]).await;
-    let talk = Uuid::from_u128(7);
-    app.run(&format!(
-        "INSERT INTO conversations VALUES ('{talk}', NULL, 0, NULL)"
-    ))
-    .await;
-    app.run(&format!(
-        "INSERT INTO members VALUES ('{me}', '{talk}', '{talk}', NULL, 0)"
-    ))
-    .await;
+/// How many statements one read of `path` takes.
+async fn statements_of(app: &App, viewer: Uuid, path: &str, status: u16) -> i64 {
+    reset(app).await;
+    assert_eq!(app.get(viewer, path).await.status, status, "{path}");
+    all_calls(app).await.unwrap()
+}
 
-    let next = app.get(me, "/v1/feed").await.body["next_cursor"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    if all_calls(&app).await.is_none() {
-        return;
-    }
-    let reads = [
-        ("/v1/feed".to_owned(), 200),
-        ("/v1/feed?limit=100".to_owned(), 200),
-        (format!("/v1/feed?cursor={next}"), 200),
-        ("/v1/digest?period=day&date=2024-04-13".to_owned(), 200),
-        ("/v1/digest?period=week&date=2024-04-13".to_owned(), 200),
-        ("/v1/conversations".to_owned(), 200),
-        ("/v1/notifications".to_owned(), 200),
-        (format!("/v1/conversations/{talk}/messages"), 200),
-        (format!("/v1/conversations/{other}/messages"), 404),
-        (format!("/v1/posts/{}", posts[0]), 200),
-        (format!("/v1/posts/{talk}"), 404),
-        (format!("/v1/posts/{}/replies", posts[0]), 200),
-        (format!("/v1/posts/{}/replies", posts[1]), 200),
-        (format!("/v1/posts/{talk}/replies"), 404),
-        (format!("/v1/users/{other}"), 200),
-        ("/v1/users/@user2".to_owned(), 200),
-        ("/v1/users/@nobody".to_owned(), 404),
-        ("/v1/users/@user2/posts".to_owned(), 200),
-        ("/v1/users/@user2/followers".to_owned(), 200),
-        (format!("/v1/users/{other}/following"), 200),
-        ("/v1/me".to_owned(), 200),
-    ];
-    for (path, status) in &reads {
-        let mut counts = Vec::new();
-        // The server forgets statements when it has counted too many of all databases: ask again then.
-        while counts.last() != Some(&1) {
-            forget(&app).await;
-            assert_eq!(app.get(me, path).await.status, *status, "{path}");
-            counts.push(all_calls(&app).await.unwrap());
-            assert!(counts.len() < 4, "{path} took {counts:?} statements");
+/// The posts of a feed, and a read of every route with the status and the most statements of a cold cache.
+struct World {
+    /// All posts are pushed.
+    viewer: Uuid,
+    /// Only the newest ten posts are pushed, the others are below the floor.
+    viewer_with_floor: Uuid,
+    author: Uuid,
+    posts: Vec<Uuid>,
+}
+
+impl World {
+    async fn new(app: &App) -> Self {
+        let (viewer, author) = (app.account(1).await, app.account(2).await);
+        let viewer_with_floor = app.account(3).await;
+        let mut posts = Vec::new();
+        for n in 0..50 {
+            posts.push(app.post(author, n, None).await);
         }
+        for n in 0..30 {
+            app.post(viewer, 100 + n, Some(posts[0])).await;
+        }
+        for follower in [viewer, viewer_with_floor] {
+            app.follow(follower, author, 0).await;
+            app.follow(author, follower, 0).await;
+        }
+        app.entries(viewer, &posts).await;
+        app.entries(viewer_with_floor, &posts[40..]).await;
+        app.floor(viewer_with_floor, posts[40]).await;
+        app.run(&format!(
+            "INSERT INTO conversations VALUES ('{CONVERSATION}', NULL, 0, NULL);
+             INSERT INTO members VALUES ('{viewer}', '{CONVERSATION}', '{CONVERSATION}', NULL, 0)"
+        ))
+        .await;
+        Self {
+            viewer,
+            viewer_with_floor,
+            author,
+            posts,
+        }
+    }
+
+    fn reads(&self) -> Vec<Read> {
+        let (viewer, floor, other) = (self.viewer, self.viewer_with_floor, self.author);
+        let [first, second] = [self.posts[0], self.posts[1]];
+        let read = |viewer, path: &str, status, cold| Read {
+            viewer,
+            path: path.to_owned(),
+            status,
+            cold,
+        };
+        let one = |path: String| read(viewer, &path, 200, 1);
+        let missing = |path: String| read(viewer, &path, 404, 1);
+        vec![
+            read(viewer, "/v1/feed", 200, 2),
+            read(viewer, "/v1/feed?limit=100", 200, 2),
+            read(floor, "/v1/feed", 200, 2),
+            read(viewer, DIGEST, 200, 3),
+            read(viewer, "/v1/digest?period=week&date=2024-04-13", 200, 3),
+            read(floor, DIGEST, 200, 2),
+            one("/v1/conversations".to_owned()),
+            one("/v1/notifications".to_owned()),
+            one(format!("/v1/conversations/{CONVERSATION}/messages")),
+            missing(format!("/v1/conversations/{other}/messages")),
+            one(format!("/v1/posts/{first}")),
+            missing(format!("/v1/posts/{CONVERSATION}")),
+            one(format!("/v1/posts/{first}/replies")),
+            one(format!("/v1/posts/{second}/replies")),
+            missing(format!("/v1/posts/{CONVERSATION}/replies")),
+            one(format!("/v1/users/{other}")),
+            one("/v1/users/@user2".to_owned()),
+            missing("/v1/users/@nobody".to_owned()),
+            one("/v1/users/@user2/posts".to_owned()),
+            one("/v1/users/@user2/followers".to_owned()),
+            one(format!("/v1/users/{other}/following")),
+            one("/v1/me".to_owned()),
+        ]
+    }
+}
+
+const CONVERSATION: Uuid = Uuid::from_u128(7);
+const DIGEST: &str = "/v1/digest?period=day&date=2024-04-13";
+
+struct Read {
+    viewer: Uuid,
+    path: String,
+    status: u16,
+    /// The most statements with an empty cache.
+    cold: i64,
+}
+
+/// Asserts a number of statements. Counts again a few times: the server drops counters when it has too many, of all
+/// databases together.
+async fn assert_statements(
+    app: &App,
+    read: &Read,
+    expected: i64,
+    prepare: impl AsyncFn(),
+    what: &str,
+) {
+    let mut counts = Vec::new();
+    while counts.last() != Some(&expected) {
+        prepare().await;
+        counts.push(statements_of(app, read.viewer, &read.path, read.status).await);
+        let path = &read.path;
+        assert!(
+            counts.len() < 4,
+            "{path}, {what}: {counts:?} statements instead of {expected}"
+        );
     }
 }
 
 #[tokio::test]
-async fn what_is_refused_asks_the_database_nothing() {
+async fn without_the_cache_every_read_takes_one_statement() {
     let app = App::start().await;
-    let me = app.account(1).await;
     if all_calls(&app).await.is_none() {
         return;
     }
-    forget(&app).await;
+    for read in World::new(&app).await.reads() {
+        assert_statements(&app, &read, 1, async || {}, "cache bypassed").await;
+    }
+}
+
+#[tokio::test]
+async fn with_the_cache_every_read_takes_at_most_its_documented_statements() {
+    let app = App::start().await;
+    if all_calls(&app).await.is_none() {
+        return;
+    }
+    let world = World::new(&app).await;
+    let _announcer = Announcer::of(&app).await;
+    let versions = &app.state.tag_versions;
+    for read in world.reads() {
+        let invalidate = async || versions.invalidate_all();
+        assert_statements(&app, &read, read.cold, invalidate, "cold").await;
+        // Only answers with status 200 are cached.
+        let warm = i64::from(read.status != 200);
+        assert_statements(&app, &read, warm, async || {}, "warm").await;
+    }
+    // The answer is stale, its fragments are fresh.
+    for (path, tag) in [
+        ("/v1/feed", Tag::posts_of(world.viewer)),
+        (DIGEST, Tag::digest(world.viewer)),
+    ] {
+        let read = Read {
+            viewer: world.viewer,
+            path: path.to_owned(),
+            status: 200,
+            cold: 1,
+        };
+        let stale = async || versions.mark_changed(&[tag]);
+        assert_statements(&app, &read, 1, stale, "fresh fragments").await;
+    }
+}
+
+/// The list of ids still has a post that is deleted before its fragment is read.
+#[tokio::test]
+async fn a_post_that_is_deleted_meanwhile_costs_one_more_statement() {
+    let app = App::start().await;
+    if all_calls(&app).await.is_none() {
+        return;
+    }
+    let world = World::new(&app).await;
+    let _announcer = Announcer::of(&app).await;
+    let versions = &app.state.tag_versions;
+    let read = |path: &str, cold| Read {
+        viewer: world.viewer,
+        path: path.to_owned(),
+        status: 200,
+        cold,
+    };
+    // All scores are cached, then one post is deleted and a new one has no score yet.
+    app.get(world.viewer, DIGEST).await;
+    let newest = world.posts[49];
+    app.run(&format!("DELETE FROM posts WHERE id = '{newest}'"))
+        .await;
+    let stale = async || {
+        let unscored = app.post(world.author, 60, None).await;
+        app.entries(world.viewer, &[unscored]).await;
+        versions.mark_changed(&[
+            Tag::digest(world.viewer),
+            Tag::account_summary(world.author),
+        ]);
+    };
+    for read in [read("/v1/feed", 3), read(DIGEST, 4)] {
+        assert_statements(&app, &read, read.cold, stale, "deleted meanwhile").await;
+    }
+}
+
+#[tokio::test]
+async fn a_rejected_request_takes_no_statement() {
+    let app = App::start().await;
+    let viewer = app.account(1).await;
+    if all_calls(&app).await.is_none() {
+        return;
+    }
+    reset(&app).await;
     for path in [
         "/v1/feed?limit=0",
         "/v1/feed?cursor=x",
@@ -127,7 +256,7 @@ async fn what_is_refused_asks_the_database_nothing() {
         "/v1/digest?date=x",
         "/v1/x",
     ] {
-        assert!(app.get(me, path).await.status.is_client_error());
+        assert!(app.get(viewer, path).await.status.is_client_error());
     }
     assert_eq!(all_calls(&app).await, Some(0));
 }

@@ -1,5 +1,4 @@
-//! Live updates. There is no NATS here, so what is new comes by polling, every two seconds; the tests of the whole
-//! have announcements.
+//! Live updates. Without NATS, streams poll every two seconds; the end-to-end tests have announcements.
 
 use std::time::Duration;
 
@@ -15,11 +14,11 @@ use uuid::Uuid;
 
 use crate::{
     app::{App, START, now},
-    conversation::conversation,
+    conversations::conversation,
     live::{Event, Live},
 };
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const EVENT_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl App {
     async fn live(&self, viewer: Uuid, last_event_id: Option<&str>) -> Live {
@@ -32,33 +31,33 @@ impl App {
         Live::new(request.send().await.unwrap())
     }
 
-    /// Posts so many milliseconds ago.
+    /// A post from so many milliseconds ago.
     async fn post_ago(&self, author: Uuid, millis: i64) -> Uuid {
         self.post(author, since_start() - millis, None).await
     }
 }
 
-/// The moment, as the times of these tests are told.
+/// Now, in milliseconds after the start.
 fn since_start() -> i64 {
     now().timestamp_millis() - START
 }
 
 async fn next(live: &mut Live) -> Event {
-    timeout(PATIENCE, live.next())
+    timeout(EVENT_TIMEOUT, live.next())
         .await
         .expect("an event in time")
         .expect("an open stream")
 }
 
-/// An item and what is unread with it, which may come first.
-async fn two(live: &mut Live) -> [Event; 2] {
+/// The next two events: an item, and the unread counts that may come before it.
+async fn item_and_unread(live: &mut Live) -> [Event; 2] {
     let mut two = [next(live).await, next(live).await];
     two.sort_by_key(|event| event.name == "unread");
     two
 }
 
-/// Nothing but a heartbeat comes for longer than it takes to look.
-async fn nothing(live: &mut Live) {
+/// No event comes for longer than two polls take.
+async fn no_event(live: &mut Live) {
     let event = timeout(Duration::from_secs(5), live.next()).await;
     assert!(event.is_err(), "{event:?}");
 }
@@ -71,7 +70,7 @@ fn counts(messages: i64, notifications: i64) -> Value {
 }
 
 #[tokio::test]
-async fn what_is_new_is_sent_as_the_lists_have_it() {
+async fn new_items_are_sent_as_in_their_lists() {
     let app = App::start().await;
     let (me, other) = (app.account(1).await, app.account(2).await);
     app.follow(me, other, 0).await;
@@ -86,13 +85,13 @@ async fn what_is_new_is_sent_as_the_lists_have_it() {
     let post = app.post_ago(other, 0).await;
     let event = next(&mut live).await;
     let feed = app.get(me, "/v1/feed").await.body;
-    // Feed entries are not what a stream reads.
+    // A stream does not read feed entries.
     assert_eq!(feed["items"], json!([]));
     let shown = app.get(me, &format!("/v1/posts/{post}")).await.body;
     assert_eq!((&*event.name, event.data), ("post", shown));
 
     let (talk, messages) = conversation(&app, since_start(), &[other, me], 1).await;
-    let [event, unread] = two(&mut live).await;
+    let [event, unread] = item_and_unread(&mut live).await;
     let path = format!("/v1/conversations/{talk}/messages");
     let mut shown = app.get(me, &path).await.body["items"][0].clone();
     shown["conversation_id"] = json!(talk);
@@ -101,24 +100,23 @@ async fn what_is_new_is_sent_as_the_lists_have_it() {
     assert_eq!(messages.len(), 1);
 
     app.notify(me, since_start(), other, None, None).await;
-    let [event, unread] = two(&mut live).await;
+    let [event, unread] = item_and_unread(&mut live).await;
     let shown = app.get(me, "/v1/notifications").await.body["items"][0].clone();
     assert_eq!((&*event.name, event.data), ("notification", shown));
     assert_eq!((&*unread.name, unread.data), ("unread", counts(1, 2)));
-    nothing(&mut live).await;
+    no_event(&mut live).await;
 }
 
 #[tokio::test]
-async fn who_comes_back_gets_what_has_come_meanwhile_even_if_it_is_older() {
+async fn a_resumed_stream_gets_missed_items_even_older_ones() {
     let app = App::start().await;
     let (me, other) = (app.account(1).await, app.account(2).await);
-    // Of another partition, which is behind.
+    // An account of another partition, which is behind.
     let third = id::compose(START, 0, 5, None);
     app.run(&format!(
         "INSERT INTO accounts VALUES ('{third}', 'third', 'Third', '', now())"
     ))
     .await;
-    // In another partition: `account` gives partitions as it likes, so these are looked for.
     app.follow(me, other, 0).await;
     app.follow(me, third, 0).await;
     let hour = 3_600_000;
@@ -136,16 +134,16 @@ async fn who_comes_back_gets_what_has_come_meanwhile_even_if_it_is_older() {
     assert_eq!(next(&mut live).await.name, "unread");
     assert_eq!(next(&mut live).await.id(), late.to_string());
     assert_eq!(next(&mut live).await.id(), later.to_string());
-    nothing(&mut live).await;
+    no_event(&mut live).await;
     let id = live.last_event_id.clone().unwrap();
     drop(live);
     let mut live = app.live(me, Some(&id)).await;
     assert_eq!(next(&mut live).await.name, "unread");
-    nothing(&mut live).await;
+    no_event(&mut live).await;
 }
 
 #[tokio::test]
-async fn who_is_followed_brings_the_posts_of_a_day() {
+async fn a_newly_followed_account_brings_a_day_of_posts() {
     let app = App::start().await;
     let (me, other) = (app.account(1).await, app.account(2).await);
     let day = 24 * 3_600_000;
@@ -155,11 +153,11 @@ async fn who_is_followed_brings_the_posts_of_a_day() {
     next(&mut live).await;
     app.follow(me, other, 0).await;
     assert_eq!(next(&mut live).await.id(), post.to_string());
-    nothing(&mut live).await;
+    no_event(&mut live).await;
 }
 
 #[tokio::test]
-async fn too_much_at_once_is_a_reset_and_the_stream_goes_on() {
+async fn too_many_items_are_a_reset_and_the_stream_continues() {
     let app = App::start().await;
     let (me, other) = (app.account(1).await, app.account(2).await);
     app.follow(me, other, 0).await;
@@ -190,7 +188,7 @@ async fn too_much_at_once_is_a_reset_and_the_stream_goes_on() {
 }
 
 #[tokio::test]
-async fn a_stream_that_cannot_be_is_a_problem() {
+async fn a_stream_that_cannot_open_is_a_problem() {
     let app = App::start().await;
     let (me, other) = (app.account(1).await, app.account(2).await);
     let mut live = app.live(other, None).await;
@@ -238,7 +236,7 @@ async fn a_stream_that_cannot_be_is_a_problem() {
             sleep(Duration::from_millis(20)).await;
         }
     };
-    timeout(PATIENCE, freed).await.unwrap();
+    timeout(EVENT_TIMEOUT, freed).await.unwrap();
 }
 
 #[tokio::test]
@@ -252,7 +250,7 @@ async fn a_stream_ends_with_its_token_and_with_the_service() {
     for live in [&mut short, &mut long] {
         next(live).await;
     }
-    let end = timeout(PATIENCE, short.next()).await.unwrap();
+    let end = timeout(EVENT_TIMEOUT, short.next()).await.unwrap();
     assert!(end.is_none(), "{end:?}");
     app.shutdown.soft.cancel();
     let end = timeout(Duration::from_secs(2), long.next()).await.unwrap();
@@ -260,7 +258,7 @@ async fn a_stream_ends_with_its_token_and_with_the_service() {
 }
 
 #[tokio::test]
-async fn who_does_not_read_is_cut_off() {
+async fn a_client_that_does_not_read_is_disconnected() {
     let app = App::start().await;
     let (me, other) = (app.account(1).await, app.account(2).await);
     app.follow(me, other, 0).await;
@@ -271,7 +269,7 @@ async fn who_does_not_read_is_cut_off() {
         format!("GET /v1/stream HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n");
     lazy.write_all(request.as_bytes()).await.unwrap();
     sleep(Duration::from_secs(1)).await;
-    // 20 MB, more than the kernel keeps for a connection.
+    // 20 MB, more than the kernel buffers for a connection.
     app.run(&format!(
         "INSERT INTO posts (id, author, text, created_at)
          SELECT (lpad(to_hex({} + n), 12, '0') || '70008000000000000000')::uuid, '{other}',
@@ -294,5 +292,5 @@ async fn who_does_not_read_is_cut_off() {
     };
     timeout(Duration::from_secs(40), slow)
         .await
-        .expect("cut off");
+        .expect("disconnected");
 }

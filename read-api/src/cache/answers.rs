@@ -1,0 +1,215 @@
+//! The cache of whole answers.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ::metrics::counter;
+use tokio::time::interval;
+use uuid::Uuid;
+
+use super::{
+    answer::{Answer, LoadedAnswer},
+    metrics::Metrics,
+    single_flight::SingleFlight,
+    store::{CacheEntry, Store},
+};
+use crate::{error::Error, freshness::tag_versions::TagVersions};
+
+/// How often the gauges are updated.
+const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Identifies an answer, however the client wrote the request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// None if the answer is the same for everyone.
+    pub viewer: Option<Uuid>,
+    pub path: Cow<'static, str>,
+    /// The length of a page; 0 for an answer without pages.
+    pub limit: u8,
+    /// Where a page starts.
+    pub after: Option<Box<str>>,
+}
+
+impl Key {
+    /// The key of an answer without pages.
+    pub fn new(viewer: impl Into<Option<Uuid>>, path: String) -> Self {
+        Self {
+            viewer: viewer.into(),
+            path: path.into(),
+            limit: 0,
+            after: None,
+        }
+    }
+}
+
+/// Where an answer came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    Cache,
+    /// A load of this request, which took so long.
+    Load(Duration),
+    /// The load of another request.
+    JoinedLoad,
+}
+
+pub type CachedAnswer = Arc<CacheEntry<Answer>>;
+
+/// Cheap to clone; clones share the entries.
+#[derive(Clone)]
+pub struct AnswerCache(Arc<Inner>);
+
+struct Inner {
+    store: Store<Key, Answer>,
+    loads: SingleFlight<Key, CachedAnswer>,
+    tag_versions: TagVersions,
+    metrics: Metrics,
+}
+
+impl AnswerCache {
+    /// A cache of up to `max_bytes`, which caches nothing if that is 0.
+    pub fn new(max_bytes: u64, tag_versions: TagVersions) -> Self {
+        let metrics = Metrics::new();
+        let evictions = Some(counter!("cache_evictions_total"));
+        Self(Arc::new(Inner {
+            store: Store::new(max_bytes, weigh, evictions, tag_versions.clone()),
+            loads: SingleFlight::default(),
+            tag_versions,
+            metrics,
+        }))
+    }
+
+    pub fn is_enabled(&self) -> bool {
+        self.0.store.is_enabled()
+    }
+
+    /// The cached answer, if it is fresh, or what `load` gives. Never older than the request, which came at `arrived`.
+    ///
+    /// Concurrent requests for a key share one load. `load` is called at most once. With `bypass_cache` the answer is
+    /// loaded by this request.
+    pub async fn get<L>(
+        &self,
+        key: &Key,
+        arrived: Instant,
+        bypass_cache: bool,
+        load: impl Fn() -> L,
+    ) -> Result<(CachedAnswer, Source), Error>
+    where
+        L: Future<Output = Result<LoadedAnswer, Error>>,
+    {
+        let inner = &*self.0;
+        if !bypass_cache && let Some(entry) = inner.find(key, arrived) {
+            inner.metrics.hits.increment(1);
+            return Ok((entry, Source::Cache));
+        }
+        inner.metrics.misses.increment(1);
+        // Boxed, so that the future of a cache hit has no room for the states of a load.
+        let load = || Box::pin(load());
+        if bypass_cache || !inner.store.is_enabled() {
+            return inner.load(key, load()).await;
+        }
+        Box::pin(inner.load_or_join(key, arrived, load)).await
+    }
+
+    /// Weighs an entry again, after another encoding of it was made.
+    pub fn reweigh(&self, key: Key, entry: &CachedAnswer) {
+        let store = &self.0.store;
+        if store
+            .get(&key)
+            .is_some_and(|cached| Arc::ptr_eq(&cached, entry))
+        {
+            store.insert(key, entry);
+        }
+    }
+
+    /// Updates the gauges until cancelled.
+    pub async fn report_size(self) {
+        let mut tick = interval(GAUGE_INTERVAL);
+        while self.is_enabled() {
+            tick.tick().await;
+            self.0.store.run_pending_tasks();
+            self.0.metrics.entries.set(self.0.store.len() as f64);
+            self.0.metrics.bytes.set(self.bytes() as f64);
+        }
+    }
+
+    /// The bytes of all entries. Approximate, until the next update of the gauges.
+    pub fn bytes(&self) -> u64 {
+        self.0.store.bytes()
+    }
+}
+
+impl Inner {
+    fn find(&self, key: &Key, now: Instant) -> Option<CachedAnswer> {
+        let entry = self.store.get(key)?;
+        if self.store.is_fresh(&entry, now) {
+            return Some(entry);
+        }
+        self.metrics.stale.increment(1);
+        None
+    }
+
+    /// Loads, or takes the result of another request's load if it is not older than this request.
+    async fn load_or_join<L>(
+        &self,
+        key: &Key,
+        arrived: Instant,
+        load: impl Fn() -> L,
+    ) -> Result<(CachedAnswer, Source), Error>
+    where
+        L: Future<Output = Result<LoadedAnswer, Error>>,
+    {
+        loop {
+            let mut own = None;
+            let joined = self.loads.join(key, async {
+                // Another load may have ended between the lookup and the join.
+                if let Some(entry) = self.store.get_fresh(key, arrived) {
+                    return Some(entry);
+                }
+                let loaded = own.insert(self.load(key, load()).await);
+                loaded.as_ref().ok().map(|(entry, _)| Arc::clone(entry))
+            });
+            let joined = joined.await;
+            if let Some(loaded) = own {
+                return loaded;
+            }
+            let Some(entry) = joined else {
+                // The other load failed. Each request finds out by itself what is wrong.
+                return self.load(key, load()).await;
+            };
+            // A load that began before this request may have missed a change that this request must see. The next one
+            // begins after this request.
+            if entry.loaded_at >= arrived || self.store.is_fresh(&entry, Instant::now()) {
+                self.metrics.joined.increment(1);
+                return Ok((entry, Source::JoinedLoad));
+            }
+        }
+    }
+
+    async fn load(
+        &self,
+        key: &Key,
+        load: impl Future<Output = Result<LoadedAnswer, Error>>,
+    ) -> Result<(CachedAnswer, Source), Error> {
+        let (version, loaded_at) = (self.tag_versions.current(), Instant::now());
+        let LoadedAnswer { answer, slots } = load.await?;
+        let entry = CacheEntry::new(answer, slots, version, loaded_at);
+        self.store.insert(key.clone(), &entry);
+        Ok((entry, Source::Load(loaded_at.elapsed())))
+    }
+}
+
+fn weigh(key: &Key, entry: &CacheEntry<Answer>) -> usize {
+    let after = key.after.as_ref().map_or(0, |after| after.len());
+    key.path.len() + after + entry.slots_size() + entry.value.size()
+}
+
+impl fmt::Debug for AnswerCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AnswerCache")
+    }
+}

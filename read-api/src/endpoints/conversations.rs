@@ -1,0 +1,88 @@
+//! `/v1/conversations…`.
+
+use axum::extract::State;
+use feedmill_events::Tag;
+use feedmill_service::extract::{Path, Query};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Result;
+use crate::{
+    cache::answer::Answer,
+    error::Error,
+    http::{
+        page::{PageQuery, PageRequest},
+        request_context::RequestContext,
+        respond::respond,
+    },
+    sql,
+    state::AppState,
+    views::{Conversation, Page},
+};
+
+#[derive(Debug, Serialize)]
+struct Inbox {
+    #[serde(flatten)]
+    page: Page<Conversation>,
+    /// Of all conversations, also those on other pages.
+    unread_total: i64,
+}
+
+/// The viewer's conversations, latest activity first. One statement.
+pub async fn page(
+    State(state): State<AppState>,
+    Query(page): Query<PageQuery>,
+    context: RequestContext,
+) -> Result {
+    let viewer = context.viewer;
+    let request = PageRequest::new(&state.cursors, "/v1/conversations", viewer, &page)?;
+    let load = || async {
+        let (listed, unread_total) =
+            sql::conversations::page(&state.database, viewer, request.after(), request.rows())
+                .await?;
+        // The list, and the members' names.
+        let members = listed
+            .iter()
+            .flat_map(|listed| &listed.conversation.members)
+            .map(|member| Tag::account_summary(member.id));
+        let mut tags = vec![Tag::conversations(viewer)];
+        tags.extend(members);
+        let (page, next) = request.page(listed, |listed| listed.activity);
+        let items = page.items.into_iter().map(|listed| listed.conversation);
+        let inbox = Inbox {
+            page: Page {
+                items: items.collect(),
+                next_cursor: page.next_cursor,
+            },
+            unread_total,
+        };
+        Ok(Answer::new(&inbox)?
+            .with_next(next.as_deref())
+            .depending_on(tags))
+    };
+    respond(&state.answers, &context, request.cache_key(), load).await
+}
+
+/// The messages of a conversation, newest first, for its members. One statement.
+pub async fn messages(
+    State(state): State<AppState>,
+    Path(id): Path<Uuid>,
+    Query(page): Query<PageQuery>,
+    context: RequestContext,
+) -> Result {
+    let viewer = context.viewer;
+    let path = format!("/v1/conversations/{id}/messages");
+    let request = PageRequest::new(&state.cursors, path, viewer, &page)?;
+    let load = || async {
+        let (before, rows) = (request.after(), request.rows());
+        let messages = sql::conversations::messages(&state.database, viewer, id, before, rows)
+            .await?
+            .ok_or(Error::NotFound("conversation"))?;
+        let (page, next) = request.page(messages, |message| message.id);
+        // Not on the members: a member never leaves.
+        Ok(Answer::new(&page)?
+            .with_next(next.as_deref())
+            .depending_on([Tag::messages(id)]))
+    };
+    respond(&state.answers, &context, request.cache_key(), load).await
+}

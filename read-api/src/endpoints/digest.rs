@@ -1,0 +1,130 @@
+//! `/v1/digest`.
+
+use std::time::SystemTime;
+
+use axum::extract::State;
+use chrono::{DateTime, NaiveDate, Utc};
+use feedmill_events::Tag;
+use feedmill_service::extract::Query;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Result;
+use crate::{
+    cache::{answer::Answer, answers::Key, posts::RenderedPost},
+    error::Error,
+    http::{
+        period::{Period, midnight},
+        request_context::RequestContext,
+        respond::respond,
+    },
+    sql::{self, digest::MAX_TOP_POSTS},
+    state::AppState,
+    views::{DigestCounters, rfc3339},
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DigestQuery {
+    period: Option<String>,
+    date: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Digest {
+    /// `day` or `week`.
+    period: &'static str,
+    #[serde(with = "rfc3339")]
+    from: DateTime<Utc>,
+    /// Exclusive.
+    #[serde(with = "rfc3339")]
+    to: DateTime<Utc>,
+    counters: DigestCounters,
+    top_posts: Vec<RenderedPost>,
+}
+
+/// The counters and top posts of a day or week. At most 3 statements, or 4 if a post is deleted meanwhile.
+pub async fn read(
+    State(state): State<AppState>,
+    Query(query): Query<DigestQuery>,
+    context: RequestContext,
+) -> Result {
+    let today = DateTime::<Utc>::from(SystemTime::now()).date_naive();
+    let period = Period::parse(query.period.as_deref(), query.date.as_deref(), today)
+        .map_err(Error::Parameters)?;
+    let viewer = context.viewer;
+    let path = format!("/v1/digest?period={}&date={}", period.name, period.from);
+    let load = || async {
+        let assembled = if context.bypass_cache {
+            None
+        } else {
+            assemble(&state, viewer, period).await?
+        };
+        let (counters, top_posts) = match assembled {
+            Some(digest) => digest,
+            None => load_full(&state, viewer, period).await?,
+        };
+        let tags = tags(viewer, period.from, period.to, &top_posts);
+        let digest = Digest {
+            period: period.name,
+            from: midnight(period.from),
+            to: midnight(period.to),
+            counters,
+            top_posts,
+        };
+        Ok(Answer::new(&digest)?.depending_on(tags))
+    };
+    respond(&state.answers, &context, Key::new(viewer, path), load).await
+}
+
+/// The counters, the accounts that the feed is made of, the candidates, and the top posts with their authors' names.
+fn tags(viewer: Uuid, from: NaiveDate, to: NaiveDate, top_posts: &[RenderedPost]) -> Vec<Tag> {
+    let days = from.iter_days().take_while(|day| *day < to);
+    let shown = top_posts
+        .iter()
+        .flat_map(|post| [Tag::post(post.id()), Tag::account_summary(post.author())]);
+    [Tag::digest(viewer), Tag::feed(viewer)]
+        .into_iter()
+        .chain(days.map(Tag::posts_of_day))
+        .chain(shown)
+        .collect()
+}
+
+/// The digest from cached scores and fragments: one statement for the candidates, one for missing scores, and one for
+/// missing fragments. None if the digest cannot be assembled.
+async fn assemble(
+    state: &AppState,
+    viewer: Uuid,
+    period: Period,
+) -> std::result::Result<Option<(DigestCounters, Vec<RenderedPost>)>, Error> {
+    if !state.posts.is_usable() {
+        return Ok(None);
+    }
+    let candidates = sql::digest::candidates(&state.database, viewer, period.from, period.to);
+    let Some(candidates) = candidates.await? else {
+        return Ok(None);
+    };
+    let top = state
+        .scores
+        .top(&state.database, &candidates.posts, MAX_TOP_POSTS);
+    let Some(top) = top.await? else {
+        return Ok(None);
+    };
+    let posts = state
+        .posts
+        .by_ids(&state.database, viewer, &top, &candidates.likes)
+        .await?;
+    Ok(posts.map(|posts| (candidates.counters, posts)))
+}
+
+/// The digest by one statement.
+async fn load_full(
+    state: &AppState,
+    viewer: Uuid,
+    period: Period,
+) -> std::result::Result<(DigestCounters, Vec<RenderedPost>), Error> {
+    let version = state.tag_versions.current();
+    let full = sql::digest::full(&state.database, viewer, period.from, period.to);
+    let (counters, posts) = full.await?;
+    Ok((counters, state.posts.insert(version, posts)?))
+}

@@ -1,0 +1,70 @@
+//! `/v1/posts/{id}…`, and the tags of all answers that show posts.
+
+use axum::extract::State;
+use feedmill_events::Tag;
+use feedmill_service::extract::{Path, Query};
+use uuid::Uuid;
+
+use super::Result;
+use crate::{
+    cache::{answer::Answer, answers::Key},
+    error::Error,
+    http::{
+        page::{NoQuery, PageQuery, PageRequest},
+        request_context::RequestContext,
+        respond::respond,
+    },
+    sql,
+    state::AppState,
+    views::Post,
+};
+
+/// One post. One statement.
+pub async fn one(
+    State(state): State<AppState>,
+    Path(id): Path<Uuid>,
+    Query(NoQuery {}): Query<NoQuery>,
+    context: RequestContext,
+) -> Result {
+    let key = Key::new(context.viewer, format!("/v1/posts/{id}"));
+    let load = || async {
+        let post = sql::posts::one(&state.database, context.viewer, id)
+            .await?
+            .ok_or(Error::NotFound("post"))?;
+        let tags = shown(std::slice::from_ref(&post));
+        Ok(Answer::new(&post)?.depending_on(tags))
+    };
+    respond(&state.answers, &context, key, load).await
+}
+
+/// The direct replies to a post, oldest first. One statement.
+pub async fn replies(
+    State(state): State<AppState>,
+    Path(id): Path<Uuid>,
+    Query(page): Query<PageQuery>,
+    context: RequestContext,
+) -> Result {
+    let viewer = context.viewer;
+    let path = format!("/v1/posts/{id}/replies");
+    let request = PageRequest::new(&state.cursors, path, viewer, &page)?;
+    let load = || async {
+        let (after, rows) = (request.after(), request.rows());
+        let replies = sql::posts::replies(&state.database, viewer, id, after, rows)
+            .await?
+            .ok_or(Error::NotFound("post"))?;
+        let mut tags = vec![Tag::post(id)];
+        tags.extend(shown(&replies));
+        let (page, next) = request.page(replies, |post| post.id);
+        Ok(Answer::new(&page)?
+            .with_next(next.as_deref())
+            .depending_on(tags))
+    };
+    respond(&state.answers, &context, request.cache_key(), load).await
+}
+
+/// The tags of an answer that shows these posts with their authors' names.
+pub fn shown(posts: &[Post]) -> impl Iterator<Item = Tag> {
+    posts
+        .iter()
+        .flat_map(|post| [Tag::post(post.id), Tag::account_summary(post.author.id)])
+}

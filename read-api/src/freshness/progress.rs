@@ -1,0 +1,411 @@
+//! How far the projections are, as far as this process knows.
+//!
+//! Fed by announcements and by polls of the checkpoints. A request for a position that is known to be applied waits for
+//! nothing and reads nothing; while any request waits, one task polls for all of them.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use feedmill_events::{Announcement, Changed, Positions, Projection};
+use tokio::{
+    sync::{Notify, watch},
+    time::timeout,
+};
+
+use super::{
+    positions::{LiveGeneration, LiveGenerations},
+    tag_versions::TagVersions,
+};
+use crate::sql::checkpoints::Checkpoint;
+
+/// The least time that a request waits, so that even `Prefer: wait=0` gets one poll of the checkpoints.
+const MIN_WAIT: Duration = Duration::from_millis(200);
+
+/// Cheap to clone; clones share the state.
+#[derive(Debug, Clone)]
+pub struct Progress(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    live: LiveGenerations,
+    tag_versions: TagVersions,
+    /// Whether announcements are being received, and how often that was interrupted. The tag versions are subscribed
+    /// only once a poll has also shown where the announcements continue from.
+    receiving: AtomicBool,
+    interruptions: AtomicUsize,
+    /// Notified when the state changes.
+    updates: watch::Sender<()>,
+    waiting: AtomicUsize,
+    poll_request: Notify,
+}
+
+impl Progress {
+    /// Changes are recorded in `tag_versions`.
+    pub fn new(tag_versions: TagVersions) -> Self {
+        Self(Arc::new(Inner {
+            live: LiveGenerations::default(),
+            tag_versions,
+            receiving: AtomicBool::new(false),
+            interruptions: AtomicUsize::new(0),
+            updates: watch::Sender::new(()),
+            waiting: AtomicUsize::new(0),
+            poll_request: Notify::new(),
+        }))
+    }
+
+    /// Waits until all `projections` have applied `positions`; false after `wait`.
+    pub async fn wait_for(
+        &self,
+        positions: &Positions,
+        projections: &[Projection],
+        wait: Duration,
+    ) -> bool {
+        let mut updates = self.0.updates.subscribe();
+        if self.has_applied(positions, projections) {
+            return true;
+        }
+        let _waiting = WaitingGuard::new(&self.0);
+        self.0.poll_request.notify_one();
+        let applied = async {
+            // The sender lives as long as `self`.
+            while updates.changed().await.is_ok() && !self.has_applied(positions, projections) {}
+        };
+        timeout(wait.max(MIN_WAIT), applied).await.is_ok()
+    }
+
+    fn has_applied(&self, positions: &Positions, projections: &[Projection]) -> bool {
+        let live = self.0.live.lock();
+        projections
+            .iter()
+            .all(|projection| live[*projection as usize].has_applied(positions))
+    }
+
+    /// Whether all changes of `projections` up to `positions` are recorded in the tag versions. Only then does a fresh
+    /// cache entry include them.
+    pub fn has_recorded(&self, positions: &Positions, projections: &[Projection]) -> bool {
+        let live = self.0.live.lock();
+        self.0.tag_versions.is_subscribed()
+            && projections
+                .iter()
+                .all(|projection| live[*projection as usize].has_recorded(positions))
+    }
+
+    /// Returns when a request waits for a position.
+    pub(super) async fn poll_requested(&self) {
+        while self.0.waiting.load(Ordering::Relaxed) == 0 {
+            self.0.poll_request.notified().await;
+        }
+    }
+
+    /// Announcements are being received from now on.
+    pub(super) fn subscribed(&self) {
+        self.0.receiving.store(true, Ordering::SeqCst);
+    }
+
+    /// Announcements may be lost from now on, until [`subscribed`](Self::subscribed) and a poll after it.
+    pub(super) fn subscription_lost(&self) {
+        let _live = self.0.live.lock();
+        self.0.receiving.store(false, Ordering::SeqCst);
+        self.0.interruptions.fetch_add(1, Ordering::SeqCst);
+        self.0.tag_versions.set_subscribed(false);
+    }
+
+    /// Identifies the current subscription; None while announcements are not received.
+    pub(super) fn subscription(&self) -> Option<usize> {
+        let receiving = self.0.receiving.load(Ordering::SeqCst);
+        receiving.then(|| self.0.interruptions.load(Ordering::SeqCst))
+    }
+
+    pub(super) fn apply_announcement(&self, message: &[u8]) {
+        let announcement = match Announcement::decode(message) {
+            Ok(announcement) => announcement,
+            Err(error) => {
+                return tracing::warn!(
+                    %error,
+                    "announcements: cannot decode a message, ignoring it; is the projector of another version?"
+                );
+            }
+        };
+        // The changes, whatever generation they are of, are recorded before the position that says so.
+        match &announcement.changed {
+            Changed::Tags(tags) => self.0.tag_versions.mark_changed(tags),
+            Changed::All => self.0.tag_versions.invalidate_all(),
+            Changed::Generation { .. } => {}
+        }
+        let mut live = self.0.live.lock();
+        let live = &mut live[announcement.projection as usize];
+        // Entries of a generation are valid for an equal one, whose announcements continue. If another generation than
+        // `equals` is known, the next poll decides.
+        if let Changed::Generation { equals } = announcement.changed
+            && live.generation == Some(equals)
+        {
+            live.generation = Some(announcement.generation);
+        }
+        // A generation that is not known to be live either is not, or became so a moment ago: the next poll decides.
+        if live.generation == Some(announcement.generation) {
+            let continues = announcement
+                .progress
+                .iter()
+                .map(|advance| live.advance(*advance))
+                .fold(true, |all, one| all & one);
+            if !continues && self.0.tag_versions.is_subscribed() {
+                self.announcement_lost("a later announcement does not continue from it");
+            }
+        }
+        self.0.updates.send_replace(());
+    }
+
+    /// Applies a poll of the checkpoints that began during `subscription`.
+    pub(super) fn apply_checkpoints(
+        &self,
+        checkpoints: &[Checkpoint],
+        subscription: Option<usize>,
+    ) {
+        let mut live = self.0.live.lock();
+        let subscribed = self.0.tag_versions.is_subscribed();
+        let (mut restart, mut lost) = (!subscribed, false);
+        for checkpoint in checkpoints {
+            let live = &mut live[checkpoint.projection as usize];
+            if live.generation != Some(checkpoint.generation) {
+                *live = LiveGeneration::new(Some(checkpoint.generation));
+                restart = true;
+            }
+            let state = live.partition(checkpoint.partition);
+            // An announcement may have been faster than the poll; a generation never moves back.
+            state.applied = state.applied.max(checkpoint.seq);
+            // The announcement of a checkpoint may still be on its way, but not since the poll before.
+            lost |= state.polled > state.recorded;
+            state.polled = checkpoint.seq;
+        }
+        // Invalidating everything records all changes that were committed before this poll.
+        if restart || lost {
+            for checkpoint in checkpoints {
+                let live = &mut live[checkpoint.projection as usize];
+                let state = live.partition(checkpoint.partition);
+                state.recorded = state.recorded.max(checkpoint.seq);
+            }
+            if subscribed {
+                self.announcement_lost("the checkpoints are ahead, or a generation went live");
+            } else if subscription.is_some() && subscription == self.subscription() {
+                self.0.tag_versions.set_subscribed(true);
+            }
+        }
+        self.0.updates.send_replace(());
+    }
+
+    fn announcement_lost(&self, reason: &str) {
+        tracing::debug!(
+            reason,
+            "announcements: one was lost, invalidating the whole cache"
+        );
+        self.0.tag_versions.invalidate_all();
+    }
+}
+
+/// Counts a waiting request until it is dropped.
+struct WaitingGuard<'a>(&'a Inner);
+
+impl<'a> WaitingGuard<'a> {
+    fn new(inner: &'a Inner) -> Self {
+        inner.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(inner)
+    }
+}
+
+impl Drop for WaitingGuard<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use feedmill_events::{Advance, Partition};
+
+    use super::*;
+
+    fn checkpoint(generation: i32, seq: i64) -> Checkpoint {
+        let partition = Partition::try_from(3u8).unwrap();
+        Checkpoint {
+            projection: Projection::Feed,
+            generation,
+            partition,
+            seq,
+        }
+    }
+
+    fn send(progress: &Progress, generation: i32, advances: Vec<Advance>, changed: Changed) {
+        let announcement = Announcement {
+            projection: Projection::Feed,
+            generation,
+            progress: advances,
+            changed,
+        };
+        progress.apply_announcement(&announcement.encode().unwrap());
+    }
+
+    fn announce(progress: &Progress, generation: i32, seq: i64) {
+        let advance = Advance {
+            partition: Partition::try_from(3u8).unwrap(),
+            from: seq - 1,
+            to: seq,
+        };
+        send(progress, generation, vec![advance], Changed::Tags(vec![]));
+    }
+
+    fn go_live(progress: &Progress, generation: i32, equals: i32) {
+        send(progress, generation, vec![], Changed::Generation { equals });
+    }
+
+    fn progress() -> Progress {
+        Progress::new(TagVersions::default())
+    }
+
+    /// Receives announcements, and has polled once.
+    fn subscribed() -> Progress {
+        let progress = progress();
+        progress.subscribed();
+        poll(&progress, 1, 4);
+        progress
+    }
+
+    fn poll(progress: &Progress, generation: i32, seq: i64) {
+        let subscription = progress.subscription();
+        progress.apply_checkpoints(&[checkpoint(generation, seq)], subscription);
+    }
+
+    fn applied(progress: &Progress, position: &str) -> bool {
+        progress.has_applied(&position.parse().unwrap(), &[Projection::Feed])
+    }
+
+    fn recorded(progress: &Progress, position: &str) -> bool {
+        progress.has_recorded(&position.parse().unwrap(), &[Projection::Feed])
+    }
+
+    #[test]
+    fn announcements_count_once_their_generation_is_known_to_be_live() {
+        let progress = progress();
+        announce(&progress, 1, 5);
+        assert!(!applied(&progress, "3:1"), "the live generation is unknown");
+        poll(&progress, 1, 4);
+        announce(&progress, 2, 9);
+        assert!(
+            applied(&progress, "3:4") && !applied(&progress, "3:5"),
+            "generation 2 is not live"
+        );
+        announce(&progress, 1, 5);
+        assert!(applied(&progress, "3:5") && !applied(&progress, "3:5,4:1"));
+        assert!(!recorded(&progress, "3:1"), "not subscribed");
+        progress.apply_announcement(b"no announcement");
+    }
+
+    #[test]
+    fn positions_never_move_back_within_a_generation() {
+        let progress = progress();
+        poll(&progress, 1, 4);
+        announce(&progress, 1, 9);
+        poll(&progress, 1, 5);
+        assert!(
+            applied(&progress, "3:9"),
+            "the announcement was faster than the poll"
+        );
+        poll(&progress, 2, 5);
+        assert!(!applied(&progress, "3:9") && applied(&progress, "3:5"));
+    }
+
+    #[test]
+    fn a_gap_between_announcements_invalidates_everything() {
+        let progress = subscribed();
+        let versions = &progress.0.tag_versions;
+        let loaded = versions.current();
+        announce(&progress, 1, 5);
+        poll(&progress, 1, 6);
+        announce(&progress, 1, 6);
+        poll(&progress, 1, 6);
+        poll(&progress, 1, 6);
+        assert!(recorded(&progress, "3:6") && versions.unchanged_since(loaded, &[]));
+        announce(&progress, 1, 8);
+        assert!(recorded(&progress, "3:8") && !versions.unchanged_since(loaded, &[]));
+    }
+
+    #[test]
+    fn the_second_poll_reveals_a_lost_announcement() {
+        let progress = subscribed();
+        let versions = &progress.0.tag_versions;
+        let loaded = versions.current();
+        poll(&progress, 1, 7);
+        assert!(
+            versions.unchanged_since(loaded, &[]),
+            "the announcement may be on its way"
+        );
+        assert!(applied(&progress, "3:7") && !recorded(&progress, "3:7"));
+        poll(&progress, 1, 7);
+        assert!(recorded(&progress, "3:7") && !versions.unchanged_since(loaded, &[]));
+    }
+
+    #[test]
+    fn a_different_generation_invalidates_everything() {
+        let progress = subscribed();
+        let versions = &progress.0.tag_versions;
+        let loaded = versions.current();
+        poll(&progress, 2, 4);
+        assert!(recorded(&progress, "3:4") && !versions.unchanged_since(loaded, &[]));
+        let loaded = versions.current();
+        announce(&progress, 2, 5);
+        assert!(recorded(&progress, "3:5") && versions.unchanged_since(loaded, &[]));
+    }
+
+    #[test]
+    fn an_equal_generation_invalidates_nothing() {
+        let progress = subscribed();
+        let versions = &progress.0.tag_versions;
+        let loaded = versions.current();
+        go_live(&progress, 2, 1);
+        announce(&progress, 2, 5);
+        poll(&progress, 2, 5);
+        poll(&progress, 2, 5);
+        assert!(recorded(&progress, "3:5") && versions.unchanged_since(loaded, &[]));
+    }
+
+    #[test]
+    fn a_generation_that_equals_an_unknown_one_invalidates_everything() {
+        let progress = subscribed();
+        let versions = &progress.0.tag_versions;
+        let loaded = versions.current();
+        go_live(&progress, 3, 2);
+        announce(&progress, 3, 5);
+        assert!(!recorded(&progress, "3:5"));
+        poll(&progress, 3, 5);
+        assert!(recorded(&progress, "3:5") && !versions.unchanged_since(loaded, &[]));
+    }
+
+    #[test]
+    fn announcements_of_a_generation_before_it_is_known_to_be_equal_are_lost() {
+        let progress = subscribed();
+        let versions = &progress.0.tag_versions;
+        let loaded = versions.current();
+        announce(&progress, 2, 5);
+        go_live(&progress, 2, 1);
+        assert!(!recorded(&progress, "3:5"));
+        announce(&progress, 2, 6);
+        assert!(recorded(&progress, "3:6") && !versions.unchanged_since(loaded, &[]));
+    }
+
+    #[test]
+    fn a_poll_from_before_an_interruption_does_not_end_it() {
+        let progress = progress();
+        progress.subscribed();
+        let before = progress.subscription();
+        progress.subscription_lost();
+        progress.subscribed();
+        progress.apply_checkpoints(&[checkpoint(1, 4)], before);
+        assert!(!recorded(&progress, "3:1"));
+        poll(&progress, 1, 4);
+        assert!(recorded(&progress, "3:4"));
+    }
+}

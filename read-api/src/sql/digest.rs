@@ -1,0 +1,175 @@
+//! The digest of a viewer: counters and top posts of a period.
+
+use chrono::NaiveDate;
+use feedmill_events::id;
+use feedmill_service::Database;
+use uuid::Uuid;
+
+use super::posts::{MAX_LIKES, post, posts};
+use crate::views::{DigestCounters, Post};
+
+/// The most top posts of a digest. [`full`] has the number in its statement.
+pub const MAX_TOP_POSTS: usize = 50;
+
+/// The counters of a digest, and the ids of the posts that its top posts are chosen from.
+pub struct Candidates {
+    pub counters: DigestCounters,
+    /// All posts of the period, in no order.
+    pub posts: Vec<Uuid>,
+    /// The viewer's likes of posts of the period: those of `posts` that the viewer likes, and perhaps others.
+    pub likes: Vec<Uuid>,
+}
+
+/// The counters of the days `from..to` and the candidates for the top posts.
+///
+/// None if the digest needs [`full`]: the period reaches below the viewer's floor, the viewer follows a pulled author,
+/// or the viewer has more than [`MAX_LIKES`] likes of posts of the period.
+pub async fn candidates(
+    database: &Database,
+    viewer: Uuid,
+    from: NaiveDate,
+    to: NaiveDate,
+) -> sqlx::Result<Option<Candidates>> {
+    let row = sqlx::query!(
+        r#"/* digest.listed */
+        SELECT
+            array(
+                SELECT post_id FROM feed_entries WHERE viewer = $1 AND post_id >= $2 AND post_id < $3
+            ) AS "posts!",
+            array(
+                SELECT post_id FROM likes WHERE user_id = $1 AND post_id >= $2 AND post_id < $3 LIMIT $6::bigint + 1
+            ) AS "likes!",
+            coalesce(sum(likes_received), 0)::bigint AS "likes_received!",
+            coalesce(sum(replies_received), 0)::bigint AS "replies_received!",
+            coalesce(sum(new_followers), 0)::bigint AS "new_followers!",
+            coalesce(sum(messages_received), 0)::bigint AS "messages_received!",
+            EXISTS (SELECT FROM feed_floors WHERE viewer = $1 AND floor > $2) AS "below_floor!",
+            EXISTS (
+                SELECT FROM pulled_authors AS large
+                WHERE author = $1
+                    OR EXISTS (SELECT FROM feed_follows WHERE viewer = $1 AND author = large.author)
+            ) AS "pulled!"
+        FROM digest_days
+        WHERE viewer = $1 AND day >= $4 AND day < $5"#,
+        viewer,
+        first_id(from),
+        first_id(to),
+        from,
+        to,
+        MAX_LIKES,
+    );
+    let row = database.one("digest.listed", row).await?;
+    let sufficient = !row.below_floor && !row.pulled && row.likes.len() as i64 <= MAX_LIKES;
+    Ok(sufficient.then_some(Candidates {
+        counters: DigestCounters {
+            posts: row.posts.len() as i64,
+            likes_received: row.likes_received,
+            replies_received: row.replies_received,
+            new_followers: row.new_followers,
+            messages_received: row.messages_received,
+        },
+        posts: row.posts,
+        likes: row.likes,
+    }))
+}
+
+/// The counters of the days `from..to`, and the top posts of the feed in that time: by score, then newest first.
+///
+/// The time of a post is in its id, so the posts of the period are a range of ids. Pushed posts are read from
+/// `feed_entries` down to the viewer's floor, and from their authors below it; pulled posts from their authors. Reads
+/// every post of the period.
+pub async fn full(
+    database: &Database,
+    viewer: Uuid,
+    from: NaiveDate,
+    to: NaiveDate,
+) -> sqlx::Result<(DigestCounters, Vec<Post>)> {
+    let rows = posts!(
+        r#"/* digest.read */
+        WITH floor AS MATERIALIZED (
+            SELECT floor FROM feed_floors WHERE viewer = $1
+        ), period AS MATERIALIZED (
+            SELECT post.id, post.score
+            FROM feed_entries AS entry
+            CROSS JOIN LATERAL (
+                SELECT id, 3 * reply_count + like_count AS score FROM posts WHERE id = entry.post_id LIMIT 1
+            ) AS post
+            WHERE entry.viewer = $1 AND entry.post_id < $3
+                AND entry.post_id >= greatest($2, (SELECT floor FROM floor))
+            UNION ALL
+            SELECT post.id, post.score
+            FROM floor
+            CROSS JOIN LATERAL (
+                SELECT author FROM feed_follows WHERE viewer = $1
+                UNION ALL SELECT $1
+            ) AS source
+            CROSS JOIN LATERAL (
+                SELECT id, 3 * reply_count + like_count AS score
+                FROM posts
+                WHERE author = source.author AND reply_to IS NULL AND NOT pulled
+                    AND id >= $2 AND id < least($3, floor.floor)
+                OFFSET 0
+            ) AS post
+            WHERE floor.floor > $2
+            UNION ALL
+            SELECT post.id, post.score
+            FROM (
+                SELECT author FROM feed_follows WHERE viewer = $1
+                UNION ALL SELECT $1
+            ) AS source
+            JOIN pulled_authors AS large ON large.author = source.author
+            CROSS JOIN LATERAL (
+                SELECT id, 3 * reply_count + like_count AS score
+                FROM posts
+                WHERE author = large.author AND pulled AND id >= $2 AND id < $3
+                OFFSET 0
+            ) AS post
+            WHERE EXISTS (SELECT FROM pulled_authors)
+        ), top AS (
+            SELECT id, score FROM period ORDER BY score DESC, id DESC LIMIT 50
+        ), counters AS (
+            SELECT
+                coalesce(sum(likes_received), 0)::bigint AS likes_received,
+                coalesce(sum(replies_received), 0)::bigint AS replies_received,
+                coalesce(sum(new_followers), 0)::bigint AS new_followers,
+                coalesce(sum(messages_received), 0)::bigint AS messages_received
+            FROM digest_days
+            WHERE viewer = $1 AND day >= $4 AND day < $5
+        ), page AS (
+            SELECT counters.*, (SELECT count(*) FROM period) AS posts, top.id, top.score
+            FROM counters
+            LEFT JOIN top ON true
+        )"#,
+        columns: r#"
+            page.posts AS "posts!",
+            page.likes_received AS "likes_received!", page.replies_received AS "replies_received!",
+            page.new_followers AS "new_followers!", page.messages_received AS "messages_received!","#,
+        order_by: "page.score DESC, page.id DESC",
+        viewer,
+        first_id(from),
+        first_id(to),
+        from,
+        to,
+    );
+    let rows = database.all("digest.read", rows).await?;
+    // Each row has the counters, and there is one row even without a post.
+    let mut counters = DigestCounters::default();
+    let mut top_posts = Vec::with_capacity(rows.len());
+    for row in rows {
+        counters = DigestCounters {
+            posts: row.posts,
+            likes_received: row.likes_received,
+            replies_received: row.replies_received,
+            new_followers: row.new_followers,
+            messages_received: row.messages_received,
+        };
+        top_posts.extend(post!(row));
+    }
+    Ok((counters, top_posts))
+}
+
+/// The least possible id of a post of this day.
+fn first_id(day: NaiveDate) -> Uuid {
+    let midnight = day.and_time(chrono::NaiveTime::MIN).and_utc();
+    id::first_of(midnight.timestamp_millis())
+}

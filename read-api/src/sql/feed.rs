@@ -1,0 +1,209 @@
+//! The feed of a viewer.
+
+use feedmill_service::Database;
+use sqlx::query;
+use uuid::Uuid;
+
+use super::posts::{MAX_LIKES, post, posts};
+use crate::views::Post;
+
+/// A page of a feed.
+pub struct FullPage {
+    /// Newest first.
+    pub posts: Vec<Post>,
+    /// All accounts that the viewer follows.
+    pub followees: Vec<Uuid>,
+}
+
+/// The ids of the posts of a page.
+pub struct PageIds {
+    /// Newest first.
+    pub posts: Vec<Uuid>,
+    /// The viewer's likes in the page's range of ids: those of `posts` that the viewer likes, and perhaps others.
+    pub likes: Vec<Uuid>,
+    /// All accounts that the viewer follows; None unless requested.
+    pub followees: Option<Vec<Uuid>>,
+}
+
+/// The authors of the newest posts, one entry per post, newest first.
+pub async fn recent_authors(database: &Database, posts: i64) -> sqlx::Result<Vec<Uuid>> {
+    let authors = sqlx::query!(
+        "/* feed.recent_authors */ SELECT author FROM posts ORDER BY id DESC LIMIT $1",
+        posts
+    );
+    let rows = database.all("feed.recent_authors", authors).await?;
+    Ok(rows.into_iter().map(|row| row.author).collect())
+}
+
+/// The part of the page that is in `feed_entries`. `$1` is the viewer, `$2` the post before which the page starts, `$3`
+/// the page's length.
+macro_rules! with_pushed {
+    ($macro:ident, $name:tt, $rest:tt, $($more:tt)+) => {
+        $macro!(
+            $name
+                + r#"
+        WITH floor AS MATERIALIZED (
+            SELECT floor FROM feed_floors WHERE viewer = $1
+        ), hot AS MATERIALIZED (
+            SELECT post_id AS id
+            FROM feed_entries
+            WHERE viewer = $1 AND post_id < $2
+                AND post_id >= coalesce((SELECT floor FROM floor), '00000000-0000-0000-0000-000000000000')
+            ORDER BY post_id DESC
+            LIMIT $3
+        )"#
+                + $rest,
+            $($more)+
+        )
+    };
+}
+
+/// The ids of the posts on the page before the post `before`, and `with_followees` also the followed accounts.
+///
+/// None if the page needs [`full_page`]: it reaches below the viewer's floor, the viewer follows a pulled author, or the
+/// viewer has more than [`MAX_LIKES`] likes in the page's range.
+pub async fn page_ids(
+    database: &Database,
+    viewer: Uuid,
+    before: Option<Uuid>,
+    limit: i64,
+    with_followees: bool,
+) -> sqlx::Result<Option<PageIds>> {
+    let row = with_pushed!(
+        query,
+        "/* feed.listed */",
+        r#"
+        SELECT
+            array(SELECT id FROM hot) AS "posts!",
+            array(
+                SELECT post_id FROM likes
+                WHERE user_id = $1 AND post_id < $2 AND post_id >= (SELECT id FROM hot ORDER BY id LIMIT 1)
+                LIMIT $4::bigint + 1
+            ) AS "likes!",
+            CASE WHEN $5 THEN array(SELECT author FROM feed_follows WHERE viewer = $1) END AS followees,
+            EXISTS (SELECT FROM floor) AS "has_floor!",
+            EXISTS (
+                SELECT FROM pulled_authors AS large
+                WHERE author = $1
+                    OR EXISTS (SELECT FROM feed_follows WHERE viewer = $1 AND author = large.author)
+            ) AS "pulled!""#,
+        viewer,
+        before.unwrap_or(Uuid::max()),
+        limit,
+        MAX_LIKES,
+        with_followees
+    );
+    let row = database.one("feed.listed", row).await?;
+    let complete = row.posts.len() as i64 == limit || !row.has_floor;
+    let sufficient = complete && !row.pulled && row.likes.len() as i64 <= MAX_LIKES;
+    Ok(sufficient.then_some(PageIds {
+        posts: row.posts,
+        likes: row.likes,
+        followees: row.followees,
+    }))
+}
+
+/// The page of the viewer's feed before the post `before`.
+///
+/// Pushed posts are in `feed_entries` from the viewer's floor upwards (`hot`). Below the floor, and only if the page
+/// reaches there, they are read from their authors. Pulled posts are read from their authors at any depth, but not
+/// below the last post of a page that is full of pushed ones.
+///
+/// Reading from authors takes two steps. The newest post of each author (`newest`) shows whose posts can be on the page
+/// at all: those of the `limit` newest. Then the posts of these authors are read (`from_authors`). A page below the
+/// floor costs one index probe per followed account and at most `limit` × `limit` rows. A viewer who follows no pulled
+/// author pays for one scan of the short list of pulled authors.
+pub async fn full_page(
+    database: &Database,
+    viewer: Uuid,
+    before: Option<Uuid>,
+    limit: i64,
+) -> sqlx::Result<FullPage> {
+    let rows = with_pushed!(
+        posts,
+        "/* feed.page */",
+        r#", full_to AS MATERIALIZED (
+            SELECT id FROM hot ORDER BY id DESC LIMIT 1 OFFSET $3 - 1
+        ), newest AS (
+            SELECT root.author, root.id, false AS pulled
+            FROM floor
+            CROSS JOIN LATERAL (
+                SELECT author FROM feed_follows WHERE viewer = $1
+                UNION ALL SELECT $1
+            ) AS source
+            CROSS JOIN LATERAL (
+                SELECT author, id
+                FROM posts
+                WHERE author = source.author AND reply_to IS NULL AND NOT pulled
+                    AND id < least($2, floor.floor)
+                ORDER BY id DESC
+                LIMIT 1
+            ) AS root
+            WHERE NOT EXISTS (SELECT FROM full_to)
+            UNION ALL
+            SELECT root.author, root.id, true
+            FROM (
+                SELECT author FROM feed_follows WHERE viewer = $1
+                UNION ALL SELECT $1
+            ) AS source
+            JOIN pulled_authors AS large ON large.author = source.author
+            CROSS JOIN LATERAL (
+                SELECT author, id
+                FROM posts
+                WHERE author = large.author AND pulled AND id < $2
+                    AND id > coalesce((SELECT id FROM full_to), '00000000-0000-0000-0000-000000000000')
+                ORDER BY id DESC
+                LIMIT 1
+            ) AS root
+            WHERE EXISTS (SELECT FROM pulled_authors)
+            ORDER BY id DESC
+            LIMIT $3
+        ), from_authors AS (
+            SELECT root.id
+            FROM newest
+            CROSS JOIN LATERAL (
+                (
+                    SELECT id
+                    FROM posts
+                    WHERE NOT newest.pulled AND author = newest.author AND reply_to IS NULL AND NOT pulled
+                        AND id <= newest.id
+                    ORDER BY id DESC
+                    LIMIT $3
+                ) UNION ALL (
+                    SELECT id
+                    FROM posts
+                    WHERE newest.pulled AND author = newest.author AND pulled AND id <= newest.id
+                    ORDER BY id DESC
+                    LIMIT $3
+                )
+            ) AS root
+            ORDER BY root.id DESC
+            LIMIT $3
+        ), listed AS (
+            SELECT id FROM hot UNION ALL SELECT id FROM from_authors
+            ORDER BY id DESC
+            LIMIT $3
+        ), page AS (
+            -- The first row has the followed accounts, each of the others a post.
+            SELECT id FROM listed UNION ALL SELECT NULL
+        )"#,
+        columns: r#"
+            CASE WHEN page.id IS NULL
+                THEN array(SELECT author FROM feed_follows WHERE viewer = $1)
+            END AS "followees?","#,
+        order_by: "page.id DESC",
+        viewer,
+        before.unwrap_or(Uuid::max()),
+        limit
+    );
+    let rows = database.all("feed.page", rows).await?;
+    let mut page = FullPage {
+        posts: Vec::with_capacity(rows.len()),
+        followees: Vec::new(),
+    };
+    for row in rows {
+        page.followees.extend(row.followees.unwrap_or_default());
+        page.posts.extend(post!(row));
+    }
+    Ok(page)
+}

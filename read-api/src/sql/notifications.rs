@@ -1,0 +1,138 @@
+//! The notifications of a viewer; and what all statements that return notifications share.
+
+use chrono::DateTime;
+use feedmill_events::id;
+use feedmill_service::Database;
+use uuid::Uuid;
+
+use crate::views::{AccountSummary, Notification, NotificationKind, NotificationPost};
+
+/// The columns that [`notifications!`] selects. The first ones are NULL in a row that has no notification.
+pub struct NotificationRow {
+    pub id: Option<Uuid>,
+    pub actor: Option<Uuid>,
+    pub handle: Option<String>,
+    pub display_name: Option<String>,
+    pub post: Option<Uuid>,
+    pub reply: Option<Uuid>,
+    /// Of the reply, or of the liked post.
+    pub text: Option<String>,
+    pub reply_to: Option<Uuid>,
+    pub read: Option<bool>,
+}
+
+impl NotificationRow {
+    /// None also for an id whose time is out of range.
+    pub fn into_notification(self) -> Option<Notification> {
+        let id = self.id?;
+        let text = self.text.unwrap_or_default();
+        let (kind, post) = match (self.post, self.reply) {
+            (None, _) => (NotificationKind::Follow, None),
+            (Some(id), None) => {
+                let reply_to = self.reply_to;
+                let post = NotificationPost { id, text, reply_to };
+                (NotificationKind::Like, Some(post))
+            }
+            (reply_to, Some(id)) => {
+                let post = NotificationPost { id, text, reply_to };
+                (NotificationKind::Reply, Some(post))
+            }
+        };
+        Some(Notification {
+            id,
+            kind,
+            actor: AccountSummary::from_columns(self.actor?, self.handle, self.display_name),
+            post,
+            created_at: DateTime::from_timestamp_millis(id::millis(id))?,
+            read: self.read?,
+        })
+    }
+}
+
+/// `sqlx::query!` of a statement whose rows are notifications, as `posts!` for posts. The CTE `page` has the columns
+/// `id`, `actor`, `post`, `reply` and `read`.
+macro_rules! notifications {
+    ($with:tt, columns: $columns:tt, order_by: $order:tt, $($argument:expr),+ $(,)?) => {
+        sqlx::query!(
+            $with
+                + " SELECT "
+                + $columns
+                + r#"
+            page.id AS "id?", page.actor AS "actor?", page.post AS "post?", page.reply AS "reply?", page.read AS "read?",
+            account.handle AS "handle?", account.display_name AS "display_name?",
+            shown.text AS "text?", shown.reply_to AS "reply_to?"
+        FROM page
+        LEFT JOIN LATERAL (
+            SELECT handle, display_name FROM accounts WHERE id = page.actor LIMIT 1
+        ) AS account ON true
+        LEFT JOIN LATERAL (
+            SELECT text, reply_to FROM posts WHERE id = coalesce(page.reply, page.post) LIMIT 1
+        ) AS shown ON true
+        ORDER BY "#
+                + $order,
+            $($argument),+
+        )
+    };
+}
+pub(super) use notifications;
+
+/// The notification of a row of [`notifications!`]; None if the row has no notification.
+macro_rules! notification {
+    ($row:expr) => {
+        $crate::sql::notifications::NotificationRow {
+            id: $row.id,
+            actor: $row.actor,
+            handle: $row.handle,
+            display_name: $row.display_name,
+            post: $row.post,
+            reply: $row.reply,
+            text: $row.text,
+            reply_to: $row.reply_to,
+            read: $row.read,
+        }
+        .into_notification()
+    };
+}
+pub(super) use notification;
+
+/// The viewer's notifications before the notification `before`, newest first, and how many are unread on all pages
+/// together. The count reads each unread entry, from the index alone where vacuum has run: 9 ms for 100,000.
+pub async fn page(
+    database: &Database,
+    viewer: Uuid,
+    before: Option<Uuid>,
+    limit: i64,
+) -> sqlx::Result<(Vec<Notification>, i64)> {
+    let rows = notifications!(
+        r#"/* notification.page */
+        WITH mark AS MATERIALIZED (
+            SELECT coalesce((SELECT up_to FROM notification_marks WHERE viewer = $1), $4) AS up_to
+        ), unread AS (
+            SELECT count(*) AS count
+            FROM notifications
+            WHERE viewer = $1 AND id > (SELECT up_to FROM mark)
+        ), listed AS MATERIALIZED (
+            SELECT id, actor, post, reply
+            FROM notifications
+            WHERE viewer = $1 AND id < $2
+            ORDER BY id DESC
+            LIMIT $3
+        ), page AS (
+            SELECT listed.*, listed.id <= mark.up_to AS read, unread.count AS unread_count
+            FROM mark
+            CROSS JOIN unread
+            LEFT JOIN listed ON true
+        )"#,
+        columns: r#"page.unread_count AS "unread_count!","#,
+        order_by: "page.id DESC",
+        viewer,
+        before.unwrap_or(Uuid::max()),
+        limit,
+        Uuid::nil(),
+    );
+    let rows = database.all("notification.page", rows).await?;
+    // Each row has the count, and there is one row even without a notification.
+    let unread_count = rows.first().map_or(0, |row| row.unread_count);
+    let notifications = rows.into_iter().filter_map(|row| notification!(row));
+    Ok((notifications.collect(), unread_count))
+}

@@ -1,0 +1,259 @@
+//! The new items of the lists that a live stream follows, oldest first.
+//!
+//! What a client already has is described per partition ([`Since`]). Items of one partition become visible in the order
+//! of their ids; items of different partitions in any order, and hours late if a partition's projection was stopped.
+
+use feedmill_events::PARTITIONS;
+use feedmill_service::Database;
+use uuid::Uuid;
+
+use super::{
+    notifications::{notification, notifications},
+    posts::{post, posts},
+};
+use crate::views::{Message, Notification, Post};
+
+/// The most posts per author, and messages per conversation, that [`followees`] and [`latest_messages`] return.
+const MAX_LATEST: i64 = 20;
+
+/// The items of a list that a client already has.
+pub struct Since {
+    /// By partition: the client has all items before this id, and none from it on,
+    pub from: [Uuid; PARTITIONS as usize],
+    /// except these.
+    pub sent: Vec<Uuid>,
+}
+
+impl Since {
+    /// No item before this id is new, in any partition.
+    fn least(&self) -> Uuid {
+        self.from.iter().copied().min().unwrap_or_default()
+    }
+}
+
+/// The viewer and the accounts that the viewer follows, each with its latest root posts since `oldest`.
+pub async fn followees(
+    database: &Database,
+    viewer: Uuid,
+    oldest: Uuid,
+) -> sqlx::Result<Vec<(Uuid, Vec<Uuid>)>> {
+    let rows = sqlx::query!(
+        r#"/* stream.feed */
+        SELECT source.author AS "author!", array(
+            SELECT id
+            FROM posts
+            WHERE author = source.author AND id >= $2 AND reply_to IS NULL
+            ORDER BY id DESC
+            LIMIT $3
+        ) AS "latest!"
+        FROM (
+            SELECT author FROM feed_follows WHERE viewer = $1
+            UNION SELECT $1
+        ) AS source"#,
+        viewer,
+        oldest,
+        MAX_LATEST,
+    );
+    let rows = database.all("stream.feed", rows).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.author, row.latest))
+        .collect())
+}
+
+/// The root posts of `authors`, for each author from the id at the same index of `from` on, without those in `sent`.
+pub async fn new_posts(
+    database: &Database,
+    viewer: Uuid,
+    authors: &[Uuid],
+    from: &[Uuid],
+    sent: &[Uuid],
+    limit: i64,
+) -> sqlx::Result<Vec<Post>> {
+    let rows = posts!(
+        r#"/* stream.posts */
+        WITH page AS MATERIALIZED (
+            SELECT post.id
+            FROM unnest($2::uuid[], $3::uuid[]) AS source (author, since)
+            CROSS JOIN LATERAL (
+                SELECT id
+                FROM posts
+                WHERE author = source.author AND id >= source.since AND reply_to IS NULL
+                    AND id <> ALL ($4)
+                ORDER BY id
+                LIMIT $5
+            ) AS post
+            ORDER BY post.id
+            LIMIT $5
+        )"#,
+        columns: "",
+        order_by: "page.id",
+        viewer,
+        authors,
+        from,
+        sent,
+        limit,
+    );
+    let rows = database.all("stream.posts", rows).await?;
+    Ok(rows.into_iter().filter_map(|row| post!(row)).collect())
+}
+
+/// The latest messages of the viewer's conversations since `oldest`: the ids of conversation and message.
+pub async fn latest_messages(
+    database: &Database,
+    viewer: Uuid,
+    oldest: Uuid,
+) -> sqlx::Result<Vec<(Uuid, Uuid)>> {
+    let rows = sqlx::query!(
+        r#"/* stream.messages */
+        SELECT member.conversation, message.id
+        FROM members AS member
+        CROSS JOIN LATERAL (
+            SELECT id
+            FROM messages
+            WHERE conversation = member.conversation AND id >= $2
+            ORDER BY id DESC
+            LIMIT $3
+        ) AS message
+        WHERE member.user_id = $1 AND member.activity >= $2"#,
+        viewer,
+        oldest,
+        MAX_LATEST,
+    );
+    let rows = database.all("stream.messages", rows).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.conversation, row.id))
+        .collect())
+}
+
+/// New messages of the viewer's conversations, each with the conversation's id. Includes the viewer's own messages, which
+/// may come from another device.
+pub async fn new_messages(
+    database: &Database,
+    viewer: Uuid,
+    since: &Since,
+    limit: i64,
+) -> sqlx::Result<Vec<(Uuid, Message)>> {
+    // A message is in its conversation's partition: the low six bits of the conversation's id.
+    let rows = sqlx::query!(
+        r#"/* stream.new_messages */
+        SELECT member.conversation, message.id, message.sender, message.text, message.created_at
+        FROM members AS member
+        CROSS JOIN LATERAL (
+            SELECT id, sender, text, created_at
+            FROM messages
+            WHERE conversation = member.conversation
+                AND id >= ($2::uuid[])[1 + (get_byte(uuid_send(member.conversation), 15) & 63)]
+                AND id <> ALL ($3)
+            ORDER BY id
+            LIMIT $4
+        ) AS message
+        WHERE member.user_id = $1 AND member.activity >= $5
+        ORDER BY message.id
+        LIMIT $4"#,
+        viewer,
+        &since.from,
+        &since.sent,
+        limit,
+        since.least(),
+    );
+    let rows = database.all("stream.new_messages", rows).await?;
+    let messages = rows.into_iter().map(|row| {
+        let message = Message {
+            id: row.id,
+            sender_id: row.sender,
+            text: row.text,
+            created_at: row.created_at,
+        };
+        (row.conversation, message)
+    });
+    Ok(messages.collect())
+}
+
+/// The latest notification of each partition since `oldest`, and all notifications since `recent`: an id that carries the
+/// partition, and the notification's id.
+pub async fn latest_notifications(
+    database: &Database,
+    viewer: Uuid,
+    oldest: Uuid,
+    recent: Uuid,
+) -> sqlx::Result<Vec<(Uuid, Uuid)>> {
+    let rows = sqlx::query!(
+        r#"/* stream.notifications */
+        (
+            SELECT DISTINCT ON (get_byte(uuid_send(coalesce(post, viewer)), 15) & 63)
+                coalesce(post, viewer) AS "origin!", id AS "id!"
+            FROM notifications
+            WHERE viewer = $1 AND id >= $2
+            ORDER BY get_byte(uuid_send(coalesce(post, viewer)), 15) & 63, id DESC
+        ) UNION (
+            SELECT coalesce(post, viewer), id
+            FROM notifications
+            WHERE viewer = $1 AND id >= $3
+        )"#,
+        viewer,
+        oldest,
+        recent,
+    );
+    let rows = database.all("stream.notifications", rows).await?;
+    Ok(rows.into_iter().map(|row| (row.origin, row.id)).collect())
+}
+
+/// New notifications, each with an id that carries its partition: for a follow the viewer's, for a like or a reply the
+/// post's.
+pub async fn new_notifications(
+    database: &Database,
+    viewer: Uuid,
+    since: &Since,
+    limit: i64,
+) -> sqlx::Result<Vec<(Uuid, Notification)>> {
+    let rows = notifications!(
+        r#"/* stream.new_notifications */
+        WITH page AS MATERIALIZED (
+            SELECT
+                id, actor, post, reply, coalesce(post, viewer) AS origin,
+                coalesce(id <= (SELECT up_to FROM notification_marks WHERE viewer = $1), false) AS read
+            FROM notifications
+            WHERE viewer = $1 AND id >= $5 AND id <> ALL ($3)
+                AND id >= ($2::uuid[])[1 + (get_byte(uuid_send(coalesce(post, viewer)), 15) & 63)]
+            ORDER BY id
+            LIMIT $4
+        )"#,
+        columns: r#"page.origin AS "origin!","#,
+        order_by: "page.id",
+        viewer,
+        &since.from,
+        &since.sent,
+        limit,
+        since.least(),
+    );
+    let rows = database.all("stream.new_notifications", rows).await?;
+    let notifications = rows
+        .into_iter()
+        .filter_map(|row| Some((row.origin, notification!(row)?)));
+    Ok(notifications.collect())
+}
+
+/// How many messages are unread in all conversations together, and how many notifications.
+pub async fn unread(database: &Database, viewer: Uuid) -> sqlx::Result<(i64, i64)> {
+    let row = sqlx::query!(
+        r#"/* stream.unread */
+        SELECT
+            (
+                SELECT coalesce(sum(unread_count), 0)::bigint
+                FROM members
+                WHERE user_id = $1 AND unread_count > 0
+            ) AS "messages!",
+            (
+                SELECT count(*)
+                FROM notifications
+                WHERE viewer = $1
+                    AND id > coalesce((SELECT up_to FROM notification_marks WHERE viewer = $1), $2)
+            ) AS "notifications!""#,
+        viewer,
+        Uuid::nil(),
+    );
+    let row = database.one("stream.unread", row).await?;
+    Ok((row.messages, row.notifications))
+}

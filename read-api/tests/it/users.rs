@@ -1,0 +1,109 @@
+use serde_json::json;
+
+use crate::app::{App, account_id, ids};
+
+#[tokio::test]
+async fn a_profile_is_found_by_id_handle_and_token() {
+    let app = App::start().await;
+    let (me, other) = (app.account(1).await, app.account(2).await);
+    app.run(&format!(
+        "INSERT INTO account_counts VALUES ('{me}', 5, 6, 7)"
+    ))
+    .await;
+    let expected = json!({
+        "id": me, "handle": "user1", "display_name": "User 1", "bio": "about me",
+        "created_at": "2024-04-13T09:03:20.001Z", "followers_count": 5, "following_count": 6, "posts_count": 7,
+    });
+    let paths = [
+        format!("/v1/users/{me}"),
+        "/v1/users/@user1".to_owned(),
+        "/v1/users/@USER1".to_owned(),
+    ];
+    for path in paths {
+        assert_eq!(app.get(other, &path).await.body, expected, "{path}");
+    }
+    assert_eq!(app.get(me, "/v1/me").await.body, expected);
+    let other = app.get(other, "/v1/me").await;
+    assert_eq!(
+        other.body["followers_count"], 0,
+        "no counts are projected yet"
+    );
+    assert_eq!(
+        app.get(account_id(3), "/v1/me").await.code(),
+        (404, "not_found")
+    );
+}
+
+#[tokio::test]
+async fn posts_of_a_user_include_replies_newest_first() {
+    let app = App::start().await;
+    let (author, other) = (app.account(1).await, app.account(2).await);
+    assert_eq!(
+        app.get(other, "/v1/users/@user1/posts").await.body,
+        json!({ "items": [], "next_cursor": null })
+    );
+    let root = app.post(other, 0, None).await;
+    let mut posts = Vec::new();
+    for n in 1..=30 {
+        posts.push(app.post(author, n, (n % 3 == 0).then_some(root)).await);
+    }
+    posts.reverse();
+    for limit in [1, 7, 29, 30, 31] {
+        assert_eq!(
+            ids(&app.all(other, "/v1/users/@user1/posts", limit).await),
+            posts
+        );
+        assert_eq!(
+            ids(&app
+                .all(other, &format!("/v1/users/{author}/posts"), limit)
+                .await),
+            posts
+        );
+    }
+}
+
+#[tokio::test]
+async fn followers_and_following_are_latest_first() {
+    let app = App::start().await;
+    let star = app.account(1).await;
+    assert_eq!(
+        app.get(star, "/v1/users/@user1/followers").await.body,
+        json!({ "items": [], "next_cursor": null })
+    );
+    assert_eq!(
+        app.get(star, "/v1/users/@user1/following").await.body,
+        json!({ "items": [], "next_cursor": null })
+    );
+    let mut people = Vec::new();
+    for n in 2..=26 {
+        let person = app.account(n).await;
+        // Within one moment the greater id is first.
+        let at = i64::try_from(n / 4).unwrap();
+        app.follow(person, star, at).await;
+        app.follow(star, person, at).await;
+        people.push((at, person));
+    }
+    people.sort();
+    people.reverse();
+    let expected: Vec<_> = people.iter().map(|(_, person)| *person).collect();
+    for limit in [1, 3, 24, 25, 26] {
+        assert_eq!(
+            ids(&app.all(star, "/v1/users/@user1/followers", limit).await),
+            expected
+        );
+        assert_eq!(
+            ids(&app
+                .all(star, &format!("/v1/users/{star}/following"), limit)
+                .await),
+            expected
+        );
+    }
+    let first = app.get(star, "/v1/users/@user1/followers?limit=1").await;
+    assert_eq!(
+        first.body["items"],
+        json!([{
+            "id": expected[0], "handle": "user26", "display_name": "User 26",
+            "followed_at": "2024-04-13T09:20:00.006Z",
+        }])
+    );
+}
