@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use feedmill_service::sql::MAX_AGE;
+use feedmill_service::sql::MAX_CONNECTION_AGE;
 use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 use tokio::time::timeout;
 
@@ -81,7 +81,7 @@ impl LazyConnection {
     /// Opens the connection if necessary. Errors: the server is unreachable or does not answer.
     pub async fn get(&mut self) -> sqlx::Result<&mut PgConnection> {
         self.connection
-            .take_if(|(_, made)| made.elapsed() > MAX_AGE);
+            .take_if(|(_, made)| made.elapsed() > MAX_CONNECTION_AGE);
         let connection = match self.connection.take() {
             Some(connection) => connection,
             None => (with_timeout(self.options.connect()).await?, Instant::now()),

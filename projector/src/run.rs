@@ -103,7 +103,7 @@ async fn project(config: &Config, health: &Health, shutdown: &Shutdown) -> anyho
         let note = is_connected
             .then_some(())
             .ok_or_else(|| "not connected; polling the log".to_owned());
-        health.note("nats", note);
+        health.set_optional("nats", note);
         tokio::select! {
             () = tokio::time::sleep(RETRY_DELAY) => {}
             ended = workers.join_next() => match ended {

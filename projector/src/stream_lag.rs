@@ -117,7 +117,7 @@ pub async fn watch(
                 } else {
                     Ok(())
                 };
-                health.note("relay", note);
+                health.set_optional("relay", note);
             }
         }
         tokio::select! {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use feedmill_events::{Envelope, Partition, Positions, envelope::EncodeError};
+use feedmill_events::{Envelope, Partition, Positions, EncodeError};
 use sqlx::{Acquire, PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 

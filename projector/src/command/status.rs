@@ -48,7 +48,7 @@ pub async fn status(args: &Args, config: &Config) -> anyhow::Result<()> {
 
 /// The offsets of the stream. Errors, as text for people: why they are unknown.
 async fn stream(url: &str, heads: &Offsets) -> Result<Offsets, String> {
-    telemetry::crypto();
+    telemetry::install_crypto_provider();
     let servers: Vec<&str> = url.split(',').collect();
     let connecting = ConnectOptions::new()
         .name("projector status")

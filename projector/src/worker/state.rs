@@ -137,7 +137,7 @@ impl Worker {
         if reasons.is_empty() {
             self.job.health.set(name, Ok(()));
         } else {
-            self.job.health.note(name, Err(reasons.join(", ")));
+            self.job.health.set_optional(name, Err(reasons.join(", ")));
         }
     }
 }

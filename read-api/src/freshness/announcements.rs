@@ -25,7 +25,7 @@ pub async fn receive_announcements(progress: Progress, client: Client, health: H
     loop {
         match client.subscribe(subject::ALL_ANNOUNCEMENTS).await {
             Ok(announcements) => receive(&progress, announcements, &client, &health).await,
-            Err(error) => health.note("nats", Err(error.to_string())),
+            Err(error) => health.set_optional("nats", Err(error.to_string())),
         }
         progress.subscription_lost();
         sleep(RETRY_INTERVAL).await;
@@ -55,7 +55,7 @@ async fn receive(
                         progress.subscribed();
                     }
                 }
-                health.note("nats", connection.map(|_| ()).ok_or_else(|| {
+                health.set_optional("nats", connection.map(|_| ()).ok_or_else(|| {
                     "not connected; the cache is bypassed".to_owned()
                 }));
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use feedmill_events::{Positions, Projection, position::NotAPosition};
+use feedmill_events::{Positions, Projection, position::InvalidPosition};
 
 use crate::{error::Error, freshness::progress::Progress};
 
@@ -30,7 +30,7 @@ pub async fn wait(progress: &Progress, projections: &[Projection], headers: &Hea
         Ok(Some(position)) => position,
         none_or_error => {
             let error =
-                |error: NotAPosition| Error::parameter("Feedmill-Min-Position", error.to_string());
+                |error: InvalidPosition| Error::parameter("Feedmill-Min-Position", error.to_string());
             return Outcome {
                 bypass_cache: none_or_error.map(|_| false).map_err(error),
                 preference_applied: None,
@@ -52,10 +52,10 @@ pub async fn wait(progress: &Progress, projections: &[Projection], headers: &Hea
 }
 
 /// The positions of all such headers combined.
-fn min_position(headers: &HeaderMap) -> Result<Option<Positions>, NotAPosition> {
+fn min_position(headers: &HeaderMap) -> Result<Option<Positions>, InvalidPosition> {
     let mut combined: Option<Positions> = None;
     for value in headers.get_all(&MIN_POSITION) {
-        let positions: Positions = value.to_str().map_err(|_| NotAPosition)?.parse()?;
+        let positions: Positions = value.to_str().map_err(|_| InvalidPosition)?.parse()?;
         let combined = combined.get_or_insert_default();
         positions
             .iter()
@@ -112,6 +112,6 @@ mod tests {
             "1:9,2:7"
         );
         headers.append(MIN_POSITION, HeaderValue::from_static("nowhere"));
-        assert_eq!(min_position(&headers), Err(NotAPosition));
+        assert_eq!(min_position(&headers), Err(InvalidPosition));
     }
 }

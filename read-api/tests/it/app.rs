@@ -106,7 +106,7 @@ impl App {
 
     /// With caches of so many bytes for answers, and for each kind of fragment.
     pub async fn with_caches(answers: u64, fragments: u64) -> Self {
-        telemetry::crypto();
+        telemetry::install_crypto_provider();
         let database = format!("read_api_test_{:016x}", rand::random::<u64>());
         let mut admin = PgConnection::connect(&server())
             .await

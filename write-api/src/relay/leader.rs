@@ -75,7 +75,7 @@ pub async fn lead(relay: &Relay, mut lease: Lease, stop: &CancellationToken) -> 
                 if started.elapsed() > STREAM_POLL_INTERVAL {
                     failures = 0;
                 }
-                relay.health.note("relay", Err(error.to_string()));
+                relay.health.set_optional("relay", Err(error.to_string()));
                 // The first failure, and then about one every half minute: NATS may be down for long.
                 if failures.is_multiple_of(16) {
                     error!(%error, "relay: cannot publish to JetStream, retrying");
@@ -118,7 +118,7 @@ async fn attempt(
             Err(_) => return Err(WindowError::Stuck.into()),
         },
     };
-    relay.health.note("relay", Ok(()));
+    relay.health.set_optional("relay", Ok(()));
     info!(
         stream_sequence = end.last_sequence,
         "relay: publishing from the end of the stream"

@@ -181,7 +181,7 @@ async fn watch(database: Database, nats: async_nats::Client, health: Health) {
         known |= answer.is_ok();
         health.set("database", answer);
         let connected = nats.connection_state() == NatsState::Connected;
-        health.note(
+        health.set_optional(
             "nats",
             if connected {
                 Ok(())

@@ -263,7 +263,7 @@ impl Api {
     }
 
     pub async fn start_on(database: Database, nats: Nats, arguments: &[&str]) -> Self {
-        telemetry::crypto();
+        telemetry::install_crypto_provider();
         let client = reqwest::Client::new();
         let mut api = Self {
             database,

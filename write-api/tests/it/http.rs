@@ -388,7 +388,7 @@ async fn keys_health_and_metrics_are_served() {
 
 #[tokio::test]
 async fn without_postgresql_it_starts_and_is_not_ready() {
-    feedmill_service::telemetry::crypto();
+    feedmill_service::telemetry::install_crypto_provider();
     let folder = crate::harness::Folder::new();
     let key = folder.path().join("key.pem");
     let config = crate::harness::config(&[

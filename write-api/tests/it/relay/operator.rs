@@ -154,7 +154,7 @@ async fn a_stream_ahead_of_the_log_stops_the_relay_with_a_reason() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let served = tokio::spawn(async move { axum::serve(listener, router).await });
-        feedmill_service::telemetry::crypto();
+        feedmill_service::telemetry::install_crypto_provider();
         let body = reqwest::get(format!("http://{address}/health/ready"))
             .await
             .unwrap()
