@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use feedmill_events::{Envelope, Partition, Positions, EncodeError};
+use feedmill_events::{EncodeError, Envelope, Partition, Positions};
 use sqlx::{Acquire, PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::DateTime;
-use feedmill_events::{Envelope, Partition, EncodeError};
+use feedmill_events::{EncodeError, Envelope, Partition};
 use feedmill_service::sql;
 use sqlx::PgConnection;
 

@@ -73,21 +73,21 @@ async fn execute(connection: &mut PgConnection, command: &Command) -> Result<()>
         .bind(new_id)
         .bind(author),
         Command::Like { user, post, .. } => sqlx::query(
-            "INSERT INTO write.likes (post_id, user_id, liked_at)
-             SELECT p.id, a.id, $3 FROM write.posts p, write.accounts a WHERE p.id = $1 AND a.id = $2
+            "INSERT INTO write.links (target_id, kind, account_id, since)
+             SELECT p.id, 1, a.id, $3 FROM write.posts p, write.accounts a WHERE p.id = $1 AND a.id = $2
              ON CONFLICT DO NOTHING",
         )
         .bind(post)
         .bind(user)
         .bind(at),
         Command::Unlike { user, post, .. } => {
-            sqlx::query("DELETE FROM write.likes WHERE post_id = $1 AND user_id = $2")
+            sqlx::query("DELETE FROM write.links WHERE target_id = $1 AND kind = 1 AND account_id = $2")
                 .bind(post)
                 .bind(user)
         }
         Command::Follow { follower, followee } => sqlx::query(
-            "INSERT INTO write.follows (followee_id, follower_id, followed_at)
-             SELECT e.id, r.id, $3 FROM write.accounts e, write.accounts r WHERE e.id = $1 AND r.id = $2
+            "INSERT INTO write.links (target_id, kind, account_id, since)
+             SELECT e.id, 2, r.id, $3 FROM write.accounts e, write.accounts r WHERE e.id = $1 AND r.id = $2
              ON CONFLICT DO NOTHING",
         )
         .bind(followee)

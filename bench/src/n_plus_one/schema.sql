@@ -18,7 +18,7 @@ CREATE TABLE follows (
     created_at timestamptz NOT NULL,
     PRIMARY KEY (follower, followee)
 );
-INSERT INTO follows SELECT follower_id, followee_id, followed_at FROM write.follows ORDER BY 1, 2;
+INSERT INTO follows SELECT account_id, target_id, since FROM write.links WHERE kind = 2 ORDER BY 1, 2;
 CREATE INDEX ON follows (followee, created_at);
 
 CREATE TABLE posts (
@@ -39,7 +39,7 @@ CREATE TABLE likes (
     created_at timestamptz NOT NULL,
     PRIMARY KEY (post, account)
 );
-INSERT INTO likes SELECT post_id, user_id, liked_at FROM write.likes ORDER BY 1, 2;
+INSERT INTO likes SELECT target_id, account_id, since FROM write.links WHERE kind = 1 ORDER BY 1, 2;
 
 CREATE TABLE conversations (
     id    uuid PRIMARY KEY,

@@ -47,7 +47,7 @@ impl Dataset {
         let members =
             sqlx::query_as("SELECT conversation_id, user_id FROM write.members ORDER BY 1, 2");
         let follows = sqlx::query_as(
-            "SELECT follower_id, followee_id FROM write.follows ORDER BY followed_at LIMIT 20000",
+            "SELECT account_id, target_id FROM write.links WHERE kind = 2 ORDER BY since LIMIT 20000",
         );
         let now = DateTime::from(std::time::SystemTime::now());
         let mut headers = HashMap::new();

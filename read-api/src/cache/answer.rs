@@ -64,6 +64,7 @@ impl Answer {
     }
 
     /// Adds a link to the next page, if there is one.
+    #[must_use]
     pub fn with_next(mut self, target: Option<&str>) -> Self {
         let link = target.map(|target| HeaderValue::try_from(format!("<{target}>; rel=\"next\"")));
         self.link = link.and_then(Result::ok);

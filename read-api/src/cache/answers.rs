@@ -132,7 +132,10 @@ impl AnswerCache {
         while self.is_enabled() {
             tick.tick().await;
             self.0.store.run_pending_tasks();
-            self.0.metrics.entries.set(self.0.store.len() as f64);
+            self.0
+                .metrics
+                .entries
+                .set(self.0.store.entry_count() as f64);
             self.0.metrics.bytes.set(self.bytes() as f64);
         }
     }

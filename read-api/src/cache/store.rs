@@ -135,17 +135,17 @@ where
         }
     }
 
-    /// How many entries there are. Approximate: moka updates it in batches.
-    pub fn len(&self) -> u64 {
+    /// The number of entries. Approximate: moka updates it in batches.
+    pub fn entry_count(&self) -> u64 {
         self.entries.entry_count()
     }
 
-    /// The bytes of all entries. Approximate, as [`len`](Self::len).
+    /// The bytes of all entries. Approximate, as [`entry_count`](Self::entry_count).
     pub fn bytes(&self) -> u64 {
         self.entries.weighted_size()
     }
 
-    /// Makes [`len`](Self::len) and [`bytes`](Self::bytes) exact.
+    /// Makes [`entry_count`](Self::entry_count) and [`bytes`](Self::bytes) exact.
     pub fn run_pending_tasks(&self) {
         self.entries.run_pending_tasks();
     }
@@ -214,7 +214,7 @@ mod tests {
             insert(&store, key, 100);
         }
         store.run_pending_tasks();
-        assert!(store.bytes() <= 100_000 && store.bytes() > 90_000 && store.len() > 900);
+        assert!(store.bytes() <= 100_000 && store.bytes() > 90_000 && store.entry_count() > 900);
         insert(&store, 5_000, 100_001);
         store.run_pending_tasks();
         assert!(store.get(&5_000).is_none(), "too large");
@@ -227,7 +227,7 @@ mod tests {
         entry.value.store(300, Ordering::Relaxed);
         store.insert(1, &entry);
         store.run_pending_tasks();
-        assert_eq!((store.len(), store.bytes()), (1, 300));
+        assert_eq!((store.entry_count(), store.bytes()), (1, 300));
     }
 
     #[test]

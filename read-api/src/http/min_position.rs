@@ -29,8 +29,9 @@ pub async fn wait(progress: &Progress, projections: &[Projection], headers: &Hea
     let position = match min_position(headers) {
         Ok(Some(position)) => position,
         none_or_error => {
-            let error =
-                |error: InvalidPosition| Error::parameter("Feedmill-Min-Position", error.to_string());
+            let error = |error: InvalidPosition| {
+                Error::parameter("Feedmill-Min-Position", error.to_string())
+            };
             return Outcome {
                 bypass_cache: none_or_error.map(|_| false).map_err(error),
                 preference_applied: None,
