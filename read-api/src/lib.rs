@@ -2,28 +2,28 @@
 //!
 //! From top to bottom; each part uses only parts below it:
 //!
-//! - [`serve()`] starts the service, `warm_up` fills its cache.
-//! - [`router`]: all routes on one screen.
+//! - `serve` starts the service, `warm_up` fills its cache.
+//! - `router`: all routes on one screen.
 //! - `endpoints`: the handlers, one file per noun, with the cache tags of each answer.
-//! - [`state`]: what all requests share.
-//! - [`stream`]: live updates.
+//! - `state`: what all requests share.
+//! - `stream`: live updates.
 //! - `http`: the gate, the request's context, pages and cursors, the response.
-//! - [`cache`]: answers, and the fragments that answers are assembled from.
-//! - [`freshness`]: when each cache tag changed, and how far the projections are.
-//! - [`sql`]: the statements, one file per noun.
-//! - [`config`], `error`, `views` (the JSON objects), `user_ref`: leaves.
+//! - `cache`: answers, and the fragments that answers are assembled from.
+//! - `freshness`: when each cache tag changed, and how far the projections are.
+//! - `sql`: the statements, one file per noun.
+//! - `config`, `error`, `views` (the JSON objects), `user_ref`: leaves.
 
-pub mod cache;
-pub mod config;
+mod cache;
+mod config;
 mod endpoints;
 mod error;
-pub mod freshness;
-pub mod http;
-pub mod router;
+mod freshness;
+mod http;
+mod router;
 mod serve;
-pub mod sql;
-pub mod state;
-pub mod stream;
+mod sql;
+mod state;
+mod stream;
 mod user_ref;
 mod views;
 mod warm_up;

@@ -27,3 +27,40 @@ pub fn search_path() -> String {
     let schemas = Projection::ALL.map(Projection::name);
     [&schemas[..], &[PROJECTOR]].concat().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+
+    /// Tables that only the projector reads.
+    const PROJECTOR_ONLY: [&str; 3] = ["feed_followers", "digest_received", "digest_members"];
+
+    /// All files of a folder, concatenated.
+    fn files(folder: &str) -> String {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let entries = fs::read_dir(folder).unwrap();
+        let files = entries.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+        files.collect()
+    }
+
+    #[test]
+    fn every_read_table_is_read() {
+        let statements = files("src/sql");
+        for projection in Projection::ALL {
+            let migrations = files(&format!("../migrations/read/{projection}"));
+            for table in migrations.split("CREATE TABLE ").skip(1) {
+                let table = table.split_whitespace().next().unwrap();
+                let is_read = ["FROM", "JOIN"]
+                    .iter()
+                    .any(|word| statements.contains(&format!("{word} {table}")));
+                assert_ne!(
+                    is_read,
+                    PROJECTOR_ONLY.contains(&table),
+                    "{projection}.{table}: add a statement to src/sql, or correct PROJECTOR_ONLY"
+                );
+            }
+        }
+    }
+}
