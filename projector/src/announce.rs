@@ -1,7 +1,7 @@
-//! Telling everyone on core NATS what a projection changed and how far it is.
+//! Announcements on core NATS: how far a projection is and what changed.
 //!
-//! A courtesy: who can do without it finds out later by itself. So nobody waits for it long, and if it cannot be
-//! sent, it is not.
+//! Announcements are best effort. Listeners detect lost ones by themselves, so nothing waits long for one to be sent, and
+//! none is retried.
 
 use std::time::Duration;
 
@@ -9,25 +9,25 @@ use async_nats::{Client, connection::State};
 use feedmill_events::{Announcement, Changed, Projection, Tag, subject};
 use tokio::time::timeout;
 
-/// More are not named: a tag takes ten bytes at most, and a message of NATS may have 1 MiB.
-const MOST_TAGS: usize = 10_000;
-const WITHIN: Duration = Duration::from_millis(100);
-const CONNECT_WITHIN: Duration = Duration::from_secs(1);
+/// More tags are announced as "everything": a tag takes up to ten bytes, and a NATS message may have 1 MiB.
+const MAX_TAGS: usize = 10_000;
+const PUBLISH_TIMEOUT: Duration = Duration::from_millis(100);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What these tags come to, each once.
+/// The announcement of these tags, without duplicates.
 pub fn changed(mut tags: Vec<Tag>) -> Changed {
     tags.sort_unstable();
     tags.dedup();
-    if tags.len() > MOST_TAGS {
+    if tags.len() > MAX_TAGS {
         Changed::All
     } else {
         Changed::Tags(tags)
     }
 }
 
-/// Announcements by one client are heard in the order in which they are made.
+/// Publishes an announcement. Listeners receive those of one client in order.
 pub async fn announce(nats: &Client, announcement: &Announcement) {
-    // Without a connection the client would keep it, and once it is full, keep us.
+    // Without a connection the client would queue messages, and block the caller once its queue is full.
     if nats.connection_state() != State::Connected {
         return;
     }
@@ -35,20 +35,20 @@ pub async fn announce(nats: &Client, announcement: &Announcement) {
         return;
     };
     let subject = subject::announcements(announcement.projection);
-    let _ = timeout(WITHIN, nats.publish(subject, bytes.into())).await;
+    let _ = timeout(PUBLISH_TIMEOUT, nats.publish(subject, bytes.into())).await;
 }
 
-/// For an operator's command. None if NATS is away.
+/// Connects for an operator's command. None if NATS is unreachable.
 pub async fn connect(nats_url: &str) -> Option<Client> {
     let servers: Vec<&str> = nats_url.split(',').collect();
-    timeout(CONNECT_WITHIN, async_nats::connect(servers))
+    timeout(CONNECT_TIMEOUT, async_nats::connect(servers))
         .await
         .ok()?
         .ok()
 }
 
-/// Says that a generation has gone live: one that equals another, or may differ from it in anything.
-pub async fn gone_live(
+/// Announces a cutover to a generation, which may equal another one in everything that readers see.
+pub async fn announce_cutover(
     nats: &Client,
     projection: Projection,
     generation: i32,
@@ -61,7 +61,7 @@ pub async fn gone_live(
         changed: equals.map_or(Changed::All, |equals| Changed::Generation { equals }),
     };
     announce(nats, &announcement).await;
-    let _ = timeout(WITHIN, nats.flush()).await;
+    let _ = timeout(PUBLISH_TIMEOUT, nats.flush()).await;
 }
 
 #[cfg(test)]
@@ -80,10 +80,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_much_to_be_named_is_everything_and_all_fits_into_a_message() {
-        let most = announcement(MOST_TAGS as u128);
-        assert!(matches!(&most.changed, Changed::Tags(tags) if tags.len() == MOST_TAGS));
-        assert!(most.encode().unwrap().len() < 1 << 17);
-        assert_eq!(announcement(MOST_TAGS as u128 + 1).changed, Changed::All);
+    fn the_largest_list_of_tags_fits_into_a_message_and_a_larger_one_becomes_everything() {
+        let largest = announcement(MAX_TAGS as u128);
+        assert!(matches!(&largest.changed, Changed::Tags(tags) if tags.len() == MAX_TAGS));
+        assert!(largest.encode().unwrap().len() < 1 << 17);
+        assert_eq!(announcement(MAX_TAGS as u128 + 1).changed, Changed::All);
     }
 }

@@ -1,21 +1,21 @@
-//! A batch: consecutive events of some partitions, decoded as far as the projection wants them.
+//! A batch: consecutive events of some partitions, with those decoded that a projection takes.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use feedmill_events::{Envelope, Event, Partition};
+use feedmill_events::{Envelope, Event, EventType, Partition};
 
-use crate::{error::ApplyError, projection::Definition};
+use crate::error::ApplyError;
 
-/// An event as it comes from the stream or the log.
+/// An event as the stream or the log has it.
 #[derive(Debug, Clone)]
 pub struct Entry {
     pub partition: Partition,
     pub seq: i64,
-    /// W3C traceparent of the request that caused it.
+    /// The W3C traceparent of the request that caused it.
     pub trace: Option<String>,
-    /// The envelope; none if it is known that the projection does not want it, or that it does not concern it.
+    /// The envelope. None for an event that cannot change the projection.
     pub body: Option<Bytes>,
 }
 
@@ -37,50 +37,52 @@ impl Range {
     }
 }
 
-/// An event that the projection wants.
+/// A decoded event, with its time.
 #[derive(Debug)]
-pub struct Logged {
+pub struct LoggedEvent {
     pub at: DateTime<Utc>,
     pub event: Event,
 }
 
+impl LoggedEvent {
+    /// Errors: bytes that do not decode.
+    pub fn decode(partition: Partition, seq: i64, body: &[u8]) -> Result<Self, ApplyError> {
+        let Envelope { at, event } =
+            Envelope::decode(body).map_err(|source| ApplyError::Decode {
+                partition,
+                seq,
+                source,
+            })?;
+        let at = DateTime::from_timestamp_millis(at).ok_or(ApplyError::InvalidTime(at))?;
+        Ok(Self { at, event })
+    }
+}
+
 #[derive(Debug)]
 pub struct Batch {
-    /// What the batch covers, one range a partition, in ascending order.
+    /// What the batch covers: at most one range per partition, in ascending order.
     pub ranges: Vec<Range>,
-    /// Those of them that are wanted; each partition's in the log's order.
-    pub events: Vec<Logged>,
-    /// The first trace among them.
+    /// The events of the projection's types; those of one partition are in the log's order.
+    pub events: Vec<LoggedEvent>,
+    /// The first trace among these events.
     pub trace: Option<String>,
 }
 
 impl Batch {
-    /// `entries` has each partition's events consecutive and in order. Errors: an event that does not
-    /// decode.
-    pub fn decode(projection: &Definition, entries: Vec<Entry>) -> Result<Self, ApplyError> {
+    /// Decodes the events of these types. `entries` has each partition's events consecutively and in order. Errors: an
+    /// event that does not decode.
+    pub fn decode(event_types: &[EventType], entries: Vec<Entry>) -> Result<Self, ApplyError> {
         let mut batch = Self {
             ranges: ranges(&entries),
             events: vec![],
             trace: None,
         };
-        for Entry {
-            partition,
-            seq,
-            trace,
-            body,
-        } in entries
-        {
-            let Some(body) = body else { continue };
-            let Envelope { at, event } =
-                Envelope::decode(&body).map_err(|source| ApplyError::Decode {
-                    partition,
-                    seq,
-                    source,
-                })?;
-            if projection.wants(event.event_type()) {
-                let at = DateTime::from_timestamp_millis(at).ok_or(ApplyError::Time(at))?;
-                batch.trace = batch.trace.or(trace);
-                batch.events.push(Logged { at, event });
+        for entry in entries {
+            let Some(body) = entry.body else { continue };
+            let logged = LoggedEvent::decode(entry.partition, entry.seq, &body)?;
+            if event_types.contains(&logged.event.event_type()) {
+                batch.trace = batch.trace.or(entry.trace);
+                batch.events.push(logged);
             }
         }
         Ok(batch)
@@ -101,7 +103,7 @@ pub fn ranges(entries: &[Entry]) -> Vec<Range> {
     ranges.into_values().collect()
 }
 
-/// How many events of the log these are, wanted or not.
+/// The number of events in the ranges, whether the projection takes them or not.
 pub fn total(ranges: &[Range]) -> i64 {
     ranges.iter().map(Range::len).sum()
 }

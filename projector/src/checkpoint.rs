@@ -1,16 +1,16 @@
-//! How far a projection is. Moved only together with what was applied.
+//! How far a projection has applied the log. A checkpoint moves only in the transaction that applies the events.
 
 use feedmill_events::Partition;
 use feedmill_service::sql::named;
 use sqlx::{PgConnection, query, query_scalar};
 
-use crate::{batch::Range, error::ApplyError, log::Places, projection::Definition};
+use crate::{batch::Range, error::ApplyError, log::Offsets, projection::Definition};
 
-/// The live generation of a projection and its checkpoints. Makes the rows that are missing.
+/// Loads the live generation of a projection and its checkpoints. Inserts rows that are missing.
 pub async fn load(
     db: &mut PgConnection,
     projection: &Definition,
-) -> Result<(i32, Places), ApplyError> {
+) -> Result<(i32, Offsets), ApplyError> {
     let statement = query!(
         "/* projector.ensure_projection */ INSERT INTO projections (name) VALUES ($1) ON CONFLICT DO NOTHING",
         projection.name(),
@@ -36,24 +36,22 @@ pub async fn load(
         projection.name(),
         generation,
     );
-    let mut places = Places::default();
+    let mut checkpoints = Offsets::default();
     for row in named("projector.checkpoints", statement.fetch_all(&mut *db)).await? {
         if let Ok(partition) = Partition::try_from(row.partition) {
-            places[partition] = row.seq;
+            checkpoints[partition] = row.seq;
         }
     }
-    Ok((generation, places))
+    Ok((generation, checkpoints))
 }
 
-/// Moves the checkpoints over these ranges, if they are where the ranges begin and the generation is live.
-/// Goes first in a transaction: whoever else has the same partition waits for its end, and then fails here,
-/// before any work.
+/// Moves the checkpoints over these ranges, by compare-and-set. The first statement of a transaction: another instance
+/// with the same partition waits here for the end of the transaction, and then fails before doing any work. Errors:
+/// `Conflict` if a checkpoint is not at the beginning of its range, or another generation is live.
 ///
-/// Against a rebuild's swap: the projection's row is locked `FOR SHARE` until the transaction ends. Whoever
-/// makes another generation live locks that row `FOR UPDATE` first, in the transaction that renames the
-/// schemas. So it waits for the batches under way, whose rows are then in the schema that was live; and a
-/// batch that comes later waits for it, and then finds the generation changed, before it has written anything
-/// to any schema. Nothing can be applied between the two.
+/// The row of the projection stays locked `FOR SHARE` until the transaction ends. A cutover first locks it `FOR UPDATE`,
+/// in the transaction that renames the schemas. So it waits for running batches, whose rows are then in the schema that
+/// was live; a later batch waits for the cutover and then finds another generation, before it has written anything.
 pub async fn advance(
     projection: &Definition,
     generation: i32,
@@ -78,8 +76,8 @@ pub async fn advance(
         &ranges.iter().map(|range| range.after).collect::<Vec<_>>(),
         &ranges.iter().map(|range| range.upto).collect::<Vec<_>>(),
     );
-    let done = named("projector.advance", statement.execute(db)).await?;
-    if done.rows_affected() == ranges.len() as u64 {
+    let moved = named("projector.advance", statement.execute(db)).await?;
+    if moved.rows_affected() == ranges.len() as u64 {
         Ok(())
     } else {
         Err(ApplyError::Conflict)

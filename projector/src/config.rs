@@ -1,41 +1,34 @@
-//! Flags and environment.
+//! Flags and environment variables.
 
 use std::net::SocketAddr;
 
-use clap::Parser;
 use feedmill_service::config::{HttpArgs, NatsArgs, TelemetryArgs};
 
-use crate::{
-    command::Command,
-    projection::{self, Context, Definition},
-};
+use crate::projection::{self, Context, Definition};
 
-/// Projects Feedmill's event log into the tables that the read API answers from
-#[derive(Debug, Clone, Parser)]
-#[command(name = "projector", version)]
+// No doc comment: clap would take it for the program's description.
+#[derive(Debug, Clone, clap::Args)]
 pub struct Config {
-    #[command(subcommand)]
-    pub command: Option<Command>,
-
-    /// PostgreSQL, as the role that may read the log and owns the read models' schemas
+    /// URL of the PostgreSQL database, with the role that owns the read models' schemas and may read the log
     #[arg(long, env = "PROJECTOR_DATABASE_URL", hide_env_values = true)]
     pub database_url: String,
 
-    /// Where health and metrics are served
+    /// Address and port of the health and metrics endpoints
     #[arg(long, env = "PROJECTOR_LISTEN", default_value = "127.0.0.1:8082")]
     pub listen: SocketAddr,
 
-    /// Run these projections only, separated by commas; without it, all
-    #[arg(long, global = true, value_delimiter = ',', value_parser = projection::named)]
+    /// Run only these projections, separated by commas. Without it, all projections run
+    #[arg(long, global = true, value_delimiter = ',', value_parser = projection::by_name)]
     pub only: Vec<&'static Definition>,
 
-    /// How many posts of a feed are kept ready at least, and somewhat over twice as many on average; what is older is
-    /// read from the authors
+    /// Minimum number of posts stored per feed; on average, somewhat more than twice as many are stored. Older posts
+    /// are read from the authors' posts, which is slower. Increase it if readers often scroll further
     #[arg(long, env = "FEED_DEPTH", default_value = "1000", value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
     pub feed_depth: i64,
 
-    /// The posts of an author whom more than so many follow are read from the author, and not put into the feeds
-    /// of all of them. It holds for new posts; those that are there stay as they are until a rebuild
+    /// Number of followers above which an author's new posts are not written to every follower's feed, but read from
+    /// the author. Decrease it if posts of popular authors delay the feed projection. Existing posts stay as they are
+    /// until a rebuild
     #[arg(long, env = "FANOUT_MAX_FOLLOWERS", default_value = "10000", value_parser = clap::value_parser!(i64).range(0..))]
     pub fanout_max_followers: i64,
 
@@ -50,10 +43,10 @@ pub struct Config {
 impl Config {
     /// The projections to run, each once.
     pub fn projections(&self) -> Vec<&'static Definition> {
-        let chosen = |p: &&'static Definition| {
+        let is_selected = |p: &&'static Definition| {
             self.only.is_empty() || self.only.iter().any(|only| only.name() == p.name())
         };
-        projection::ALL.into_iter().filter(chosen).collect()
+        projection::ALL.into_iter().filter(is_selected).collect()
     }
 
     pub fn context(&self) -> Context {

@@ -1,10 +1,9 @@
-//! What can go wrong with a batch, and what is done about it.
+//! Why a batch was not applied, and what to do then.
 
 use std::time::Duration;
 
 use feedmill_events::{DecodeError, Partition};
 
-/// Why a batch was not applied.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
     #[error("event {partition}:{seq}: {source}")]
@@ -13,47 +12,50 @@ pub enum ApplyError {
         seq: i64,
         source: DecodeError,
     },
-    #[error("{0} ms is no time")]
-    Time(i64),
-    #[error("the log has no event {partition}:{seq}, although its head is further")]
-    Hole { partition: Partition, seq: i64 },
-    /// The tables are not what the log says that they are.
+    #[error("{0} ms is not a valid time")]
+    InvalidTime(i64),
+    #[error(
+        "event {partition}:{seq} is missing from the log, although the partition's head is at or after it"
+    )]
+    MissingEvent { partition: Partition, seq: i64 },
+    /// The tables do not have the rows that the log implies.
     #[error("{statement} changed {changed} rows instead of {expected}")]
-    Rows {
+    RowCount {
         statement: &'static str,
         expected: usize,
         changed: u64,
     },
-    /// Somebody else moved the checkpoint, or another generation is live.
+    /// Another instance moved the checkpoint, or another generation is live.
     #[error("the checkpoint is not where this instance left it")]
     Conflict,
-    /// Others may have its partitions by now.
-    #[error("this instance was away for {:.1} s, longer than its lease", .0.as_secs_f64())]
-    Lapsed(Duration),
+    /// Other instances may own its partitions by now.
+    #[error("this instance did not renew its lease for {:.1} s, so the lease has expired", .0.as_secs_f64())]
+    LeaseExpired(Duration),
     #[error("cannot read the log: {0}")]
     Log(sqlx::Error),
     #[error(transparent)]
     Sql(#[from] sqlx::Error),
 }
 
-/// What to do about it.
+/// What to do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Remedy {
-    /// Nothing is wrong with the events: read the checkpoints again and go on, for ever.
-    StartOver,
-    /// It would fail again: find the event and stop its partition.
+pub enum Recovery {
+    /// Nothing is wrong with the events: load the checkpoints again and continue, however often.
+    Restart,
+    /// It would happen again: find the event and block its partition.
     Isolate,
 }
 
 impl ApplyError {
-    /// An error of the server is the events' fault only if it is about data (class 22), constraints (23),
-    /// limits (54), raised by a trigger (P0), or if the statement took too long; everything else is about
-    /// connections, transactions in each other's way, resources, rights or missing tables.
-    pub fn remedy(&self) -> Remedy {
+    /// Blames the events for errors about data (SQLSTATE class 22), constraints (23), limits (54) and triggers (P0), and
+    /// for statements that took too long. All other server errors are about connections, conflicting transactions,
+    /// resources, privileges or missing tables.
+    pub fn recovery(&self) -> Recovery {
         match self {
-            Self::Decode { .. } | Self::Time(_) | Self::Hole { .. } | Self::Rows { .. } => {
-                Remedy::Isolate
-            }
+            Self::Decode { .. }
+            | Self::InvalidTime(_)
+            | Self::MissingEvent { .. }
+            | Self::RowCount { .. } => Recovery::Isolate,
             Self::Sql(sqlx::Error::Database(error))
                 if error.code().is_some_and(|code| {
                     code == "57014"
@@ -62,14 +64,16 @@ impl ApplyError {
                             .any(|class| code.starts_with(class))
                 }) =>
             {
-                Remedy::Isolate
+                Recovery::Isolate
             }
-            Self::Conflict | Self::Lapsed(_) | Self::Log(_) | Self::Sql(_) => Remedy::StartOver,
+            Self::Conflict | Self::LeaseExpired(_) | Self::Log(_) | Self::Sql(_) => {
+                Recovery::Restart
+            }
         }
     }
 }
 
-/// Demands that a statement changed exactly the rows that the log says are there.
+/// Errors: the statement did not change exactly the rows that the log implies.
 pub fn expect_rows(
     statement: &'static str,
     expected: usize,
@@ -78,7 +82,7 @@ pub fn expect_rows(
     if u64::try_from(expected) == Ok(changed) {
         Ok(())
     } else {
-        Err(ApplyError::Rows {
+        Err(ApplyError::RowCount {
             statement,
             expected,
             changed,

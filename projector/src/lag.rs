@@ -1,8 +1,8 @@
-//! How long a projection has been behind.
+//! How long a projection has been behind the log.
 //!
-//! The events' own times do not tell: an import brings events of years ago. So the heads are remembered
-//! with the time at which they were seen, until the projection has reached them. After a restart that
-//! begins anew; the lag in events does not.
+//! The events' own times do not tell, since an import adds events of past years. Instead, the heads are remembered with
+//! the time at which they were first seen, until the projection has reached them. A restart forgets them; the lag in
+//! events is not affected.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -11,44 +11,44 @@ use std::{
 
 use feedmill_events::Partition;
 
-use crate::log::Places;
+use crate::log::Offsets;
 
-/// At one a second, an hour; a projection that is further behind only loses precision.
-const MOST: usize = 3_600;
-const INTERVAL: Duration = Duration::from_millis(900);
+/// About an hour. Beyond it, the lag of a projection only becomes less precise.
+const MAX_SAMPLES: usize = 3_600;
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(900);
 
 #[derive(Debug, Default)]
 pub struct Lag {
-    seen: VecDeque<(Instant, Places)>,
+    samples: VecDeque<(Instant, Offsets)>,
 }
 
 impl Lag {
-    /// Notes where the log is now.
-    pub fn see(&mut self, now: Instant, heads: &Places) {
-        let recent = self
-            .seen
+    /// Remembers the heads of the log, at most one sample per interval.
+    pub fn record(&mut self, now: Instant, heads: &Offsets) {
+        let is_recent = self
+            .samples
             .back()
-            .is_some_and(|(at, _)| now.duration_since(*at) < INTERVAL);
-        if !recent && self.seen.len() < MOST {
-            self.seen.push_back((now, heads.clone()));
+            .is_some_and(|(at, _)| now.duration_since(*at) < SAMPLE_INTERVAL);
+        if !is_recent && self.samples.len() < MAX_SAMPLES {
+            self.samples.push_back((now, heads.clone()));
         }
     }
 
-    /// Since when the log has been ahead of `done`. Exact to about a second.
-    pub fn since(
+    /// For how long the log has been ahead of `applied` in any of these partitions, to about a second.
+    pub fn duration(
         &mut self,
         now: Instant,
-        done: &Places,
+        applied: &Offsets,
         partitions: &BTreeSet<Partition>,
     ) -> Duration {
-        while let Some((at, heads)) = self.seen.front() {
+        while let Some((at, heads)) = self.samples.front() {
             if partitions
                 .iter()
-                .any(|partition| heads[*partition] > done[*partition])
+                .any(|partition| heads[*partition] > applied[*partition])
             {
                 return now.duration_since(*at);
             }
-            self.seen.pop_front();
+            self.samples.pop_front();
         }
         Duration::ZERO
     }
@@ -62,20 +62,20 @@ mod tests {
     fn the_lag_is_the_age_of_the_oldest_head_that_is_not_reached() {
         let (mut lag, start) = (Lag::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        let place = |seq| {
-            let mut places = Places::default();
-            places[Partition::all().next().unwrap()] = seq;
-            places
+        let offsets = |seq| {
+            let mut offsets = Offsets::default();
+            offsets[Partition::all().next().unwrap()] = seq;
+            offsets
         };
-        lag.see(at(0), &place(5));
-        lag.see(at(1), &place(9));
-        let mut since = |now, done| {
-            lag.since(at(now), &place(done), &Partition::all().collect())
+        lag.record(at(0), &offsets(5));
+        lag.record(at(1), &offsets(9));
+        let mut seconds = |now, applied| {
+            lag.duration(at(now), &offsets(applied), &Partition::all().collect())
                 .as_secs()
         };
-        assert_eq!(since(3, 4), 3);
-        assert_eq!(since(3, 5), 2);
-        assert_eq!(since(4, 8), 3);
-        assert_eq!(since(4, 9), 0);
+        assert_eq!(seconds(3, 4), 3);
+        assert_eq!(seconds(3, 5), 2);
+        assert_eq!(seconds(4, 8), 3);
+        assert_eq!(seconds(4, 9), 0);
     }
 }

@@ -1,25 +1,28 @@
-//! The projector: grinds the log into tables that are shaped like the answers.
+//! The projector: computes the read models from the event log.
 //!
-//! One task a projection ([`worker`]). It hears of new events from JetStream ([`consumer`]), reads what it
-//! has missed from PostgreSQL, the source of truth ([`log`]), and applies what continues its checkpoint
-//! ([`checkpoint`]) in one transaction a batch ([`batch`], [`projection`]).
+//! One task per projection ([`worker`]) receives new events from JetStream ([`consumer`]), reads events that it missed
+//! from PostgreSQL, the source of truth ([`log`]), and applies those that continue its checkpoint ([`checkpoint`]), one
+//! transaction per batch ([`batch`], [`projection`]).
 //!
-//! - [`announce`]: tells those who keep answers what changed.
-//! - [`command`]: what an operator can ask for.
-//! - [`config`]: flags and environment.
-//! - [`error`]: what can go wrong with a batch, and what is done about it.
-//! - [`schema`]: makes the schemas and says who may read them.
-//! - [`history`]: the log's events for people to read.
-//! - [`rebuild`]: makes a projection's tables anew beside the live ones, compares, and swaps them.
-//! - [`instance`]: this process among the others, and which partitions are its own.
-//! - [`relay`]: how far the stream is behind the log.
-//! - [`lag`], [`metrics`]: how far a projection is behind.
+//! - [`cli`], [`config`]: the command line; flags and environment variables.
+//! - [`run`]: starts the workers and what they share.
+//! - [`command`]: the operator's subcommands.
+//! - [`rebuild`]: fills a projection's tables anew beside the live ones, compares the two, and cuts over.
+//! - [`instance`]: which partitions this process owns among all running ones.
+//! - [`announce`]: tells caches what changed.
+//! - [`history`]: the log's events in a form for people.
+//! - [`schema`], [`migrations`]: create the schemas of the read models.
+//! - [`connection`]: connections to PostgreSQL.
+//! - [`lag`], [`stream_lag`], [`metrics`]: how far projections and the stream are behind the log.
+//! - [`error`]: why a batch was not applied, and what to do then.
 
 pub mod announce;
 pub mod batch;
 pub mod checkpoint;
+pub mod cli;
 pub mod command;
 pub mod config;
+pub mod connection;
 pub mod consumer;
 pub mod error;
 pub mod history;
@@ -27,13 +30,13 @@ pub mod instance;
 pub mod lag;
 pub mod log;
 pub mod metrics;
+pub mod migrations;
 pub mod projection;
 pub mod rebuild;
-pub mod relay;
 pub mod run;
 pub mod schema;
-pub mod store;
+pub mod stream_lag;
 pub mod worker;
 
-pub use config::Config;
+pub use cli::Cli;
 pub use run::run;

@@ -2,16 +2,16 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use feedmill_service as service;
-use projector::{Config, command::Command};
+use projector::{Cli, command::Command};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    let mut config = Config::parse();
+    let Cli { command, config } = Cli::parse();
     let _telemetry = service::telemetry::init("projector", &config.telemetry)?;
-    match config.command.take() {
+    match command {
         None | Some(Command::Run) => {}
         Some(command) => return projector::command::execute(command, &config).await,
     }

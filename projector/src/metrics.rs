@@ -1,4 +1,4 @@
-//! Names of the metrics. Those of a projection have the label `projection`.
+//! The names of the metrics. Metrics of a projection have the label `projection`.
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
@@ -24,17 +24,17 @@ pub fn describe() {
     describe_gauge!(
         LAG_EVENTS,
         Unit::Count,
-        "events in the log that are not applied"
+        "events in the log that the projection has not applied"
     );
     describe_gauge!(
         LAG_SECONDS,
         Unit::Seconds,
-        "for how long the oldest event that is not applied has been seen in the log by this instance"
+        "time since this instance first saw the oldest event in the log that the projection has not applied"
     );
     describe_counter!(
         EVENTS,
         Unit::Count,
-        "events passed, wanted or not, by where they came from"
+        "events by which the checkpoints advanced, by source (stream or log), including those of other types"
     );
     describe_histogram!(
         BATCH_SECONDS,
@@ -44,27 +44,27 @@ pub fn describe() {
     describe_gauge!(
         BLOCKED,
         Unit::Count,
-        "partitions that stand still at an event that cannot be applied"
+        "partitions that are blocked by an event that cannot be applied"
     );
     describe_counter!(
         GAP_EVENTS,
         Unit::Count,
-        "events that the stream left out and the log had"
+        "events that the stream did not deliver and that were read from the log"
     );
     describe_counter!(
         CONFLICTS,
         Unit::Count,
-        "batches rolled back because the checkpoint had moved"
+        "batches rolled back because another instance had moved the checkpoint"
     );
     describe_counter!(
         DUPLICATES,
         Unit::Count,
-        "events that came again and were skipped"
+        "events that were delivered again and ignored"
     );
     describe_gauge!(
         LAST_PROGRESS,
         Unit::Seconds,
-        "when this instance last committed a batch, in Unix time"
+        "Unix time at which this instance last committed a batch"
     );
     describe_gauge!(
         PAUSED,
@@ -74,36 +74,36 @@ pub fn describe() {
     describe_gauge!(
         OWNED,
         Unit::Count,
-        "1 for each partition that is this instance's, else 0"
+        "1 for each partition that this instance owns, 0 for the others"
     );
     describe_counter!(
         TAKEOVERS,
         Unit::Count,
-        "partitions that came to this instance since it began, because others came, went or died"
+        "partitions that this instance took over since its start, because other instances started, stopped or died"
     );
     describe_gauge!(
         INSTANCES,
         Unit::Count,
-        "projectors that live, this one among them"
+        "live projector instances, including this one"
     );
     describe_counter!(
         LEASES_LAPSED,
         Unit::Count,
-        "how often this instance was away for longer than its lease, and stepped back"
+        "how often this instance's lease expired, so that it stopped writing and restarted from the checkpoints"
     );
     describe_gauge!(
         NATS_CONNECTED,
         Unit::Count,
-        "1 while there is a connection to NATS; without it the log is polled"
+        "1 while connected to NATS; otherwise the log is polled"
     );
     describe_gauge!(
         STREAM_LAG_EVENTS,
         Unit::Count,
-        "events in the log that are not in the stream: many and for long mean that the relay is down"
+        "events in the log that are not in the stream; many for a long time mean that the relay is down"
     );
     describe_gauge!(
         STREAM_LAG_SECONDS,
         Unit::Seconds,
-        "for how long the oldest event that is not in the stream has been seen in the log by this instance"
+        "time since this instance first saw the oldest event in the log that is not in the stream"
     );
 }

@@ -1,4 +1,4 @@
-//! Puts the projector together.
+//! Starts the projector: an HTTP server for health and metrics, a worker per projection, and the instance's heartbeat.
 
 use std::time::Duration;
 
@@ -10,18 +10,19 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Config,
+    config::Config,
+    connection::{self, LazyConnection},
     instance::Instance,
     metrics,
     projection::Definition,
-    relay, schema,
-    store::{self, Store},
+    schema, stream_lag,
     worker::{Job, Worker},
 };
 
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+const INVALID_URL: &str = "PROJECTOR_DATABASE_URL is not a PostgreSQL URL";
 
-/// Runs until shutdown. Errors: settings that cannot work, and an address that is taken.
+/// Runs until shutdown. Errors: an invalid setting, or an address that is in use.
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     metrics::describe();
     let health = Health::new();
@@ -46,65 +47,65 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn prepare(store: &mut Store, projections: &[&Definition]) -> sqlx::Result<()> {
-    schema::prepare(store.connection().await?, projections).await
-}
-
-/// Makes the schemas and runs a worker for each projection, until shutdown.
+/// Creates the schemas and runs a worker for each projection, until shutdown.
 async fn project(config: &Config, health: &Health, shutdown: &Shutdown) -> anyhow::Result<()> {
     let projections = config.projections();
     let nats = service::nats::connect(&config.nats.nats_url, "projector").await;
-    let stores = projections
+    let connections = projections
         .iter()
-        .map(|projection| store::options(&config.database_url, projection).map(Store::new))
+        .map(|projection| {
+            connection::projection_options(&config.database_url, projection)
+                .map(LazyConnection::new)
+        })
         .collect::<Result<Vec<_>, _>>()
-        .context("PROJECTOR_DATABASE_URL is no PostgreSQL URL")?;
-    let mut books = Store::new(
-        store::books(&config.database_url)
-            .context("PROJECTOR_DATABASE_URL is no PostgreSQL URL")?,
-    );
-    health.set("schemas", Err("not made yet".to_owned()));
-    while let Err(error) = prepare(&mut books, &projections).await {
-        books.forget();
+        .context(INVALID_URL)?;
+    let options = connection::control_options(&config.database_url).context(INVALID_URL)?;
+    let mut control = LazyConnection::new(options);
+    health.set("schemas", Err("not created yet".to_owned()));
+    while let Err(error) = prepare_schemas(&mut control, &projections).await {
+        control.discard();
         health.set("schemas", Err(error.to_string()));
         tokio::select! {
-            () = tokio::time::sleep(RETRY) => {}
+            () = tokio::time::sleep(RETRY_DELAY) => {}
             () = shutdown.soft.cancelled() => return Ok(()),
         }
     }
     health.set("schemas", Ok(()));
-    let instance = Instance::new(&config.database_url, &projections, nats.clone())
-        .context("PROJECTOR_DATABASE_URL is no PostgreSQL URL")?;
+    let instance =
+        Instance::new(&config.database_url, &projections, nats.clone()).context(INVALID_URL)?;
     let stop = shutdown.soft.clone();
-    tokio::spawn(relay::watch(books, nats.clone(), health.clone(), stop));
+    tokio::spawn(stream_lag::watch(
+        control,
+        nats.clone(),
+        health.clone(),
+        stop,
+    ));
     let mut workers = JoinSet::new();
-    for (projection, store) in projections.into_iter().zip(stores) {
+    for (projection, connection) in projections.into_iter().zip(connections) {
         let worker = Worker::new(Job {
             projection,
             context: config.context(),
-            orders: instance.orders(projection),
+            assignment: instance.assignment(projection),
             lease: instance.lease(),
-            store,
+            connection,
             nats: nats.clone(),
             health: health.clone(),
             shutdown: shutdown.clone(),
         });
         workers.spawn(worker.run());
     }
-    // It ends after the workers: when it leaves, their partitions go to others.
+    // The instance stops after the workers, because other instances take over its partitions when it leaves.
     let leave = CancellationToken::new();
     let instance = tokio::spawn(instance.run(leave.clone()));
     loop {
-        let connected = nats.connection_state() == State::Connected;
-        ::metrics::gauge!(metrics::NATS_CONNECTED).set(f64::from(u8::from(connected)));
-        health.note(
-            "nats",
-            connected
-                .then_some(())
-                .ok_or_else(|| "not connected; polling the log".to_owned()),
-        );
+        let is_connected = nats.connection_state() == State::Connected;
+        ::metrics::gauge!(metrics::NATS_CONNECTED).set(f64::from(u8::from(is_connected)));
+        let note = is_connected
+            .then_some(())
+            .ok_or_else(|| "not connected; polling the log".to_owned());
+        health.note("nats", note);
         tokio::select! {
-            () = tokio::time::sleep(RETRY) => {}
+            () = tokio::time::sleep(RETRY_DELAY) => {}
             ended = workers.join_next() => match ended {
                 Some(result) => result.context("a worker ended abnormally")?,
                 None => break,
@@ -113,4 +114,11 @@ async fn project(config: &Config, health: &Health, shutdown: &Shutdown) -> anyho
     }
     leave.cancel();
     instance.await.context("the heartbeat ended abnormally")
+}
+
+async fn prepare_schemas(
+    control: &mut LazyConnection,
+    projections: &[&Definition],
+) -> sqlx::Result<()> {
+    schema::prepare(control.get().await?, projections).await
 }

@@ -1,59 +1,54 @@
-//! Makes the schemas of the read models, and says who may read them.
+//! Creates the schemas of the read models and grants access to them.
 
 use feedmill_service::sql::named;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, query, query_scalar, raw_sql};
 
-use crate::projection::{Definition, Migration};
+use crate::{
+    migrations::{self, Migration},
+    projection::Definition,
+};
 
-/// The schema of the projector's own books.
-pub const BOOKS: &str = "projector";
+/// The control schema: generations, checkpoints, blocked partitions, instances, pauses, rebuilds and the audit log.
+pub const CONTROL_SCHEMA: &str = "projector";
 
-pub static BOOKS_MIGRATIONS: &[Migration] = &[
-    Migration {
-        name: "0001_checkpoints",
-        sql: include_str!("../../migrations/read/projector/0001_checkpoints.sql"),
-    },
-    Migration {
-        name: "0002_instances_and_controls",
-        sql: include_str!("../../migrations/read/projector/0002_instances_and_controls.sql"),
-    },
-    Migration {
-        name: "0003_rebuilds",
-        sql: include_str!("../../migrations/read/projector/0003_rebuilds.sql"),
-    },
-];
+/// The key of the advisory lock held while schemas are created, so that instances that start together do not do it twice.
+pub(crate) const LOCK_KEY: i64 = 0x6665_6564_7461_626c; // "feedtabl"; the relay's lease has another key
 
-/// Held while schemas are made, so that instances which start together do not do it twice.
-pub(crate) const LOCK: i64 = 0x6665_6564_7461_626c; // "feedtabl"; the relay's lease has another
-
-/// Makes what is missing of the books' and these projections' schemas, all or nothing.
+/// Creates what is missing of the control schema and of these projections' schemas, in one transaction.
 pub async fn prepare(db: &mut PgConnection, projections: &[&Definition]) -> sqlx::Result<()> {
     let mut tx = db.begin().await?;
-    let lock = query!("/* schema.lock */ SELECT pg_advisory_xact_lock($1)", LOCK);
+    let lock = query!(
+        "/* schema.lock */ SELECT pg_advisory_xact_lock($1)",
+        LOCK_KEY
+    );
     named("schema.lock", lock.execute(&mut *tx)).await?;
-    lay(BOOKS, BOOKS_MIGRATIONS, &mut tx).await?;
+    apply_migrations(CONTROL_SCHEMA, migrations::PROJECTOR, &mut tx).await?;
     for projection in projections {
-        lay(projection.name(), projection.migrations, &mut tx).await?;
+        apply_migrations(projection.name(), projection.migrations, &mut tx).await?;
     }
     tx.commit().await
 }
 
-/// Lays the migrations that `schema` does not have yet, after making it if need be, and lets the read API
-/// read its tables.
-pub async fn lay(
+/// Creates `schema` if it does not exist, applies the migrations that it does not have, and grants read access to
+/// read-api's role.
+pub async fn apply_migrations(
     schema: &str,
     migrations: &[Migration],
     db: &mut PgConnection,
 ) -> sqlx::Result<()> {
     run(format!("CREATE SCHEMA IF NOT EXISTS {schema}"), db).await?;
     for migration in migrations {
-        if is_laid(schema, migration, db).await? {
+        if is_applied(schema, migration, db).await? {
             continue;
         }
-        tracing::info!(schema, migration = migration.name, "making tables");
+        tracing::info!(
+            schema,
+            migration = migration.name,
+            "schema: applying a migration"
+        );
         run(format!("SET LOCAL search_path = {schema}"), db).await?;
         raw_sql(migration.sql).execute(&mut *db).await?;
-        run(format!("SET LOCAL search_path = {BOOKS}"), db).await?;
+        run(format!("SET LOCAL search_path = {CONTROL_SCHEMA}"), db).await?;
         let statement = query!(
             "/* schema.laid */ INSERT INTO laid_migrations (schema, name) VALUES ($1, $2)",
             schema,
@@ -72,12 +67,16 @@ pub async fn lay(
     .await
 }
 
-async fn is_laid(schema: &str, migration: &Migration, db: &mut PgConnection) -> sqlx::Result<bool> {
-    run(format!("SET LOCAL search_path = {BOOKS}"), db).await?;
-    let books = query_scalar!(
+async fn is_applied(
+    schema: &str,
+    migration: &Migration,
+    db: &mut PgConnection,
+) -> sqlx::Result<bool> {
+    run(format!("SET LOCAL search_path = {CONTROL_SCHEMA}"), db).await?;
+    let control_schema = query_scalar!(
         r#"/* schema.has_books */ SELECT to_regclass('laid_migrations') IS NOT NULL AS "found!""#
     );
-    if !named("schema.has_books", books.fetch_one(&mut *db)).await? {
+    if !named("schema.has_books", control_schema.fetch_one(&mut *db)).await? {
         return Ok(false);
     }
     let statement = query_scalar!(
@@ -89,7 +88,7 @@ async fn is_laid(schema: &str, migration: &Migration, db: &mut PgConnection) -> 
     named("schema.is_laid", statement.fetch_one(db)).await
 }
 
-/// Statements that cannot have parameters. What is put into them are names from this crate's source.
+/// For statements that cannot have parameters. They contain only names from this crate's source.
 async fn run(sql: String, db: &mut PgConnection) -> sqlx::Result<()> {
     raw_sql(AssertSqlSafe(sql)).execute(db).await.map(|_| ())
 }

@@ -1,4 +1,4 @@
-//! What operators did, and why: kept for ever, shown by `status`.
+//! The audit log: what operators did, and why. Entries are never deleted; `status` shows the latest.
 
 use std::os::unix::fs::MetadataExt as _;
 
@@ -6,9 +6,9 @@ use feedmill_events::Partition;
 use feedmill_service::sql::named;
 use sqlx::{PgConnection, query};
 
-/// Something an operator did.
+/// An action of an operator.
 #[derive(Debug)]
-pub struct Deed<'a> {
+pub struct AuditEntry<'a> {
     pub by: &'a str,
     /// The subcommand.
     pub action: &'a str,
@@ -19,24 +19,24 @@ pub struct Deed<'a> {
     pub detail: Option<&'a str>,
 }
 
-/// Notes it, in the transaction that does it.
-pub async fn note(deed: &Deed<'_>, db: &mut PgConnection) -> sqlx::Result<()> {
+/// Writes an entry, in the transaction of the action.
+pub async fn record(entry: &AuditEntry<'_>, db: &mut PgConnection) -> sqlx::Result<()> {
     let statement = query!(
         "/* audit.note */
         INSERT INTO audit (done_by, action, projection, partition, seq, reason, detail)
         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        deed.by,
-        deed.action,
-        deed.projection,
-        deed.partition.map(i16::from),
-        deed.seq,
-        deed.reason,
-        deed.detail,
+        entry.by,
+        entry.action,
+        entry.projection,
+        entry.partition.map(i16::from),
+        entry.seq,
+        entry.reason,
+        entry.detail,
     );
     named("audit.note", statement.execute(db)).await.map(drop)
 }
 
-/// Whom this process belongs to.
+/// The user that this process runs as.
 pub fn os_user() -> String {
     let Ok(process) = std::fs::metadata("/proc/self") else {
         return "unknown".to_owned();
@@ -57,7 +57,7 @@ pub fn os_user() -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn a_process_belongs_to_somebody() {
+    fn the_user_of_this_process_is_known() {
         assert_ne!(super::os_user(), "unknown");
     }
 }

@@ -14,47 +14,47 @@ use feedmill_service as service;
 use serde::Serialize;
 use sqlx::postgres::PgPoolOptions;
 
-use super::partition;
+use super::common::partition;
 use crate::{
-    Config,
+    config::Config,
+    connection,
     history::{self, Part, Record},
-    store,
 };
 
-/// NATS has so long to answer; without it, all is read from PostgreSQL.
-const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+/// If NATS does not answer in time, everything is read from PostgreSQL.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
-    what: What,
+    action: Action,
 }
 
 #[derive(Debug, Clone, Subcommand)]
-enum What {
-    /// Print the events that are in the log now, one JSON object a line
+enum Action {
+    /// Print the events in the log, one JSON object per line
     Dump(Filter),
-    /// Print events as they come; with --from or --since, first those of before
+    /// Print new events as they are appended; with --from or --since, first earlier ones
     Tail(Filter),
-    /// Print how many events there are of each type
+    /// Print the number of events by type
     Count(Filter),
 }
 
 #[derive(Debug, Clone, clap::Args)]
 struct Filter {
-    /// Of this partition only, 0 to 63
+    /// Only events of this partition, 0 to 63
     #[arg(long, value_parser = partition)]
     partition: Option<Partition>,
-    /// From this sequence number on, in each partition
+    /// Start with this sequence number in each partition
     #[arg(long, value_name = "SEQ", value_parser = clap::value_parser!(i64).range(1..))]
     from: Option<i64>,
-    /// Of this type only
+    /// Only events of this type
     #[arg(long = "type", value_name = "NAME", value_parser = PossibleValuesParser::new(EventType::ALL.iter().map(|event_type| event_type.name())))]
     kind: Option<String>,
-    /// That happened at this time (RFC 3339) or later, or so long ago at most (as 90s, 15m, 2h, 3d)
+    /// Only events since this time: RFC 3339, or how long ago, such as 90s, 15m, 2h or 3d
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<DateTime<Utc>>,
-    /// As many at most
+    /// At most this many events
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
 }
@@ -67,16 +67,16 @@ struct Line<'a> {
     at: String,
     #[serde(rename = "type")]
     kind: &'a str,
-    /// Of the data as they are shown: older ones are upcast.
+    /// The version of `data`. Older versions are upcast.
     version: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace: Option<&'a str>,
     data: &'a Event,
 }
 
-/// Of an event that cannot be decoded.
+/// A line for an event that cannot be decoded.
 #[derive(Serialize)]
-struct Illegible<'a> {
+struct UndecodableLine<'a> {
     partition: u8,
     seq: i64,
     #[serde(rename = "type")]
@@ -93,7 +93,7 @@ struct Count {
 
 pub async fn events(args: &Args, config: &Config) -> anyhow::Result<()> {
     let result = print(args, config).await;
-    // Whoever reads has had enough.
+    // The reader has closed the pipe.
     match &result {
         Err(error) if error.downcast_ref().is_some_and(is_broken_pipe) => Ok(()),
         _ => result,
@@ -105,9 +105,9 @@ fn is_broken_pipe(error: &std::io::Error) -> bool {
 }
 
 async fn print(args: &Args, config: &Config) -> anyhow::Result<()> {
-    let (What::Dump(filter) | What::Tail(filter) | What::Count(filter)) = &args.what;
-    let options = store::books(&config.database_url)
-        .context("PROJECTOR_DATABASE_URL is no PostgreSQL URL")?
+    let (Action::Dump(filter) | Action::Tail(filter) | Action::Count(filter)) = &args.action;
+    let options = connection::control_options(&config.database_url)
+        .context("PROJECTOR_DATABASE_URL is not a PostgreSQL URL")?
         .options([("statement_timeout", "0")]);
     let pool = PgPoolOptions::new()
         .max_connections(1)
@@ -120,28 +120,28 @@ async fn print(args: &Args, config: &Config) -> anyhow::Result<()> {
         since: filter.since,
     };
     let mut out = BufWriter::new(std::io::stdout().lock());
-    if let What::Count(_) = args.what {
+    if let Action::Count(_) = args.action {
         for (kind, count) in history::count(&pool, &part, filter.kind.as_deref()).await? {
             write_line(&mut out, &Count { kind, count })?;
         }
         return Ok(out.flush()?);
     }
-    let follows = matches!(args.what, What::Tail(_));
-    let mut left = filter.limit.unwrap_or(u64::MAX);
-    if left == 0 {
+    let is_tail = matches!(args.action, Action::Tail(_));
+    let mut remaining = filter.limit.unwrap_or(u64::MAX);
+    if remaining == 0 {
         return Ok(());
     }
     let sink = |record: &Record| {
         if write_record(&mut out, record, filter)? {
-            left -= 1;
-            if follows {
+            remaining -= 1;
+            if is_tail {
                 out.flush()?;
             }
         }
-        Ok(left > 0)
+        Ok(remaining > 0)
     };
     let nats = connect(config).await;
-    if follows {
+    if is_tail {
         history::tail(&pool, nats, &part, sink).await?;
     } else {
         history::dump(&pool, nats, &part, sink).await?;
@@ -149,7 +149,7 @@ async fn print(args: &Args, config: &Config) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
-/// Writes what the filter wants; says whether it did.
+/// Writes a record that matches the filter. Returns whether it matched.
 fn write_record(
     out: &mut impl std::io::Write,
     record: &Record,
@@ -164,12 +164,12 @@ fn write_record(
     }
     let (partition, seq, kind) = (record.partition.number(), record.seq, record.kind.as_str());
     let decoded = Envelope::decode(&record.body).map_err(|error| error.to_string());
-    let timed = decoded.and_then(|envelope| {
+    let event = decoded.and_then(|envelope| {
         let at = DateTime::from_timestamp_millis(envelope.at);
         at.map(|at| (at, envelope.event))
-            .ok_or_else(|| format!("{} ms is no time", envelope.at))
+            .ok_or_else(|| format!("{} ms is not a valid time", envelope.at))
     });
-    match timed {
+    match event {
         Ok((at, _)) if filter.since.is_some_and(|since| at < since) => return Ok(false),
         Ok((at, event)) => write_line(
             out,
@@ -185,7 +185,7 @@ fn write_record(
         )?,
         Err(error) => write_line(
             out,
-            &Illegible {
+            &UndecodableLine {
                 partition,
                 seq,
                 kind,
@@ -202,7 +202,7 @@ fn write_line(out: &mut impl std::io::Write, line: &impl Serialize) -> anyhow::R
     Ok(out.write_all(&text)?)
 }
 
-/// None if NATS is away.
+/// None if NATS is unreachable.
 async fn connect(config: &Config) -> Option<Client> {
     let client = service::nats::connect(&config.nats.nats_url, "projector events").await;
     let connected = async {
@@ -210,11 +210,11 @@ async fn connect(config: &Config) -> Option<Client> {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    if tokio::time::timeout(CONNECT_WITHIN, connected)
+    if tokio::time::timeout(CONNECT_TIMEOUT, connected)
         .await
         .is_err()
     {
-        tracing::warn!("NATS does not answer; reading from PostgreSQL");
+        tracing::warn!("events: cannot connect to NATS, reading from PostgreSQL");
         return None;
     }
     Some(client)
@@ -224,19 +224,19 @@ fn since(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Ok(at.to_utc());
     }
-    let wrong =
+    let invalid =
         || "a time is written as 2026-01-31T12:00:00Z, or as 90s, 15m, 2h or 3d ago".to_owned();
     let unit = match text.chars().last() {
         Some('s') => 1,
         Some('m') => 60,
         Some('h') => 3_600,
         Some('d') => 86_400,
-        _ => return Err(wrong()),
+        _ => return Err(invalid()),
     };
-    let count: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+    let count: u64 = text[..text.len() - 1].parse().map_err(|_| invalid())?;
     let ago = count.checked_mul(unit).map(Duration::from_secs);
     let at = ago.and_then(|ago| SystemTime::now().checked_sub(ago));
-    at.map(DateTime::from).ok_or_else(wrong)
+    at.map(DateTime::from).ok_or_else(invalid)
 }
 
 #[cfg(test)]
@@ -244,14 +244,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn since_is_a_time_or_so_long_ago() {
+    fn since_is_a_time_or_a_duration_before_now() {
         assert_eq!(
             since("2026-01-31T12:00:00Z").unwrap().timestamp(),
             1_769_860_800
         );
         let hour = DateTime::<Utc>::from(SystemTime::now()) - since("60m").unwrap();
         assert!((3_599..=3_601).contains(&hour.num_seconds()));
-        for bad in [
+        for invalid in [
             "",
             "5",
             "m",
@@ -260,7 +260,7 @@ mod tests {
             "yesterday",
             "99999999999999999999d",
         ] {
-            assert!(since(bad).is_err(), "{bad:?}");
+            assert!(since(invalid).is_err(), "{invalid:?}");
         }
     }
 }

@@ -6,35 +6,35 @@ use feedmill_service::sql::named;
 use sqlx::{Connection as _, PgConnection, query, query_scalar};
 
 use super::{
-    audit::{self, Deed},
-    connect, moment, partition,
+    audit::{self, AuditEntry},
+    common::{connect, format_time, partition},
 };
 use crate::{
-    Config,
+    config::Config,
     projection::{self, Definition},
 };
 
-/// In the place of a partition: all of them.
-const WHOLE: i16 = -1;
+/// The value of `pauses.partition` for a whole projection.
+const ALL_PARTITIONS: i16 = -1;
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// The projection
-    #[arg(value_parser = projection::named)]
+    #[arg(value_parser = projection::by_name)]
     name: &'static Definition,
-    /// One of its partitions, 0 to 63; without it, the whole
+    /// One of its partitions, 0 to 63. Without it, the whole projection
     #[arg(value_parser = partition)]
     partition: Option<Partition>,
-    /// Why: it is kept, and `status` shows it
+    /// Why, for the audit log and `status`
     #[arg(long, default_value = "no reason given")]
     reason: String,
-    /// Who: it is kept, and `status` shows it
+    /// Who, for the audit log and `status`
     #[arg(long, env = "USER", default_value_t = audit::os_user())]
     by: String,
 }
 
 impl Args {
-    fn what(&self) -> String {
+    fn target(&self) -> String {
         match self.partition {
             Some(partition) => format!("partition {partition} of {}", self.name.name()),
             None => self.name.name().to_owned(),
@@ -42,11 +42,11 @@ impl Args {
     }
 
     fn key(&self) -> i16 {
-        self.partition.map_or(WHOLE, i16::from)
+        self.partition.map_or(ALL_PARTITIONS, i16::from)
     }
 
-    async fn note(&self, action: &str, db: &mut PgConnection) -> sqlx::Result<()> {
-        let deed = Deed {
+    async fn audit(&self, action: &str, db: &mut PgConnection) -> sqlx::Result<()> {
+        let entry = AuditEntry {
             by: &self.by,
             action,
             projection: self.name.name(),
@@ -55,11 +55,11 @@ impl Args {
             reason: &self.reason,
             detail: None,
         };
-        audit::note(&deed, db).await
+        audit::record(&entry, db).await
     }
 }
 
-/// The instances see it within a second. Errors: it is paused already.
+/// Instances notice within a second. Errors: it is already paused.
 pub async fn pause(args: &Args, config: &Config) -> anyhow::Result<()> {
     let mut connection = connect(config).await?;
     let mut tx = connection.begin().await?;
@@ -75,18 +75,21 @@ pub async fn pause(args: &Args, config: &Config) -> anyhow::Result<()> {
     let done = named("pause.pause", statement.execute(&mut *tx)).await?;
     if done.rows_affected() == 0 {
         bail!(
-            "{} is paused already{}",
-            args.what(),
-            by_whom(args, &mut tx).await?
+            "{} is already paused{}",
+            args.target(),
+            paused_by(args, &mut tx).await?
         );
     }
-    args.note("pause", &mut tx).await?;
+    args.audit("pause", &mut tx).await?;
     tx.commit().await?;
-    println!("{} is paused; it stops within a second", args.what());
+    println!(
+        "{} is paused; instances stop within a second",
+        args.target()
+    );
     Ok(())
 }
 
-/// The instances see it within a second. Errors: it is not paused, or only as a part of what is.
+/// Instances notice within a second. Errors: it is not paused itself.
 pub async fn resume(args: &Args, config: &Config) -> anyhow::Result<()> {
     let mut connection = connect(config).await?;
     let mut tx = connection.begin().await?;
@@ -104,28 +107,31 @@ pub async fn resume(args: &Args, config: &Config) -> anyhow::Result<()> {
     let others = named("pause.others", statement.fetch_all(&mut *tx)).await?;
     let others: Vec<String> = others
         .into_iter()
-        .filter(|other| args.partition.is_none() || *other == WHOLE)
+        .filter(|other| args.partition.is_none() || *other == ALL_PARTITIONS)
         .map(|other| match other {
-            WHOLE => format!("{name} is paused as a whole"),
+            ALL_PARTITIONS => format!("{name} is paused as a whole"),
             partition => format!("partition {partition} of {name} is paused by itself"),
         })
         .collect();
     if done.rows_affected() == 0 {
         match others.as_slice() {
-            [] => bail!("{} is not paused", args.what()),
-            others => bail!("{} is not paused, but {}", args.what(), others.join(", ")),
+            [] => bail!("{} is not paused", args.target()),
+            others => bail!("{} is not paused, but {}", args.target(), others.join(", ")),
         }
     }
-    args.note("resume", &mut tx).await?;
+    args.audit("resume", &mut tx).await?;
     tx.commit().await?;
-    println!("{} goes on within a second", args.what());
+    println!(
+        "{} is resumed; instances continue within a second",
+        args.target()
+    );
     for other in others {
         println!("but {other}");
     }
     Ok(())
 }
 
-async fn by_whom(args: &Args, db: &mut PgConnection) -> sqlx::Result<String> {
+async fn paused_by(args: &Args, db: &mut PgConnection) -> sqlx::Result<String> {
     let statement = query!(
         "/* pause.by_whom */
         SELECT paused_by, reason, since FROM pauses WHERE projection = $1 AND partition = $2",
@@ -137,7 +143,7 @@ async fn by_whom(args: &Args, db: &mut PgConnection) -> sqlx::Result<String> {
         format!(
             ", by {} since {}: {}",
             row.paused_by,
-            moment(row.since),
+            format_time(row.since),
             row.reason
         )
     }))

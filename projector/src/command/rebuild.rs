@@ -3,15 +3,15 @@
 use std::process::ExitCode;
 
 use crate::{
-    Config,
+    config::Config,
     projection::{self, Definition},
-    rebuild::{self, Outcome, Settings, show::Show},
+    rebuild::{self, Outcome, Settings, output::Output},
 };
 
-/// What `--help` says about exit codes.
-pub const EXIT_CODES: &str = "Exit codes: 0 done, 1 something failed, 2 the command line is wrong, \
+/// Part of `--help`.
+pub const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure, 2 invalid command line, \
     3 the tables differ and nothing was changed, 4 another rebuild, verification or rollback of the \
-    projection is at work";
+    projection is running";
 const DIFFERS: u8 = 3;
 const BUSY: u8 = 4;
 
@@ -19,10 +19,10 @@ const BUSY: u8 = 4;
 #[command(after_help = EXIT_CODES)]
 pub struct RebuildArgs {
     #[command(flatten)]
-    which: Which,
+    selection: Selection,
     #[command(flatten)]
-    how: How,
-    /// Go live although the new tables differ from the live ones: to mend damage, or when the logic has changed
+    options: Options,
+    /// Cut over although the rebuilt tables differ from the live ones: to repair damage, or after a change of the logic
     #[arg(long)]
     accept_differences: bool,
 }
@@ -31,26 +31,26 @@ pub struct RebuildArgs {
 #[command(after_help = EXIT_CODES)]
 pub struct VerifyArgs {
     #[command(flatten)]
-    which: Which,
+    selection: Selection,
     #[command(flatten)]
-    how: How,
+    options: Options,
 }
 
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct OneArgs {
     /// The projection
-    #[arg(value_parser = projection::named)]
+    #[arg(value_parser = projection::by_name)]
     name: &'static Definition,
     #[command(flatten)]
-    how: How,
+    options: Options,
 }
 
 #[derive(Debug, Clone, clap::Args)]
 #[group(required = true, multiple = false)]
-struct Which {
+struct Selection {
     /// The projections
-    #[arg(value_parser = projection::named)]
+    #[arg(value_parser = projection::by_name)]
     names: Vec<&'static Definition>,
     /// All projections, one after the other
     #[arg(long)]
@@ -58,22 +58,22 @@ struct Which {
 }
 
 #[derive(Debug, Clone, clap::Args)]
-struct How {
-    /// Wait while the live model is further behind the log than so many events
+struct Options {
+    /// Pause the replay while the live model is more than this many events behind the log
     #[arg(long, default_value = "5000", value_parser = clap::value_parser!(i64).range(0..))]
     max_live_lag: i64,
-    /// Also apply the events that `skip` passed over
+    /// Also apply the events that were skipped with `skip`
     #[arg(long)]
     with_skipped: bool,
-    /// One JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
-    /// Who: it is kept for the audit
+    /// Who, for the audit log
     #[arg(long, env = "USER", default_value = "unknown")]
     by: String,
 }
 
-impl How {
+impl Options {
     fn settings(&self, config: &Config) -> Settings {
         Settings {
             url: config.database_url.clone(),
@@ -86,7 +86,7 @@ impl How {
     }
 }
 
-impl Which {
+impl Selection {
     fn projections(&self) -> Vec<&'static Definition> {
         if self.all {
             projection::ALL.to_vec()
@@ -96,59 +96,74 @@ impl Which {
     }
 }
 
-/// The worst of them tells how it ended; those after one that differs are rebuilt all the same.
+/// The exit code is that of the worst outcome. A projection that differs does not stop the ones after it.
 pub async fn rebuild(args: &RebuildArgs, config: &Config) -> anyhow::Result<ExitCode> {
-    let (settings, mut show) = (args.how.settings(config), Show::new(args.how.json));
+    let (settings, mut output) = (
+        args.options.settings(config),
+        Output::new(args.options.json),
+    );
     let mut outcome = Outcome::Done;
-    for projection in args.which.projections() {
-        show.start();
+    for projection in args.selection.projections() {
+        output.start();
         let accept = args.accept_differences;
-        let ended = rebuild::rebuild(projection, &settings, accept, &mut show).await?;
-        outcome = outcome.max(said(projection, ended));
+        let result = rebuild::rebuild(projection, &settings, accept, &mut output).await?;
+        outcome = outcome.max(warn_if_busy(projection, result));
     }
-    Ok(code(outcome))
+    Ok(exit_code(outcome))
 }
 
 pub async fn verify(args: &VerifyArgs, config: &Config) -> anyhow::Result<ExitCode> {
-    let (settings, mut show) = (args.how.settings(config), Show::new(args.how.json));
+    let (settings, mut output) = (
+        args.options.settings(config),
+        Output::new(args.options.json),
+    );
     let mut outcome = Outcome::Done;
-    for projection in args.which.projections() {
-        show.start();
-        let ended = rebuild::verify(projection, &settings, &mut show).await?;
-        outcome = outcome.max(said(projection, ended));
+    for projection in args.selection.projections() {
+        output.start();
+        let result = rebuild::verify(projection, &settings, &mut output).await?;
+        outcome = outcome.max(warn_if_busy(projection, result));
     }
-    Ok(code(outcome))
+    Ok(exit_code(outcome))
 }
 
 pub async fn rollback(args: &OneArgs, config: &Config) -> anyhow::Result<ExitCode> {
-    let (settings, mut show) = (args.how.settings(config), Show::new(args.how.json));
-    let ended = rebuild::rollback(args.name, &settings, &mut show).await?;
-    Ok(code(said(args.name, ended)))
+    let (settings, mut output) = (
+        args.options.settings(config),
+        Output::new(args.options.json),
+    );
+    let result = rebuild::rollback(args.name, &settings, &mut output).await?;
+    Ok(exit_code(warn_if_busy(args.name, result)))
 }
 
 pub async fn drop_previous(args: &OneArgs, config: &Config) -> anyhow::Result<ExitCode> {
-    let (settings, mut show) = (args.how.settings(config), Show::new(args.how.json));
-    let ended = rebuild::drop_previous(args.name, &settings, &mut show).await?;
-    Ok(code(said(args.name, ended)))
+    let (settings, mut output) = (
+        args.options.settings(config),
+        Output::new(args.options.json),
+    );
+    let result = rebuild::drop_previous(args.name, &settings, &mut output).await?;
+    Ok(exit_code(warn_if_busy(args.name, result)))
 }
 
 pub async fn abort(args: &OneArgs, config: &Config) -> anyhow::Result<ExitCode> {
-    let (settings, mut show) = (args.how.settings(config), Show::new(args.how.json));
-    let ended = rebuild::abort(args.name, &settings, &mut show).await?;
-    Ok(code(said(args.name, ended)))
+    let (settings, mut output) = (
+        args.options.settings(config),
+        Output::new(args.options.json),
+    );
+    let result = rebuild::abort(args.name, &settings, &mut output).await?;
+    Ok(exit_code(warn_if_busy(args.name, result)))
 }
 
-fn said(projection: &Definition, outcome: Outcome) -> Outcome {
+fn warn_if_busy(projection: &Definition, outcome: Outcome) -> Outcome {
     if outcome == Outcome::Busy {
         eprintln!(
-            "another rebuild, verification or rollback of {} is at work",
+            "another rebuild, verification or rollback of {} is running",
             projection.name()
         );
     }
     outcome
 }
 
-fn code(outcome: Outcome) -> ExitCode {
+fn exit_code(outcome: Outcome) -> ExitCode {
     match outcome {
         Outcome::Done => ExitCode::SUCCESS,
         Outcome::Differs => ExitCode::from(DIFFERS),

@@ -6,40 +6,40 @@ use feedmill_service::sql::named;
 use sqlx::{Connection as _, PgConnection, query, query_scalar};
 
 use super::{
-    audit::{self, Deed},
-    connect, partition,
+    audit::{self, AuditEntry},
+    common::{connect, partition},
 };
 use crate::{
-    Config,
+    config::Config,
     projection::{self, Definition},
 };
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// The projection
-    #[arg(value_parser = projection::named)]
+    #[arg(value_parser = projection::by_name)]
     name: &'static Definition,
-    /// The partition that stands still, 0 to 63
+    /// The blocked partition, 0 to 63
     #[arg(value_parser = partition)]
     partition: Partition,
-    /// The event that blocks it, as `status` shows it
+    /// The sequence number of the event that blocks it, as shown by `status`
     seq: i64,
-    /// Why: it is kept, and `status` shows it
+    /// Why, for the audit log and `status`
     #[arg(long)]
     reason: String,
-    /// Who: it is kept, and `status` shows it
+    /// Who, for the audit log and `status`
     #[arg(long, env = "USER", default_value_t = audit::os_user())]
     by: String,
 }
 
-/// Moves the checkpoint over the event that blocks the partition now. It is not applied, so the read model
-/// lacks it, and whatever builds on it may block too. Errors: any other event.
+/// Moves the checkpoint over the event that currently blocks the partition. The read model lacks this event, and later
+/// events that depend on it may block too. Errors: any other event.
 pub async fn skip(args: &Args, config: &Config) -> anyhow::Result<()> {
     let Args { partition, seq, .. } = *args;
     let name = args.name.name();
     let mut connection = connect(config).await?;
     let mut tx = connection.begin().await?;
-    // Locked as by every batch, so that no rebuild goes live meanwhile.
+    // Locked as by every batch, so that there is no cutover meanwhile.
     let statement = query_scalar!(
         "/* skip.generation */ SELECT generation FROM projections WHERE name = $1 FOR SHARE",
         name,
@@ -61,7 +61,7 @@ pub async fn skip(args: &Args, config: &Config) -> anyhow::Result<()> {
     let Some(blocked) = named("skip.move", statement.fetch_optional(&mut *tx)).await? else {
         bail!(
             "event {partition}:{seq} does not block {name}: {}",
-            what_does(name, generation, partition, &mut tx).await?
+            blocking_event(name, generation, partition, &mut tx).await?
         );
     };
     let statement = query!(
@@ -72,7 +72,7 @@ pub async fn skip(args: &Args, config: &Config) -> anyhow::Result<()> {
         i16::from(partition),
     );
     named("skip.unblock", statement.execute(&mut *tx)).await?;
-    let deed = Deed {
+    let entry = AuditEntry {
         by: &args.by,
         action: "skip",
         projection: name,
@@ -81,16 +81,16 @@ pub async fn skip(args: &Args, config: &Config) -> anyhow::Result<()> {
         reason: &args.reason,
         detail: Some(&blocked.error),
     };
-    audit::note(&deed, &mut tx).await?;
+    audit::record(&entry, &mut tx).await?;
     tx.commit().await?;
     println!(
-        "{name} skips event {partition}:{seq}, which failed {} times ({}); it goes on within two seconds",
+        "{name} skips event {partition}:{seq}, which failed {} times ({}); the partition continues within two seconds",
         blocked.attempts, blocked.error
     );
     Ok(())
 }
 
-async fn what_does(
+async fn blocking_event(
     name: &str,
     generation: i32,
     partition: Partition,

@@ -1,24 +1,26 @@
-//! The log as PostgreSQL has it.
+//! Reads the log from PostgreSQL.
 
 use chrono::{DateTime, Utc};
 use feedmill_events::Partition;
 use feedmill_service::sql::named;
 use sqlx::{PgPool, query};
 
-use super::{CLOCKS, Part, Record, Sink};
-use crate::{error::ApplyError, log::Places};
+use super::record::{Part, Record, Sink};
+use crate::{error::ApplyError, log::Offsets};
 
-/// Events that are read at once.
-const EVENTS: i64 = 1_000;
+/// The stream publishes events after they happen, but the clocks of two machines may differ by this much.
+const CLOCK_TOLERANCE: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
+/// The maximum number of events that are read at once.
+const MAX_EVENTS: i64 = 1_000;
 
-/// The places before the first events of a part, and a time before which none of them was published; none if
-/// that is the beginning.
+/// The offsets before the first events of a part, and a time before which none of them was published. None for the
+/// beginning of the log.
 pub async fn start(
     pool: &PgPool,
     part: &Part,
-    heads: &Places,
-) -> sqlx::Result<(Places, Option<DateTime<Utc>>)> {
-    let mut done = Places::default();
+    heads: &Offsets,
+) -> sqlx::Result<(Offsets, Option<DateTime<Utc>>)> {
+    let mut done = Offsets::default();
     if part.from.is_none() && part.since.is_none() {
         return Ok((done, None));
     }
@@ -46,16 +48,16 @@ pub async fn start(
             earliest = Some(earliest.map_or(row.at, |at| at.min(row.at)));
         }
     }
-    Ok((done, earliest.map(|at| at - CLOCKS)))
+    Ok((done, earliest.map(|at| at - CLOCK_TOLERANCE)))
 }
 
-/// Passes on the events of a partition up to `upto`. False if no more are wanted. Errors: an event that is not
-/// there.
+/// Passes the events of a partition up to `upto` to the sink. Returns false if the sink wants no more. Errors: a missing
+/// event.
 pub async fn fill(
     pool: &PgPool,
     partition: Partition,
     upto: i64,
-    done: &mut Places,
+    done: &mut Offsets,
     sink: &mut impl Sink,
 ) -> anyhow::Result<bool> {
     while done[partition] < upto {
@@ -66,12 +68,12 @@ pub async fn fill(
             i16::from(partition),
             done[partition],
             upto,
-            EVENTS,
+            MAX_EVENTS,
         );
         let rows = named("history.read", statement.fetch_all(pool)).await?;
         let expected = done[partition] + 1;
         if rows.first().is_none_or(|row| row.seq != expected) {
-            return Err(ApplyError::Hole {
+            return Err(ApplyError::MissingEvent {
                 partition,
                 seq: expected,
             }
@@ -94,7 +96,7 @@ pub async fn fill(
     Ok(true)
 }
 
-/// How many events of each type there are, of one type or of all.
+/// The number of events by type, for one type or all.
 pub async fn count(
     pool: &PgPool,
     part: &Part,

@@ -1,4 +1,4 @@
-//! The log as JetStream has it: a consumer of its own, without acknowledgements, that the server forgets.
+//! Reads the log from JetStream, with an ephemeral consumer without acknowledgements.
 
 use std::time::Duration;
 
@@ -14,20 +14,20 @@ use feedmill_events::subject;
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
 
-use super::{Part, Record};
+use super::record::{Part, Record};
 
-const WAITING: usize = 1_024;
+const QUEUE_CAPACITY: usize = 1_024;
 const BATCH_MESSAGES: usize = 1_000;
 const BATCH_BYTES: usize = 2 << 20;
 const HEARTBEAT: Duration = Duration::from_secs(2);
 const EXPIRES: Duration = Duration::from_secs(20);
-const FORGET_AFTER: Duration = Duration::from_mins(1);
+const INACTIVE_THRESHOLD: Duration = Duration::from_mins(1);
 
-/// Where to begin.
+/// Where to start.
 #[derive(Debug, Clone, Copy)]
 pub enum Start {
     Beginning,
-    /// With what was published then or later.
+    /// With messages published at this time or later.
     At(DateTime<Utc>),
     New,
 }
@@ -38,14 +38,14 @@ impl From<Option<DateTime<Utc>>> for Start {
     }
 }
 
-/// Messages as they come, until the stream cannot be read, or nobody listens. If it began at some place, it
-/// also ends where the stream ends.
+/// The messages of the stream, until it cannot be read or the receiver is dropped. Unless it starts with new messages, it
+/// also ends at the end of the stream.
 pub fn read(client: Client, part: &Part, start: Start) -> mpsc::Receiver<Record> {
-    let (sender, receiver) = mpsc::channel(WAITING);
+    let (sender, receiver) = mpsc::channel(QUEUE_CAPACITY);
     let part = part.clone();
     tokio::spawn(async move {
         if let Err(error) = follow(&client, &part, start, &sender).await {
-            tracing::debug!(%error, "the stream cannot be read");
+            tracing::debug!(%error, "history: cannot read the stream, reading from PostgreSQL");
         }
     });
     receiver
@@ -74,7 +74,7 @@ async fn follow(
         },
         ack_policy: AckPolicy::None,
         filter_subject: filter,
-        inactive_threshold: FORGET_AFTER,
+        inactive_threshold: INACTIVE_THRESHOLD,
         memory_storage: true,
         num_replicas: 1,
         ..pull::Config::default()
@@ -83,8 +83,8 @@ async fn follow(
         .get_stream_no_info(subject::STREAM)
         .await?;
     let consumer = stream.create_consumer(config).await?;
-    let to_the_end = !matches!(start, Start::New);
-    if to_the_end && consumer.cached_info().num_pending == 0 {
+    let ends_with_stream = !matches!(start, Start::New);
+    if ends_with_stream && consumer.cached_info().num_pending == 0 {
         return Ok(());
     }
     let mut messages = consumer
@@ -103,14 +103,14 @@ async fn follow(
         {
             sender.send(record).await?;
         }
-        if to_the_end && is_last {
+        if ends_with_stream && is_last {
             break;
         }
     }
     Ok(())
 }
 
-/// None for what the relay did not send.
+/// None for a message that the relay did not publish.
 fn record(message: Message) -> Option<Record> {
     let header = |name| Some(message.headers.as_ref()?.get(name)?.as_str());
     let (partition, seq) = subject::parse_message_id(header(subject::MESSAGE_ID)?)?;

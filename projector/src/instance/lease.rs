@@ -1,4 +1,4 @@
-//! For how long an instance may believe that its partitions are its own.
+//! The lease: how long an instance may assume that it owns its partitions.
 
 use std::{
     sync::{
@@ -12,75 +12,74 @@ use tokio::sync::watch;
 
 use crate::{error::ApplyError, metrics as names};
 
-/// An instance whose heartbeat is so old is dead to the others.
-pub const LEASE: Duration = Duration::from_secs(3);
+/// The other instances consider an instance dead when its last heartbeat is older.
+pub const LEASE_DURATION: Duration = Duration::from_secs(3);
 
-/// Renewed by every heartbeat, and looked at before every write. By this process's own clock, from before
-/// the heartbeat was sent: so it ends here before it ends for the others. Clones are the same lease.
+/// Renewed by every heartbeat and checked before every write. It counts from the time at which the heartbeat was sent, by
+/// this process's clock, so it expires here before it expires for the others. Clones share one lease.
 ///
-/// It only saves work and says what happened. What makes a late write impossible is the checkpoint's
-/// compare-and-set.
+/// The lease only saves work and explains what happened. The checkpoint's compare-and-set is what prevents late writes.
 #[derive(Debug, Clone)]
 pub struct Lease {
     renewed: watch::Sender<Option<Instant>>,
-    /// That it has lapsed was said already.
-    said: Arc<AtomicBool>,
+    /// Whether the current expiry has been logged.
+    is_logged: Arc<AtomicBool>,
 }
 
 impl Default for Lease {
-    /// Not had yet.
+    /// A lease before the first heartbeat: not held, and not expired.
     fn default() -> Self {
         Self {
             renewed: watch::Sender::new(None),
-            said: Arc::default(),
+            is_logged: Arc::default(),
         }
     }
 }
 
 impl Lease {
-    /// One that others renew never; for whoever has no others.
+    /// A lease that never expires, for an instance without others.
     pub fn eternal() -> Self {
         let lease = Self::default();
         lease.renew(Instant::now() + Duration::from_hours(24 * 365));
         lease
     }
 
-    /// A heartbeat that was sent at `at` has arrived.
+    /// Notes that the server has received a heartbeat that was sent at `at`.
     pub fn renew(&self, at: Instant) {
-        self.said.store(false, Ordering::Relaxed);
+        self.is_logged.store(false, Ordering::Relaxed);
         self.renewed.send_replace(Some(at));
     }
 
-    /// Errors: the lease has lapsed, because this process was stopped, or because PostgreSQL did not answer.
+    /// Errors: the lease has expired, because this process was suspended or PostgreSQL did not answer.
     pub fn check(&self) -> Result<(), ApplyError> {
         let Some(age) = self.renewed.borrow().map(|at| at.elapsed()) else {
             return Ok(());
         };
-        if age < LEASE {
+        if age < LEASE_DURATION {
             return Ok(());
         }
-        if !self.said.swap(true, Ordering::Relaxed) {
+        if !self.is_logged.swap(true, Ordering::Relaxed) {
             metrics::counter!(names::LEASES_LAPSED).increment(1);
             tracing::warn!(
-                away_seconds = age.as_secs_f64(),
-                "this instance was away for {:.1} s, longer than its lease of {} s (it was stopped, or PostgreSQL \
-                 did not answer): others may have its partitions, so it steps back and begins again from the \
-                 checkpoints",
+                seconds = age.as_secs_f64(),
+                "instance: no heartbeat for {:.1} s, longer than the lease of {} s, because the process was suspended \
+                 or PostgreSQL did not answer; other instances may own the partitions now, so this one stops writing \
+                 and restarts from the checkpoints",
                 age.as_secs_f64(),
-                LEASE.as_secs(),
+                LEASE_DURATION.as_secs(),
             );
         }
-        Err(ApplyError::Lapsed(age))
+        Err(ApplyError::LeaseExpired(age))
     }
 
-    /// Until it lapses. For what may wait for a server that will never answer.
-    pub async fn lapsed(&self) -> ApplyError {
+    /// Waits until the lease expires. For tasks that may be waiting for a server that never answers.
+    pub async fn expired(&self) -> ApplyError {
         let mut renewed = self.renewed.subscribe();
         loop {
             let at = *renewed.borrow_and_update();
             let end = async {
                 match at {
-                    Some(at) => tokio::time::sleep_until((at + LEASE).into()).await,
+                    Some(at) => tokio::time::sleep_until((at + LEASE_DURATION).into()).await,
                     None => std::future::pending().await,
                 }
             };
@@ -94,11 +93,11 @@ impl Lease {
         }
     }
 
-    /// Until a heartbeat has arrived that is not too old.
+    /// Waits until the lease is held.
     pub async fn held(&self) {
         let mut renewed = self.renewed.subscribe();
-        let held = |at: &Option<Instant>| at.is_some_and(|at| at.elapsed() < LEASE);
-        // The sender is this lease's own, so it does not go away.
+        let held = |at: &Option<Instant>| at.is_some_and(|at| at.elapsed() < LEASE_DURATION);
+        // This lease has a sender itself, so the channel is open.
         let _ = renewed.wait_for(held).await;
     }
 }
@@ -108,13 +107,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lease_lapses_by_itself_and_is_renewed() {
+    fn a_lease_expires_unless_it_is_renewed() {
         let lease = Lease::default();
         let now = Instant::now();
         lease.renew(now);
         assert!(lease.check().is_ok());
-        lease.renew(now.checked_sub(LEASE).unwrap());
-        assert!(matches!(lease.check(), Err(ApplyError::Lapsed(age)) if age >= LEASE));
+        lease.renew(now.checked_sub(LEASE_DURATION).unwrap());
+        assert!(
+            matches!(lease.check(), Err(ApplyError::LeaseExpired(age)) if age >= LEASE_DURATION)
+        );
         lease.renew(now);
         assert!(lease.check().is_ok());
         assert!(Lease::eternal().check().is_ok());

@@ -1,17 +1,17 @@
-//! Net changes to a set whose members come and go.
+//! The net changes of a batch to a set whose members come and go.
 
 use std::collections::BTreeMap;
 
-/// For each key that a batch touches: whether it was there before the batch, and its value after it. The
-/// log alternates (nobody likes a post twice without taking it back), so the first event tells the former
-/// and the last event the latter. Keys come out in order, so that every transaction locks in one order.
+/// For each key that a batch touches: whether it was a member before the batch, and its value after it. The log
+/// alternates (nobody likes a post twice without unliking it), so the key's first event tells the former and its last
+/// event the latter. Iterators yield keys in ascending order, so that all transactions lock rows in the same order.
 #[derive(Debug)]
 pub struct Net<K, V = ()>(BTreeMap<K, Change<V>>);
 
 #[derive(Debug)]
 struct Change<V> {
-    was: bool,
-    now: Option<V>,
+    was_member: bool,
+    value: Option<V>,
 }
 
 impl<K, V> Default for Net<K, V> {
@@ -21,67 +21,70 @@ impl<K, V> Default for Net<K, V> {
 }
 
 impl<K: Ord + Copy, V> Net<K, V> {
+    /// Notes that the key becomes a member with this value.
     pub fn start(&mut self, key: K, value: V) {
         self.0
             .entry(key)
             .or_insert(Change {
-                was: false,
-                now: None,
+                was_member: false,
+                value: None,
             })
-            .now = Some(value);
+            .value = Some(value);
     }
 
+    /// Notes that the key is no longer a member.
     pub fn stop(&mut self, key: K) {
         self.0
             .entry(key)
             .or_insert(Change {
-                was: true,
-                now: None,
+                was_member: true,
+                value: None,
             })
-            .now = None;
+            .value = None;
     }
 
+    /// Forgets the keys for which `keep` is false: their rows are deleted by other means.
     pub fn retain(&mut self, keep: impl Fn(K) -> bool) {
         self.0.retain(|key, _| keep(*key));
     }
 
-    /// Not there before, there now.
+    /// The keys that the batch adds.
     pub fn started(&self) -> impl Iterator<Item = K> {
         self.0
             .iter()
-            .filter(|(_, change)| !change.was && change.now.is_some())
+            .filter(|(_, change)| !change.was_member && change.value.is_some())
             .map(|(key, _)| *key)
     }
 
-    /// There before, not there now.
+    /// The keys that the batch removes.
     pub fn stopped(&self) -> impl Iterator<Item = K> {
         self.0
             .iter()
-            .filter(|(_, change)| change.was && change.now.is_none())
+            .filter(|(_, change)| change.was_member && change.value.is_none())
             .map(|(key, _)| *key)
     }
 
-    /// There before or after, and not with the value of before.
+    /// The keys that the batch adds, removes, or gives another value.
     pub fn changed(&self) -> impl Iterator<Item = K> {
         self.0
             .iter()
-            .filter(|(_, change)| change.was || change.now.is_some())
+            .filter(|(_, change)| change.was_member || change.value.is_some())
             .map(|(key, _)| *key)
     }
 
-    /// There before: gone, or there again with another value.
+    /// The keys whose value before the batch is gone: removed, or replaced by another value.
     pub fn ended(&self) -> impl Iterator<Item = K> {
         self.0
             .iter()
-            .filter(|(_, change)| change.was)
+            .filter(|(_, change)| change.was_member)
             .map(|(key, _)| *key)
     }
 
-    /// There now, and not with the value of before.
+    /// The keys that the batch adds or gives another value, with their values.
     pub fn current(&self) -> impl Iterator<Item = (K, &V)> {
         self.0
             .iter()
-            .filter_map(|(key, change)| Some((*key, change.now.as_ref()?)))
+            .filter_map(|(key, change)| Some((*key, change.value.as_ref()?)))
     }
 }
 
@@ -90,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_first_and_the_last_event_count() {
+    fn only_the_first_and_the_last_event_of_a_key_count() {
         let mut net = Net::default();
         net.start(1, 'a');
         net.start(2, 'b');

@@ -1,4 +1,4 @@
-//! The live tables and those aside, at the same position of the log.
+//! Compares the live tables with those of a shadow, at the same position of the log.
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
@@ -7,62 +7,53 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::{
-    aside::{self, Aside, Table},
-    books,
-    session::{Session, plan_for_much, run, turn_to},
-    show::Show,
+    control,
+    output::{Difference, Output},
+    schemas::{allow_table_scans, run, set_search_path},
+    session::Session,
+    shadow::Shadow,
+    tables::{self, Table},
 };
 use crate::projection::Definition;
 
-/// As many rows of a table are shown.
-const ROWS: usize = 10;
+/// The number of differing rows that are reported per table.
+const MAX_ROWS: usize = 10;
 
-/// How a partition of a table differs, or a table.
-#[derive(Debug)]
-pub struct Difference {
-    pub table: String,
-    /// None if it is about the whole table.
-    pub partition: Option<i16>,
-    pub text: String,
-    /// The first rows that differ: what is live, and what the log says.
-    pub rows: Vec<(Option<Value>, Option<Value>)>,
-}
-
-/// Brings what is aside to exactly the position of the live model in a snapshot, and compares with that.
+/// Brings the shadow to exactly the position of the live model in a snapshot, and compares it with that snapshot.
 pub async fn compare(
     session: &mut Session,
-    aside: &mut Aside,
-    show: &mut Show,
+    shadow: &mut Shadow,
+    output: &mut Output,
 ) -> anyhow::Result<Vec<Difference>> {
     let projection = session.projection;
-    let mut live = session.another().await?;
-    turn_to(projection.name(), &mut live).await?;
+    let mut live = session.connect().await?;
+    set_search_path(projection.name(), &mut live).await?;
     run(
         "SET idle_in_transaction_session_timeout = '1h'; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned(),
         &mut live,
     )
     .await?;
-    plan_for_much(&mut live).await?;
-    let (_, position) = books::live(projection, &mut live).await?;
-    aside.follow_to(&position, session, show).await?;
+    allow_table_scans(&mut live).await?;
+    let (_, position) = control::live(projection, &mut live).await?;
+    shadow.follow_to(&position, session, output).await?;
     anyhow::ensure!(
-        aside.done == position,
-        "what is aside is ahead of the live model"
+        shadow.applied == position,
+        "the shadow is ahead of the live model"
     );
-    show.step(projection, "comparing");
-    let at_once = !session.source.is_busy().await?;
+    output.step(projection, "comparing");
+    let parallel = !session.source.is_busy().await?;
     let mut tx = session.db.begin().await?;
-    plan_for_much(&mut tx).await?;
-    let differences = tables(projection, aside, at_once, &mut live, &mut tx).await?;
+    allow_table_scans(&mut tx).await?;
+    let differences = compare_tables(projection, shadow, parallel, &mut live, &mut tx).await?;
     tx.rollback().await?;
     live.close().await?;
     Ok(differences)
 }
 
-async fn tables(
+async fn compare_tables(
     projection: &Definition,
-    aside: &Aside,
-    at_once: bool,
+    shadow: &Shadow,
+    parallel: bool,
     live: &mut PgConnection,
     new: &mut PgConnection,
 ) -> sqlx::Result<Vec<Difference>> {
@@ -70,12 +61,12 @@ async fn tables(
     let is_derived = |table: &Table| {
         derived.is_some_and(|derived| derived.tables.contains(&table.name.as_str()))
     };
-    let mut left = aside::tables(projection.name(), live).await?;
-    let mut right = aside::tables(&aside.schema, new).await?;
+    let mut left = tables::tables(projection.name(), live).await?;
+    let mut right = tables::tables(&shadow.schema, new).await?;
     for tables in [&mut left, &mut right] {
         tables.retain(|table| !is_derived(table));
         for table in tables {
-            table.names.retain(|name| {
+            table.column_names.retain(|name| {
                 !derived.is_some_and(|derived| derived.columns.contains(&name.as_str()))
             });
         }
@@ -89,7 +80,7 @@ async fn tables(
     let mut differences = vec![];
     for table in &right {
         match left.iter().find(|other| other.name == table.name) {
-            None => differences.push(whole(table, "is new")),
+            None => differences.push(whole(table, "does not exist in the live model")),
             Some(other) if other != table => {
                 let text = format!(
                     "has other columns: {} instead of {}",
@@ -98,20 +89,20 @@ async fn tables(
                 differences.push(whole(table, &text));
             }
             Some(_) => {
-                let sides = [projection.name(), &aside.schema];
-                differences.extend(rows(table, sides, at_once, live, new).await?);
+                let sides = [projection.name(), &shadow.schema];
+                differences.extend(compare_rows(table, sides, parallel, live, new).await?);
             }
         }
     }
     for table in &left {
         if !right.iter().any(|other| other.name == table.name) {
-            differences.push(whole(table, "is no more"));
+            differences.push(whole(table, "exists only in the live model"));
         }
     }
     if let Some(derived) = derived {
-        let limit = ROWS as i64;
+        let limit = MAX_ROWS as i64;
         let (live, new) = both(
-            at_once,
+            parallel,
             (derived.check)(limit, live),
             (derived.check)(limit, new),
         )
@@ -128,37 +119,37 @@ async fn tables(
     Ok(differences)
 }
 
-/// Together, or one after the other.
+/// Awaits both in parallel or one after the other.
 async fn both<T>(
-    at_once: bool,
-    one: impl Future<Output = sqlx::Result<T>>,
-    other: impl Future<Output = sqlx::Result<T>>,
+    parallel: bool,
+    first: impl Future<Output = sqlx::Result<T>>,
+    second: impl Future<Output = sqlx::Result<T>>,
 ) -> sqlx::Result<(T, T)> {
-    if at_once {
-        future::try_join(one, other).await
+    if parallel {
+        future::try_join(first, second).await
     } else {
-        Ok((one.await?, other.await?))
+        Ok((first.await?, second.await?))
     }
 }
 
-/// The rows with the columns that are compared, in parentheses.
-fn compared(schema: &str, table: &Table) -> String {
+/// A subquery for the compared columns of a table.
+fn compared_columns(schema: &str, table: &Table) -> String {
     format!(
         "(SELECT {} FROM {schema}.{})",
-        table.names.join(", "),
+        table.column_names.join(", "),
         table.name
     )
 }
 
-/// By partition: how many rows, and the sum of their hashes, which does not depend on their order.
-type Sums = BTreeMap<i16, (i64, String)>;
+/// By partition: the number of rows and the sum of their hashes, which does not depend on their order.
+type Checksums = BTreeMap<i16, (i64, String)>;
 
-async fn sums(schema: &str, table: &Table, db: &mut PgConnection) -> sqlx::Result<Sums> {
+async fn checksums(schema: &str, table: &Table, db: &mut PgConnection) -> sqlx::Result<Checksums> {
     let sql = format!(
         "/* rebuild.sums */
         SELECT {}, count(*), sum(hash_record_extended(t, 0))::text FROM {} t GROUP BY 1",
         table.partition,
-        compared(schema, table),
+        compared_columns(schema, table),
     );
     let rows: Vec<(i16, i64, String)> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(db).await?;
     Ok(rows
@@ -167,17 +158,22 @@ async fn sums(schema: &str, table: &Table, db: &mut PgConnection) -> sqlx::Resul
         .collect())
 }
 
-async fn rows(
+/// Compares checksums of partitions first, and rows only where these differ.
+async fn compare_rows(
     table: &Table,
     [left, right]: [&str; 2],
-    at_once: bool,
+    parallel: bool,
     live: &mut PgConnection,
     new: &mut PgConnection,
 ) -> sqlx::Result<Vec<Difference>> {
-    let (mut old, mut now) =
-        both(at_once, sums(left, table, live), sums(right, table, new)).await?;
+    let (mut old, mut now) = both(
+        parallel,
+        checksums(left, table, live),
+        checksums(right, table, new),
+    )
+    .await?;
     let mut differences = vec![];
-    let mut wanted = ROWS;
+    let mut limit = MAX_ROWS;
     for partition in 0..64 {
         let (old, now) = (old.remove(&partition), now.remove(&partition));
         if old == now {
@@ -190,41 +186,41 @@ async fn rows(
             text: format!("{} rows live, {} by the log", count(&old), count(&now)),
             rows: vec![],
         };
-        if wanted > 0 {
+        if limit > 0 {
             let old = contents(left, table, partition, live);
             let now = contents(right, table, partition, new);
-            difference.rows = merge(old, now, wanted).await?;
-            wanted -= difference.rows.len();
+            difference.rows = merge(old, now, limit).await?;
+            limit -= difference.rows.len();
         }
         differences.push(difference);
     }
     Ok(differences)
 }
 
-/// Key and row.
-type Row = (String, Value);
+/// The key, as text, and the row.
+type KeyedRow = (String, Value);
 
-/// The rows of a partition, by their keys as texts.
+/// The rows of a partition, ordered by their keys as text.
 fn contents<'a>(
     schema: &str,
     table: &Table,
     partition: i16,
     db: &'a mut PgConnection,
-) -> BoxStream<'a, sqlx::Result<Row>> {
+) -> BoxStream<'a, sqlx::Result<KeyedRow>> {
     let sql = format!(
         "/* rebuild.contents */
         SELECT ROW({})::text COLLATE \"C\", to_jsonb(t) FROM {} t WHERE {} = {partition} ORDER BY 1",
         table.key,
-        compared(schema, table),
+        compared_columns(schema, table),
         table.partition,
     );
     sqlx::query_as(AssertSqlSafe(sql)).fetch(db)
 }
 
-/// The first rows that are on one side only, or not the same.
+/// The first rows that exist on one side only or differ.
 async fn merge(
-    mut old: BoxStream<'_, sqlx::Result<Row>>,
-    mut now: BoxStream<'_, sqlx::Result<Row>>,
+    mut old: BoxStream<'_, sqlx::Result<KeyedRow>>,
+    mut now: BoxStream<'_, sqlx::Result<KeyedRow>>,
     limit: usize,
 ) -> sqlx::Result<Vec<(Option<Value>, Option<Value>)>> {
     let mut differing = vec![];
@@ -250,7 +246,7 @@ async fn merge(
             differing.push((one, two));
         }
     }
-    // What was not fetched is read to its end, or the connection could not be used again.
+    // The streams must be read to their ends before the connections can be used again.
     while old.next().await.transpose()?.is_some() {}
     while now.next().await.transpose()?.is_some() {}
     Ok(differing)

@@ -1,68 +1,69 @@
-//! The log, applied to tables that are not live.
+//! Applies the log to tables that are not live.
 
-use feedmill_events::Partition;
 use futures::future;
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::{Instant, sleep};
 
-use super::{books, show::Show, source::Source};
+use super::{control, output::Output, source::Source};
 use crate::{
     batch::{self, Batch, Range},
     error::ApplyError,
-    log::Places,
+    log::Offsets,
     projection::{Apply, Context, Definition},
 };
 
-/// Where they are applied to.
+/// What the log is applied to.
 pub struct Target<'a> {
     pub projection: &'static Definition,
     pub context: &'a Context,
     pub db: &'a mut PgConnection,
-    /// Whose checkpoints are moved as well; none if nobody goes on after an interruption.
+    /// The generation whose checkpoints move too. None if the tables are temporary.
     pub generation: Option<i32>,
-    pub done: &'a mut Places,
+    /// What has been applied.
+    pub applied: &'a mut Offsets,
 }
 
 impl Target<'_> {
-    /// In one transaction. `done` is moved only when it is committed.
+    /// Applies a batch in one transaction. `applied` moves only if it is committed.
     async fn commit(&mut self, batch: &Batch, apply: Apply) -> Result<(), ApplyError> {
         let mut tx = self.db.begin().await?;
         if let Some(generation) = self.generation {
-            books::advance(self.projection, generation, &batch.ranges, &mut tx).await?;
+            control::advance(self.projection, generation, &batch.ranges, &mut tx).await?;
         }
         if !batch.events.is_empty() {
             apply(batch, self.context, &mut tx).await?;
         }
         tx.commit().await?;
-        pass(self.done, &batch.ranges);
+        advance(self.applied, &batch.ranges);
         Ok(())
     }
 }
 
-/// While commands come in, batches are no larger than this.
-const SMALL: i64 = 1_000;
+/// The maximum number of events in a batch while commands are coming in.
+const MAX_EVENTS_WHEN_BUSY: i64 = 1_000;
 
-/// Replays up to these places, in batches of at most `size` events. The next one is read while one is applied; but
-/// while commands come in, batches are small, one thing is done at a time, and after each there is a rest as long as
-/// it took: whoever waits for a processor meanwhile waits for milliseconds.
+/// Applies events up to `upto`, at most `size` per batch, while the next batch is being read. While commands are coming
+/// in, batches are small, reading and applying alternate, and after each batch the replay pauses for as long as the batch
+/// took, so that whoever waits for a processor waits only milliseconds.
 pub async fn replay(
     source: &Source,
     target: &mut Target<'_>,
     apply: Apply,
     size: i64,
-    upto: &Places,
-    show: &mut Show,
+    upto: &Offsets,
+    output: &mut Output,
 ) -> Result<(), ApplyError> {
-    let mut batch = source.read(target.done, upto, size.min(SMALL)).await?;
+    let size_when_busy = size.min(MAX_EVENTS_WHEN_BUSY);
+    let mut batch = source.read(target.applied, upto, size_when_busy).await?;
     let mut head = i64::MAX;
     while !batch.ranges.is_empty() {
-        let head_before = std::mem::replace(&mut head, source.give_way(show).await?);
-        let mut after = target.done.clone();
-        pass(&mut after, &batch.ranges);
-        let (applied, next) = if head > head_before {
+        let previous_head = std::mem::replace(&mut head, source.throttle(output).await?);
+        let mut after = target.applied.clone();
+        advance(&mut after, &batch.ranges);
+        let (applied, next) = if head > previous_head {
             let start = Instant::now();
             let applied = target.commit(&batch, apply).await;
-            let next = source.read(&after, upto, size.min(SMALL)).await;
+            let next = source.read(&after, upto, size_when_busy).await;
             sleep(start.elapsed()).await;
             (applied, next)
         } else {
@@ -70,41 +71,34 @@ pub async fn replay(
             future::join(target.commit(&batch, apply), next).await
         };
         applied?;
-        show.passed(source.projection, batch::total(&batch.ranges));
+        output.advance(source.projection, batch::total(&batch.ranges));
         batch = next?;
     }
     Ok(())
 }
 
-/// Replays up to these places within a transaction that somebody else commits. `done` is moved at once.
+/// Applies events up to `upto` within a transaction that the caller commits. `applied` moves at once.
 pub async fn replay_within(
     source: &Source,
     target: &mut Target<'_>,
     size: i64,
-    upto: &Places,
+    upto: &Offsets,
 ) -> Result<(), ApplyError> {
     loop {
-        let batch = source.read(target.done, upto, size).await?;
+        let batch = source.read(target.applied, upto, size).await?;
         if batch.ranges.is_empty() {
             return Ok(());
         }
         if let Some(generation) = target.generation {
-            books::advance(target.projection, generation, &batch.ranges, target.db).await?;
+            control::advance(target.projection, generation, &batch.ranges, target.db).await?;
         }
         (target.projection.apply)(&batch, target.context, target.db).await?;
-        pass(target.done, &batch.ranges);
+        advance(target.applied, &batch.ranges);
     }
 }
 
-fn pass(places: &mut Places, ranges: &[Range]) {
+fn advance(offsets: &mut Offsets, ranges: &[Range]) {
     for range in ranges {
-        places[range.partition] = range.upto;
+        offsets[range.partition] = range.upto;
     }
-}
-
-/// How many events are between two places, where the second is further.
-pub fn distance(from: &Places, to: &Places) -> i64 {
-    Partition::all()
-        .map(|partition| (to[partition] - from[partition]).max(0))
-        .sum()
 }

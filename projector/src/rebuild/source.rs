@@ -1,48 +1,47 @@
-//! The log, read in larger batches than the live model reads, and only what the projection wants of it.
+//! Reads the log for a rebuild: larger batches than in the live model, and only events of the projection's types.
 
 use std::{
     collections::BTreeSet,
     time::{Duration, Instant},
 };
 
-use chrono::DateTime;
-use feedmill_events::{Envelope, Partition};
+use feedmill_events::Partition;
 use feedmill_service::sql::named;
 use futures::TryStreamExt as _;
 use sqlx::{PgConnection, PgPool, query, query_scalar};
 
-use super::{books, replay::distance, show::Show};
+use super::{control, output::Output};
 use crate::{
-    batch::{self, Batch, Logged, Range},
+    batch::{self, Batch, LoggedEvent, Range},
     error::ApplyError,
-    log::{self, Places},
+    log::{self, Offsets, distance},
     projection::Definition,
 };
 
-/// No more bytes of events are read at once, give or take one event.
+/// The maximum size of the events that are read at once, exceeded by at most one event.
 const MAX_BYTES: usize = 16 << 20;
-/// How often a replay that waits looks whether it may go on.
-const LOOK: Duration = Duration::from_millis(200);
-/// If the live model does not move for so long although it is behind, waiting does not help it.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How often a waiting replay checks whether it may continue.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// If the live model is behind and has not moved for this long, waiting does not help it.
+const STALL_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Where events come from.
+/// What a rebuild reads.
 pub struct Source {
     pub projection: &'static Definition,
-    /// One connection.
+    /// With one connection.
     pub pool: PgPool,
-    /// Events that are passed over, as the live model did.
+    /// Events that are not applied because the live model skipped them.
     pub skipped: BTreeSet<(Partition, i64)>,
-    /// In events.
+    /// The replay waits while the live model is further behind the log, in events.
     pub max_live_lag: i64,
 }
 
 impl Source {
-    /// At most `size` events of what is between two places; empty at the end.
+    /// Reads at most `size` of the events after `after` and up to `upto`. Returns an empty batch at the end.
     pub async fn read(
         &self,
-        after: &Places,
-        upto: &Places,
+        after: &Offsets,
+        upto: &Offsets,
         size: i64,
     ) -> Result<Batch, ApplyError> {
         let mut batch = Batch {
@@ -52,26 +51,26 @@ impl Source {
         };
         if !batch.ranges.is_empty() {
             let mut db = self.pool.acquire().await.map_err(ApplyError::Log)?;
-            self.read_wanted(&mut batch, &mut db).await?;
+            self.read_events(&mut batch, &mut db).await?;
             let found = count(&batch.ranges, &mut db).await?;
             drop(db);
             if found != batch::total(&batch.ranges) {
-                // Says which event is missing.
-                log::read(&self.pool, self.projection, &batch.ranges).await?;
+                // Fails with the event that is missing.
+                log::read(&self.pool, self.projection.event_types, &batch.ranges).await?;
                 return Err(ApplyError::Conflict);
             }
         }
         Ok(batch)
     }
 
-    /// The batch's events, in order; shortens its ranges if they are too large.
-    async fn read_wanted(
+    /// Reads the events of the batch's ranges, and shortens the ranges to `MAX_BYTES`.
+    async fn read_events(
         &self,
         batch: &mut Batch,
         db: &mut PgConnection,
     ) -> Result<(), ApplyError> {
         let [partitions, after, upto] = columns(&batch.ranges);
-        let wants: Vec<String> = self
+        let event_types: Vec<String> = self
             .projection
             .event_types
             .iter()
@@ -90,7 +89,7 @@ impl Source {
             &partitions,
             &after,
             &upto,
-            &wants,
+            &event_types,
         );
         let mut rows = statement.fetch(db);
         let mut bytes = 0;
@@ -100,7 +99,7 @@ impl Source {
             };
             bytes += row.body.len();
             if !self.skipped.contains(&(partition, row.seq)) {
-                let logged = decode(partition, row.seq, &row.body)?;
+                let logged = LoggedEvent::decode(partition, row.seq, &row.body)?;
                 batch.events.push(logged);
             }
             if bytes >= MAX_BYTES {
@@ -114,49 +113,39 @@ impl Source {
         Ok(())
     }
 
-    /// The live generation, and how far it is.
-    pub async fn live(&self) -> Result<(i32, Places), ApplyError> {
-        books::live(self.projection, &mut *self.pool.acquire().await?).await
+    /// The live generation and its checkpoints.
+    pub async fn live(&self) -> Result<(i32, Offsets), ApplyError> {
+        control::live(self.projection, &mut *self.pool.acquire().await?).await
     }
 
-    /// Whether commands come in just now: then a processor is left to them and to the readers.
+    /// Whether commands are coming in: then the rebuild leaves a processor to them and to readers.
     pub async fn is_busy(&self) -> Result<bool, ApplyError> {
         let before = log::heads(&self.pool).await?;
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
         Ok(log::heads(&self.pool).await? != before)
     }
 
-    /// Waits while the live model is too far behind, and moves. Returns how many events the log has.
-    pub async fn give_way(&self, show: &mut Show) -> Result<i64, ApplyError> {
-        let mut moved = (Instant::now(), i64::MIN);
+    /// Waits while the live model is too far behind the log and is catching up. Returns the number of events in the log.
+    pub async fn throttle(&self, output: &mut Output) -> Result<i64, ApplyError> {
+        let mut last_progress = (Instant::now(), i64::MIN);
         loop {
             let (_, live) = self.live().await?;
             let heads = log::heads(&self.pool).await?;
             let lag = distance(&live, &heads);
-            let place = distance(&Places::default(), &live);
-            if place > moved.1 {
-                moved = (Instant::now(), place);
+            let position = distance(&Offsets::default(), &live);
+            if position > last_progress.1 {
+                last_progress = (Instant::now(), position);
             }
-            if lag <= self.max_live_lag || moved.0.elapsed() > PATIENCE {
-                return Ok(distance(&Places::default(), &heads));
+            if lag <= self.max_live_lag || last_progress.0.elapsed() > STALL_TIMEOUT {
+                return Ok(distance(&Offsets::default(), &heads));
             }
-            show.waits(self.projection, lag);
-            tokio::time::sleep(LOOK).await;
+            output.throttled(self.projection, lag);
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 }
 
-fn decode(partition: Partition, seq: i64, body: &[u8]) -> Result<Logged, ApplyError> {
-    let Envelope { at, event } = Envelope::decode(body).map_err(|source| ApplyError::Decode {
-        partition,
-        seq,
-        source,
-    })?;
-    let at = DateTime::from_timestamp_millis(at).ok_or(ApplyError::Time(at))?;
-    Ok(Logged { at, event })
-}
-
-/// How many events the log has in these ranges.
+/// The number of events that the log has in these ranges.
 async fn count(ranges: &[Range], db: &mut PgConnection) -> Result<i64, ApplyError> {
     let [partitions, after, upto] = columns(ranges);
     let statement = query_scalar!(

@@ -1,4 +1,4 @@
-//! Each projection equals its definition, whatever happens and however it is cut into batches.
+//! Each projection equals its definition, for random events and any division of the log into batches.
 
 use feedmill_events::{Envelope, Event, event::v1::MessageSent, id};
 use projector::{
@@ -13,12 +13,12 @@ use crate::support::{
     batches::apply_some, database::Database, model, rebuilding::rebuild, world::World,
 };
 
-const SMALL: Context = Context {
+const SMALL_FEEDS: Context = Context {
     feed_depth: 3,
     fanout_max_followers: 3,
 };
 
-/// Applies all there is in batches of random partitions and sizes.
+/// Applies the whole log in batches of random partitions and sizes.
 async fn apply_all(
     projection: &Definition,
     context: &Context,
@@ -41,7 +41,7 @@ async fn equals_its_definition(projection: &'static Definition) {
         let largest = [1, 3, 10, 1_000][usize::try_from(seed % 4).unwrap()];
         for _ in 0..5 {
             database.append(&world.happen(200)).await;
-            apply_all(projection, &SMALL, largest, &mut rng, &pool).await;
+            apply_all(projection, &SMALL_FEEDS, largest, &mut rng, &pool).await;
             println!(
                 "{} seed {seed}, batches up to {largest} a partition",
                 projection.name()
@@ -49,14 +49,14 @@ async fn equals_its_definition(projection: &'static Definition) {
             model::assert_equal(&world, projection, &pool).await;
             if projection.name() == "feed" {
                 pulled += model::assert_pulled(&world, 3, &pool).await;
-                let cut = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM feed_floors");
-                floors += cut.fetch_one(&pool).await.unwrap();
+                let trimmed = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM feed_floors");
+                floors += trimmed.fetch_one(&pool).await.unwrap();
             }
         }
     }
     assert!(
         projection.name() != "feed" || floors > 20 && pulled > 20,
-        "{floors} feeds were cut and {pulled} posts pulled: the test shows less than it should"
+        "only {floors} feeds were trimmed and {pulled} posts pulled, which tests too little"
     );
 }
 
@@ -85,9 +85,9 @@ async fn notifications_equal_their_definition() {
     equals_its_definition(&projection::notifications::DEFINITION).await;
 }
 
-/// The bytes of version 1 as they were when it was new, and what came after them.
+/// The golden bytes of version 1, followed by an event of the current version.
 #[tokio::test]
-async fn a_log_of_old_versions_is_projected_and_rebuilt() {
+async fn a_log_with_old_event_versions_is_projected_and_rebuilt() {
     let golden = include_str!("../../../events/tests/golden.txt");
     let golden = golden
         .lines()
@@ -134,10 +134,12 @@ async fn a_log_of_old_versions_is_projected_and_rebuilt() {
     let projection = &projection::conversations::DEFINITION;
     let pool = database.pool(projection);
     let mut rng = StdRng::seed_from_u64(1);
-    apply_all(projection, &SMALL, 10, &mut rng, &pool).await;
+    apply_all(projection, &SMALL_FEEDS, 10, &mut rng, &pool).await;
     for rebuilt in [false, true] {
         if rebuilt {
-            let ended = rebuild(&database, projection, &SMALL, false).await.unwrap();
+            let ended = rebuild(&database, projection, &SMALL_FEEDS, false)
+                .await
+                .unwrap();
             assert_eq!(ended, Outcome::Done);
         }
         let unread: Vec<(Uuid, i64)> =

@@ -1,4 +1,4 @@
-//! Where pushing ends and pulling begins shows nowhere but in what it costs.
+//! Whether posts are pushed or pulled changes only the cost of reads, not their result.
 
 use feedmill_events::{
     Envelope, Event, Partition,
@@ -36,9 +36,9 @@ fn limit(fanout_max_followers: i64) -> Context {
     }
 }
 
-/// The live model goes on with a setting of its own, whatever those were rebuilt with that it goes on from.
+/// The live model continues with its own setting, whatever setting its tables were rebuilt with.
 #[tokio::test]
-async fn a_rebuild_with_another_limit_differs_in_nothing() {
+async fn a_rebuild_with_another_limit_gives_the_same_answers() {
     let (database, mut world, projection) =
         (Database::new().await, World::new(61), &feed::DEFINITION);
     let pool = database.pool(projection);
@@ -62,10 +62,10 @@ async fn a_rebuild_with_another_limit_differs_in_nothing() {
     }
 }
 
-/// The author of a pulled post has it in no entry; whether it is one is decided at its place in the log, be it in
-/// the batch of the follow that makes the difference or not.
+/// Pulled posts have no entries. Whether a post is pulled depends on its place in the log, not on whether it is in the
+/// same batch as the follow that exceeds the limit.
 #[tokio::test]
-async fn the_follower_who_is_one_too_many_makes_the_next_post_pulled() {
+async fn the_follower_above_the_limit_makes_the_next_post_pulled() {
     for largest in [1, 2, 1_000] {
         let database = Database::new().await;
         let pool = database.pool(&feed::DEFINITION);

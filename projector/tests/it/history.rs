@@ -1,4 +1,4 @@
-//! The log for people: whole and in order, whatever the stream has of it.
+//! `projector events`: complete and in order, whatever the stream lacks.
 
 use std::{
     collections::BTreeMap,
@@ -19,8 +19,8 @@ fn lines(text: &str) -> Vec<Value> {
         .collect()
 }
 
-/// Panics unless each partition's events are there from the first to the last, as they were appended.
-fn assert_whole(printed: &[Value], appended: &[(Envelope, (Partition, i64))]) {
+/// Panics unless the output has all events of each partition in order, as they were appended.
+fn assert_complete(printed: &[Value], appended: &[(Envelope, (Partition, i64))]) {
     let mut next: BTreeMap<u64, i64> = BTreeMap::new();
     for line in printed {
         let place = next.entry(line["partition"].as_u64().unwrap()).or_insert(1);
@@ -55,34 +55,34 @@ async fn publish(nats: &Nats, events: &[(Envelope, (Partition, i64))]) {
 }
 
 #[tokio::test]
-async fn a_dump_is_whole_whatever_the_stream_lacks() {
+async fn a_dump_is_complete_whatever_the_stream_lacks() {
     let (database, mut nats, mut world) =
         (Database::new().await, Nats::started().await, World::new(41));
     let dump = ["events", "dump"];
     // There is no stream.
     let mut all = append(&database, &mut world, 150).await;
-    assert_whole(&lines(&run(&database, &nats.url, &dump).await.text), &all);
-    // It has all.
+    assert_complete(&lines(&run(&database, &nats.url, &dump).await.text), &all);
+    // The stream has all events.
     let stream = nats.make_stream().await;
     publish(&nats, &all).await;
-    assert_whole(&lines(&run(&database, &nats.url, &dump).await.text), &all);
+    assert_complete(&lines(&run(&database, &nats.url, &dump).await.text), &all);
     // Messages are deleted from it, at the beginning, in the middle and at the end.
     for sequence in [1, 2, 70, 71, 90, 149, 150] {
         stream.delete_message(sequence).await.unwrap();
     }
-    assert_whole(&lines(&run(&database, &nats.url, &dump).await.text), &all);
-    // It does not have the latest yet.
+    assert_complete(&lines(&run(&database, &nats.url, &dump).await.text), &all);
+    // The stream does not have the latest events yet.
     all.extend(append(&database, &mut world, 30).await);
-    assert_whole(&lines(&run(&database, &nats.url, &dump).await.text), &all);
-    // It is empty, and NATS is away.
+    assert_complete(&lines(&run(&database, &nats.url, &dump).await.text), &all);
+    // The stream is empty, then NATS is stopped.
     stream.purge().await.unwrap();
-    assert_whole(&lines(&run(&database, &nats.url, &dump).await.text), &all);
+    assert_complete(&lines(&run(&database, &nats.url, &dump).await.text), &all);
     nats.kill();
-    assert_whole(&lines(&run(&database, &nats.url, &dump).await.text), &all);
+    assert_complete(&lines(&run(&database, &nats.url, &dump).await.text), &all);
 }
 
 #[tokio::test]
-async fn a_dump_can_be_narrowed_and_events_counted() {
+async fn dumps_can_be_filtered_and_events_counted() {
     let (database, nats, mut world) =
         (Database::new().await, Nats::started().await, World::new(42));
     nats.make_stream().await;
@@ -160,7 +160,7 @@ async fn a_dump_can_be_narrowed_and_events_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_tail_gives_what_comes_by_the_stream_or_not() {
+async fn a_tail_prints_new_events_with_or_without_the_stream() {
     let (database, nats, mut world) =
         (Database::new().await, Nats::started().await, World::new(43));
     nats.make_stream().await;
@@ -182,7 +182,7 @@ async fn a_tail_gives_what_comes_by_the_stream_or_not() {
             printed.push(serde_json::from_str::<Value>(&line).unwrap());
         }
         let events = append(&database, &mut world, 10).await;
-        // The relay publishes all of it, some, or nothing.
+        // The relay publishes all of them, or only some.
         publish(&nats, &events[round.min(10)..]).await;
         if round == 2 {
             nats.make_stream().await.purge().await.unwrap();
@@ -193,13 +193,13 @@ async fn a_tail_gives_what_comes_by_the_stream_or_not() {
         let line = output.next().unwrap().unwrap();
         printed.push(serde_json::from_str::<Value>(&line).unwrap());
     }
-    assert_whole(&printed, &all);
+    assert_complete(&printed, &all);
     child.kill().unwrap();
     child.wait().unwrap();
 }
 
 #[tokio::test]
-async fn a_reader_that_goes_away_is_no_error() {
+async fn a_closed_output_is_not_an_error() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(44));
     append(&database, &mut world, 2_000).await;
     let mut child = Command::new(env!("CARGO_BIN_EXE_projector"))

@@ -1,4 +1,4 @@
-//! Instances in each other's way, and a server that drops connections.
+//! Conflicting instances, and a server that drops connections.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn two_instances_with_the_same_partitions_apply_every_event_once() {
     model::assert_equal(&world, projection, &database.pool(projection)).await;
     assert!(metric("projector_cas_conflicts_total", projection.name()) > conflicts);
     one.stop().await;
-    // The other goes on alone.
+    // The other one continues alone.
     database.append(&world.happen(50)).await;
     database
         .caught_up(projection, Duration::from_secs(20))
@@ -37,7 +37,7 @@ async fn two_instances_with_the_same_partitions_apply_every_event_once() {
 }
 
 #[tokio::test]
-async fn lost_connections_block_nothing() {
+async fn lost_connections_do_not_block_partitions() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(7));
     let projection = &feed::DEFINITION;
     let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
@@ -65,7 +65,7 @@ async fn lost_connections_block_nothing() {
 }
 
 #[tokio::test]
-async fn a_projection_of_another_generation_is_left_alone() {
+async fn a_worker_continues_with_another_live_generation() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(8));
     let projection = &digest::DEFINITION;
     let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
@@ -73,7 +73,7 @@ async fn a_projection_of_another_generation_is_left_alone() {
     database
         .caught_up(projection, Duration::from_secs(10))
         .await;
-    // As at the end of a rebuild: the checkpoints of the next generation are where it is.
+    // As after a cutover: the next generation has the same checkpoints.
     sqlx::raw_sql(
         "BEGIN;
         INSERT INTO projector.checkpoints (projection, generation, partition, seq)

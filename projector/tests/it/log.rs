@@ -27,13 +27,15 @@ fn long_posts() -> Vec<Envelope> {
 }
 
 #[tokio::test]
-async fn memory_is_bounded_whatever_the_texts_are() {
+async fn the_size_of_a_read_is_bounded_for_texts_of_any_length() {
     let (database, nats, projection) = (Database::new().await, Nats::absent(), &feed::DEFINITION);
     database.append(&long_posts()).await;
     let pool = database.pool(projection);
     let heads = log::heads(&pool).await.unwrap();
-    let ranges = log::plan(Partition::all(), &log::Places::default(), &heads, 4_000);
-    let entries = log::read(&pool, projection, &ranges).await.unwrap();
+    let ranges = log::plan(Partition::all(), &log::Offsets::default(), &heads, 4_000);
+    let entries = log::read(&pool, projection.event_types, &ranges)
+        .await
+        .unwrap();
     let bytes: usize = entries
         .iter()
         .filter_map(|entry| entry.body.as_ref())
@@ -48,14 +50,16 @@ async fn memory_is_bounded_whatever_the_texts_are() {
 }
 
 #[tokio::test]
-async fn what_is_not_wanted_is_passed_without_its_bytes() {
+async fn events_of_other_types_are_read_without_their_bodies() {
     let database = Database::new().await;
     database.append(&long_posts()).await;
     let projection = &conversations::DEFINITION;
     let pool = database.pool(projection);
     let heads = log::heads(&pool).await.unwrap();
-    let ranges = log::plan(Partition::all(), &log::Places::default(), &heads, 4_000);
-    let entries = log::read(&pool, projection, &ranges).await.unwrap();
+    let ranges = log::plan(Partition::all(), &log::Offsets::default(), &heads, 4_000);
+    let entries = log::read(&pool, projection.event_types, &ranges)
+        .await
+        .unwrap();
     assert_eq!(entries.len(), 700);
     assert!(entries.iter().all(|entry| entry.body.is_none()));
 }

@@ -9,6 +9,7 @@
 mod definitions;
 mod fanout;
 mod history;
+mod indexes;
 mod interference;
 mod log;
 mod operators;

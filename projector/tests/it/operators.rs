@@ -1,4 +1,4 @@
-//! What operators do by hand, and what they are told.
+//! The operators' subcommands and their output.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ use crate::support::{
     world::World,
 };
 
-const SOON: Duration = Duration::from_secs(20);
-/// Within this, instances see what an operator did.
-const OBEYED: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// How soon instances notice what an operator did.
+const NOTICED_WITHIN: Duration = Duration::from_secs(1);
 
 #[tokio::test]
-async fn what_is_paused_stands_still_until_it_is_resumed_and_says_by_whom() {
+async fn a_paused_projection_does_not_move_and_status_names_who_paused_it() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(41));
     let process = Process::start(&database, &nats.url, &[]);
     let places = database.append(&world.happen(200)).await;
     for projection in [&feed::DEFINITION, &profiles::DEFINITION] {
-        database.caught_up(projection, SOON).await;
+        database.caught_up(projection, TIMEOUT).await;
     }
     let run = |args: &'static [&str]| operate(&database, &nats.url, args);
     run(&["pause", "feed", "--reason", "the disk is full"])
@@ -40,7 +40,7 @@ async fn what_is_paused_stands_still_until_it_is_resumed_and_says_by_whom() {
     )
     .await
     .unwrap();
-    tokio::time::sleep(OBEYED).await;
+    tokio::time::sleep(NOTICED_WITHIN).await;
     let events = world.happen(200);
     let held = events
         .iter()
@@ -48,9 +48,9 @@ async fn what_is_paused_stands_still_until_it_is_resumed_and_says_by_whom() {
         .count();
     database.append(&events).await;
     database
-        .caught_up_but(&profiles::DEFINITION, i64::try_from(held).unwrap(), SOON)
+        .caught_up_but(&profiles::DEFINITION, i64::try_from(held).unwrap(), TIMEOUT)
         .await;
-    tokio::time::sleep(OBEYED).await;
+    tokio::time::sleep(NOTICED_WITHIN).await;
     assert_eq!(database.behind(&feed::DEFINITION).await, 200);
     let seen = status(&database, &nats.url).await;
     assert_eq!(of(&seen, "feed")["standing"]["paused"], 64);
@@ -64,7 +64,7 @@ async fn what_is_paused_stands_still_until_it_is_resumed_and_says_by_whom() {
     println!("{table}");
     assert!(table.contains("PAUSED by somebody since"));
     assert!(table.contains("somebody  pause feed: the disk is full"));
-    // What is paused as a whole is not resumed in part, and the other way round.
+    // A projection that is paused as a whole cannot be resumed in part, and vice versa.
     let part = run(&["resume", "feed", "3"]).await;
     assert!(part.unwrap_err().contains("feed is paused as a whole"));
     let whole = run(&["resume", "profiles"]).await;
@@ -74,18 +74,18 @@ async fn what_is_paused_stands_still_until_it_is_resumed_and_says_by_whom() {
         .await
         .unwrap();
     for projection in [&feed::DEFINITION, &profiles::DEFINITION] {
-        database.caught_up(projection, 3 * OBEYED).await;
+        database.caught_up(projection, 3 * NOTICED_WITHIN).await;
         model::assert_equal(&world, projection, &database.pool(projection)).await;
     }
     let seen = status(&database, &nats.url).await;
-    let deeds: Vec<(&str, &str)> = seen["audit"]
+    let entries: Vec<(&str, &str)> = seen["audit"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|deed| {
+        .map(|entry| {
             (
-                deed["action"].as_str().unwrap(),
-                deed["projection"].as_str().unwrap(),
+                entry["action"].as_str().unwrap(),
+                entry["projection"].as_str().unwrap(),
             )
         })
         .collect();
@@ -95,17 +95,17 @@ async fn what_is_paused_stands_still_until_it_is_resumed_and_says_by_whom() {
         ("pause", "profiles"),
         ("pause", "feed"),
     ];
-    assert_eq!(deeds, expected);
+    assert_eq!(entries, expected);
     process.stop();
 }
 
 #[tokio::test]
-async fn only_the_event_that_blocks_now_is_skipped() {
+async fn only_the_event_that_blocks_a_partition_can_be_skipped() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(42));
     let projection = &conversations::DEFINITION;
     let process = Process::start(&database, &nats.url, &[]);
     let events = world.happen(400);
-    // A read mark, which nothing else needs.
+    // A read mark, on which no other event depends.
     let spoilt = events
         .iter()
         .rposition(|e| e.event.event_type().name() == "conversation.read")
@@ -129,7 +129,7 @@ async fn only_the_event_that_blocks_now_is_skipped() {
         .filter(|(p, s)| *p == partition && *s >= seq)
         .count();
     database
-        .caught_up_but(projection, i64::try_from(waiting).unwrap(), SOON)
+        .caught_up_but(projection, i64::try_from(waiting).unwrap(), TIMEOUT)
         .await;
     let (number, other) = (partition.to_string(), (partition.number() + 1) % 64);
     let skip = async |partition: String, seq: i64| {
@@ -144,7 +144,7 @@ async fn only_the_event_that_blocks_now_is_skipped() {
         ];
         operate(&database, &nats.url, &args).await
     };
-    // Noted a moment after the rest was applied.
+    // Recorded a moment after the other events were applied.
     for _ in 0..100 {
         let noted: i64 = sqlx::query_scalar("SELECT count(*) FROM projector.blocked")
             .fetch_one(&database.admin)
@@ -171,7 +171,7 @@ async fn only_the_event_that_blocks_now_is_skipped() {
     let refused = operate(&database, &nats.url, &without).await.unwrap_err();
     assert!(refused.contains("--reason"), "{refused}");
     skip(number.clone(), seq).await.unwrap();
-    database.caught_up(projection, 3 * OBEYED).await;
+    database.caught_up(projection, 3 * NOTICED_WITHIN).await;
     let refused = skip(number, seq).await.unwrap_err();
     assert!(refused.contains("is not blocked"), "{refused}");
     let rows =
@@ -190,7 +190,7 @@ async fn only_the_event_that_blocks_now_is_skipped() {
 }
 
 #[tokio::test]
-async fn a_relay_that_is_down_is_not_called_caught_up() {
+async fn a_stopped_relay_is_reported() {
     let (database, mut nats, mut world) =
         (Database::new().await, Nats::started().await, World::new(43));
     nats.make_stream().await;
@@ -198,13 +198,13 @@ async fn a_relay_that_is_down_is_not_called_caught_up() {
     let events = world.happen(100);
     let places = database.append(&events).await;
     nats.publish(events.iter().zip(places)).await;
-    database.caught_up(&profiles::DEFINITION, SOON).await;
+    database.caught_up(&profiles::DEFINITION, TIMEOUT).await;
     let seen = status(&database, &nats.url).await;
     assert_eq!(seen["relay"]["state"], "ok", "{}", seen["relay"]);
     assert_eq!(seen["relay"]["lag_events"], 0);
-    // The log goes on, the stream does not.
+    // The log grows, the stream does not.
     database.append(&world.happen(120)).await;
-    database.caught_up(&profiles::DEFINITION, SOON).await;
+    database.caught_up(&profiles::DEFINITION, TIMEOUT).await;
     tokio::time::sleep(Duration::from_secs(4)).await;
     let seen = status(&database, &nats.url).await;
     assert_eq!(seen["relay"]["state"], "behind", "{}", seen["relay"]);

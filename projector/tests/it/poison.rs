@@ -1,4 +1,4 @@
-//! An event that cannot be applied stops its partition, and nothing else.
+//! An event that cannot be applied blocks its partition, and nothing else.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::support::{
     database::Database, metric, model, nats::Nats, running::Running, world::World,
 };
 
-const SOON: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Noting what blocks is its own small transaction after the ones that applied the rest.
-async fn blocked_soon(database: &Database) -> Vec<(i16, i64, String)> {
+/// A blocked partition is recorded in a transaction after those that applied the other events.
+async fn wait_for_blocked(database: &Database) -> Vec<(i16, i64, String)> {
     for _ in 0..100 {
         let rows = blocked(database).await;
         if !rows.is_empty() {
@@ -36,15 +36,19 @@ async fn blocked(database: &Database) -> Vec<(i16, i64, String)> {
 }
 
 #[tokio::test]
-async fn bytes_that_do_not_decode_stop_one_partition_until_they_are_mended() {
+async fn an_event_that_does_not_decode_blocks_one_partition_until_it_is_repaired() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(9));
     let projection = &feed::DEFINITION;
     let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
     database.append(&world.happen(100)).await;
-    database.caught_up(projection, SOON).await;
-    // A good event whose bytes are spoilt in the log, in the middle of others.
+    database.caught_up(projection, TIMEOUT).await;
+    // A valid event whose bytes are damaged in the log, among others.
     let events = world.happen(300);
-    let wanted = |index: &usize| projection.wants(events[*index].event.event_type());
+    let wanted = |index: &usize| {
+        projection
+            .event_types
+            .contains(&events[*index].event.event_type())
+    };
     let spoilt = (150..300).find(wanted).unwrap();
     let mut raw: Vec<_> = events
         .iter()
@@ -65,9 +69,9 @@ async fn bytes_that_do_not_decode_stop_one_partition_until_they_are_mended() {
         .filter(|(p, s)| *p == partition && *s >= seq)
         .count();
     database
-        .caught_up_but(projection, i64::try_from(waiting).unwrap(), SOON)
+        .caught_up_but(projection, i64::try_from(waiting).unwrap(), TIMEOUT)
         .await;
-    let rows = blocked_soon(&database).await;
+    let rows = wait_for_blocked(&database).await;
     assert_eq!(
         (rows.len(), rows[0].0, rows[0].1),
         (1, i16::from(partition), seq),
@@ -75,8 +79,11 @@ async fn bytes_that_do_not_decode_stop_one_partition_until_they_are_mended() {
     );
     assert!(rows[0].2.contains("does not decode"), "{rows:?}");
     assert!((metric("projector_blocked_partitions", projection.name()) - 1.0).abs() < 0.1);
-    assert!(worker.health.is_ready(), "a blocked partition is a note");
-    // Others still move while it stands.
+    assert!(
+        worker.health.is_ready(),
+        "a blocked partition does not make the projection unready"
+    );
+    // The other partitions are not blocked.
     let more = world.happen(100);
     let others = more
         .iter()
@@ -84,8 +91,8 @@ async fn bytes_that_do_not_decode_stop_one_partition_until_they_are_mended() {
         .count();
     database.append(&more).await;
     let standing = i64::try_from(waiting + more.len() - others).unwrap();
-    database.caught_up_but(projection, standing, SOON).await;
-    // A restart changes nothing.
+    database.caught_up_but(projection, standing, TIMEOUT).await;
+    // A restart does not unblock it.
     worker.stop().await;
     let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -97,9 +104,9 @@ async fn bytes_that_do_not_decode_stop_one_partition_until_they_are_mended() {
         .execute(&database.admin)
         .await
         .unwrap();
-    database.caught_up(projection, SOON).await;
+    database.caught_up(projection, TIMEOUT).await;
     model::assert_equal(&world, projection, &database.pool(projection)).await;
-    // Unblocking is its own small transaction after the one that applied the event.
+    // The record is deleted in a transaction after the one that applied the event.
     for _ in 0..100 {
         if blocked(&database).await.is_empty() {
             return worker.stop().await;
@@ -110,10 +117,10 @@ async fn bytes_that_do_not_decode_stop_one_partition_until_they_are_mended() {
 }
 
 #[tokio::test]
-async fn an_event_that_the_tables_refuse_stops_one_partition() {
+async fn an_event_that_violates_a_constraint_blocks_one_partition() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(10));
     let projection = &profiles::DEFINITION;
-    // Whoever's handle is this cannot be inserted, for a reason that only PostgreSQL knows.
+    // An account with this handle cannot be inserted, for a reason that only PostgreSQL knows.
     sqlx::raw_sql("ALTER TABLE profiles.accounts ADD CHECK (handle <> 'person_4')")
         .execute(&database.admin)
         .await
@@ -131,9 +138,9 @@ async fn an_event_that_the_tables_refuse_stops_one_partition() {
         .count();
     let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
     database
-        .caught_up_but(projection, i64::try_from(waiting).unwrap(), SOON)
+        .caught_up_but(projection, i64::try_from(waiting).unwrap(), TIMEOUT)
         .await;
-    let rows = blocked_soon(&database).await;
+    let rows = wait_for_blocked(&database).await;
     assert_eq!(
         (rows.len(), rows[0].0, rows[0].1),
         (1, i16::from(partition), seq),
@@ -143,13 +150,13 @@ async fn an_event_that_the_tables_refuse_stops_one_partition() {
         .execute(&database.admin)
         .await
         .unwrap();
-    database.caught_up(projection, SOON).await;
+    database.caught_up(projection, TIMEOUT).await;
     model::assert_equal(&world, projection, &database.pool(projection)).await;
     worker.stop().await;
 }
 
 #[tokio::test]
-async fn a_hole_in_the_log_stops_one_partition() {
+async fn a_missing_event_in_the_log_blocks_one_partition() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(11));
     let projection = &feed::DEFINITION;
     let places = database.append(&world.happen(300)).await;
@@ -166,7 +173,7 @@ async fn a_hole_in_the_log_stops_one_partition() {
         .count();
     let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
     database
-        .caught_up_but(projection, i64::try_from(waiting).unwrap(), SOON)
+        .caught_up_but(projection, i64::try_from(waiting).unwrap(), TIMEOUT)
         .await;
     for _ in 0..100 {
         if !blocked(&database).await.is_empty() {
@@ -174,7 +181,7 @@ async fn a_hole_in_the_log_stops_one_partition() {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let rows = blocked_soon(&database).await;
+    let rows = wait_for_blocked(&database).await;
     assert_eq!(
         (rows[0].0, rows[0].1),
         (i16::from(partition), seq),

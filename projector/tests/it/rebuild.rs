@@ -1,9 +1,9 @@
-//! A rebuild makes the same tables beside the live ones, and they change places while everything goes on.
+//! A rebuild fills the same tables beside the live ones, and the cutover happens while everything continues.
 
+mod concurrency;
 mod kills;
 mod logic;
-mod meanwhile;
-mod pace;
+mod throttling;
 
 use std::time::{Duration, Instant};
 
@@ -18,23 +18,23 @@ use crate::support::{
     database::Database,
     model,
     nats::Nats,
-    rebuilding::{contents, generation, indexes, rebuild, run, schemas_beside, verify},
+    rebuilding::{contents, generation, indexes, rebuild, run, shadow_schemas, verify},
     running::Running,
     world::World,
 };
 
-const SOON: Duration = Duration::from_secs(20);
-const SMALL: Context = Context {
+const TIMEOUT: Duration = Duration::from_secs(20);
+const SMALL_FEEDS: Context = Context {
     feed_depth: 3,
     fanout_max_followers: 3,
 };
 
-/// Fills the log and all live models.
+/// Fills the log and starts a worker per projection.
 async fn lively(seed: u64, events: usize) -> (Database, Nats, World, Vec<Running>) {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(seed));
     let mut workers = vec![];
     for projection in projection::ALL {
-        workers.push(Running::start(projection, SMALL, &database, &nats.url).await);
+        workers.push(Running::start(projection, SMALL_FEEDS, &database, &nats.url).await);
     }
     for _ in 0..events.div_ceil(150) {
         database.append(&world.happen(150)).await;
@@ -45,7 +45,7 @@ async fn lively(seed: u64, events: usize) -> (Database, Nats, World, Vec<Running
     (database, nats, world, workers)
 }
 
-/// Waits until the live generation has everything.
+/// Waits until the live generation has applied everything.
 async fn caught_up(database: &Database, projection: &Definition) {
     let start = Instant::now();
     loop {
@@ -63,7 +63,7 @@ async fn caught_up(database: &Database, projection: &Definition) {
             return;
         }
         assert!(
-            start.elapsed() < SOON,
+            start.elapsed() < TIMEOUT,
             "{} is {behind} behind",
             projection.name()
         );
@@ -78,7 +78,7 @@ async fn stop(workers: Vec<Running>) {
 }
 
 #[tokio::test]
-async fn a_rebuild_equals_the_live_model_and_goes_live() {
+async fn a_rebuild_equals_the_live_model_and_replaces_it() {
     let (database, _nats, mut world, workers) = lively(31, 900).await;
     for projection in projection::ALL {
         let (schema, before) = (
@@ -86,7 +86,9 @@ async fn a_rebuild_equals_the_live_model_and_goes_live() {
             contents(&database, projection.name()).await,
         );
         let of_live = indexes(&database, schema).await;
-        let ended = rebuild(&database, projection, &SMALL, false).await.unwrap();
+        let ended = rebuild(&database, projection, &SMALL_FEEDS, false)
+            .await
+            .unwrap();
         assert_eq!(ended, Outcome::Done, "{schema}");
         assert_eq!(generation(&database, projection).await, 2);
         assert_eq!(indexes(&database, schema).await, of_live);
@@ -102,7 +104,7 @@ async fn a_rebuild_equals_the_live_model_and_goes_live() {
         );
         model::assert_equal(&world, projection, &database.pool(projection)).await;
     }
-    // The workers go on with the new generation, and the reader may read it.
+    // The workers continue with the new generation, and readers may read it.
     database.append(&world.happen(200)).await;
     for projection in projection::ALL {
         caught_up(&database, projection).await;
@@ -122,13 +124,15 @@ async fn a_rebuild_equals_the_live_model_and_goes_live() {
 }
 
 #[tokio::test]
-async fn two_rebuilds_of_the_same_log_give_the_same_bytes() {
+async fn two_rebuilds_of_the_same_log_give_the_same_rows() {
     let (database, _nats, world, workers) = lively(32, 1_200).await;
     stop(workers).await;
     for projection in projection::ALL {
         let mut made = vec![];
         for _ in 0..2 {
-            let ended = rebuild(&database, projection, &SMALL, false).await.unwrap();
+            let ended = rebuild(&database, projection, &SMALL_FEEDS, false)
+                .await
+                .unwrap();
             assert_eq!(ended, Outcome::Done);
             made.push(contents(&database, projection.name()).await);
         }
@@ -138,12 +142,14 @@ async fn two_rebuilds_of_the_same_log_give_the_same_bytes() {
 }
 
 #[tokio::test]
-async fn a_rebuild_that_is_killed_goes_on_and_ends_the_same() {
+async fn an_interrupted_rebuild_resumes_with_the_same_result() {
     let (database, _nats, world, workers) = lively(34, 600).await;
     stop(workers).await;
     let projection = &feed::DEFINITION;
     assert_eq!(
-        rebuild(&database, projection, &SMALL, false).await.unwrap(),
+        rebuild(&database, projection, &SMALL_FEEDS, false)
+            .await
+            .unwrap(),
         Outcome::Done
     );
     let whole = contents(&database, projection.name()).await;
@@ -151,8 +157,9 @@ async fn a_rebuild_that_is_killed_goes_on_and_ends_the_same() {
     let mut generation_before = 2;
     for _ in 0..10 {
         let wait = Duration::from_millis(rng.gen_range(10..400));
-        // The future is dropped wherever it is, and its connections with it.
-        let ended = tokio::time::timeout(wait, rebuild(&database, projection, &SMALL, false)).await;
+        // The future is dropped at any point, and its connections with it.
+        let ended =
+            tokio::time::timeout(wait, rebuild(&database, projection, &SMALL_FEEDS, false)).await;
         let live = generation(&database, projection).await;
         match ended {
             Ok(ended) => assert_eq!(ended.unwrap(), Outcome::Done),
@@ -164,14 +171,16 @@ async fn a_rebuild_that_is_killed_goes_on_and_ends_the_same() {
         model::assert_equal(&world, projection, &database.pool(projection)).await;
     }
     assert_eq!(
-        rebuild(&database, projection, &SMALL, false).await.unwrap(),
+        rebuild(&database, projection, &SMALL_FEEDS, false)
+            .await
+            .unwrap(),
         Outcome::Done
     );
     assert_eq!(contents(&database, projection.name()).await, whole);
 }
 
 #[tokio::test]
-async fn damage_is_found_with_its_rows_and_mended_only_when_told_to() {
+async fn verify_prints_damaged_rows_and_a_rebuild_repairs_them_only_if_told_to() {
     let (database, nats, world, workers) = lively(35, 600).await;
     let (projection, all) = (&profiles::DEFINITION, ["verify", "--all", "--json"]);
     let ended = run(&database, &nats.url, &all).await;
@@ -197,7 +206,7 @@ async fn damage_is_found_with_its_rows_and_mended_only_when_told_to() {
         assert!(ended.text.contains(wanted), "no {wanted} in {}", ended.text);
     }
     assert!(ended.text.contains(&account.to_string()));
-    assert!(schemas_beside(&database).await.is_empty());
+    assert!(shadow_schemas(&database).await.is_empty());
     let ended = run(&database, &nats.url, &["rebuild", "profiles"]).await;
     assert_eq!(ended.code, 3, "{}", ended.text);
     assert_eq!(generation(&database, projection).await, 1);
@@ -211,7 +220,7 @@ async fn damage_is_found_with_its_rows_and_mended_only_when_told_to() {
     for projection in [projection, &feed::DEFINITION] {
         model::assert_equal(&world, projection, &database.pool(projection)).await;
         assert_eq!(
-            verify(&database, projection, &SMALL).await.unwrap(),
+            verify(&database, projection, &SMALL_FEEDS).await.unwrap(),
             Outcome::Done
         );
     }
@@ -219,11 +228,13 @@ async fn damage_is_found_with_its_rows_and_mended_only_when_told_to() {
 }
 
 #[tokio::test]
-async fn a_rollback_brings_the_old_tables_up_to_date() {
+async fn a_rollback_brings_the_previous_tables_up_to_date() {
     let (database, nats, mut world, workers) = lively(36, 500).await;
     let projection = &digest::DEFINITION;
     assert_eq!(
-        rebuild(&database, projection, &SMALL, false).await.unwrap(),
+        rebuild(&database, projection, &SMALL_FEEDS, false)
+            .await
+            .unwrap(),
         Outcome::Done
     );
     for round in 0..3 {
@@ -236,10 +247,10 @@ async fn a_rollback_brings_the_old_tables_up_to_date() {
         caught_up(&database, projection).await;
         model::assert_equal(&world, projection, &database.pool(projection)).await;
     }
-    assert_eq!(schemas_beside(&database).await, ["digest_previous"]);
+    assert_eq!(shadow_schemas(&database).await, ["digest_previous"]);
     let ended = run(&database, &nats.url, &["drop-previous", "digest"]).await;
     assert_eq!(ended.code, 0, "{}", ended.text);
-    assert!(schemas_beside(&database).await.is_empty());
+    assert!(shadow_schemas(&database).await.is_empty());
     let generations: i64 = sqlx::query_scalar(
         "SELECT count(DISTINCT generation) FROM projector.checkpoints WHERE projection = 'digest'",
     )
@@ -263,7 +274,7 @@ async fn a_rollback_brings_the_old_tables_up_to_date() {
 }
 
 #[tokio::test]
-async fn an_unfinished_rebuild_can_be_given_up_and_two_at_once_are_refused() {
+async fn an_unfinished_rebuild_can_be_aborted_and_two_at_once_are_refused() {
     let (database, nats, world, workers) = lively(37, 300).await;
     let projection = &profiles::DEFINITION;
     sqlx::raw_sql("UPDATE profiles.account_counts SET posts = posts + 1")
@@ -271,17 +282,19 @@ async fn an_unfinished_rebuild_can_be_given_up_and_two_at_once_are_refused() {
         .await
         .unwrap();
     assert_eq!(
-        rebuild(&database, projection, &SMALL, false).await.unwrap(),
+        rebuild(&database, projection, &SMALL_FEEDS, false)
+            .await
+            .unwrap(),
         Outcome::Differs
     );
-    assert_eq!(schemas_beside(&database).await, ["profiles_next"]);
+    assert_eq!(shadow_schemas(&database).await, ["profiles_next"]);
     assert_eq!(
         run(&database, &nats.url, &["rollback", "profiles"])
             .await
             .code,
         1
     );
-    // Somebody else is at it.
+    // Another operation holds the lock.
     let mut other = sqlx::PgConnection::connect(&database.url).await.unwrap();
     let lock = "SELECT pg_advisory_lock(x'72656275'::int, hashtext('profiles'))";
     sqlx::raw_sql(lock).execute(&mut other).await.unwrap();
@@ -290,12 +303,14 @@ async fn an_unfinished_rebuild_can_be_given_up_and_two_at_once_are_refused() {
     other.close().await.unwrap();
     let ended = run(&database, &nats.url, &["abort", "profiles"]).await;
     assert_eq!(ended.code, 0, "{}", ended.text);
-    assert!(schemas_beside(&database).await.is_empty());
+    assert!(shadow_schemas(&database).await.is_empty());
     assert_eq!(
         run(&database, &nats.url, &["abort", "profiles"]).await.code,
         1
     );
-    let ended = rebuild(&database, projection, &SMALL, true).await.unwrap();
+    let ended = rebuild(&database, projection, &SMALL_FEEDS, true)
+        .await
+        .unwrap();
     assert_eq!(ended, Outcome::Done);
     model::assert_equal(&world, projection, &database.pool(projection)).await;
     stop(workers).await;

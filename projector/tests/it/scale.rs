@@ -1,9 +1,9 @@
-//! Instances share the partitions, take over from each other, and never both win.
+//! Instances share the partitions, take over from each other, and never both write one.
 
 use std::time::{Duration, Instant};
 
 use projector::{
-    instance::{LEASE, Lease},
+    instance::{LEASE_DURATION, Lease},
     projection::{self, feed},
 };
 
@@ -12,7 +12,7 @@ use crate::support::{
     world::World,
 };
 
-const SOON: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 struct Scene {
     database: Database,
@@ -35,7 +35,7 @@ impl Scene {
         Process::start(&self.database, &self.nats.url, &[])
     }
 
-    /// Things happen, and are in the log and in the stream.
+    /// Appends events to the log and publishes them.
     async fn happen(&mut self, count: usize) {
         let events = self.world.happen(count);
         let places = self.database.append(&events).await;
@@ -44,7 +44,7 @@ impl Scene {
 
     async fn caught_up(&self) {
         for projection in projection::ALL {
-            self.database.caught_up(projection, SOON).await;
+            self.database.caught_up(projection, TIMEOUT).await;
         }
     }
 
@@ -55,7 +55,7 @@ impl Scene {
         }
     }
 
-    /// How many processes are members.
+    /// The number of live instances.
     async fn members(&self) -> i64 {
         sqlx::query_scalar(
             "SELECT count(*) FROM projector.instances WHERE heartbeat > now() - interval '3 s'",
@@ -68,12 +68,16 @@ impl Scene {
     async fn until_members(&self, count: i64) {
         let start = Instant::now();
         while self.members().await != count {
-            assert!(start.elapsed() < SOON, "{} members", self.members().await);
+            assert!(
+                start.elapsed() < TIMEOUT,
+                "{} members",
+                self.members().await
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
-    /// Something happens everywhere. Gives how long it takes until all of it is applied.
+    /// Appends events in many partitions. Returns how long it takes until all of them are applied.
     async fn applied(&mut self) -> Duration {
         let start = Instant::now();
         self.happen(150).await;
@@ -83,7 +87,7 @@ impl Scene {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn partitions_move_when_instances_come_stop_and_die() {
+async fn partitions_move_when_instances_start_stop_and_die() {
     let mut scene = Scene::new(31).await;
     let (one, mut two) = (scene.start(), scene.start());
     scene.until_members(2).await;
@@ -111,7 +115,7 @@ async fn partitions_move_when_instances_come_stop_and_die() {
     let joining = start.elapsed();
     let joined = scene.applied().await;
 
-    // What happens right after it has gone is the others' at once.
+    // The others take over at once.
     let stopping = one.stop();
     let stopped = scene.applied().await;
 
@@ -131,24 +135,24 @@ async fn partitions_move_when_instances_come_stop_and_die() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_instance_that_was_stopped_past_its_lease_steps_back_and_says_so() {
+async fn an_instance_that_was_suspended_past_its_lease_stops_writing_and_logs_it() {
     let mut scene = Scene::new(32).await;
     let (one, two) = (scene.start(), scene.start());
     scene.until_members(2).await;
     scene.happen(300).await;
     scene.caught_up().await;
     for _ in 0..2 {
-        // In the middle of work, perhaps of a transaction.
+        // In the middle of its work, perhaps of a transaction.
         scene.happen(100).await;
         one.signal("STOP");
         let stopped = Instant::now();
         let took = scene.applied().await;
         println!("right after it was stopped {took:.1?}");
         assert!(took < Duration::from_secs(5));
-        // While its messages wait for it, the others go on.
+        // The others continue while its messages wait for it.
         scene.happen(200).await;
         scene.caught_up().await;
-        tokio::time::sleep_until((stopped + LEASE + Duration::from_secs(1)).into()).await;
+        tokio::time::sleep_until((stopped + LEASE_DURATION + Duration::from_secs(1)).into()).await;
         one.signal("CONT");
         scene.applied().await;
         scene.assert_equal().await;
@@ -156,7 +160,7 @@ async fn an_instance_that_was_stopped_past_its_lease_steps_back_and_says_so() {
     let log = one.log();
     let lines: Vec<&str> = log
         .lines()
-        .filter(|line| line.contains("longer than its lease of 3 s"))
+        .filter(|line| line.contains("longer than the lease of 3 s"))
         .collect();
     println!("{}", lines.join("\n"));
     assert_eq!(lines.len(), 2, "{log}");
@@ -166,7 +170,7 @@ async fn an_instance_that_was_stopped_past_its_lease_steps_back_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_goes_silent_and_comes_back_holds_nothing_up() {
+async fn projecting_continues_after_the_server_was_silent() {
     let mut scene = Scene::new(35).await;
     let (proxy, url) = scene.database.through_proxy().await;
     let _process = Process::start_at(&url, &scene.nats.url, &[]);
@@ -186,23 +190,23 @@ async fn a_server_that_goes_silent_and_comes_back_holds_nothing_up() {
 }
 
 #[tokio::test]
-async fn without_a_lease_nothing_is_written() {
+async fn an_instance_without_a_lease_does_not_write() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(33));
     let projection = &feed::DEFINITION;
     let lease = Lease::default();
-    lease.renew(Instant::now().checked_sub(2 * LEASE).unwrap());
+    lease.renew(Instant::now().checked_sub(2 * LEASE_DURATION).unwrap());
     let worker = Running::with_lease(projection, lease.clone(), &database, &nats.url).await;
     database.append(&world.happen(100)).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(database.behind(projection).await, 100);
     lease.renew(Instant::now());
-    database.caught_up(projection, SOON).await;
+    database.caught_up(projection, TIMEOUT).await;
     model::assert_equal(&world, projection, &database.pool(projection)).await;
     worker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_those_that_run_a_projection_share_it() {
+async fn only_instances_that_run_a_projection_share_its_partitions() {
     let mut scene = Scene::new(34).await;
     let feed = Process::start(&scene.database, &scene.nats.url, &["run", "--only", "feed"]);
     let all = scene.start();
@@ -216,7 +220,7 @@ async fn only_those_that_run_a_projection_share_it() {
     }
     all.stop();
     scene.happen(100).await;
-    scene.database.caught_up(&feed::DEFINITION, SOON).await;
+    scene.database.caught_up(&feed::DEFINITION, TIMEOUT).await;
     let seen = status(&scene.database, &scene.nats.url).await;
     for projection in seen["projections"].as_array().unwrap() {
         let unowned = &projection["standing"]["unowned"];

@@ -1,11 +1,13 @@
-//! The schemas, and who may do what with them.
+//! The schemas and their privileges.
 
-use projector::{projection, schema};
+use std::collections::BTreeSet;
+
+use projector::{migrations, projection, schema};
 
 use crate::support::database::Database;
 
 #[tokio::test]
-async fn schemas_are_made_once_by_however_many_start_together() {
+async fn instances_that_start_together_create_the_schemas_once() {
     let database = Database::bare().await;
     let all = projection::ALL.iter().map(async |projection| {
         let pool = database.pool(projection);
@@ -19,11 +21,26 @@ async fn schemas_are_made_once_by_however_many_start_together() {
         .fetch_one(&database.admin)
         .await
         .unwrap();
-    let all: usize = projection::ALL.iter().map(|p| p.migrations.len()).sum();
-    assert_eq!(
-        usize::try_from(laid).unwrap(),
-        all + schema::BOOKS_MIGRATIONS.len()
-    );
+    let all: usize = migrations::ALL.iter().map(|(_, files)| files.len()).sum();
+    assert_eq!(usize::try_from(laid).unwrap(), all);
+}
+
+#[test]
+fn every_folder_of_migrations_is_a_projection_or_the_control_schema() {
+    let folders: BTreeSet<&str> = migrations::ALL.iter().map(|(name, _)| *name).collect();
+    let projections = projection::ALL.iter().map(|projection| projection.name());
+    let schemas: BTreeSet<&str> = projections.chain([schema::CONTROL_SCHEMA]).collect();
+    assert_eq!(folders, schemas);
+    for projection in projection::ALL {
+        let (_, files) = migrations::ALL
+            .iter()
+            .find(|(name, _)| *name == projection.name())
+            .unwrap();
+        let names = |files: &[migrations::Migration]| -> Vec<&str> {
+            files.iter().map(|file| file.name).collect()
+        };
+        assert_eq!(names(projection.migrations), names(files));
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What comes from the stream is applied at once; what does not come is found in the log.
+//! Events from the stream are applied at once; those that the stream does not deliver are read from the log.
 
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,10 @@ use crate::support::{
     database::Database, metric, model, nats::Nats, running::Running, world::World,
 };
 
-const SOON: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Until the worker has its consumer: from then on, what is published comes to it.
-async fn followed(stream: &async_nats::jetstream::stream::Stream, consumers: usize) {
+/// Waits until the worker has a consumer, which delivers everything that is published afterwards.
+async fn has_consumers(stream: &async_nats::jetstream::stream::Stream, consumers: usize) {
     for _ in 0..400 {
         if stream
             .get_info()
@@ -24,11 +24,11 @@ async fn followed(stream: &async_nats::jetstream::stream::Stream, consumers: usi
         }
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
-    panic!("nobody follows the stream");
+    panic!("the stream has too few consumers");
 }
 
 #[tokio::test]
-async fn an_event_is_applied_when_it_comes_and_announced() {
+async fn an_event_is_applied_and_announced_when_it_arrives() {
     let (database, nats, mut world) = (Database::new().await, Nats::started().await, World::new(1));
     let stream = nats.make_stream().await;
     let projection = &profiles::DEFINITION;
@@ -41,7 +41,7 @@ async fn an_event_is_applied_when_it_comes_and_announced() {
         .await
         .unwrap();
     let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
-    followed(&stream, 1).await;
+    has_consumers(&stream, 1).await;
     let mut waits = vec![];
     for _ in 0..20 {
         let events = world.happen(1);
@@ -49,7 +49,7 @@ async fn an_event_is_applied_when_it_comes_and_announced() {
         let start = Instant::now();
         nats.publish(events.iter().zip(places.iter().copied()))
             .await;
-        let message = tokio::time::timeout(SOON, heard.next())
+        let message = tokio::time::timeout(TIMEOUT, heard.next())
             .await
             .unwrap()
             .unwrap();
@@ -58,7 +58,7 @@ async fn an_event_is_applied_when_it_comes_and_announced() {
         let reached: Vec<_> = (announced.progress.iter())
             .map(|moved| (moved.partition, moved.to))
             .collect();
-        // And what passed before, if the projection did not want it.
+        // The announcement may also include earlier irrelevant events.
         assert!(
             places.iter().all(|place| reached.contains(place)),
             "{reached:?}"
@@ -72,20 +72,20 @@ async fn an_event_is_applied_when_it_comes_and_announced() {
     );
     assert!(
         waits[10] < Duration::from_millis(250),
-        "not at once, but by looking: {waits:?}"
+        "found by polling instead of by the stream: {waits:?}"
     );
-    database.caught_up(projection, SOON).await;
+    database.caught_up(projection, TIMEOUT).await;
     model::assert_equal(&world, projection, &database.pool(projection)).await;
     worker.stop().await;
 }
 
 #[tokio::test]
-async fn what_the_stream_leaves_out_or_repeats_is_applied_once() {
+async fn events_that_the_stream_drops_or_repeats_are_applied_once() {
     let (database, nats, mut world) = (Database::new().await, Nats::started().await, World::new(2));
     let stream = nats.make_stream().await;
     let projection = &conversations::DEFINITION;
     let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
-    followed(&stream, 1).await;
+    has_consumers(&stream, 1).await;
     let (gaps, duplicates) = (
         metric("projector_gap_events_total", projection.name()),
         metric("projector_duplicate_events_total", projection.name()),
@@ -94,7 +94,7 @@ async fn what_the_stream_leaves_out_or_repeats_is_applied_once() {
         let events = world.happen(100);
         let places = database.append(&events).await;
         let all: Vec<_> = events.iter().zip(places).collect();
-        // Most, and after the time in which the stream drops duplicates, some of them again.
+        // Most of them and, after the window in which the stream drops duplicates, some of them again.
         let most: Vec<_> = all
             .iter()
             .enumerate()
@@ -105,7 +105,7 @@ async fn what_the_stream_leaves_out_or_repeats_is_applied_once() {
         tokio::time::sleep(Duration::from_millis(150)).await;
         nats.publish(most.iter().copied().skip(20).take(30)).await;
     }
-    database.caught_up(projection, SOON).await;
+    database.caught_up(projection, TIMEOUT).await;
     model::assert_equal(&world, projection, &database.pool(projection)).await;
     assert!(metric("projector_gap_events_total", projection.name()) > gaps);
     assert!(metric("projector_duplicate_events_total", projection.name()) > duplicates);
@@ -113,12 +113,12 @@ async fn what_the_stream_leaves_out_or_repeats_is_applied_once() {
 }
 
 #[tokio::test]
-async fn a_last_message_that_never_comes_is_read_from_the_log() {
+async fn a_last_message_that_is_never_delivered_is_read_from_the_log() {
     let (database, nats, mut world) = (Database::new().await, Nats::started().await, World::new(3));
     let stream = nats.make_stream().await;
     let projection = &digest::DEFINITION;
     let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
-    followed(&stream, 1).await;
+    has_consumers(&stream, 1).await;
     let events = world.happen(300);
     let places = database.append(&events).await;
     nats.publish(events.iter().zip(places).take(150)).await;
@@ -133,7 +133,7 @@ async fn a_wiped_stream_and_foreign_messages_change_nothing() {
     let stream = nats.make_stream().await;
     let projection = &feed::DEFINITION;
     let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
-    followed(&stream, 1).await;
+    has_consumers(&stream, 1).await;
     let context = async_nats::jetstream::new(nats.client().await);
     for round in 0..3 {
         let events = world.happen(100);
@@ -146,14 +146,14 @@ async fn a_wiped_stream_and_foreign_messages_change_nothing() {
             .unwrap()
             .await
             .unwrap();
-        database.caught_up(projection, SOON).await;
+        database.caught_up(projection, TIMEOUT).await;
         if round == 0 {
             stream.purge().await.unwrap();
         } else {
             context.delete_stream(subject::STREAM).await.unwrap();
             database.append(&world.happen(50)).await;
-            database.caught_up(projection, SOON).await;
-            followed(&nats.make_stream().await, 1).await;
+            database.caught_up(projection, TIMEOUT).await;
+            has_consumers(&nats.make_stream().await, 1).await;
         }
     }
     model::assert_equal(&world, projection, &database.pool(projection)).await;
@@ -161,26 +161,26 @@ async fn a_wiped_stream_and_foreign_messages_change_nothing() {
 }
 
 #[tokio::test]
-async fn projections_go_on_without_nats() {
+async fn projections_continue_without_nats() {
     let (database, mut nats, mut world) = (Database::new().await, Nats::absent(), World::new(5));
     let projection = &feed::DEFINITION;
     database.append(&world.happen(200)).await;
     let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
-    database.caught_up(projection, SOON).await;
+    database.caught_up(projection, TIMEOUT).await;
     assert!(worker.health.is_ready());
     database.append(&world.happen(200)).await;
     database.caught_up(projection, Duration::from_secs(2)).await;
-    // It comes, goes in the middle, and comes again.
+    // NATS starts, stops in the middle, and starts again.
     for _ in 0..2 {
         nats.start().await;
         let stream = nats.make_stream().await;
-        followed(&stream, 1).await;
+        has_consumers(&stream, 1).await;
         let events = world.happen(200);
         let places = database.append(&events).await;
         nats.publish(events.iter().zip(places).take(100)).await;
         nats.kill();
         database.append(&world.happen(50)).await;
-        database.caught_up(projection, SOON).await;
+        database.caught_up(projection, TIMEOUT).await;
     }
     model::assert_equal(&world, projection, &database.pool(projection)).await;
     worker.stop().await;

@@ -1,5 +1,4 @@
-//! Whatever a batch changes, it says so: every answer that is another than before depends on a tag that was
-//! announced.
+//! Every response that a batch changes depends on a tag that the batch announces.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,32 +7,32 @@ use feedmill_events::{Announcement, Changed, Tag, subject};
 use futures::StreamExt as _;
 use projector::{
     projection::{self, Context, Definition, profiles},
-    rebuild::{self, show::Show},
+    rebuild::{self, output::Output},
 };
 use rand::{SeedableRng as _, rngs::StdRng};
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
 
 use crate::support::{
-    batches::apply_some, database::Database, nats::Nats, rebuilding::settings, world::World,
+    batches::apply_some, database::Database, model, nats::Nats, rebuilding::settings, world::World,
 };
 
-/// What depends on the tags of one kind: by key, as text.
+/// A kind of response: what it contains by key, as text, and its tag.
 struct Kind {
     name: &'static str,
-    /// Of a key and what there is now.
+    /// Takes the key and the text.
     tag: fn(&str, &str) -> Tag,
     sql: &'static str,
 }
 
 /// By kind and key.
-type Answers = BTreeMap<(&'static str, String), (Tag, String)>;
+type Responses = BTreeMap<(&'static str, String), (Tag, String)>;
 
 fn id(key: &str) -> Uuid {
     key.parse().unwrap()
 }
 
-/// What the doc comments of `Tag` say, in SQL.
+/// The doc comments of `Tag`, in SQL.
 fn kinds(projection: &str) -> Vec<Kind> {
     let kind = |name, tag, sql| Kind { name, tag, sql };
     match projection {
@@ -122,12 +121,48 @@ fn kinds(projection: &str) -> Vec<Kind> {
             "SELECT coalesce(n.viewer, m.viewer)::text, concat_ws(' ', max(m.up_to::text), string_agg(n::text, ' ' ORDER BY id))
             FROM notifications n FULL JOIN notification_marks m USING (viewer) GROUP BY 1",
         )],
-        other => panic!("which answers are made of {other}?"),
+        other => panic!("tests/it/tags.rs has no responses of the projection {other}"),
     }
 }
 
-async fn answers(projection: &Definition, pool: &PgPool) -> Answers {
-    let mut all = Answers::new();
+/// The tables of a projection on whose rows no response depends directly: only `apply` reads them, or they follow from
+/// other tables.
+fn internal_tables(projection: &str) -> &'static [&'static str] {
+    match projection {
+        "feed" => &[
+            "feed_entries",
+            "feed_floors",
+            "feed_followers",
+            "pulled_authors",
+        ],
+        "digest" => &["digest_members", "digest_received"],
+        _ => &[],
+    }
+}
+
+#[tokio::test]
+async fn every_table_belongs_to_a_response_with_a_tag_or_is_internal() {
+    let database = Database::new().await;
+    for projection in projection::ALL {
+        let name = projection.name();
+        let kinds = kinds(name);
+        let is_identifier = |c: char| c.is_alphanumeric() || c == '_';
+        let read: BTreeSet<&str> = kinds
+            .iter()
+            .flat_map(|kind| kind.sql.split(|c| !is_identifier(c)))
+            .collect();
+        for table in model::table_names(projection, &database.pool(projection)).await {
+            assert!(
+                read.contains(table.as_str()) || internal_tables(name).contains(&table.as_str()),
+                "no response in tests/it/tags.rs reads the table {table} of {name}: add one with its tag, or list the \
+                 table as internal"
+            );
+        }
+    }
+}
+
+async fn responses(projection: &Definition, pool: &PgPool) -> Responses {
+    let mut all = Responses::new();
     for Kind { name, tag, sql } in kinds(projection.name()) {
         let rows: Vec<(String, String)> = sqlx::query_as(AssertSqlSafe(sql))
             .fetch_all(pool)
@@ -141,8 +176,8 @@ async fn answers(projection: &Definition, pool: &PgPool) -> Answers {
     all
 }
 
-/// The answers that are not as before, with their tags.
-fn differing<'a>(before: &'a Answers, after: &'a Answers) -> BTreeMap<(&'a str, &'a str), Tag> {
+/// The responses that differ, with their tags.
+fn differing<'a>(before: &'a Responses, after: &'a Responses) -> BTreeMap<(&'a str, &'a str), Tag> {
     let keys = before.keys().chain(after.keys());
     keys.filter(|key| before.get(key) != after.get(key))
         .map(|key| {
@@ -152,7 +187,7 @@ fn differing<'a>(before: &'a Answers, after: &'a Answers) -> BTreeMap<(&'a str, 
         .collect()
 }
 
-async fn announces_all_that_it_changes(projection: &'static Definition) {
+async fn announces_all_changes(projection: &'static Definition) {
     let context = Context {
         feed_depth: 3,
         fanout_max_followers: 3,
@@ -164,18 +199,18 @@ async fn announces_all_that_it_changes(projection: &'static Definition) {
         let pool = database.pool(projection);
         let (mut world, mut rng) = (World::new(seed), StdRng::seed_from_u64(seed));
         let largest = [1, 2, 6, 1_000][usize::try_from(seed % 4).unwrap()];
-        let mut before = Answers::new();
+        let mut before = Responses::new();
         for _ in 0..6 {
             database.append(&world.happen(100)).await;
             while let Some(tags) = apply_some(projection, &context, largest, &mut rng, &pool).await
             {
                 let tags: BTreeSet<Tag> = tags.into_iter().collect();
-                let after = answers(projection, &pool).await;
+                let after = responses(projection, &pool).await;
                 let changed = differing(&before, &after);
                 for ((kind, key), tag) in &changed {
                     assert!(
                         tags.contains(tag),
-                        "seed {seed}: {kind} of {key} changed unannounced, from {:?} to {:?}",
+                        "seed {seed}: {kind} of {key} changed without its tag, from {:?} to {:?}",
                         before.get(&(*kind, (*key).to_owned())),
                         after.get(&(*kind, (*key).to_owned())),
                     );
@@ -194,37 +229,37 @@ async fn announces_all_that_it_changes(projection: &'static Definition) {
     for kind in kinds(projection.name()) {
         assert!(seen.contains_key(kind.name), "{} never changed", kind.name);
     }
-    // A cache that is told too much is emptied for nothing.
+    // Needless tags invalidate cached responses needlessly.
     assert!(named < needed * 3 / 2, "{named} tags for {needed} changes");
 }
 
 #[tokio::test]
-async fn profiles_announce_all_that_they_change() {
-    announces_all_that_it_changes(&projection::profiles::DEFINITION).await;
+async fn profiles_announce_all_changes() {
+    announces_all_changes(&projection::profiles::DEFINITION).await;
 }
 
 #[tokio::test]
-async fn feed_announces_all_that_it_changes() {
-    announces_all_that_it_changes(&projection::feed::DEFINITION).await;
+async fn feed_announces_all_changes() {
+    announces_all_changes(&projection::feed::DEFINITION).await;
 }
 
 #[tokio::test]
-async fn digest_announces_all_that_it_changes() {
-    announces_all_that_it_changes(&projection::digest::DEFINITION).await;
+async fn digest_announces_all_changes() {
+    announces_all_changes(&projection::digest::DEFINITION).await;
 }
 
 #[tokio::test]
-async fn conversations_announce_all_that_they_change() {
-    announces_all_that_it_changes(&projection::conversations::DEFINITION).await;
+async fn conversations_announce_all_changes() {
+    announces_all_changes(&projection::conversations::DEFINITION).await;
 }
 
 #[tokio::test]
-async fn notifications_announce_all_that_they_change() {
-    announces_all_that_it_changes(&projection::notifications::DEFINITION).await;
+async fn notifications_announce_all_changes() {
+    announces_all_changes(&projection::notifications::DEFINITION).await;
 }
 
 #[tokio::test]
-async fn a_generation_that_goes_live_is_announced() {
+async fn a_cutover_is_announced() {
     let (database, nats, mut world) =
         (Database::new().await, Nats::started().await, World::new(45));
     let projection = &profiles::DEFINITION;
@@ -243,13 +278,13 @@ async fn a_generation_that_goes_live_is_announced() {
         nats_url: nats.url.clone(),
         ..settings(&database, &context)
     };
-    let mut show = Show::new(true);
+    let mut output = Output::new(true);
     for generation in [2, 3] {
         if generation == 2 {
-            let ended = rebuild::rebuild(projection, &settings, false, &mut show).await;
+            let ended = rebuild::rebuild(projection, &settings, false, &mut output).await;
             ended.unwrap();
         } else {
-            let ended = rebuild::rollback(projection, &settings, &mut show).await;
+            let ended = rebuild::rollback(projection, &settings, &mut output).await;
             ended.unwrap();
         }
         let within = std::time::Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! What the books mean.
+//! The report: what the control schema says about lag, owners and partitions that do not move.
 
 use std::collections::BTreeMap;
 
@@ -7,26 +7,29 @@ use feedmill_events::Partition;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::books::{Blocked, Books, Deed, Instance, Paused};
-use crate::{instance, log::Places, relay};
+use super::snapshot::{AuditEntry, Blocked, Instance, Paused, Snapshot};
+use crate::{
+    instance,
+    log::{Offsets, distance},
+};
 
-/// A stream that has been behind for less is only on its way.
-const RELAY_TOLERATED: f64 = 3.0;
-/// A partition that is behind and has not moved for so long stalls.
-const STALLED: f64 = 10.0;
+/// A stream with a shorter lag is up to date. In seconds.
+const MAX_EXPECTED_STREAM_LAG: f64 = 3.0;
+/// A partition that is behind and has not moved for longer is stalled. In seconds.
+const STALL_TIMEOUT: f64 = 10.0;
 
 #[derive(Debug, Serialize)]
 pub struct Report {
     pub at: DateTime<Utc>,
     pub relay: Relay,
-    /// Dead ones too, for an hour.
+    /// Including dead ones, for an hour.
     pub instances: Vec<Instance>,
-    pub projections: Vec<Definition>,
-    /// The latest first.
-    pub audit: Vec<Deed>,
+    pub projections: Vec<ProjectionReport>,
+    /// Latest first.
+    pub audit: Vec<AuditEntry>,
 }
 
-/// How the stream stands to the log.
+/// The lag of the stream behind the log.
 #[derive(Debug, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Relay {
@@ -35,7 +38,7 @@ pub enum Relay {
     },
     Behind {
         lag_events: i64,
-        /// Since the oldest event that is not in the stream was first seen in the log; an hour at most.
+        /// Time since the oldest event that is not in the stream was first seen in the log; at most an hour.
         lag_seconds: f64,
     },
     Unknown {
@@ -44,19 +47,19 @@ pub enum Relay {
 }
 
 #[derive(Debug, Serialize)]
-pub struct Definition {
+pub struct ProjectionReport {
     pub name: String,
-    /// The live one.
+    /// The live generation.
     pub generation: i32,
     /// Events in the log that are not applied.
     pub lag_events: i64,
-    /// Of the partition that is furthest behind.
+    /// The maximum over all partitions.
     pub lag_seconds: f64,
     pub events_per_second: f64,
     pub last_progress: Option<DateTime<Utc>>,
-    /// How many partitions each living instance has.
+    /// The number of partitions by live instance.
     pub owners: BTreeMap<String, usize>,
-    /// How many partitions stand still, and why.
+    /// The number of partitions that do not move, by reason.
     pub standing: BTreeMap<&'static str, usize>,
     pub partitions: Vec<PartitionReport>,
 }
@@ -67,13 +70,13 @@ pub struct PartitionReport {
     pub checkpoint: i64,
     pub head: i64,
     pub lag_events: i64,
-    /// Since the oldest event that is not applied was first seen in the log; an hour at most.
+    /// Time since the oldest event that is not applied was first seen in the log; at most an hour.
     pub lag_seconds: f64,
     pub events_per_second: f64,
     pub last_progress: Option<DateTime<Utc>>,
-    /// The instance whose it is.
+    /// The instance that owns it.
     pub owner: Option<String>,
-    /// Why it stands still, if it does.
+    /// Why it does not move.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub standing: Option<Standing>,
 }
@@ -83,19 +86,19 @@ pub struct PartitionReport {
 pub enum Standing {
     Paused(Paused),
     Blocked(Blocked),
-    /// No living instance projects it. The last one that did, and when it was last heard of.
+    /// No live instance runs the projection. Names the last one that did, and its last heartbeat.
     Unowned {
         last: Option<String>,
         heard: Option<DateTime<Utc>>,
     },
-    /// It has an owner, is behind, and does not move.
+    /// It has an owner and is behind, but does not move.
     Stalled {
         seconds: f64,
     },
 }
 
 impl Standing {
-    pub fn word(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Paused(_) => "paused",
             Self::Blocked(_) => "blocked",
@@ -106,18 +109,18 @@ impl Standing {
 }
 
 impl Report {
-    /// From two looks, and where the stream is if that is known.
-    pub fn new(before: &Books, after: &Books, stream: Result<Places, String>) -> Self {
+    /// Takes two snapshots, and the offsets of the stream or why they are unknown.
+    pub fn new(before: &Snapshot, after: &Snapshot, stream: Result<Offsets, String>) -> Self {
         let relay = match stream {
             Err(reason) => Relay::Unknown { reason },
             Ok(stream) => {
-                // The stream was asked after the first look.
-                let lag_events = relay::behind(&before.heads, &stream);
+                // The stream was read after the first snapshot.
+                let lag_events = distance(&stream, &before.heads);
                 let lag_seconds = Partition::all()
                     .filter(|partition| before.heads[*partition] > stream[*partition])
                     .map(|partition| since(after, partition, stream[partition]))
                     .fold(0.0, f64::max);
-                if lag_seconds > RELAY_TOLERATED {
+                if lag_seconds > MAX_EXPECTED_STREAM_LAG {
                     Relay::Behind {
                         lag_events,
                         lag_seconds,
@@ -141,7 +144,12 @@ impl Report {
     }
 }
 
-fn projection(name: &str, generation: i32, before: &Books, after: &Books) -> Definition {
+fn projection(
+    name: &str,
+    generation: i32,
+    before: &Snapshot,
+    after: &Snapshot,
+) -> ProjectionReport {
     let running = |instance: &&Instance| instance.projections.iter().any(|p| p == name);
     let living: Vec<&Instance> = after
         .instances
@@ -159,7 +167,7 @@ fn projection(name: &str, generation: i32, before: &Books, after: &Books) -> Def
         .map(|partition| {
             let owner = instance::owner(name, partition, &ids);
             let owner = living.iter().find(|instance| Some(instance.id) == owner);
-            let mut report = place(name, partition, before, after);
+            let mut report = progress(name, partition, before, after);
             report.owner = owner.map(|instance| instance.name.clone());
             report.standing = standing(name, &report, last, after);
             report
@@ -173,10 +181,10 @@ fn projection(name: &str, generation: i32, before: &Books, after: &Books) -> Def
         counts
     };
     let mut standing = BTreeMap::new();
-    for why in partitions.iter().filter_map(|p| p.standing.as_ref()) {
-        *standing.entry(why.word()).or_insert(0) += 1;
+    for reason in partitions.iter().filter_map(|p| p.standing.as_ref()) {
+        *standing.entry(reason.name()).or_insert(0) += 1;
     }
-    Definition {
+    ProjectionReport {
         name: name.to_owned(),
         generation,
         lag_events: partitions.iter().map(|p| p.lag_events).sum(),
@@ -189,11 +197,16 @@ fn projection(name: &str, generation: i32, before: &Books, after: &Books) -> Def
     }
 }
 
-/// How far a partition is. Owner and reason are left open.
-fn place(name: &str, partition: Partition, before: &Books, after: &Books) -> PartitionReport {
+/// The progress of a partition, without owner and reason.
+fn progress(
+    name: &str,
+    partition: Partition,
+    before: &Snapshot,
+    after: &Snapshot,
+) -> PartitionReport {
     let key = (name.to_owned(), partition);
     let (seq, moved) = after.checkpoints.get(&key).map_or((0, None), |(seq, at)| {
-        // A checkpoint at 0 has only been made.
+        // A checkpoint at 0 has never moved.
         (*seq, (*seq > 0).then_some(*at))
     });
     let then = before.checkpoints.get(&key).map_or(0, |(seq, _)| *seq);
@@ -221,9 +234,9 @@ fn standing(
     name: &str,
     report: &PartitionReport,
     last: Option<&Instance>,
-    books: &Books,
+    snapshot: &Snapshot,
 ) -> Option<Standing> {
-    let paused = |partition| books.pauses.get(&(name.to_owned(), partition)).cloned();
+    let paused = |partition| snapshot.pauses.get(&(name.to_owned(), partition)).cloned();
     if let Some(paused) = paused(None).or_else(|| paused(Some(report.partition))) {
         return Some(Standing::Paused(paused));
     }
@@ -234,29 +247,32 @@ fn standing(
             heard: last.map(|instance| instance.heartbeat),
         });
     }
-    if let Some(blocked) = books.blocked.get(&key) {
+    if let Some(blocked) = snapshot.blocked.get(&key) {
         return Some(Standing::Blocked(blocked.clone()));
     }
     let still = report
         .last_progress
-        .map_or(f64::INFINITY, |at| seconds(at, books.at))
+        .map_or(f64::INFINITY, |at| seconds(at, snapshot.at))
         .min(report.lag_seconds);
-    (report.lag_events > 0 && still > STALLED).then_some(Standing::Stalled { seconds: still })
+    (report.lag_events > 0 && still > STALL_TIMEOUT).then_some(Standing::Stalled { seconds: still })
 }
 
-/// For how many seconds the event after `seq` has been seen in the log.
-fn since(books: &Books, partition: Partition, seq: i64) -> f64 {
+/// The seconds since the event after `seq` was first seen in the log.
+fn since(snapshot: &Snapshot, partition: Partition, seq: i64) -> f64 {
     let index = usize::from(partition.number());
     let beyond = |heads: &[i64]| heads.get(index).is_some_and(|head| *head > seq);
-    // Heads only grow.
-    let first = books
+    // Heads only increase.
+    let first = snapshot
         .heads_seen
         .partition_point(|(_, heads)| !beyond(heads));
-    let at = books.heads_seen.get(first).map_or(books.at, |(at, _)| *at);
-    seconds(at, books.at)
+    let at = snapshot
+        .heads_seen
+        .get(first)
+        .map_or(snapshot.at, |(at, _)| *at);
+    seconds(at, snapshot.at)
 }
 
-/// To the millisecond.
+/// Seconds between two times, to the millisecond.
 fn seconds(from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
     (to - from).num_milliseconds().max(0) as f64 / 1000.0
 }

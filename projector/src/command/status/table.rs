@@ -1,14 +1,14 @@
-//! The report for people.
+//! Formats the report for people.
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use chrono::{DateTime, Utc};
 
-use super::report::{Definition, PartitionReport, Relay, Report, Standing};
-use crate::command::moment;
+use super::report::{PartitionReport, ProjectionReport, Relay, Report, Standing};
+use crate::command::common::format_time;
 
-/// So many partitions of a projection are listed: those that stand still, and those that are furthest behind.
-const PARTITIONS: usize = 12;
+/// The number of partitions that are listed per projection: those that do not move, then those with the greatest lag.
+const MAX_PARTITIONS: usize = 12;
 
 pub fn table(report: &Report) -> String {
     let mut text = String::new();
@@ -24,9 +24,12 @@ fn write_all(report: &Report, out: &mut String) -> std::fmt::Result {
     for (n, instance) in report.instances.iter().enumerate() {
         let label = if n == 0 { "instances" } else { "" };
         let life = if instance.living {
-            format!("since {}", moment(instance.started_at))
+            format!("since {}", format_time(instance.started_at))
         } else {
-            format!("DEAD, last heard of {}", moment(instance.heartbeat))
+            format!(
+                "DEAD, last heartbeat at {}",
+                format_time(instance.heartbeat)
+            )
         };
         let projections = instance.projections.join(", ");
         writeln!(out, "{label:<9}  {}  {life}  {projections}", instance.name)?;
@@ -35,7 +38,7 @@ fn write_all(report: &Report, out: &mut String) -> std::fmt::Result {
     writeln!(
         out,
         "{:<15} {:>10} {:>11} {:>12} {:>9}  {:<20}  STATE",
-        "DEFINITION", "GENERATION", "LAG EVENTS", "LAG SECONDS", "EVENTS/S", "LAST PROGRESS"
+        "PROJECTION", "GENERATION", "LAG EVENTS", "LAG SECONDS", "EVENTS/S", "LAST PROGRESS"
     )?;
     for p in &report.projections {
         writeln!(
@@ -54,23 +57,23 @@ fn write_all(report: &Report, out: &mut String) -> std::fmt::Result {
         partitions(p, out)?;
     }
     if !report.audit.is_empty() {
-        writeln!(out, "\nWhat operators did, the latest first")?;
+        writeln!(out, "\nAudit log, latest first")?;
     }
-    for deed in &report.audit {
-        let place = match (deed.partition, deed.seq) {
+    for entry in &report.audit {
+        let place = match (entry.partition, entry.seq) {
             (Some(partition), Some(seq)) => format!(" {partition}:{seq}"),
             (Some(partition), None) => format!(" {partition}"),
             _ => String::new(),
         };
-        let detail = deed.detail.as_ref().map(|detail| format!(" ({detail})"));
+        let detail = entry.detail.as_ref().map(|detail| format!(" ({detail})"));
         writeln!(
             out,
             "  {}  {}  {} {}{place}: {}{}",
-            moment(deed.at),
-            deed.by,
-            deed.action,
-            deed.projection,
-            deed.reason,
+            format_time(entry.at),
+            entry.by,
+            entry.action,
+            entry.projection,
+            entry.reason,
             detail.unwrap_or_default(),
         )?;
     }
@@ -79,22 +82,22 @@ fn write_all(report: &Report, out: &mut String) -> std::fmt::Result {
 
 fn relay(relay: &Relay) -> String {
     match relay {
-        Relay::Ok { lag_events: 0 } => "has all of the log".to_owned(),
-        Relay::Ok { lag_events } => format!("{lag_events} events are on their way from the log"),
+        Relay::Ok { lag_events: 0 } => "up to date with the log".to_owned(),
+        Relay::Ok { lag_events } => format!("{lag_events} events behind the log"),
         Relay::Behind {
             lag_events,
             lag_seconds,
         } => format!(
             "IS {lag_events} EVENTS BEHIND the log for {lag_seconds:.0} s: the relay of write-api is down or slow; \
-             projectors read the log instead, and later"
+             projectors poll the log instead, which is slower"
         ),
         Relay::Unknown { reason } => {
-            format!("UNKNOWN: {reason}; projectors that cannot reach it either poll the log")
+            format!("UNKNOWN: {reason}; projectors without a connection to NATS poll the log")
         }
     }
 }
 
-fn state(p: &Definition) -> String {
+fn state(p: &ProjectionReport) -> String {
     let owners: Vec<String> = p
         .owners
         .iter()
@@ -106,8 +109,8 @@ fn state(p: &Definition) -> String {
         .map(|(why, count)| format!("{count} {why}"))
         .collect();
     let state = match (standing.is_empty(), p.lag_events) {
-        (false, _) => format!("STANDS STILL: {} of 64", standing.join(", ")),
-        (true, 0) => "at the log's head".to_owned(),
+        (false, _) => format!("NOT MOVING: {} of 64", standing.join(", ")),
+        (true, 0) => "up to date".to_owned(),
         (true, _) => "catching up".to_owned(),
     };
     if owners.is_empty() {
@@ -117,8 +120,8 @@ fn state(p: &Definition) -> String {
     }
 }
 
-/// Those that stand still or are behind; one line for a reason that all share.
-fn partitions(p: &Definition, out: &mut String) -> std::fmt::Result {
+/// Lists the partitions that do not move or are behind, or one line for a reason that all partitions share.
+fn partitions(p: &ProjectionReport, out: &mut String) -> std::fmt::Result {
     let mut shown: Vec<&PartitionReport> = p
         .partitions
         .iter()
@@ -130,7 +133,7 @@ fn partitions(p: &Definition, out: &mut String) -> std::fmt::Result {
     let reasons: BTreeSet<String> = p
         .partitions
         .iter()
-        .map(|r| r.standing.as_ref().map(why).unwrap_or_default())
+        .map(|r| r.standing.as_ref().map(describe).unwrap_or_default())
         .collect();
     if let (1, Some(reason)) = (reasons.len(), reasons.first())
         && !reason.is_empty()
@@ -148,7 +151,7 @@ fn partitions(p: &Definition, out: &mut String) -> std::fmt::Result {
     });
     writeln!(
         out,
-        "\n{:<15} {:>10} {:>11} {:>11} {:>11} {:>12} {:>9}  {:<20}  OWNER, AND WHY IT STANDS STILL",
+        "\n{:<15} {:>10} {:>11} {:>11} {:>11} {:>12} {:>9}  {:<20}  OWNER, AND WHY IT DOES NOT MOVE",
         p.name,
         "PARTITION",
         "CHECKPOINT",
@@ -158,7 +161,7 @@ fn partitions(p: &Definition, out: &mut String) -> std::fmt::Result {
         "EVENTS/S",
         "LAST PROGRESS",
     )?;
-    for r in shown.iter().take(PARTITIONS) {
+    for r in shown.iter().take(MAX_PARTITIONS) {
         writeln!(
             out,
             "{:<15} {:>10} {:>11} {:>11} {:>11} {:>12.1} {:>9.0}  {:<20}  {}{}",
@@ -170,41 +173,47 @@ fn partitions(p: &Definition, out: &mut String) -> std::fmt::Result {
             r.lag_seconds,
             r.events_per_second,
             at(r.last_progress),
-            r.owner.as_deref().unwrap_or("nobody"),
-            r.standing.as_ref().map(why).unwrap_or_default(),
+            r.owner.as_deref().unwrap_or("none"),
+            r.standing.as_ref().map(describe).unwrap_or_default(),
         )?;
     }
-    if shown.len() > PARTITIONS {
-        let rest = shown.len() - PARTITIONS;
-        writeln!(out, "{:<15} … and {rest} more: --json has them all", "")?;
+    if shown.len() > MAX_PARTITIONS {
+        let rest = shown.len() - MAX_PARTITIONS;
+        writeln!(
+            out,
+            "{:<15} … and {rest} more; --json prints all of them",
+            ""
+        )?;
     }
     Ok(())
 }
 
-fn why(standing: &Standing) -> String {
+fn describe(standing: &Standing) -> String {
     match standing {
         Standing::Paused(paused) => format!(
             "; PAUSED by {} since {}: {}",
             paused.by,
-            moment(paused.since),
+            format_time(paused.since),
             paused.reason
         ),
         Standing::Blocked(blocked) => format!(
             "; BLOCKED at {} since {} after {} attempts: {}",
             blocked.seq,
-            moment(blocked.since),
+            format_time(blocked.since),
             blocked.attempts,
             blocked.error
         ),
         Standing::Unowned {
             last: Some(last),
             heard,
-        } => format!("; UNOWNED: {last} died, last heard of {}", at(*heard)),
-        Standing::Unowned { last: None, .. } => "; UNOWNED: no projector runs it".to_owned(),
+        } => format!("; UNOWNED: {last} died, last heartbeat at {}", at(*heard)),
+        Standing::Unowned { last: None, .. } => {
+            "; UNOWNED: no projector runs this projection".to_owned()
+        }
         Standing::Stalled { seconds } => format!("; STALLED for {seconds:.0} s"),
     }
 }
 
 fn at(at: Option<DateTime<Utc>>) -> String {
-    at.map_or_else(|| "-".to_owned(), moment)
+    at.map_or_else(|| "-".to_owned(), format_time)
 }

@@ -6,15 +6,15 @@ use chrono::{DateTime, Utc};
 use feedmill_events::Event;
 use uuid::Uuid;
 
-use crate::{batch::Batch, error::ApplyError, projection::made_at};
+use crate::{batch::Batch, error::ApplyError, projection::event_time::created_at};
 
 #[derive(Debug, Default)]
 pub struct Changes<'a> {
     pub created: Vec<NewConversation<'a>>,
     pub messages: Vec<NewMessage<'a>>,
-    /// Conversations that have new messages.
-    pub talked: BTreeMap<Uuid, Talk>,
-    /// By user and conversation: the greatest message that the batch marks as read.
+    /// By conversation: what its new messages add up to.
+    pub totals: BTreeMap<Uuid, MessageTotals>,
+    /// By user and conversation: the greatest message id that the batch marks as read.
     pub marks: BTreeMap<(Uuid, Uuid), Uuid>,
 }
 
@@ -35,9 +35,9 @@ pub struct NewMessage<'a> {
 }
 
 #[derive(Debug, Default)]
-pub struct Talk {
+pub struct MessageTotals {
     pub count: i64,
-    /// The greatest id.
+    /// The greatest id of the new messages.
     pub last: Uuid,
 }
 
@@ -57,11 +57,11 @@ impl<'a> Changes<'a> {
                         id: e.message,
                         sender: e.sender,
                         text: &e.text,
-                        created_at: made_at(e.message)?,
+                        created_at: created_at(e.message)?,
                     });
-                    let talk = changes.talked.entry(e.conversation).or_default();
-                    talk.count += 1;
-                    talk.last = talk.last.max(e.message);
+                    let totals = changes.totals.entry(e.conversation).or_default();
+                    totals.count += 1;
+                    totals.last = totals.last.max(e.message);
                 }
                 Event::ConversationRead(e) => {
                     let mark = changes.marks.entry((e.user, e.conversation)).or_default();

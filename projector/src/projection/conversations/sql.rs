@@ -1,4 +1,4 @@
-//! The statements of conversations. Each does nothing, at no cost, when it has nothing to do.
+//! The statements of the conversations projection. Each does nothing, at no cost, when it has nothing to do.
 
 use feedmill_service::sql::named;
 use sqlx::{PgConnection, query, query_scalar};
@@ -85,7 +85,7 @@ pub async fn insert_messages(
 }
 
 pub async fn add_messages(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
-    if changes.talked.is_empty() {
+    if changes.totals.is_empty() {
         return Ok(());
     }
     let statement = query!(
@@ -94,20 +94,20 @@ pub async fn add_messages(changes: &Changes<'_>, db: &mut PgConnection) -> Resul
             message_count = c.message_count + t.count, last_message = greatest(c.last_message, t.last)
         FROM unnest($1::uuid[], $2::bigint[], $3::uuid[]) AS t(id, count, last)
         WHERE c.id = t.id",
-        &changes.talked.keys().copied().collect::<Vec<_>>(),
-        &changes.talked.values().map(|talk| talk.count).collect::<Vec<_>>(),
-        &changes.talked.values().map(|talk| talk.last).collect::<Vec<_>>(),
+        &changes.totals.keys().copied().collect::<Vec<_>>(),
+        &changes.totals.values().map(|totals| totals.count).collect::<Vec<_>>(),
+        &changes.totals.values().map(|totals| totals.last).collect::<Vec<_>>(),
     );
     let done = named("conversations.add_messages", statement.execute(db)).await?;
     expect_rows(
         "conversations.add_messages",
-        changes.talked.len(),
+        changes.totals.len(),
         done.rows_affected(),
     )
 }
 
-/// Every member of a conversation with new messages sees it move, and has those by others to read that are
-/// after the read mark (an imported message may be before it). Gives these members.
+/// Moves conversations with new messages up in the lists of all members, and counts the messages by others after a
+/// member's read mark as unread (an imported message may be before it). Returns these members.
 pub async fn count_unread(
     changes: &Changes<'_>,
     db: &mut PgConnection,
@@ -118,9 +118,9 @@ pub async fn count_unread(
     let messages = || changes.messages.iter();
     let last = |conversation| {
         changes
-            .talked
+            .totals
             .get(conversation)
-            .map(|talk| talk.last)
+            .map(|totals| totals.last)
             .unwrap_or_default()
     };
     let statement = query_scalar!(
@@ -146,7 +146,7 @@ pub async fn count_unread(
     Ok(named("conversations.count_unread", statement.fetch_all(db)).await?)
 }
 
-/// A read mark never goes back.
+/// A read mark never moves back.
 pub async fn move_marks(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
     if changes.marks.is_empty() {
         return Ok(());

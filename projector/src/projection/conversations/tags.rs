@@ -1,11 +1,11 @@
-//! Whose answers a batch changes.
+//! The cache tags of what a batch changes.
 
 use feedmill_events::Tag;
 use uuid::Uuid;
 
 use super::fold::Changes;
 
-/// `members` are those of the conversations that have new messages. A read mark shows to nobody but its user.
+/// `members` are the members of the conversations with new messages. Only its own user sees a read mark.
 pub fn of(changes: &Changes<'_>, members: Vec<Uuid>) -> Vec<Tag> {
     let created = changes.created.iter();
     let joined = created
@@ -13,10 +13,12 @@ pub fn of(changes: &Changes<'_>, members: Vec<Uuid>) -> Vec<Tag> {
         .flat_map(|conversation| conversation.members.iter().copied());
     let readers = changes.marks.keys().map(|(user, _)| *user);
     let listed = joined.chain(members).chain(readers);
-    let said = changes.talked.keys().copied();
-    let told = created.map(|conversation| conversation.id).chain(said);
+    let with_messages = changes.totals.keys().copied();
+    let changed = created
+        .map(|conversation| conversation.id)
+        .chain(with_messages);
     listed
         .map(Tag::conversations)
-        .chain(told.map(Tag::messages))
+        .chain(changed.map(Tag::messages))
         .collect()
 }

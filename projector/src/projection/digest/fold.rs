@@ -1,4 +1,4 @@
-//! A batch's net changes to what accounts received on a day.
+//! A batch's net changes to what accounts received per day.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,19 +9,20 @@ use uuid::Uuid;
 use crate::{
     batch::Batch,
     error::ApplyError,
-    projection::{made_at, time},
+    projection::event_time::{created_at, from_millis},
 };
 
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// Posts that the batch deletes, also those that it made itself.
+    /// Posts that the batch deletes, including those that it also creates.
     pub deleted: BTreeSet<Uuid>,
-    /// What posts that the batch does not delete get or lose, by post and day.
+    /// By post and day: the change of what posts received that the batch does not delete.
     pub received: BTreeMap<(Uuid, NaiveDate), Received>,
+    /// Conversation and member.
     pub members: Vec<(Uuid, Uuid)>,
-    /// By conversation, sender and day: how many.
+    /// By conversation, sender and day: the number of messages.
     pub messages: BTreeMap<(Uuid, Uuid, NaiveDate), i64>,
-    /// What accounts get or lose, by viewer and day. Completed by the statements.
+    /// By viewer and day: the change of what accounts received. Completed by the statements.
     pub days: BTreeMap<(Uuid, NaiveDate), Day>,
 }
 
@@ -51,7 +52,7 @@ impl Changes {
                 }
                 Event::AccountUnfollowed(e) => {
                     changes
-                        .day(e.followee, date(time(e.followed_at)?))
+                        .day(e.followee, date(from_millis(e.followed_at)?))
                         .followers -= 1;
                 }
                 Event::PostLiked(e) if e.user != e.author => {
@@ -59,22 +60,22 @@ impl Changes {
                 }
                 Event::PostUnliked(e) if e.user != e.author => {
                     changes
-                        .receive(e.post, e.author, date(time(e.liked_at)?))
+                        .receive(e.post, e.author, date(from_millis(e.liked_at)?))
                         .likes -= 1;
                 }
                 Event::PostCreated(e) => {
                     if let Some(parent) = e.reply_to.filter(|parent| parent.author != e.author) {
                         changes
-                            .receive(parent.post, parent.author, date(made_at(e.post)?))
+                            .receive(parent.post, parent.author, date(created_at(e.post)?))
                             .replies += 1;
                     }
                 }
                 Event::PostDeleted(e) => {
                     changes.delete(e.post);
-                    // If the post that it answered is gone too, there will be no row to take it from.
+                    // If the parent is deleted too, it has no row to subtract from.
                     if let Some(parent) = e.reply_to.filter(|parent| parent.author != e.author) {
                         changes
-                            .receive(parent.post, parent.author, date(made_at(e.post)?))
+                            .receive(parent.post, parent.author, date(created_at(e.post)?))
                             .replies -= 1;
                     }
                 }
@@ -84,7 +85,7 @@ impl Changes {
                         .extend(e.members.iter().map(|member| (e.conversation, *member)));
                 }
                 Event::MessageSent(e) => {
-                    let key = (e.conversation, e.sender, date(made_at(e.message)?));
+                    let key = (e.conversation, e.sender, date(created_at(e.message)?));
                     *changes.messages.entry(key).or_default() += 1;
                 }
                 _ => {}
@@ -108,7 +109,7 @@ impl Changes {
         })
     }
 
-    /// What the batch gave the post is gone with it; what it had before, the statements take.
+    /// Forgets what the post received in the batch. What it received before, the statements subtract.
     fn delete(&mut self, post: Uuid) {
         let all_days = (post, NaiveDate::MIN)..=(post, NaiveDate::MAX);
         let keys: Vec<_> = self.received.range(all_days).map(|(key, _)| *key).collect();
@@ -126,11 +127,11 @@ fn date(time: DateTime<Utc>) -> NaiveDate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projection::tests::for_nobody;
+    use crate::projection::test_batches::acts_on_oneself;
 
     #[test]
-    fn what_does_not_concern_it_changes_nothing() {
-        let changes = Changes::of(&for_nobody()).unwrap();
+    fn acts_on_oneself_change_nothing() {
+        let changes = Changes::of(&acts_on_oneself()).unwrap();
         assert_eq!(format!("{changes:?}"), format!("{:?}", Changes::default()));
     }
 }

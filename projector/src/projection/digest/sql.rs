@@ -1,4 +1,4 @@
-//! The statements of digest. Each does nothing, at no cost, when it has nothing to do.
+//! The statements of the digest projection. Each does nothing, at no cost, when it has nothing to do.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::fold::{Changes, Day, Received};
 use crate::error::ApplyError;
 
-/// What deleted posts had received before the batch, their authors' days lose.
+/// Subtracts what deleted posts had received before the batch from their authors' days.
 pub async fn delete_received_of_posts(
     changes: &mut Changes,
     db: &mut PgConnection,
@@ -32,7 +32,7 @@ pub async fn delete_received_of_posts(
     Ok(())
 }
 
-/// What posts get, net. They stand, or nobody could have liked or answered them.
+/// Adds net increases. The posts exist, otherwise nobody could have liked them or replied to them.
 pub async fn add_received(changes: &mut Changes, db: &mut PgConnection) -> Result<(), ApplyError> {
     let gains = Columns::of(changes, |received| {
         received.likes >= 0 && received.replies >= 0
@@ -61,9 +61,12 @@ pub async fn add_received(changes: &mut Changes, db: &mut PgConnection) -> Resul
     Ok(())
 }
 
-/// What posts lose, net: only from a row that is there. A post that was deleted in an earlier batch has
-/// none, and its author's days have lost all of it already.
-pub async fn take_received(changes: &mut Changes, db: &mut PgConnection) -> Result<(), ApplyError> {
+/// Subtracts net decreases from existing rows. A post that was deleted in an earlier batch has none: everything that it
+/// had received is already subtracted from its author's days.
+pub async fn subtract_received(
+    changes: &mut Changes,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
     let losses = Columns::of(changes, |received| {
         received.likes < 0 || received.replies < 0
     });
@@ -112,7 +115,7 @@ pub async fn insert_members(changes: &Changes, db: &mut PgConnection) -> Result<
     Ok(())
 }
 
-/// Every member of a conversation but the sender has received a message.
+/// Every member of a conversation except the sender receives its messages.
 pub async fn count_messages(
     changes: &mut Changes,
     db: &mut PgConnection,
@@ -147,8 +150,8 @@ pub async fn count_messages(
     Ok(())
 }
 
-/// An account's days move in several partitions, so they are only ever added to and taken from. In order
-/// of their keys, so that two instances do not wait for each other in a circle.
+/// Events of several partitions change an account's days, so these are only ever incremented. Rows are locked in the
+/// order of their keys, so that two instances do not deadlock.
 pub async fn add_days(changes: &Changes, db: &mut PgConnection) -> Result<(), ApplyError> {
     let (keys, days): (Vec<&(Uuid, NaiveDate)>, Vec<&Day>) = changes
         .days
@@ -179,9 +182,9 @@ pub async fn add_days(changes: &Changes, db: &mut PgConnection) -> Result<(), Ap
     Ok(())
 }
 
-/// A day on which nothing stands any more has no row, so that the same log always makes the same rows.
+/// A day whose counters are all zero has no row, so that the same log always gives the same rows.
 pub async fn delete_empty_days(changes: &Changes, db: &mut PgConnection) -> Result<(), ApplyError> {
-    let lost = |day: &Day| {
+    let decreased = |day: &Day| {
         [day.likes, day.replies, day.followers, day.messages]
             .iter()
             .any(|n| *n < 0)
@@ -189,7 +192,7 @@ pub async fn delete_empty_days(changes: &Changes, db: &mut PgConnection) -> Resu
     let (viewers, days): (Vec<Uuid>, Vec<NaiveDate>) = changes
         .days
         .iter()
-        .filter(|(_, day)| lost(day))
+        .filter(|(_, day)| decreased(day))
         .map(|(key, _)| *key)
         .unzip();
     if viewers.is_empty() {
@@ -207,7 +210,7 @@ pub async fn delete_empty_days(changes: &Changes, db: &mut PgConnection) -> Resu
     Ok(())
 }
 
-/// `Changes::received`, as arrays.
+/// `Changes::received`, as the arrays of a statement.
 #[derive(Default)]
 struct Columns {
     posts: Vec<Uuid>,

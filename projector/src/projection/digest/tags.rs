@@ -1,10 +1,10 @@
-//! Whose answers a batch changes.
+//! The cache tags of what a batch changes.
 
 use feedmill_events::Tag;
 
 use super::fold::{Changes, Day};
 
-/// Of changes that the statements have completed.
+/// Takes the changes after the statements have completed them.
 pub fn of(changes: &Changes) -> Vec<Tag> {
     let days = changes.days.iter();
     days.filter(|(_, day)| **day != Day::default())

@@ -1,4 +1,4 @@
-//! A batch's net changes to posts, likes and who follows whom.
+//! A batch's net changes to posts and links.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -6,31 +6,25 @@ use chrono::{DateTime, Utc};
 use feedmill_events::Event;
 use uuid::Uuid;
 
-use crate::{
-    batch::Batch,
-    error::ApplyError,
-    projection::{made_at, net::Net},
-};
+use super::links::FeedLinks;
+use crate::{batch::Batch, error::ApplyError, projection::event_time::created_at};
 
 #[derive(Debug, Default)]
 pub struct Changes<'a> {
-    /// Posts that the batch makes and leaves standing.
+    /// Posts that the batch creates and does not delete.
     pub created: BTreeMap<Uuid, NewPost<'a>>,
-    /// Posts of before the batch that it deletes.
-    pub deleted: BTreeMap<Uuid, OldPost>,
-    /// By author and viewer.
-    pub follows: Net<(Uuid, Uuid)>,
-    /// By post and who likes it; of standing posts only.
-    pub likes: Net<(Uuid, Uuid)>,
-    /// What is added to the counts of posts that stand before and after the batch.
+    /// Posts from before the batch that it deletes.
+    pub deleted: BTreeMap<Uuid, DeletedPost>,
+    /// Without links to posts that the batch deletes.
+    pub links: FeedLinks,
+    /// Changes of the counts of posts that exist before and after the batch.
     pub counts: BTreeMap<Uuid, Counts>,
-    /// By author: how many followers the batch adds.
+    /// By author: the change of the number of followers.
     pub followers: BTreeMap<Uuid, i64>,
 }
 
-/// By author: how many pulled posts the batch makes, less those that it deletes. Only the tables know which posts are
-/// pulled.
-pub type Pulled = BTreeMap<Uuid, i64>;
+/// By author: the change of the number of pulled posts. Only the tables know which posts are pulled.
+pub type PulledPosts = BTreeMap<Uuid, i64>;
 
 #[derive(Debug)]
 pub struct NewPost<'a> {
@@ -39,13 +33,14 @@ pub struct NewPost<'a> {
     pub text: &'a str,
     pub created_at: DateTime<Utc>,
     pub counts: Counts,
-    /// How many followers the batch gave its author before it. They are in the post's partition, so it does not
-    /// depend on how the log is cut into batches how many there are at its place.
+    /// The change of the author's number of followers between the start of the batch and this post. Follows of an
+    /// author are in the partition of the author's posts, so the number at the post's place in the log does not depend
+    /// on how the log is cut into batches.
     pub new_followers: i64,
 }
 
 #[derive(Debug)]
-pub struct OldPost {
+pub struct DeletedPost {
     pub author: Uuid,
     pub reply_to: Option<Uuid>,
 }
@@ -59,16 +54,15 @@ pub struct Counts {
 impl<'a> Changes<'a> {
     pub fn of(batch: &'a Batch) -> Result<Self, ApplyError> {
         let mut changes = Self::default();
-        // Made and deleted within the batch: as if they had never been.
-        let mut vanished = HashSet::new();
+        // Posts that the batch creates and deletes: as if they had never existed.
+        let mut transient = HashSet::new();
         for logged in &batch.events {
+            changes.links.fold(&logged.event);
             match &logged.event {
                 Event::AccountFollowed(e) => {
-                    changes.follows.start((e.followee, e.follower), ());
                     *changes.followers.entry(e.followee).or_default() += 1;
                 }
                 Event::AccountUnfollowed(e) => {
-                    changes.follows.stop((e.followee, e.follower));
                     *changes.followers.entry(e.followee).or_default() -= 1;
                 }
                 Event::PostCreated(e) => {
@@ -80,7 +74,7 @@ impl<'a> Changes<'a> {
                         author: e.author,
                         reply_to,
                         text: &e.text,
-                        created_at: made_at(e.post)?,
+                        created_at: created_at(e.post)?,
                         counts: Counts::default(),
                         new_followers: changes.followers.get(&e.author).copied().unwrap_or(0),
                     };
@@ -91,36 +85,39 @@ impl<'a> Changes<'a> {
                         changes.counts.entry(parent.post).or_default().replies -= 1;
                     }
                     if changes.created.remove(&e.post).is_some() {
-                        vanished.insert(e.post);
+                        transient.insert(e.post);
                     } else {
-                        let post = OldPost {
+                        let post = DeletedPost {
                             author: e.author,
                             reply_to: e.reply_to.map(|parent| parent.post),
                         };
                         changes.deleted.insert(e.post, post);
                     }
                 }
-                Event::PostLiked(e) => changes.likes.start((e.post, e.user), ()),
-                Event::PostUnliked(e) => changes.likes.stop((e.post, e.user)),
                 _ => {}
             }
         }
         changes.followers.retain(|_, added| *added != 0);
-        let gone = |post: &Uuid| vanished.contains(post) || changes.deleted.contains_key(post);
-        changes.likes.retain(|(post, _)| !gone(&post));
-        for (post, _) in changes.likes.started() {
+        let is_deleted =
+            |post: &Uuid| transient.contains(post) || changes.deleted.contains_key(post);
+        changes.links.forget_posts(is_deleted);
+        for (post, _) in changes.links.likes.started() {
             changes.counts.entry(post).or_default().likes += 1;
         }
-        for (post, _) in changes.likes.stopped() {
+        for (post, _) in changes.links.likes.stopped() {
             changes.counts.entry(post).or_default().likes -= 1;
         }
         changes
             .counts
-            .retain(|post, counts| *counts != Counts::default() && !gone(post));
+            .retain(|post, counts| *counts != Counts::default() && !is_deleted(post));
         // A new post is inserted with its counts.
         for (id, post) in &mut changes.created {
             post.counts = changes.counts.remove(id).unwrap_or_default();
         }
         Ok(changes)
+    }
+
+    pub fn deleted_ids(&self) -> Vec<Uuid> {
+        self.deleted.keys().copied().collect()
     }
 }

@@ -1,15 +1,16 @@
-//! Whose answers a batch changes.
+//! The cache tags of what a batch changes.
 
 use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
-use feedmill_events::{Tag, id};
+use feedmill_events::Tag;
 use uuid::Uuid;
 
 use super::fold::Changes;
+use crate::projection::event_time::created_at;
 
-/// `counted` are the root posts of before the batch whose counts it changed. A reply changes the list of replies
-/// to what it answers, even if that is gone.
+/// `counted` are the root posts from before the batch whose counts it changed. A reply changes the list of replies to
+/// its parent, even if the parent is deleted.
 pub fn of(changes: &Changes<'_>, counted: &[Uuid]) -> Vec<Tag> {
     let mut tags = vec![];
     let mut days: BTreeSet<NaiveDate> = counted.iter().copied().filter_map(day).collect();
@@ -25,15 +26,12 @@ pub fn of(changes: &Changes<'_>, counted: &[Uuid]) -> Vec<Tag> {
         }
     }
     tags.extend(changes.counts.keys().copied().map(Tag::post));
-    let liked = changes.likes.started().chain(changes.likes.stopped());
-    tags.extend(liked.map(|(post, _)| Tag::post(post)));
-    let follows = changes.follows.started().chain(changes.follows.stopped());
-    tags.extend(follows.map(|(_, viewer)| Tag::feed(viewer)));
+    tags.extend(changes.links.tags());
     tags.extend(days.into_iter().map(Tag::posts_of_day));
     tags
 }
 
-/// The UTC day on which a post was made.
+/// The UTC day on which a post was created.
 fn day(post: Uuid) -> Option<NaiveDate> {
-    chrono::DateTime::from_timestamp_millis(id::millis(post)).map(|at| at.date_naive())
+    created_at(post).ok().map(|at| at.date_naive())
 }

@@ -8,10 +8,10 @@ use uuid::Uuid;
 use super::id;
 use crate::{batch::Batch, projection::net::Net};
 
-/// Whom it is for, and its id.
+/// The viewer and the id of a notification.
 pub type Key = (Uuid, Uuid);
 
-/// Who did it, to which post of the viewer's, with which reply.
+/// Who acted, on which post of the viewer, with which reply.
 #[derive(Debug, Clone, Copy)]
 pub struct Act {
     pub actor: Uuid,
@@ -21,14 +21,13 @@ pub struct Act {
 
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// Follows and likes. One that is taken back has its row: nobody can take back the like of a post that is
-    /// gone.
+    /// Follows and likes. One that is undone has a row: nobody can unlike a deleted post.
     pub acts: Net<Key, Act>,
-    /// A reply that is deleted has its row only if the post that it answered still stands.
+    /// Replies. One that is deleted has a row only if its parent still exists.
     pub replies: Net<Key, Act>,
-    /// Posts that the batch deletes: all that is about them goes with them.
+    /// Posts that the batch deletes: all notifications about them are deleted.
     pub deleted: BTreeSet<Uuid>,
-    /// By viewer: the greatest mark of the batch.
+    /// By viewer: the greatest read mark of the batch.
     pub marks: BTreeMap<Uuid, Uuid>,
 }
 
@@ -92,8 +91,8 @@ impl Changes {
         changes
     }
 
-    /// What is new and stands at the end of the batch.
-    pub fn standing(&self) -> impl Iterator<Item = (Key, Act)> {
+    /// The new notifications that exist after the batch.
+    pub fn inserted(&self) -> impl Iterator<Item = (Key, Act)> {
         let all = self.acts.current().chain(self.replies.current());
         all.map(|(key, act)| (key, *act))
             .filter(|(_, act)| act.post.is_none_or(|post| !self.deleted.contains(&post)))
@@ -103,11 +102,11 @@ impl Changes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projection::tests::for_nobody;
+    use crate::projection::test_batches::acts_on_oneself;
 
     #[test]
-    fn what_does_not_concern_it_changes_nothing() {
-        let changes = Changes::of(&for_nobody());
+    fn acts_on_oneself_change_nothing() {
+        let changes = Changes::of(&acts_on_oneself());
         assert_eq!(format!("{changes:?}"), format!("{:?}", Changes::default()));
     }
 }

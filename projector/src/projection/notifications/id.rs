@@ -1,11 +1,10 @@
-//! The id of a notification: a UUIDv7 of the act's time, with a hash of who did what to which where others have
-//! random bits. Whoever knows the act knows the id, so that taking the act back finds the row without a
-//! search, and every rebuild makes the same ids.
+//! The id of a notification: a UUIDv7 with the time of the act and, in place of random bits, a hash of the act. It
+//! follows from the act, so undoing the act finds the row by its key, and every rebuild makes the same ids.
 
 use feedmill_events::id::{compose, fnv1a};
 use uuid::Uuid;
 
-/// `at` is in Unix milliseconds, as all times here.
+/// `at` is the time of the follow in Unix milliseconds.
 pub fn follow(at: i64, follower: Uuid, followee: Uuid) -> Uuid {
     of("follow", at, follower, followee)
 }
@@ -14,12 +13,12 @@ pub fn like(at: i64, user: Uuid, post: Uuid) -> Uuid {
     of("like", at, user, post)
 }
 
-/// A reply's time is its own id's.
+/// The time is the one in the reply's id.
 pub fn reply(author: Uuid, reply: Uuid) -> Uuid {
     of("reply", feedmill_events::id::millis(reply), author, reply)
 }
 
-/// Two acts of one millisecond on one viewer's things have the same id with a chance of 1 in 2^62.
+/// Two acts of one millisecond that concern one viewer collide with a probability of 1 in 2^62.
 fn of(kind: &str, at: i64, actor: Uuid, thing: Uuid) -> Uuid {
     let act = kind
         .bytes()
@@ -32,9 +31,9 @@ fn of(kind: &str, at: i64, actor: Uuid, thing: Uuid) -> Uuid {
 mod tests {
     use super::*;
 
-    /// They are in tables, in cursors and in read marks: they never change.
+    /// Ids are in tables, cursors and read marks, so they must never change.
     #[test]
-    fn an_act_has_the_same_id_for_ever() {
+    fn the_id_of_an_act_never_changes() {
         let at = 1_700_000_000_000;
         let (a, b) = (compose(at, 1, 1, None), compose(at, 2, 2, None));
         let ids = [follow(at, a, b), like(at, a, b), reply(a, b)];

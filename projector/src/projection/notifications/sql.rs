@@ -1,4 +1,4 @@
-//! The statements of notifications. Each does nothing, at no cost, when it has nothing to do.
+//! The statements of the notifications projection. Each does nothing, at no cost, when it has nothing to do.
 
 use feedmill_service::sql::named;
 use sqlx::{PgConnection, query, query_scalar};
@@ -34,7 +34,7 @@ async fn delete(keys: &[Key], db: &mut PgConnection) -> Result<u64, ApplyError> 
     Ok(done.rows_affected())
 }
 
-/// Gives the viewers of what is gone.
+/// Returns the viewers of the deleted notifications.
 pub async fn delete_of_posts(
     changes: &Changes,
     db: &mut PgConnection,
@@ -54,7 +54,7 @@ pub async fn delete_of_posts(
 pub async fn insert(changes: &Changes, db: &mut PgConnection) -> Result<(), ApplyError> {
     let (mut viewers, mut ids, mut actors, mut posts, mut replies) =
         (vec![], vec![], vec![], vec![], vec![]);
-    for ((viewer, id), act) in changes.standing() {
+    for ((viewer, id), act) in changes.inserted() {
         viewers.push(viewer);
         ids.push(id);
         actors.push(act.actor);
@@ -78,7 +78,7 @@ pub async fn insert(changes: &Changes, db: &mut PgConnection) -> Result<(), Appl
     Ok(())
 }
 
-/// A read mark never goes back.
+/// A read mark never moves back.
 pub async fn move_marks(changes: &Changes, db: &mut PgConnection) -> Result<(), ApplyError> {
     if changes.marks.is_empty() {
         return Ok(());

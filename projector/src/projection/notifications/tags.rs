@@ -1,11 +1,11 @@
-//! Whose answers a batch changes.
+//! The cache tags of what a batch changes.
 
 use feedmill_events::Tag;
 use uuid::Uuid;
 
 use super::fold::Changes;
 
-/// `lost` are the viewers who lost what was about a deleted post.
+/// `lost` are the viewers whose notifications about a deleted post were deleted.
 pub fn of(changes: &Changes, lost: Vec<Uuid>) -> Vec<Tag> {
     let acts = changes.acts.changed().chain(changes.replies.changed());
     let told = acts.map(|(viewer, _)| viewer);

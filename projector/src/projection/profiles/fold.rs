@@ -1,4 +1,4 @@
-//! A batch's net changes to profiles.
+//! A batch's net changes to accounts, follows and counts.
 
 use std::collections::BTreeMap;
 
@@ -6,20 +6,20 @@ use chrono::{DateTime, Utc};
 use feedmill_events::Event;
 use uuid::Uuid;
 
-use crate::{batch::Batch, projection::net::Net};
+use crate::{batch::Batch, projection::links::Links};
 
 #[derive(Debug, Default)]
 pub struct Changes<'a> {
     pub accounts: BTreeMap<Uuid, Account<'a>>,
-    /// By followee and follower: since when.
-    pub follows: Net<(Uuid, Uuid), DateTime<Utc>>,
+    /// By followee and follower, with the time of the follow.
+    pub follows: Links<DateTime<Utc>>,
     pub counts: BTreeMap<Uuid, Counts>,
 }
 
-/// An account as the batch leaves it.
+/// An account after the batch.
 #[derive(Debug)]
 pub struct Account<'a> {
-    /// None if it was there before the batch.
+    /// None if the account existed before the batch.
     pub created_at: Option<DateTime<Utc>>,
     pub handle: &'a str,
     pub display_name: &'a str,

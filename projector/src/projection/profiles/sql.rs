@@ -1,12 +1,21 @@
-//! The statements of profiles. Each does nothing, at no cost, when it has nothing to do.
+//! The statements of the profiles projection. Each does nothing, at no cost, when it has nothing to do.
 
-use chrono::{DateTime, Utc};
 use feedmill_service::sql::named;
 use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
 use super::fold::{Changes, Counts};
-use crate::error::{ApplyError, expect_rows};
+use crate::{
+    error::{ApplyError, expect_rows},
+    projection::links::links,
+};
+
+links! {
+    pub mod follows: "follows" ("followee", "follower", "followed_at") {
+        insert: "profiles.insert_follows",
+        delete: "profiles.delete_follows",
+    }
+}
 
 pub async fn insert_accounts(
     changes: &Changes<'_>,
@@ -70,56 +79,8 @@ pub async fn update_accounts(
     expect_rows("profiles.update_accounts", ids.len(), done.rows_affected())
 }
 
-pub async fn delete_follows(
-    changes: &Changes<'_>,
-    db: &mut PgConnection,
-) -> Result<(), ApplyError> {
-    let (followees, followers): (Vec<Uuid>, Vec<Uuid>) = changes.follows.ended().unzip();
-    if followees.is_empty() {
-        return Ok(());
-    }
-    let statement = query!(
-        "/* profiles.delete_follows */
-        DELETE FROM follows f USING unnest($1::uuid[], $2::uuid[]) AS o(followee, follower)
-        WHERE f.followee = o.followee AND f.follower = o.follower",
-        &followees,
-        &followers,
-    );
-    let done = named("profiles.delete_follows", statement.execute(db)).await?;
-    expect_rows(
-        "profiles.delete_follows",
-        followees.len(),
-        done.rows_affected(),
-    )
-}
-
-pub async fn insert_follows(
-    changes: &Changes<'_>,
-    db: &mut PgConnection,
-) -> Result<(), ApplyError> {
-    let (mut followees, mut followers, mut times) = (vec![], vec![], Vec::<DateTime<Utc>>::new());
-    for ((followee, follower), since) in changes.follows.current() {
-        followees.push(followee);
-        followers.push(follower);
-        times.push(*since);
-    }
-    if followees.is_empty() {
-        return Ok(());
-    }
-    let statement = query!(
-        "/* profiles.insert_follows */
-        INSERT INTO follows (followee, follower, followed_at)
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[])",
-        &followees,
-        &followers,
-        &times,
-    );
-    named("profiles.insert_follows", statement.execute(db)).await?;
-    Ok(())
-}
-
-/// Counts move in several partitions, so they are only ever added to and taken from. In order of their
-/// accounts, so that two instances do not wait for each other in a circle.
+/// Events of several partitions change an account's counts, so these are only ever incremented. Rows are locked in the
+/// order of their accounts, so that two instances do not deadlock.
 pub async fn add_counts(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
     let (mut accounts, mut followers, mut following, mut posts) = (vec![], vec![], vec![], vec![]);
     for (account, counts) in &changes.counts {
@@ -150,16 +111,17 @@ pub async fn add_counts(changes: &Changes<'_>, db: &mut PgConnection) -> Result<
     Ok(())
 }
 
-/// An account of which nothing counts any more has no row, so that the same log always makes the same rows.
+/// An account whose counts are all zero has no row, so that the same log always gives the same rows.
 pub async fn delete_empty_counts(
     changes: &Changes<'_>,
     db: &mut PgConnection,
 ) -> Result<(), ApplyError> {
-    let lost = |counts: &Counts| counts.followers < 0 || counts.following < 0 || counts.posts < 0;
+    let decreased =
+        |counts: &Counts| counts.followers < 0 || counts.following < 0 || counts.posts < 0;
     let accounts: Vec<Uuid> = changes
         .counts
         .iter()
-        .filter(|(_, counts)| lost(counts))
+        .filter(|(_, counts)| decreased(counts))
         .map(|(account, _)| *account)
         .collect();
     if accounts.is_empty() {

@@ -1,10 +1,10 @@
-//! Whose answers a batch changes.
+//! The cache tags of what a batch changes.
 
 use feedmill_events::Tag;
 
 use super::fold::{Changes, Counts};
 
-/// A changed profile is named whole: an event says how it is now, not what of it is new.
+/// A changed account gets all of its tags: an event has the new values of all fields and does not say which differ.
 pub fn of(changes: &Changes<'_>) -> Vec<Tag> {
     let mut tags = vec![];
     for (id, account) in &changes.accounts {

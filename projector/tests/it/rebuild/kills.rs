@@ -1,4 +1,4 @@
-//! `projector rebuild`, killed at any moment while commands and reads go on.
+//! `projector rebuild`, killed at random moments while commands and reads continue.
 
 use std::{
     os::unix::process::ExitStatusExt as _,
@@ -15,18 +15,18 @@ use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use tokio::{sync::Mutex, time::sleep};
 
 use super::{
-    caught_up, lively,
-    meanwhile::{appending, reading},
-    stop,
+    caught_up,
+    concurrency::{appending, reading},
+    lively, stop,
 };
 use crate::support::{
     model,
     process::command,
-    rebuilding::{generation, run, schemas_beside},
+    rebuilding::{generation, run, shadow_schemas},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whenever_a_rebuild_is_killed_the_live_model_is_whole_and_the_next_one_ends() {
+async fn a_rebuild_killed_at_any_moment_leaves_the_live_model_intact_and_the_next_one_succeeds() {
     let seed: u64 = rand::random();
     println!("seed {seed}");
     let mut rng = StdRng::seed_from_u64(seed);
@@ -43,7 +43,7 @@ async fn whenever_a_rebuild_is_killed_the_live_model_is_whole_and_the_next_one_e
     let ended = run(&database, &nats.url, &["rebuild", "--all"]).await;
     assert_eq!(ended.code, 0, "{}", ended.text);
     let longest = start.elapsed();
-    println!("one that is not killed takes {longest:?}");
+    println!("a rebuild that is not killed takes {longest:?}");
     let mut generations = vec![2; projection::ALL.len()];
     let mut killed = 0;
     while killed < 10 {
@@ -62,7 +62,7 @@ async fn whenever_a_rebuild_is_killed_the_live_model_is_whole_and_the_next_one_e
             "{} after {wait:?}",
             if by_signal { "killed" } else { "at its end" }
         );
-        // With the world in hand, nothing is appended.
+        // While the world is locked, nothing is appended.
         let world = world.lock().await;
         for (projection, before) in projection::ALL.into_iter().zip(&mut generations) {
             let live = generation(&database, projection).await;
@@ -93,7 +93,7 @@ async fn whenever_a_rebuild_is_killed_the_live_model_is_whole_and_the_next_one_e
     }
     let ended = run(&database, &nats.url, &["verify", "--all"]).await;
     assert_eq!(ended.code, 0, "{}", ended.text);
-    let beside = schemas_beside(&database).await;
+    let beside = shadow_schemas(&database).await;
     assert!(
         beside.iter().all(|schema| schema.ends_with("_previous")),
         "{beside:?}"

@@ -1,4 +1,4 @@
-//! A projection whose logic is changed on purpose.
+//! A projection whose logic changes.
 
 use feedmill_events::Tag;
 use futures::FutureExt as _;
@@ -6,7 +6,7 @@ use projector::{
     batch::Batch,
     error::ApplyError,
     projection::{Context, Definition, Rebuild, profiles},
-    rebuild::{self, Outcome, show::Show},
+    rebuild::{self, Outcome, output::Output},
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -20,13 +20,13 @@ use crate::support::{
     world::World,
 };
 
-/// `profiles` of the program's next version: names are shown in capitals.
+/// `profiles` of the program's next version: names are in capitals.
 static CHANGED: Definition = Definition {
     projection: feedmill_events::Projection::Profiles,
     migrations: profiles::DEFINITION.migrations,
     event_types: profiles::DEFINITION.event_types,
-    concerns: profiles::DEFINITION.concerns,
-    pace: profiles::DEFINITION.pace,
+    is_relevant: profiles::DEFINITION.is_relevant,
+    min_interval: profiles::DEFINITION.min_interval,
     apply: |batch, context, connection| in_capitals(batch, context, connection).boxed(),
     rebuild: Rebuild::PLAIN,
 };
@@ -42,7 +42,7 @@ async fn in_capitals(
     Ok(tags)
 }
 
-/// The accounts are the world's, with names in capitals.
+/// Panics unless the accounts are the world's, with names in capitals.
 async fn assert_in_capitals(world: &World, database: &Database) {
     let rows: Vec<(Uuid, String, String)> =
         sqlx::query_as("SELECT id, handle, display_name FROM profiles.accounts ORDER BY 1")
@@ -61,10 +61,10 @@ async fn assert_in_capitals(world: &World, database: &Database) {
 }
 
 #[tokio::test]
-async fn changed_logic_goes_live_when_differences_are_accepted_and_back_by_a_rollback() {
+async fn changed_logic_goes_live_with_accepted_differences_and_can_be_rolled_back() {
     let (database, nats, mut world, workers) = lively(38, 500).await;
     let (before, context) = (&profiles::DEFINITION, Context::default());
-    // While the version before is at work.
+    // While the old version is running.
     let ended = rebuild(&database, &CHANGED, &context, false).await.unwrap();
     assert_eq!(ended, Outcome::Differs);
     assert_eq!(generation(&database, before).await, 1);
@@ -75,7 +75,7 @@ async fn changed_logic_goes_live_when_differences_are_accepted_and_back_by_a_rol
     assert_eq!(generation(&database, before).await, 2);
     assert_in_capitals(&world, &database).await;
 
-    // The new version goes on with them.
+    // The new version continues with the rebuilt tables.
     let worker = Running::start(&CHANGED, context.clone(), &database, &nats.url).await;
     database.append(&world.happen(300)).await;
     caught_up(&database, &CHANGED).await;
@@ -86,9 +86,9 @@ async fn changed_logic_goes_live_when_differences_are_accepted_and_back_by_a_rol
     assert_eq!(verified, Outcome::Differs);
     worker.stop().await;
 
-    // And back: what the new version had applied meanwhile is applied to the old tables, as the old one does.
+    // The rollback applies what the new version applied meanwhile to the old tables, with the old logic.
     let settings = settings(&database, &context);
-    let ended = rebuild::rollback(before, &settings, &mut Show::new(true)).await;
+    let ended = rebuild::rollback(before, &settings, &mut Output::new(true)).await;
     assert_eq!(ended.unwrap(), Outcome::Done);
     assert_eq!(generation(&database, before).await, 3);
     model::assert_equal(&world, before, &database.pool(before)).await;

@@ -1,4 +1,4 @@
-//! Batches as they may come, one at a time.
+//! Applies random batches, one at a time.
 
 use feedmill_events::{Partition, Tag};
 use projector::{
@@ -9,8 +9,8 @@ use projector::{
 use rand::{Rng as _, rngs::StdRng, seq::SliceRandom as _};
 use sqlx::PgPool;
 
-/// Applies what comes next in some of the partitions, at most `largest` events of each. Gives what it says that
-/// it changed; none if there was nothing to apply.
+/// Applies the next events of some partitions, at most `largest` of each. Returns the tags of what changed, or None if
+/// there was nothing to apply.
 pub async fn apply_some(
     projection: &Definition,
     context: &Context,
@@ -41,8 +41,10 @@ pub async fn apply_some(
             }
         })
         .collect();
-    let entries = log::read(pool, projection, &ranges).await.unwrap();
-    let batch = Batch::decode(projection, entries).unwrap();
+    let entries = log::read(pool, projection.event_types, &ranges)
+        .await
+        .unwrap();
+    let batch = Batch::decode(projection.event_types, entries).unwrap();
     let mut tx = pool.begin().await.unwrap();
     checkpoint::advance(projection, generation, &batch.ranges, &mut tx)
         .await

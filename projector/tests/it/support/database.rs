@@ -1,9 +1,9 @@
-//! A database of a test's own, with the log in it.
+//! A database per test, with the log's schema.
 
 use std::{str::FromStr as _, time::Duration};
 
 use feedmill_events::{Envelope, Partition};
-use projector::{log, projection::Definition, schema, store};
+use projector::{connection, log, projection::Definition, schema};
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, PgPool, Row as _,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -18,7 +18,7 @@ const MIGRATIONS: [&str; 2] = [
     include_str!("../../../../migrations/write/0002_roles.sql"),
 ];
 
-/// Dropped at the end of the test.
+/// Dropped when the test ends.
 pub struct Database {
     name: String,
     server: PgConnectOptions,
@@ -29,7 +29,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// With the log's schema, and the read models' as the projector makes them.
+    /// Creates a database with the schemas of the log and, by the projector's code, of the read models.
     pub async fn new() -> Self {
         let database = Self::bare().await;
         let pool = database.pool(projector::projection::ALL[0]);
@@ -40,7 +40,7 @@ impl Database {
         database
     }
 
-    /// With the log's schema only.
+    /// Creates a database with the log's schema only.
     pub async fn bare() -> Self {
         let _ = feedmill_service::telemetry::metrics();
         let server = super::setting("TEST_DATABASE_URL", "a PostgreSQL superuser's connection");
@@ -62,7 +62,7 @@ impl Database {
             .await
             .unwrap();
         for migration in MIGRATIONS {
-            // Roles belong to the server: tests that make them at once get in each other's way.
+            // Roles belong to the server, so tests that create them at the same time conflict.
             let mut attempts = 0;
             while let Err(error) = raw_sql(migration).execute(&admin).await {
                 attempts += 1;
@@ -78,7 +78,7 @@ impl Database {
         }
     }
 
-    /// The same database, by another way.
+    /// A proxy to this database, and the URL that uses it.
     pub async fn through_proxy(&self) -> (Proxy, String) {
         let proxy = Proxy::start(&self.server).await;
         let options = self.server.clone().database(&self.name);
@@ -91,10 +91,10 @@ impl Database {
 
     pub fn pool(&self, projection: &Definition) -> PgPool {
         let pool = PgPoolOptions::new().max_connections(2);
-        pool.connect_lazy_with(store::options(&self.url, projection).unwrap())
+        pool.connect_lazy_with(connection::projection_options(&self.url, projection).unwrap())
     }
 
-    /// Appends events to the log, as write-api does. Gives their partitions and sequence numbers.
+    /// Appends events to the log, as write-api does. Returns their partitions and sequence numbers.
     pub async fn append(&self, envelopes: &[Envelope]) -> Vec<(Partition, i64)> {
         let bodies = envelopes.iter().map(super::old::encode);
         let raw: Vec<Raw> = envelopes
@@ -114,7 +114,7 @@ impl Database {
 
     pub async fn append_raw(&self, events: &[Raw]) -> Vec<(Partition, i64)> {
         let mut tx = self.admin.begin().await.unwrap();
-        let mut heads = log::Places::default();
+        let mut heads = log::Offsets::default();
         let rows = sqlx::query("SELECT id, head FROM write.partitions ORDER BY id FOR UPDATE");
         for row in rows.fetch_all(&mut *tx).await.unwrap() {
             heads[Partition::try_from(row.get::<i16, _>(0)).unwrap()] = row.get(1);
@@ -147,7 +147,7 @@ impl Database {
         places
     }
 
-    /// How many events a projection has not applied.
+    /// The number of events that a projection has not applied.
     pub async fn behind(&self, projection: &Definition) -> i64 {
         sqlx::query_scalar(
             "SELECT (sum(p.head) - sum(coalesce(c.seq, 0)))::bigint FROM write.partitions p

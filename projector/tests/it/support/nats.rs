@@ -1,4 +1,4 @@
-//! A nats-server of a test's own, and a relay that does what the test wants.
+//! A nats-server per test, and a relay under the test's control.
 
 use std::{
     path::PathBuf,
@@ -77,7 +77,7 @@ impl Nats {
         async_nats::connect(&self.url).await.unwrap()
     }
 
-    /// The stream as the relay makes it, but for the time in which duplicates are dropped.
+    /// Creates the stream as the relay does, except for a shorter window in which duplicates are dropped.
     pub async fn make_stream(&self) -> stream::Stream {
         jetstream::new(self.client().await)
             .get_or_create_stream(stream::Config {
@@ -90,7 +90,7 @@ impl Nats {
             .unwrap()
     }
 
-    /// Publishes events that are in the log at these places.
+    /// Publishes events with these partitions and sequence numbers.
     pub async fn publish(&self, events: impl IntoIterator<Item = (&Envelope, (Partition, i64))>) {
         let context = jetstream::new(self.client().await);
         for (envelope, (partition, seq)) in events {

@@ -1,8 +1,8 @@
-//! Events as they were stored before their types had another version.
+//! Events as earlier versions stored them.
 
 use feedmill_events::{Envelope, Event, event::v1};
 
-/// The envelope's bytes; those of version 1 for a conversation whose creator nobody knows.
+/// The envelope's bytes; those of version 1 for a conversation without a known creator.
 pub fn encode(envelope: &Envelope) -> Vec<u8> {
     let Event::ConversationCreated(event) = &envelope.event else {
         return envelope.encode().unwrap();

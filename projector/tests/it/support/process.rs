@@ -1,4 +1,4 @@
-//! Real processes: the projector as it is run, and its subcommands.
+//! The projector as a process, and its subcommands.
 
 use std::{
     fs::File,
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::database::Database;
 
-/// The program, with its settings.
+/// The program with its settings.
 pub fn command(database_url: &str, nats_url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_projector"));
     command
@@ -23,7 +23,7 @@ pub fn command(database_url: &str, nats_url: &str) -> Command {
     command
 }
 
-/// A projector. Killed at the end of the test.
+/// A running projector. Killed when the test ends.
 pub struct Process {
     child: Child,
     log: PathBuf,
@@ -50,7 +50,7 @@ impl Process {
         self.child.id()
     }
 
-    /// What it has logged.
+    /// Its log.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
@@ -68,7 +68,7 @@ impl Process {
         let _ = self.child.wait();
     }
 
-    /// Ends it cleanly. Gives how long that took.
+    /// Stops it cleanly. Returns how long that took.
     pub fn stop(mut self) -> Duration {
         let start = Instant::now();
         self.signal("TERM");
@@ -87,7 +87,7 @@ impl Drop for Process {
     }
 }
 
-/// Runs a subcommand. Gives what it printed, or what it complained of.
+/// Runs a subcommand. Returns its output, or its error output.
 pub async fn operate(database: &Database, nats_url: &str, args: &[&str]) -> Result<String, String> {
     let mut command = tokio::process::Command::from(command(&database.url, nats_url));
     let output = command.args(args).output().await.unwrap();
@@ -98,13 +98,13 @@ pub async fn operate(database: &Database, nats_url: &str, args: &[&str]) -> Resu
     }
 }
 
-/// What `status --json` says.
+/// The output of `status --json`.
 pub async fn status(database: &Database, nats_url: &str) -> Value {
     let text = operate(database, nats_url, &["status", "--json"]).await;
     serde_json::from_str(&text.unwrap()).unwrap()
 }
 
-/// Of `status --json`, one projection.
+/// One projection in the output of `status --json`.
 pub fn of<'a>(status: &'a Value, projection: &str) -> &'a Value {
     let all = status["projections"].as_array().unwrap();
     all.iter().find(|p| p["name"] == projection).unwrap()

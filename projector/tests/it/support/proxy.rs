@@ -1,4 +1,4 @@
-//! A way to PostgreSQL that can go silent.
+//! A proxy to PostgreSQL that can stop forwarding.
 
 use sqlx::postgres::PgConnectOptions;
 use tokio::{
@@ -31,7 +31,7 @@ impl Proxy {
         Self { port, silent }
     }
 
-    /// While silent, all bytes are lost, and no connection notices. What was connected stays of no use.
+    /// While silent, the proxy drops all bytes without closing connections. Connections that lost bytes stay silent.
     pub fn silent(&self, silent: bool) {
         self.silent.send_replace(silent);
     }
@@ -46,7 +46,7 @@ async fn pass(
     let mut dead = false;
     loop {
         let Ok(count @ 1..) = from.read(&mut buffer).await else {
-            // Not even its end is heard.
+            // The other side does not notice the end either.
             if dead {
                 std::future::pending::<()>().await;
             }

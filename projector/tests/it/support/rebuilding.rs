@@ -1,8 +1,8 @@
-//! Rebuilds within the test's process, and what is in the tables.
+//! Rebuilds in the test's process or its own, and the content of schemas.
 
 use projector::{
     projection::{Context, Definition},
-    rebuild::{self, Outcome, Settings, show::Show},
+    rebuild::{self, Outcome, Settings, output::Output},
 };
 use sqlx::AssertSqlSafe;
 
@@ -30,7 +30,7 @@ pub async fn rebuild(
         projection,
         &settings,
         accept_differences,
-        &mut Show::new(true),
+        &mut Output::new(true),
     )
     .await
 }
@@ -43,12 +43,12 @@ pub async fn verify(
     rebuild::verify(
         projection,
         &settings(database, context),
-        &mut Show::new(true),
+        &mut Output::new(true),
     )
     .await
 }
 
-/// Every table of a schema, its rows in order.
+/// The tables of a schema with their rows, ordered.
 pub async fn contents(database: &Database, schema: &str) -> Vec<(String, Vec<String>)> {
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT tablename::text FROM pg_tables WHERE schemaname = $1 ORDER BY 1",
@@ -70,7 +70,7 @@ pub async fn contents(database: &Database, schema: &str) -> Vec<(String, Vec<Str
     all
 }
 
-/// Names and definitions of the indexes of a schema, without its name.
+/// The definitions of the indexes of a schema, without its name.
 pub async fn indexes(database: &Database, schema: &str) -> Vec<String> {
     sqlx::query_scalar(
         "SELECT replace(indexdef, schemaname || '.', '') FROM pg_indexes WHERE schemaname = $1 ORDER BY 1",
@@ -89,8 +89,8 @@ pub async fn generation(database: &Database, projection: &Definition) -> i32 {
         .unwrap()
 }
 
-/// The schemas that are there because of rebuilds.
-pub async fn schemas_beside(database: &Database) -> Vec<String> {
+/// The schemas that rebuilds have created and that are not live.
+pub async fn shadow_schemas(database: &Database) -> Vec<String> {
     sqlx::query_scalar(
         r"SELECT nspname::text FROM pg_namespace WHERE nspname ~ '_(next|previous|verify)$' ORDER BY 1",
     )
@@ -99,14 +99,14 @@ pub async fn schemas_beside(database: &Database) -> Vec<String> {
     .unwrap()
 }
 
-pub struct Ended {
+pub struct Exit {
     pub code: i32,
-    /// Both outputs.
+    /// Standard output and standard error.
     pub text: String,
 }
 
-/// The program itself.
-pub async fn run(database: &Database, nats_url: &str, args: &[&str]) -> Ended {
+/// Runs the program.
+pub async fn run(database: &Database, nats_url: &str, args: &[&str]) -> Exit {
     let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_projector"))
         .env("PROJECTOR_DATABASE_URL", &database.url)
         .env("NATS_URL", nats_url)
@@ -115,7 +115,7 @@ pub async fn run(database: &Database, nats_url: &str, args: &[&str]) -> Ended {
         .output()
         .await
         .unwrap();
-    Ended {
+    Exit {
         code: output.status.code().unwrap(),
         text: String::from_utf8([output.stdout, output.stderr].concat()).unwrap(),
     }

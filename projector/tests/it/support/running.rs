@@ -1,10 +1,10 @@
-//! Workers at work.
+//! Workers in the test's process.
 
 use feedmill_service::{Health, Shutdown, nats};
 use projector::{
-    instance::{Lease, Orders},
+    connection::{self, LazyConnection},
+    instance::{Assignment, Lease},
     projection::{Context, Definition},
-    store::{self, Store},
     worker::{Job, Worker},
 };
 use tokio::{sync::watch, task::JoinHandle};
@@ -24,20 +24,20 @@ impl Running {
         database: &Database,
         nats_url: &str,
     ) -> Self {
-        let orders = watch::Sender::new(Orders::everything()).subscribe();
+        let assignment = watch::Sender::new(Assignment::all()).subscribe();
         let at = (database, nats_url);
-        Self::make(projection, context, Lease::eternal(), orders, at).await
+        Self::make(projection, context, Lease::eternal(), assignment, at).await
     }
 
-    /// One that is told which partitions to move.
-    pub async fn with_orders(
+    /// A worker with an assignment that the test changes.
+    pub async fn with_assignment(
         projection: &'static Definition,
-        orders: watch::Receiver<Orders>,
+        assignment: watch::Receiver<Assignment>,
         database: &Database,
         nats_url: &str,
     ) -> Self {
         let (context, at) = (Context::default(), (database, nats_url));
-        Self::make(projection, context, Lease::eternal(), orders, at).await
+        Self::make(projection, context, Lease::eternal(), assignment, at).await
     }
 
     pub async fn with_lease(
@@ -46,25 +46,27 @@ impl Running {
         database: &Database,
         nats_url: &str,
     ) -> Self {
-        let orders = watch::Sender::new(Orders::everything()).subscribe();
+        let assignment = watch::Sender::new(Assignment::all()).subscribe();
         let (context, at) = (Context::default(), (database, nats_url));
-        Self::make(projection, context, lease, orders, at).await
+        Self::make(projection, context, lease, assignment, at).await
     }
 
     async fn make(
         projection: &'static Definition,
         context: Context,
         lease: Lease,
-        orders: watch::Receiver<Orders>,
+        assignment: watch::Receiver<Assignment>,
         (database, nats_url): (&Database, &str),
     ) -> Self {
         let (health, shutdown) = (Health::new(), Shutdown::new());
         let worker = Worker::new(Job {
             projection,
             context,
-            orders,
+            assignment,
             lease,
-            store: Store::new(store::options(&database.url, projection).unwrap()),
+            connection: LazyConnection::new(
+                connection::projection_options(&database.url, projection).unwrap(),
+            ),
             nats: nats::connect(nats_url, "projector").await,
             health: health.clone(),
             shutdown: shutdown.clone(),
@@ -76,7 +78,7 @@ impl Running {
         }
     }
 
-    /// Ends it as SIGTERM does.
+    /// Stops it as SIGTERM does.
     pub async fn stop(self) {
         self.shutdown.soft.cancel();
         self.task.await.unwrap();

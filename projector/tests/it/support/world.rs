@@ -1,4 +1,4 @@
-//! A made-up community that does random things, and the events of what it did.
+//! A simulated community: random actions and their events.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,10 +25,10 @@ pub struct World {
     now: i64,
     counter: u16,
     pub accounts: BTreeMap<Uuid, Account>,
-    /// By follower and followee: since when.
+    /// By follower and followee, with the time of the follow.
     pub follows: BTreeMap<(Uuid, Uuid), i64>,
     pub posts: BTreeMap<Uuid, Post>,
-    /// By post and user: when.
+    /// By post and user, with the time of the like.
     pub likes: BTreeMap<(Uuid, Uuid), i64>,
     pub conversations: BTreeMap<Uuid, Conversation>,
     /// Up to where each account has read its notifications.
@@ -47,7 +47,7 @@ pub struct Post {
     pub author: Uuid,
     pub reply_to: Option<Parent>,
     pub text: String,
-    /// How many followed the author when it was made.
+    /// The number of followers of the author when the post was created.
     pub followers: usize,
 }
 
@@ -75,7 +75,7 @@ impl World {
         }
     }
 
-    /// The events of the next `count` things that happen.
+    /// The events of the next `count` actions.
     pub fn happen(&mut self, count: usize) -> Vec<Envelope> {
         let mut events = vec![];
         while events.len() < count {
@@ -113,7 +113,7 @@ impl World {
         }
     }
 
-    /// Most ids are in the order in which things happen; an import may bring older ones.
+    /// Most ids are in the order of the actions; some are older, as from an import.
     fn id(&mut self, partition: Option<Partition>) -> Uuid {
         self.counter = (self.counter + 1) % 4096;
         let age = if self.rng.gen_ratio(1, 4) {
@@ -135,7 +135,7 @@ impl World {
     }
 
     fn any_post(&mut self) -> Option<(Uuid, Post)> {
-        // The latest ones more often, so that much happens to the same.
+        // Recent posts more often, so that many actions concern the same post.
         let recent: Vec<Uuid> = self.posts.keys().rev().take(6).copied().collect();
         let id = if self.rng.gen_bool(0.6) {
             recent.choose(&mut self.rng).copied()
@@ -295,7 +295,7 @@ impl World {
             ..Conversation::default()
         };
         self.conversations.insert(conversation, new);
-        // Without one, the event is stored as its first version.
+        // Without a creator, the event is stored as version 1.
         let creator = members.first().copied().filter(|_| self.rng.gen_bool(0.5));
         Event::ConversationCreated(ConversationCreated {
             conversation,
@@ -341,7 +341,7 @@ impl World {
         }))
     }
 
-    /// Up to now, or to some time ago, but never back.
+    /// Moves the mark forward, to now or to some time ago.
     fn read_notifications(&mut self) -> Option<Event> {
         let (user, up_to) = (self.anyone(), self.id(None));
         let mark = self.notification_marks.entry(user).or_default();

@@ -1,0 +1,60 @@
+//! The operator's subcommands, one file each.
+
+mod audit;
+mod common;
+mod events;
+mod pause;
+mod rebuild;
+mod skip;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::config::Config;
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Apply events as they arrive (the default)
+    Run,
+    /// Show how far each projection is, which instances run it, and why partitions do not move
+    Status(status::Args),
+    /// Pause a projection, or one of its partitions, until `resume`
+    Pause(pause::Args),
+    /// Resume a paused projection or partition
+    Resume(pause::Args),
+    /// Skip the event that currently blocks a partition, without applying it
+    Skip(skip::Args),
+    /// Rebuild projections from the log beside the live models, compare the two, and cut over if they are equal
+    Rebuild(rebuild::RebuildArgs),
+    /// Compare the live models with temporary ones made from the log, and print the rows that differ
+    Verify(rebuild::VerifyArgs),
+    /// Cut over to the generation that the last rebuild or rollback replaced. Use the version of this program that
+    /// built it
+    Rollback(rebuild::OneArgs),
+    /// Drop the tables that the last rebuild replaced. Afterwards there is nothing to roll back to
+    DropPrevious(rebuild::OneArgs),
+    /// Drop an unfinished rebuild
+    Abort(rebuild::OneArgs),
+    /// Print the events of the log
+    Events(events::Args),
+}
+
+/// Executes a subcommand, except `Run`, for which there is [`crate::run`].
+pub async fn execute(command: Command, config: &Config) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run => {}
+        Command::Status(args) => status::status(&args, config).await?,
+        Command::Pause(args) => pause::pause(&args, config).await?,
+        Command::Resume(args) => pause::resume(&args, config).await?,
+        Command::Skip(args) => skip::skip(&args, config).await?,
+        Command::Events(args) => events::events(&args, config).await?,
+        Command::Rebuild(args) => return rebuild::rebuild(&args, config).await,
+        Command::Verify(args) => return rebuild::verify(&args, config).await,
+        Command::Rollback(args) => return rebuild::rollback(&args, config).await,
+        Command::DropPrevious(args) => return rebuild::drop_previous(&args, config).await,
+        Command::Abort(args) => return rebuild::abort(&args, config).await,
+    }
+    Ok(ExitCode::SUCCESS)
+}

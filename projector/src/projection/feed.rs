@@ -1,0 +1,105 @@
+//! The feed of a viewer, posts, replies and the posts of an author.
+
+mod authors;
+mod derived;
+mod entries;
+mod fold;
+mod links;
+mod posts;
+mod tags;
+
+use std::time::Duration;
+
+use feedmill_events::{EventType, Projection, Tag};
+use futures::FutureExt as _;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use self::fold::{Changes, PulledPosts};
+use crate::{
+    batch::Batch,
+    error::ApplyError,
+    migrations,
+    projection::definition::{Context, Definition, Derived, Rebuild},
+};
+
+pub static DEFINITION: Definition = Definition {
+    projection: Projection::Feed,
+    migrations: migrations::FEED,
+    event_types: &[
+        EventType::AccountFollowed,
+        EventType::AccountUnfollowed,
+        EventType::PostCreated,
+        EventType::PostDeleted,
+        EventType::PostLiked,
+        EventType::PostUnliked,
+    ],
+    is_relevant: |_| true,
+    min_interval: Duration::ZERO,
+    apply: |batch, context, db| apply(batch, context, db).boxed(),
+    rebuild: Rebuild {
+        indexes: &[],
+        derived: Some(Derived {
+            tables: &["feed_entries", "feed_floors", "pulled_authors"],
+            columns: &["pulled"],
+            apply: |batch, context, db| apply_without_derived(batch, context, db).boxed(),
+            derive: |context, gently, db| derived::fill(context, gently, db).boxed(),
+            check: |limit, db| derived::check(limit, db).boxed(),
+        }),
+    },
+};
+
+/// The order matters: entries are deleted by the follows and posts from before the batch, and inserted by those from
+/// after it.
+async fn apply(
+    batch: &Batch,
+    context: &Context,
+    db: &mut PgConnection,
+) -> Result<Vec<Tag>, ApplyError> {
+    let changes = Changes::of(batch)?;
+    entries::delete_of_posts(&changes, db).await?;
+    entries::delete_of_follows(&changes, db).await?;
+    let mut applied = apply_changes(&changes, true, context, db).await?;
+    authors::add_pulled(&applied.pulled, db).await?;
+    let backfilled = entries::backfill(&changes, context, db).await?;
+    applied.grown.extend(backfilled);
+    entries::trim(applied.grown, context, db).await?;
+    Ok(tags::of(&changes, &applied.counted))
+}
+
+async fn apply_without_derived(
+    batch: &Batch,
+    context: &Context,
+    db: &mut PgConnection,
+) -> Result<Vec<Tag>, ApplyError> {
+    apply_changes(&Changes::of(batch)?, false, context, db).await?;
+    Ok(vec![])
+}
+
+struct Applied {
+    pulled: PulledPosts,
+    /// A sample of the viewers whose feeds have grown.
+    grown: Vec<Uuid>,
+    /// The root posts from before the batch whose counts it changed.
+    counted: Vec<Uuid>,
+}
+
+/// Applies the changes to posts and links. With `push`, new posts also get their entries.
+async fn apply_changes(
+    changes: &Changes<'_>,
+    push: bool,
+    context: &Context,
+    db: &mut PgConnection,
+) -> Result<Applied, ApplyError> {
+    let mut pulled = PulledPosts::default();
+    posts::delete_posts(changes, &mut pulled, db).await?;
+    changes.links.apply(&changes.deleted_ids(), db).await?;
+    let grown = posts::insert_posts(changes, push, context, &mut pulled, db).await?;
+    authors::add_followers(changes, db).await?;
+    let counted = posts::insert_likes_and_count(changes, db).await?;
+    Ok(Applied {
+        pulled,
+        grown,
+        counted,
+    })
+}

@@ -1,0 +1,158 @@
+//! The statements for feed entries.
+//!
+//! The entries of a feed are complete at and above its floor; entries below the floor are ignored, so missing or
+//! leftover ones do no harm. Floors only rise, which makes these statements commute between instances that own different
+//! partitions.
+
+use feedmill_service::sql::named;
+use sqlx::{PgConnection, query, query_scalar};
+use uuid::Uuid;
+
+use super::fold::Changes;
+use crate::{error::ApplyError, projection::definition::Context};
+
+/// Deletes the entries of deleted root posts from the feeds of their authors and of everyone who followed these before
+/// the batch.
+pub async fn delete_of_posts(
+    changes: &Changes<'_>,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    let posts: Vec<Uuid> = changes
+        .deleted
+        .iter()
+        .filter(|(_, post)| post.reply_to.is_none())
+        .map(|(id, _)| *id)
+        .collect();
+    if posts.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* feed.delete_entries_of_posts */
+        DELETE FROM feed_entries e
+        USING (
+            SELECT f.viewer, p.id FROM posts p JOIN feed_follows f ON f.author = p.author
+            WHERE p.id = ANY($1) AND NOT p.pulled
+            UNION ALL
+            SELECT author, id FROM posts WHERE id = ANY($1)
+        ) gone
+        WHERE e.viewer = gone.viewer AND e.post_id = gone.id",
+        &posts,
+    );
+    named("feed.delete_entries_of_posts", statement.execute(db)).await?;
+    Ok(())
+}
+
+/// Deletes the entries of authors from the feeds of viewers who unfollowed them.
+pub async fn delete_of_follows(
+    changes: &Changes<'_>,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    let (authors, viewers): (Vec<Uuid>, Vec<Uuid>) = changes.links.follows.stopped().unzip();
+    if authors.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* feed.delete_entries_of_follows */
+        DELETE FROM feed_entries e
+        USING (
+            SELECT s.viewer, p.id FROM unnest($1::uuid[], $2::uuid[]) AS s(author, viewer)
+            LEFT JOIN feed_floors fl ON fl.viewer = s.viewer
+            JOIN posts p ON p.author = s.author AND p.reply_to IS NULL AND NOT p.pulled
+                AND p.id >= coalesce(fl.floor, '00000000-0000-0000-0000-000000000000')
+        ) gone
+        WHERE e.viewer = gone.viewer AND e.post_id = gone.id",
+        &authors,
+        &viewers,
+    );
+    named("feed.delete_entries_of_follows", statement.execute(db)).await?;
+    Ok(())
+}
+
+/// Inserts the newest `feed_depth` pushed posts of newly followed authors into the feeds of their new followers. If an
+/// author has more, the feed's floor rises to the oldest inserted one: below it, the feed is read from the authors'
+/// posts. Returns a sample of the viewers, as `insert_posts` does.
+pub async fn backfill(
+    changes: &Changes<'_>,
+    context: &Context,
+    db: &mut PgConnection,
+) -> Result<Vec<Uuid>, ApplyError> {
+    let (authors, viewers): (Vec<Uuid>, Vec<Uuid>) = changes.links.follows.started().unzip();
+    if authors.is_empty() {
+        return Ok(vec![]);
+    }
+    let statement = query_scalar!(
+        r#"/* feed.backfill */
+        WITH wanted AS (
+            SELECT s.viewer, p.id, p.place, p.is_last
+            FROM unnest($1::uuid[], $2::uuid[]) AS s(author, viewer)
+            LEFT JOIN feed_floors fl ON fl.viewer = s.viewer
+            CROSS JOIN LATERAL (
+                SELECT newest.id,
+                    row_number() OVER (ORDER BY newest.id DESC) AS place,
+                    lead(newest.id) OVER (ORDER BY newest.id DESC) IS NULL AS is_last
+                FROM (
+                    SELECT q.id FROM posts q
+                    WHERE q.author = s.author AND q.reply_to IS NULL AND NOT q.pulled
+                        AND q.id >= coalesce(fl.floor, '00000000-0000-0000-0000-000000000000')
+                    ORDER BY q.id DESC LIMIT $3::bigint + 1
+                ) newest
+            ) p
+        ), raised AS (
+            INSERT INTO feed_floors AS old (viewer, floor)
+            SELECT DISTINCT ON (viewer) viewer, id FROM wanted
+            WHERE place = $3 AND NOT is_last
+            ORDER BY viewer, id DESC
+            ON CONFLICT (viewer) DO UPDATE SET floor = greatest(old.floor, excluded.floor)
+        ), made AS (
+            INSERT INTO feed_entries (viewer, post_id)
+            SELECT viewer, id FROM wanted WHERE place <= $3 ORDER BY 1, 2
+            ON CONFLICT DO NOTHING
+            RETURNING viewer, post_id
+        )
+        SELECT DISTINCT viewer FROM made
+        WHERE (uuid_hash(viewer)::bigint # uuid_hash(post_id)::bigint) % $3 = 0"#,
+        &authors,
+        &viewers,
+        context.feed_depth,
+    );
+    Ok(named("feed.backfill", statement.fetch_all(db)).await?)
+}
+
+/// Trims those of these feeds that have more than `2 * feed_depth` entries to `feed_depth`.
+///
+/// Checking whether a feed needs trimming costs as much as trimming it. The samples therefore contain a feed once per
+/// `feed_depth` new entries on average, and a feed is trimmed at about three times `feed_depth`.
+pub async fn trim(
+    mut viewers: Vec<Uuid>,
+    context: &Context,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    if viewers.is_empty() {
+        return Ok(());
+    }
+    viewers.sort_unstable();
+    viewers.dedup();
+    let statement = query!(
+        "/* feed.trim */
+        WITH raised AS (
+            INSERT INTO feed_floors AS old (viewer, floor)
+            SELECT v.viewer, last.post_id FROM unnest($1::uuid[]) AS v(viewer)
+            CROSS JOIN LATERAL (
+                SELECT 1 FROM feed_entries WHERE viewer = v.viewer
+                ORDER BY post_id DESC LIMIT 1 OFFSET 2 * $2::bigint
+            ) AS beyond
+            CROSS JOIN LATERAL (
+                SELECT post_id FROM feed_entries WHERE viewer = v.viewer
+                ORDER BY post_id DESC LIMIT 1 OFFSET $2::bigint - 1
+            ) AS last
+            ORDER BY v.viewer
+            ON CONFLICT (viewer) DO UPDATE SET floor = greatest(old.floor, excluded.floor)
+            RETURNING viewer, floor
+        )
+        DELETE FROM feed_entries e USING raised r WHERE e.viewer = r.viewer AND e.post_id < r.floor",
+        &viewers,
+        context.feed_depth,
+    );
+    named("feed.trim", statement.execute(db)).await?;
+    Ok(())
+}

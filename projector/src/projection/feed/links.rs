@@ -1,0 +1,67 @@
+//! The links of the feed's tables: who follows whom, and who likes which post. Everything about one of them (its net
+//! changes, its statements and its cache tags) is here.
+
+use feedmill_events::{Event, Tag};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{
+    error::ApplyError,
+    projection::links::{Links, links},
+};
+
+links! {
+    mod follows: "feed_follows" ("author", "viewer") {
+        insert: "feed.insert_follows",
+        delete: "feed.delete_follows",
+    }
+}
+
+links! {
+    // Inserted by `feed.insert_likes_and_count`.
+    mod likes: "likes" ("post_id", "user_id") {
+        delete: "feed.delete_likes",
+        delete_of: "feed.delete_likes_of_posts",
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct FeedLinks {
+    /// By author and viewer.
+    pub follows: Links,
+    /// By post and user.
+    pub likes: Links,
+}
+
+impl FeedLinks {
+    /// Folds an event. Called in the log's order.
+    pub fn fold(&mut self, event: &Event) {
+        match event {
+            Event::AccountFollowed(e) => self.follows.start((e.followee, e.follower), ()),
+            Event::AccountUnfollowed(e) => self.follows.stop((e.followee, e.follower)),
+            Event::PostLiked(e) => self.likes.start((e.post, e.user), ()),
+            Event::PostUnliked(e) => self.likes.stop((e.post, e.user)),
+            _ => {}
+        }
+    }
+
+    /// Forgets the links to posts that the batch deletes: they are deleted with their posts.
+    pub fn forget_posts(&mut self, is_deleted: impl Fn(&Uuid) -> bool) {
+        self.likes.retain(|(post, _)| !is_deleted(&post));
+    }
+
+    /// Applies the changes, but for new likes. `deleted` are the posts of earlier batches that this one deletes.
+    pub async fn apply(&self, deleted: &[Uuid], db: &mut PgConnection) -> Result<(), ApplyError> {
+        likes::delete_of(deleted, db).await?;
+        likes::delete(&self.likes, db).await?;
+        follows::delete(&self.follows, db).await?;
+        follows::insert(&self.follows, db).await
+    }
+
+    pub fn tags(&self) -> impl Iterator<Item = Tag> {
+        let follows = self.follows.started().chain(self.follows.stopped());
+        let likes = self.likes.started().chain(self.likes.stopped());
+        let feeds = follows.map(|(_, viewer)| Tag::feed(viewer));
+        feeds.chain(likes.map(|(post, _)| Tag::post(post)))
+    }
+}

@@ -1,0 +1,127 @@
+//! The statements for posts and their counts. Each does nothing, at no cost, when it has nothing to do.
+
+use feedmill_service::sql::named;
+use sqlx::{PgConnection, query};
+use uuid::Uuid;
+
+use super::fold::{Changes, PulledPosts};
+use crate::{
+    error::{ApplyError, expect_rows},
+    projection::definition::Context,
+};
+
+/// Subtracts the pulled ones among them from `pulled`.
+pub async fn delete_posts(
+    changes: &Changes<'_>,
+    pulled: &mut PulledPosts,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    let ids = changes.deleted_ids();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* feed.delete_posts */ DELETE FROM posts WHERE id = ANY($1) RETURNING author, pulled",
+        &ids
+    );
+    let gone = named("feed.delete_posts", statement.fetch_all(db)).await?;
+    for post in gone.iter().filter(|post| post.pulled) {
+        *pulled.entry(post.author).or_default() -= 1;
+    }
+    expect_rows("feed.delete_posts", ids.len(), gone.len() as u64)
+}
+
+/// Inserts new posts. A root post is pulled if its author has too many followers at its place in the log, so this comes
+/// before `add_followers`. With `push`, inserts the entries of the others, for their authors and all followers, and
+/// returns a sample of the viewers whose feeds have grown, as candidates for trimming.
+pub async fn insert_posts(
+    changes: &Changes<'_>,
+    push: bool,
+    context: &Context,
+    pulled: &mut PulledPosts,
+    db: &mut PgConnection,
+) -> Result<Vec<Uuid>, ApplyError> {
+    if changes.created.is_empty() {
+        return Ok(vec![]);
+    }
+    let ids: Vec<Uuid> = changes.created.keys().copied().collect();
+    let posts = || changes.created.values();
+    let statement = query!(
+        r#"/* feed.insert_posts */
+        WITH made AS (
+            INSERT INTO posts (id, author, reply_to, text, like_count, reply_count, created_at, pulled)
+            SELECT n.id, n.author, n.reply_to, n.text, n.likes, n.replies, n.created_at,
+                n.reply_to IS NULL AND coalesce(f.followers, 0) + n.new_followers > $9
+            FROM unnest(
+                $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::timestamptz[],
+                $8::bigint[]
+            ) AS n(id, author, reply_to, text, likes, replies, created_at, new_followers)
+            LEFT JOIN feed_followers f ON f.author = n.author AND n.reply_to IS NULL
+            RETURNING id, author, reply_to, pulled
+        ), pushed AS MATERIALIZED (
+            SELECT id, author FROM made WHERE $10 AND reply_to IS NULL AND NOT pulled
+        ), entries AS (
+            INSERT INTO feed_entries (viewer, post_id)
+            SELECT f.viewer, p.id FROM pushed p JOIN feed_follows f ON f.author = p.author
+            UNION ALL
+            SELECT author, id FROM pushed
+            ORDER BY 1, 2
+            RETURNING viewer, post_id
+        )
+        SELECT true AS "pulled!", author AS "account!" FROM made WHERE pulled
+        UNION ALL
+        SELECT DISTINCT false, viewer FROM entries
+        WHERE (uuid_hash(viewer)::bigint # uuid_hash(post_id)::bigint) % $11 = 0"#,
+        &ids,
+        &posts().map(|post| post.author).collect::<Vec<_>>(),
+        &posts().map(|post| post.reply_to).collect::<Vec<_>>() as &[Option<Uuid>],
+        &posts().map(|post| post.text).collect::<Vec<_>>() as &[&str],
+        &posts().map(|post| post.counts.likes).collect::<Vec<_>>(),
+        &posts().map(|post| post.counts.replies).collect::<Vec<_>>(),
+        &posts().map(|post| post.created_at).collect::<Vec<_>>(),
+        &posts().map(|post| post.new_followers).collect::<Vec<_>>(),
+        context.fanout_max_followers,
+        push,
+        context.feed_depth,
+    );
+    let mut grown = vec![];
+    for row in named("feed.insert_posts", statement.fetch_all(db)).await? {
+        if row.pulled {
+            *pulled.entry(row.account).or_default() += 1;
+        } else {
+            grown.push(row.account);
+        }
+    }
+    Ok(grown)
+}
+
+/// Inserts new likes and changes the counts of liked and replied-to posts, in one statement because a like does both.
+/// The parent of a reply may have been deleted by an earlier batch; then there is nothing to count. Returns the root
+/// posts whose counts changed.
+pub async fn insert_likes_and_count(
+    changes: &Changes<'_>,
+    db: &mut PgConnection,
+) -> Result<Vec<Uuid>, ApplyError> {
+    let (posts, users): (Vec<Uuid>, Vec<Uuid>) = changes.links.likes.started().unzip();
+    if posts.is_empty() && changes.counts.is_empty() {
+        return Ok(vec![]);
+    }
+    let statement = query!(
+        "/* feed.insert_likes_and_count */
+        WITH liked AS (
+            INSERT INTO likes (post_id, user_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])
+        )
+        UPDATE posts p SET like_count = p.like_count + d.likes, reply_count = p.reply_count + d.replies
+        FROM unnest($3::uuid[], $4::bigint[], $5::bigint[]) AS d(id, likes, replies)
+        WHERE p.id = d.id
+        RETURNING p.id, p.reply_to",
+        &posts,
+        &users,
+        &changes.counts.keys().copied().collect::<Vec<_>>(),
+        &changes.counts.values().map(|counts| counts.likes).collect::<Vec<_>>(),
+        &changes.counts.values().map(|counts| counts.replies).collect::<Vec<_>>(),
+    );
+    let counted = named("feed.insert_likes_and_count", statement.fetch_all(db)).await?;
+    let roots = counted.into_iter().filter(|post| post.reply_to.is_none());
+    Ok(roots.map(|post| post.id).collect())
+}

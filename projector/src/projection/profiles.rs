@@ -1,0 +1,47 @@
+//! Accounts, their counts, followers and followees.
+
+mod fold;
+mod sql;
+mod tags;
+
+use std::time::Duration;
+
+use feedmill_events::{EventType, Projection, Tag};
+use futures::FutureExt as _;
+use sqlx::PgConnection;
+
+use self::fold::Changes;
+use crate::{
+    batch::Batch,
+    error::ApplyError,
+    migrations,
+    projection::definition::{Context, Definition, Rebuild},
+};
+
+pub static DEFINITION: Definition = Definition {
+    projection: Projection::Profiles,
+    migrations: migrations::PROFILES,
+    event_types: &[
+        EventType::AccountCreated,
+        EventType::ProfileChanged,
+        EventType::AccountFollowed,
+        EventType::AccountUnfollowed,
+        EventType::PostCreated,
+        EventType::PostDeleted,
+    ],
+    is_relevant: |_| true,
+    min_interval: Duration::from_millis(10),
+    apply: |batch, context, db| apply(batch, context, db).boxed(),
+    rebuild: Rebuild::PLAIN,
+};
+
+async fn apply(batch: &Batch, _: &Context, db: &mut PgConnection) -> Result<Vec<Tag>, ApplyError> {
+    let changes = Changes::of(batch);
+    sql::insert_accounts(&changes, db).await?;
+    sql::update_accounts(&changes, db).await?;
+    sql::follows::delete(&changes.follows, db).await?;
+    sql::follows::insert(&changes.follows, db).await?;
+    sql::add_counts(&changes, db).await?;
+    sql::delete_empty_counts(&changes, db).await?;
+    Ok(tags::of(&changes))
+}
