@@ -1,4 +1,4 @@
-//! The indexes that `apply` needs.
+//! Every statement of `apply` finds its rows by an index, also while a rebuild has only few of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,84 +9,130 @@ use projector::{
     projection::{self, Apply, Context, Definition},
     schema,
 };
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _};
 
 use crate::support::{database::Database, world::World};
 
-const BATCH_EVENTS: i64 = 200;
-
 #[tokio::test]
-async fn a_rebuild_keeps_exactly_the_secondary_indexes_that_apply_uses() {
+async fn a_rebuild_keeps_the_indexes_that_apply_needs() {
     for projection in projection::ALL {
-        let usage = Usage::of(projection, projection.bulk_apply()).await;
-        let name = projection.name();
-        let kept: BTreeSet<&str> = projection.rebuild.indexes.iter().copied().collect();
-        let used: BTreeSet<&str> = usage.secondary_indexes.iter().map(String::as_str).collect();
-        let missing: Vec<_> = used.difference(&kept).collect();
-        assert!(
-            missing.is_empty(),
-            "{name}: `apply` uses {missing:?}, which a rebuild would create only after the bulk load: add them to \
-             `Rebuild::indexes`"
-        );
-        let unused: Vec<_> = kept.difference(&used).collect();
-        assert!(
-            unused.is_empty(),
-            "{name}: `apply` does not use {unused:?}: remove them from `Rebuild::indexes`"
-        );
-    }
-}
-
-#[tokio::test]
-async fn apply_scans_no_table() {
-    for projection in projection::ALL {
-        for apply in [projection.apply, projection.bulk_apply()] {
-            let scanned = Usage::of(projection, apply).await.scanned_tables;
+        let all = Plans::of(projection, projection.bulk_apply(), |_| true).await;
+        let kept = projection.rebuild.indexes;
+        let bulk = Plans::of(projection, projection.bulk_apply(), |index| {
+            kept.contains(&index)
+        })
+        .await;
+        for (statement, table) in &bulk.full_scans {
+            let missing: Vec<_> = all.used_indexes(statement, table).collect();
+            panic!(
+                "{statement} needs {missing:?} to find rows of {table}, which a rebuild would create only after the bulk \
+                 load: add it to the `Rebuild::indexes` of {}",
+                projection.name()
+            );
+        }
+        for index in kept {
+            let is_used = bulk.index_scans.iter().any(|scan| scan.index == *index);
             assert!(
-                scanned.is_empty(),
-                "{}: a statement of `apply` reads all of {scanned:?}, because no index fits it",
+                is_used,
+                "no statement of `apply` uses {index}: remove it from the `Rebuild::indexes` of {}",
                 projection.name()
             );
         }
     }
 }
 
-/// What the statements of `apply` use, by the server's statistics.
-struct Usage {
-    secondary_indexes: BTreeSet<String>,
-    scanned_tables: BTreeSet<String>,
+#[tokio::test]
+async fn no_statement_of_apply_reads_a_whole_table() {
+    for projection in projection::ALL {
+        let plans = Plans::of(projection, projection.apply, |_| true).await;
+        assert!(!plans.index_scans.is_empty());
+        for (statement, table) in &plans.full_scans {
+            panic!("{statement} reads all of {table}: add an index");
+        }
+    }
 }
 
-impl Usage {
-    /// Applies a log to tables with all indexes, planned as in a rebuild.
-    async fn of(projection: &'static Definition, apply: Apply) -> Self {
+/// What the plans of the statements of `apply` read.
+#[derive(Default)]
+struct Plans {
+    index_scans: Vec<IndexScan>,
+    /// Statement and table.
+    full_scans: BTreeSet<(String, String)>,
+}
+
+struct IndexScan {
+    statement: String,
+    table: String,
+    index: String,
+}
+
+struct Index {
+    table: String,
+    first_column: String,
+}
+
+impl Plans {
+    /// Applies a log, so that the connection prepares all statements, and asks for their generic plans. Of the secondary
+    /// indexes, only those exist for which `is_kept` is true.
+    async fn of(
+        projection: &'static Definition,
+        apply: Apply,
+        is_kept: impl Fn(&str) -> bool,
+    ) -> Self {
         let database = Database::bare().await;
-        database.append(&World::new(71).happen(800)).await;
+        database.append(&World::new(71).happen(600)).await;
         let options = connection::projection_options(&database.url, projection).unwrap();
-        let options = options.options([("plan_cache_mode", "auto")]);
         let mut db = options.connect().await.unwrap();
         schema::prepare(&mut db, &[projection]).await.unwrap();
-        flush_statistics(&mut db).await;
-        // Creating indexes scans tables.
-        let scans_before = scans(&database, projection).await;
-        apply_all(projection, apply, &mut db).await;
-        flush_statistics(&mut db).await;
-        let scans_after = scans(&database, projection).await;
-        let secondary_indexes = sqlx::query_scalar(
-            "SELECT indexrelname::text FROM pg_stat_user_indexes JOIN pg_index USING (indexrelid)
-            WHERE schemaname = $1 AND idx_scan > 0 AND NOT indisunique",
-        )
-        .bind(projection.name())
-        .fetch_all(&database.admin)
-        .await
-        .unwrap();
-        Self {
-            secondary_indexes: secondary_indexes.into_iter().collect(),
-            scanned_tables: scans_after
-                .into_iter()
-                .filter(|(table, scans)| scans_before.get(table) != Some(scans))
-                .map(|(table, _)| table)
-                .collect(),
+        for index in secondary_indexes(projection, &mut db).await {
+            if !is_kept(&index) {
+                let sql = format!("DROP INDEX {}.{index}", projection.name());
+                let drop = sqlx::raw_sql(AssertSqlSafe(sql));
+                drop.execute(&mut db).await.unwrap();
+            }
         }
+        apply_all(projection, apply, &mut db).await;
+        enlarge_tables(&database, projection).await;
+        let indexes = indexes(projection, &mut db).await;
+        let mut plans = Self::default();
+        for (statement, plan) in generic_plans(projection, &mut db).await {
+            plans.add(&statement, &plan, &indexes);
+        }
+        plans
+    }
+
+    fn add(&mut self, statement: &str, node: &Value, indexes: &BTreeMap<String, Index>) {
+        let text = |key: &str| node[key].as_str().unwrap_or_default().to_owned();
+        if node["Node Type"] == "Seq Scan" {
+            let scan = (statement.to_owned(), text("Relation Name"));
+            self.full_scans.insert(scan);
+        }
+        if let Some(index) = indexes.get(&text("Index Name")) {
+            // A condition on other columns only reads the whole index.
+            let condition = text("Index Cond");
+            let mut columns = condition.split(|c: char| !c.is_alphanumeric() && c != '_');
+            if columns.any(|column| column == index.first_column) {
+                self.index_scans.push(IndexScan {
+                    statement: statement.to_owned(),
+                    table: index.table.clone(),
+                    index: text("Index Name"),
+                });
+            } else {
+                let scan = (statement.to_owned(), index.table.clone());
+                self.full_scans.insert(scan);
+            }
+        }
+        for child in node["Plans"].as_array().into_iter().flatten() {
+            self.add(statement, child, indexes);
+        }
+    }
+
+    fn used_indexes(&self, statement: &str, table: &str) -> impl Iterator<Item = &str> {
+        self.index_scans
+            .iter()
+            .filter(move |scan| scan.statement == statement && scan.table == table)
+            .map(|scan| scan.index.as_str())
     }
 }
 
@@ -98,7 +144,7 @@ async fn apply_all(projection: &Definition, apply: Apply, db: &mut PgConnection)
     loop {
         let heads = log::heads(&mut *db).await.unwrap();
         let (generation, checkpoints) = checkpoint::load(db, projection).await.unwrap();
-        let ranges = log::plan(Partition::all(), &checkpoints, &heads, BATCH_EVENTS);
+        let ranges = log::plan(Partition::all(), &checkpoints, &heads, 100);
         if ranges.is_empty() {
             return;
         }
@@ -113,21 +159,71 @@ async fn apply_all(projection: &Definition, apply: Apply, db: &mut PgConnection)
     }
 }
 
-/// The number of sequential scans by table.
-async fn scans(database: &Database, projection: &Definition) -> BTreeMap<String, i64> {
-    sqlx::query_as("SELECT relname::text, seq_scan FROM pg_stat_user_tables WHERE schemaname = $1")
-        .bind(projection.name())
-        .fetch_all(&database.admin)
-        .await
-        .unwrap()
-        .into_iter()
-        .collect()
+/// Makes the planner believe that the tables are large. It may read a small one as a whole although there is an index.
+async fn enlarge_tables(database: &Database, projection: &Definition) {
+    let sql = "UPDATE pg_class SET relpages = 1, reltuples = 1000000
+        WHERE relnamespace = $1::regnamespace AND pg_relation_size(oid) > 0";
+    let update = sqlx::query(sql).bind(projection.name());
+    update.execute(&database.admin).await.unwrap();
 }
 
-/// Makes the statistics of this connection visible to others.
-async fn flush_statistics(db: &mut PgConnection) {
-    sqlx::query("SELECT pg_stat_force_next_flush()")
-        .execute(db)
-        .await
-        .unwrap();
+async fn secondary_indexes(projection: &Definition, db: &mut PgConnection) -> Vec<String> {
+    sqlx::query_scalar(
+        "SELECT relname::text FROM pg_index JOIN pg_class ON oid = indexrelid
+        WHERE relnamespace = $1::regnamespace AND NOT indisunique",
+    )
+    .bind(projection.name())
+    .fetch_all(db)
+    .await
+    .unwrap()
+}
+
+/// All indexes of a schema, by name.
+async fn indexes(projection: &Definition, db: &mut PgConnection) -> BTreeMap<String, Index> {
+    let rows = sqlx::query(
+        "SELECT i.relname::text, t.relname::text, a.attname::text FROM pg_index
+        JOIN pg_class i ON i.oid = indexrelid
+        JOIN pg_class t ON t.oid = indrelid
+        JOIN pg_attribute a ON a.attrelid = indrelid AND a.attnum = indkey[0]
+        WHERE i.relnamespace = $1::regnamespace",
+    )
+    .bind(projection.name())
+    .fetch_all(db)
+    .await
+    .unwrap();
+    let index = |row: &sqlx::postgres::PgRow| Index {
+        table: row.get(1),
+        first_column: row.get(2),
+    };
+    rows.iter().map(|row| (row.get(0), index(row))).collect()
+}
+
+/// The names and generic plans of the statements that the connection has prepared for the projection.
+async fn generic_plans(projection: &Definition, db: &mut PgConnection) -> Vec<(String, Value)> {
+    let statements: Vec<(String, String, i32)> = sqlx::query_as(
+        "SELECT name, substring(statement FROM '^/\\* ([a-z_.]+) \\*/'), cardinality(parameter_types)
+        FROM pg_prepared_statements WHERE statement LIKE '/* ' || $1 || '.%'",
+    )
+    .bind(projection.name())
+    .fetch_all(&mut *db)
+    .await
+    .unwrap();
+    assert!(!statements.is_empty());
+    let mut plans = vec![];
+    for (prepared, name, parameters) in statements {
+        let arguments = match parameters {
+            0 => String::new(),
+            count => format!(
+                "({})",
+                vec!["NULL"; usize::try_from(count).unwrap()].join(", ")
+            ),
+        };
+        let sql = format!("EXPLAIN (FORMAT JSON) EXECUTE {prepared}{arguments}");
+        let row = sqlx::raw_sql(AssertSqlSafe(sql));
+        let row = row.fetch_one(&mut *db).await.unwrap();
+        let text: String = row.try_get_unchecked(0).unwrap();
+        let mut plan: Value = serde_json::from_str(&text).unwrap();
+        plans.push((name, plan[0]["Plan"].take()));
+    }
+    plans
 }

@@ -216,6 +216,6 @@ async fn a_stopped_relay_is_reported() {
     assert!(process.log().contains("the stream is behind the log"));
     nats.kill();
     let table = operate(&database, &nats.url, &["status"]).await.unwrap();
-    assert!(table.contains("UNKNOWN: NATS"), "{table}");
+    assert!(table.contains("UNKNOWN: cannot connect to NATS"), "{table}");
     process.stop();
 }
