@@ -2,7 +2,7 @@
 //!
 //! A projection has a name, tables, a list of event types and a function that applies a batch of such events. It folds
 //! the batch in memory, in the log's order, to its net changes (`fold.rs`), applies these with a fixed sequence of
-//! set-based statements whose number does not depend on the size of the batch (`sql.rs`), and derives from the same
+//! set-based statements whose number does not depend on the size of the batch (`sql.rs`), and computes from the same
 //! changes the cache tags of the responses that are now different (`tags.rs`). What all projections do with links (likes,
 //! follows) is in [`links`].
 //!

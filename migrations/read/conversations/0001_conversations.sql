@@ -1,10 +1,10 @@
--- conversations(user) and messages(conversation).
+-- Conversations, their members and messages.
 
 CREATE TABLE conversations (
     id            uuid PRIMARY KEY,
     title         text,
     message_count bigint NOT NULL DEFAULT 0,
-    last_message  uuid                  -- the greatest id of its messages
+    last_message  uuid                  -- the greatest id of the messages
 ) WITH (fillfactor = 70);
 
 CREATE TABLE messages (
@@ -19,7 +19,7 @@ CREATE TABLE messages (
 CREATE TABLE members (
     user_id      uuid   NOT NULL,
     conversation uuid   NOT NULL,
-    activity     uuid   NOT NULL,       -- the last message's id, or the conversation's while it has none
+    activity     uuid   NOT NULL,       -- the id of the last message, or of the conversation without one
     read_up_to   uuid,
     unread_count bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (user_id, conversation)

@@ -1,4 +1,4 @@
--- The counters of digest(viewer, period); its posts come from the feed's tables.
+-- The counters of a viewer's digest. The digest's posts are in the feed's tables.
 
 CREATE TABLE digest_days (
     viewer            uuid   NOT NULL,
@@ -10,7 +10,7 @@ CREATE TABLE digest_days (
     PRIMARY KEY (viewer, day)
 ) WITH (fillfactor = 70);
 
--- What a standing post received from others on a day: what its author's days lose when it is deleted.
+-- What an existing post received from others per day: subtracted from its author's days when the post is deleted.
 CREATE TABLE digest_received (
     post_id uuid   NOT NULL,
     day     date   NOT NULL,

@@ -1,4 +1,4 @@
--- feed(viewer), post(id), replies(id), posts of a user, and the posts of a digest.
+-- Feeds, posts, replies, the posts of an author, and the posts of a digest.
 
 CREATE TABLE posts (
     id          uuid PRIMARY KEY,
@@ -8,8 +8,8 @@ CREATE TABLE posts (
     like_count  bigint      NOT NULL DEFAULT 0,
     reply_count bigint      NOT NULL DEFAULT 0,
     created_at  timestamptz NOT NULL,
-    -- A root post of somebody whom very many followed when it was made: in nobody's entries, and found through
-    -- its author. The other root posts are pushed. Which it is never changes.
+    -- A root post whose author had more than FANOUT_MAX_FOLLOWERS followers when it was created. It has no feed
+    -- entries; readers find it by its author. All other root posts are pushed. The value never changes.
     pulled      boolean     NOT NULL DEFAULT false
 ) WITH (fillfactor = 80);
 CREATE INDEX posts_of_author ON posts (author, id);
@@ -31,27 +31,27 @@ CREATE TABLE feed_follows (
 );
 CREATE INDEX feed_follows_of_viewer ON feed_follows (viewer, author);
 
--- How many follow an author, if any do: decides whether a new post is pushed or pulled.
+-- The number of followers of an author with followers. Decides whether a new post is pushed or pulled.
 CREATE TABLE feed_followers (
     author    uuid   PRIMARY KEY,
     followers bigint NOT NULL
 ) WITH (fillfactor = 70);
 
--- The authors of pulled posts, and how many of those there are. Few, so that a reader soon knows that none of
--- them is followed.
+-- The authors of pulled posts, with the number of these posts. They are few, so it is cheap to find those that a
+-- viewer follows.
 CREATE TABLE pulled_authors (
     author uuid   PRIMARY KEY,
     posts  bigint NOT NULL
 );
 
--- Who sees which pushed post, their own included: whole from the viewer's floor upwards, and nothing that is
--- below it counts. What is older is read from the authors.
+-- The pushed posts in each viewer's feed, including the viewer's own. Complete at and above the viewer's floor; rows
+-- below it are ignored. Older posts are read from the authors' posts.
 CREATE TABLE feed_entries (
     viewer  uuid NOT NULL,
     post_id uuid NOT NULL,
     PRIMARY KEY (viewer, post_id)
 );
--- A viewer without a row has no floor: all that is pushed to it is in feed_entries.
+-- A viewer without a row has no floor: feed_entries has all pushed posts of the feed.
 CREATE TABLE feed_floors (
     viewer uuid PRIMARY KEY,
     floor  uuid NOT NULL

@@ -1,11 +1,10 @@
--- notifications(viewer).
+-- Notifications of a viewer.
 
--- Who followed the viewer, liked a post of theirs or replied to one. What it is shows in what it names:
--- without a post a follow, without a reply a like of the post, else a reply to it. Texts are in the feed's
--- tables.
+-- Who followed the viewer, liked one of the viewer's posts or replied to one. A row without a post is a follow, one
+-- without a reply is a like, and all others are replies. Texts are in the feed's tables.
 CREATE TABLE notifications (
     viewer uuid NOT NULL,
-    id     uuid NOT NULL,               -- of the act: its time, and a hash of who did what to which
+    id     uuid NOT NULL,               -- the time of the act and a hash of it
     actor  uuid NOT NULL,
     post   uuid,                        -- the viewer's
     reply  uuid,                        -- the actor's
@@ -13,8 +12,8 @@ CREATE TABLE notifications (
 );
 CREATE INDEX notifications_of_post ON notifications (post) WHERE post IS NOT NULL;
 
--- Up to where the viewer has read. What is unread is counted when it is asked for: marks and acts come in
--- different partitions, and a count that both moved would depend on their order.
+-- Up to where the viewer has read. Unread notifications are counted by the query: marks and acts are in different
+-- partitions, so a stored count would depend on the order in which these are applied.
 CREATE TABLE notification_marks (
     viewer uuid PRIMARY KEY,
     up_to  uuid NOT NULL

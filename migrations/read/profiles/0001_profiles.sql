@@ -1,4 +1,4 @@
--- profile(user), followers and following.
+-- Accounts, their counts, followers and followees.
 
 CREATE TABLE accounts (
     id           uuid PRIMARY KEY,
@@ -7,11 +7,12 @@ CREATE TABLE accounts (
     bio          text        NOT NULL,
     created_at   timestamptz NOT NULL
 );
--- Not unique: when a handle passes from one account to another, the two events are in two partitions, and
--- for a moment both may have it here.
+-- Not unique: when a handle passes from one account to another, the two events are in different partitions, so both
+-- accounts may have it for a moment.
 CREATE INDEX accounts_handle ON accounts (handle);
 
--- Apart from accounts: an account's counts move in other partitions than its own, and may come before it.
+-- Separate from accounts: events of other partitions change an account's counts, and may be applied before the account
+-- is created.
 CREATE TABLE account_counts (
     account   uuid PRIMARY KEY,
     followers bigint NOT NULL,

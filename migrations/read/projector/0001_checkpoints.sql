@@ -1,12 +1,12 @@
--- The projector's own books. Table names are given without a schema: search_path chooses.
+-- The control schema of the projector. Table names have no schema: search_path selects it.
 
--- Which generation of a projection's tables is live. A rebuild makes the next one beside it.
+-- The live generation of each projection. A rebuild fills the next one beside it.
 CREATE TABLE projections (
     name       text    PRIMARY KEY,
     generation integer NOT NULL DEFAULT 1
 );
 
--- How far a generation is. Moved only by compare-and-set, in the transaction that applies the events.
+-- How far a generation has applied the log. Moves only by compare-and-set, in the transaction that applies the events.
 CREATE TABLE checkpoints (
     projection text        NOT NULL,
     generation integer     NOT NULL,
@@ -16,7 +16,7 @@ CREATE TABLE checkpoints (
     PRIMARY KEY (projection, generation, partition)
 ) WITH (fillfactor = 50);
 
--- A partition that stands still, and the event that stopped it.
+-- Blocked partitions, with the event that cannot be applied.
 CREATE TABLE blocked (
     projection text        NOT NULL,
     generation integer     NOT NULL,
@@ -28,7 +28,7 @@ CREATE TABLE blocked (
     PRIMARY KEY (projection, generation, partition)
 );
 
--- Which files of migrations/read are in which schema.
+-- Which files of migrations/read have been applied to which schema.
 CREATE TABLE laid_migrations (
     schema  text        NOT NULL,
     name    text        NOT NULL,

@@ -1,23 +1,23 @@
--- Who projects, and what operators did.
+-- Running instances, pauses, and the audit log.
 
--- The processes at work. Each renews its heartbeat by this server's clock; whose heartbeat is three seconds
--- old is dead, and the others share its partitions.
+-- Running processes. Each updates its heartbeat twice a second, by this server's clock. When a heartbeat is three
+-- seconds old, the process is considered dead, and the others take over its partitions.
 CREATE TABLE instances (
-    id          uuid        PRIMARY KEY,    -- made anew by every process
+    id          uuid        PRIMARY KEY,    -- new in every process
     name        text        NOT NULL,       -- host:pid
     projections text[]      NOT NULL,
     started_at  timestamptz NOT NULL DEFAULT now(),
     heartbeat   timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 50);
 
--- Where the log was and when, about each second that it moved in the last hour. From it follows for how long
--- somebody is behind: the events' own times do not tell, since an import brings events of years ago.
+-- The heads of the log over the last hour, at most one row per second. They tell how long a projection has been behind.
+-- The events' own times do not, since an import adds events of past years.
 CREATE TABLE heads_seen (
     at    timestamptz PRIMARY KEY,
-    heads bigint[]    NOT NULL              -- of partition n at n + 1
+    heads bigint[]    NOT NULL              -- that of partition n at index n + 1
 );
 
--- What is paused now.
+-- Paused projections and partitions.
 CREATE TABLE pauses (
     projection text        NOT NULL,
     partition  smallint    NOT NULL,        -- -1: the whole projection
@@ -27,15 +27,15 @@ CREATE TABLE pauses (
     PRIMARY KEY (projection, partition)
 );
 
--- What operators did. Only ever added to.
+-- What operators did. Rows are never changed or deleted.
 CREATE TABLE audit (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at         timestamptz NOT NULL DEFAULT now(),
     done_by    text        NOT NULL,
-    action     text        NOT NULL,        -- pause, resume, skip …
+    action     text        NOT NULL,        -- pause, resume, skip, cutover …
     projection text        NOT NULL,
     partition  smallint,
     seq        bigint,                      -- the event that was skipped
     reason     text        NOT NULL,
-    detail     text                         -- what it was about, such as the skipped event's error
+    detail     text                         -- details, such as the error of a skipped event
 );

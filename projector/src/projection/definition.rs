@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 
 use crate::{batch::Batch, error::ApplyError, migrations::Migration};
 
-/// How one read model is made from the log.
+/// How one read model is computed from the log.
 pub struct Definition {
     pub projection: Projection,
     /// What creates its tables, in order.

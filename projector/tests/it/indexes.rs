@@ -23,7 +23,7 @@ async fn a_rebuild_keeps_the_indexes_that_apply_needs() {
             kept.contains(&index)
         })
         .await;
-        for (statement, table) in &bulk.full_scans {
+        if let Some((statement, table)) = bulk.full_scans.first() {
             let missing: Vec<_> = all.used_indexes(statement, table).collect();
             panic!(
                 "{statement} needs {missing:?} to find rows of {table}, which a rebuild would create only after the bulk \
@@ -47,7 +47,7 @@ async fn no_statement_of_apply_reads_a_whole_table() {
     for projection in projection::ALL {
         let plans = Plans::of(projection, projection.apply, |_| true).await;
         assert!(!plans.index_scans.is_empty());
-        for (statement, table) in &plans.full_scans {
+        if let Some((statement, table)) = plans.full_scans.first() {
             panic!("{statement} reads all of {table}: add an index");
         }
     }
@@ -132,6 +132,7 @@ impl Plans {
         self.index_scans
             .iter()
             .filter(move |scan| scan.statement == statement && scan.table == table)
+            .filter(|scan| !scan.index.ends_with("_pkey"))
             .map(|scan| scan.index.as_str())
     }
 }

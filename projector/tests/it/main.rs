@@ -1,4 +1,4 @@
-//! Needs real servers: `TEST_DATABASE_URL`, a PostgreSQL superuser (each test makes its own database), and
+//! Needs real servers: `TEST_DATABASE_URL`, a PostgreSQL superuser (each test creates its own database), and
 //! `NATS_SERVER_BIN`, a nats-server binary (each test that needs one starts its own).
 
 #![expect(
