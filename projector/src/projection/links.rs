@@ -11,7 +11,7 @@ use crate::projection::net::Net;
 pub type Links<V = ()> = Net<(Uuid, Uuid), V>;
 
 /// Generates a module with the set-based statements of a table of links. Each does nothing, at no cost, when it has
-/// nothing to do, and fails unless it changes exactly the rows that the log says exist.
+/// nothing to do. `insert` and `delete` fail unless they change exactly the rows that the log implies.
 ///
 /// ```ignore
 /// links! {
