@@ -45,6 +45,8 @@ tags! {
     messages = 11;
     /// A viewer's notifications and their read mark (notifications).
     notifications = 12;
+    /// A viewer's list of bookmarks (feed).
+    bookmarks = 14;
 }
 
 impl Tag {

@@ -8,7 +8,7 @@ use axum::{
 use feedmill_events::Projection::{self, Conversations, Digest, Feed, Notifications, Profiles};
 
 use crate::{
-    endpoints::{conversations, digest, feed, notifications, posts, stream, users},
+    endpoints::{bookmarks, conversations, digest, feed, notifications, posts, stream, users},
     http::auth::{self, Gate},
     state::AppState,
 };
@@ -27,6 +27,7 @@ pub fn router(state: AppState) -> Router {
     let router = Router::new()
         .route("/v1/feed", read(get(feed::page), &[Feed, Profiles]))
         .route("/v1/digest", read(get(digest::read), &[Digest, Feed, Profiles]))
+        .route("/v1/bookmarks", read(get(bookmarks::page), &[Feed, Profiles]))
         .route("/v1/conversations", read(get(conversations::page), &[Conversations, Profiles]))
         .route("/v1/conversations/{id}/messages", read(get(conversations::messages), &[Conversations]))
         .route("/v1/notifications", read(get(notifications::page), &[Notifications, Feed, Profiles]))

@@ -22,6 +22,10 @@ pub fn router(app: App) -> Router {
         .route("/v1/posts/{id}", delete(posts::remove))
         .route("/v1/posts/{id}/like", links::put_and_delete(LinkKind::Like))
         .route(
+            "/v1/posts/{id}/bookmark",
+            links::put_and_delete(LinkKind::Bookmark),
+        )
+        .route(
             "/v1/users/{id}/follow",
             links::put_and_delete(LinkKind::Follow),
         )

@@ -63,6 +63,14 @@ pub fn samples() -> Vec<Envelope> {
             user: object_id(2),
             liked_at: 1_690_000_000_001,
         }),
+        Event::PostBookmarked(v1::PostBookmarked {
+            post: object_id(7),
+            user: object_id(2),
+        }),
+        Event::PostUnbookmarked(v1::PostUnbookmarked {
+            post: object_id(7),
+            user: object_id(2),
+        }),
         Event::ConversationCreated(v2::ConversationCreated {
             conversation: object_id(8),
             members: vec![object_id(1), object_id(2)],

@@ -1,4 +1,4 @@
-//! The feed of a viewer, posts, replies and the posts of an author.
+//! The feed of a viewer, posts, replies, the posts of an author, and bookmarks.
 
 mod authors;
 mod derived;
@@ -33,6 +33,8 @@ pub static DEFINITION: Definition = Definition {
         EventType::PostDeleted,
         EventType::PostLiked,
         EventType::PostUnliked,
+        EventType::PostBookmarked,
+        EventType::PostUnbookmarked,
     ],
     is_relevant: |_| true,
     min_interval: Duration::ZERO,

@@ -211,3 +211,33 @@ pub async fn of_user(
         )
     }))
 }
+
+/// The viewer's bookmarks before the bookmark `before`, and when each was made, latest first.
+pub async fn bookmarks(
+    database: &Database,
+    viewer: Uuid,
+    before: Option<(DateTime<Utc>, Uuid)>,
+    limit: i64,
+) -> sqlx::Result<Vec<(DateTime<Utc>, Post)>> {
+    let (at, id) = before.unwrap_or((far_future(), Uuid::max()));
+    let rows = posts!(
+        r#"/* post.bookmarks */
+        WITH page AS (
+            SELECT post_id AS id, bookmarked_at FROM bookmarks
+            WHERE user_id = $1 AND (bookmarked_at, post_id) < ($2, $3)
+            ORDER BY bookmarked_at DESC, post_id DESC
+            LIMIT $4
+        )"#,
+        columns: "page.bookmarked_at,",
+        order_by: "page.bookmarked_at DESC, page.id DESC",
+        viewer,
+        at,
+        id,
+        limit
+    );
+    let rows = database.all("post.bookmarks", rows).await?;
+    let bookmarks = rows.into_iter();
+    Ok(bookmarks
+        .filter_map(|row| Some((row.bookmarked_at, post!(row)?)))
+        .collect())
+}

@@ -33,6 +33,8 @@ enum RawRecord {
     Unfollow(AccountLinkRecord),
     Like(PostLinkRecord),
     Unlike(PostLinkRecord),
+    Bookmark(PostLinkRecord),
+    Unbookmark(PostLinkRecord),
 }
 
 impl RawRecord {
@@ -48,6 +50,8 @@ impl RawRecord {
             Self::Unfollow(link) => link.removes(LinkKind::Follow),
             Self::Like(link) => link.adds(LinkKind::Like),
             Self::Unlike(link) => link.removes(LinkKind::Like),
+            Self::Bookmark(link) => link.adds(LinkKind::Bookmark),
+            Self::Unbookmark(link) => link.removes(LinkKind::Bookmark),
         }
     }
 }

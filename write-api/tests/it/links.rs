@@ -21,6 +21,11 @@ async fn a_link_is_stored_once_and_removed() {
     let cases = [
         (LinkKind::Like, format!("/v1/posts/{post}/like"), post),
         (
+            LinkKind::Bookmark,
+            format!("/v1/posts/{post}/bookmark"),
+            post,
+        ),
+        (
             LinkKind::Follow,
             format!("/v1/users/{}/follow", miller.id),
             miller.id,

@@ -57,7 +57,7 @@ impl<'a> Changes<'a> {
         // Posts that the batch creates and deletes: as if they had never existed.
         let mut transient = HashSet::new();
         for logged in &batch.events {
-            changes.links.fold(&logged.event);
+            changes.links.fold(logged);
             match &logged.event {
                 Event::AccountFollowed(e) => {
                     *changes.followers.entry(e.followee).or_default() += 1;

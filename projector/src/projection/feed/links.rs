@@ -1,11 +1,13 @@
-//! The links of the feed's tables: who follows whom, and who likes which post. Everything about one of them (its net
+//! The links of the feed's tables: who follows whom, and who likes or bookmarks which post. Everything about one of them (its net
 //! changes, its statements and its cache tags) is here.
 
+use chrono::{DateTime, Utc};
 use feedmill_events::{Event, Tag};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
+    batch::Logged,
     error::ApplyError,
     projection::links::{Links, links},
 };
@@ -25,22 +27,34 @@ links! {
     }
 }
 
+links! {
+    mod bookmarks: "bookmarks" ("post_id", "user_id", "bookmarked_at") {
+        insert: "feed.insert_bookmarks",
+        delete: "feed.delete_bookmarks",
+        delete_of: "feed.delete_bookmarks_of_posts",
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct FeedLinks {
     /// By author and viewer.
     pub follows: Links,
     /// By post and user.
     pub likes: Links,
+    /// By post and user: when.
+    pub bookmarks: Links<DateTime<Utc>>,
 }
 
 impl FeedLinks {
     /// Folds an event. Called in the log's order.
-    pub fn fold(&mut self, event: &Event) {
-        match event {
+    pub fn fold(&mut self, logged: &Logged) {
+        match &logged.event {
             Event::AccountFollowed(e) => self.follows.start((e.followee, e.follower), ()),
             Event::AccountUnfollowed(e) => self.follows.stop((e.followee, e.follower)),
             Event::PostLiked(e) => self.likes.start((e.post, e.user), ()),
             Event::PostUnliked(e) => self.likes.stop((e.post, e.user)),
+            Event::PostBookmarked(e) => self.bookmarks.start((e.post, e.user), logged.at),
+            Event::PostUnbookmarked(e) => self.bookmarks.stop((e.post, e.user)),
             _ => {}
         }
     }
@@ -48,12 +62,16 @@ impl FeedLinks {
     /// Forgets the links to posts that the batch deletes: they are deleted with their posts.
     pub fn forget_posts(&mut self, is_deleted: impl Fn(&Uuid) -> bool) {
         self.likes.retain(|(post, _)| !is_deleted(&post));
+        self.bookmarks.retain(|(post, _)| !is_deleted(&post));
     }
 
     /// Applies the changes, but for new likes. `deleted` are the posts of earlier batches that this one deletes.
     pub async fn apply(&self, deleted: &[Uuid], db: &mut PgConnection) -> Result<(), ApplyError> {
         likes::delete_of(deleted, db).await?;
         likes::delete(&self.likes, db).await?;
+        bookmarks::delete_of(deleted, db).await?;
+        bookmarks::delete(&self.bookmarks, db).await?;
+        bookmarks::insert(&self.bookmarks, db).await?;
         follows::delete(&self.follows, db).await?;
         follows::insert(&self.follows, db).await
     }
@@ -62,6 +80,9 @@ impl FeedLinks {
         let follows = self.follows.started().chain(self.follows.stopped());
         let likes = self.likes.started().chain(self.likes.stopped());
         let feeds = follows.map(|(_, viewer)| Tag::feed(viewer));
-        feeds.chain(likes.map(|(post, _)| Tag::post(post)))
+        let bookmarks = self.bookmarks.changed();
+        feeds
+            .chain(likes.map(|(post, _)| Tag::post(post)))
+            .chain(bookmarks.map(|(_, user)| Tag::bookmarks(user)))
     }
 }

@@ -137,6 +137,11 @@ link_kinds! {
     Follow = 2, LinkTarget::Account { to_oneself: Rejection::SelfFollow },
     "follow" => v1::AccountFollowed { followee: target, follower: account },
     "unfollow" => v1::AccountUnfollowed { followee: target, follower: account, followed_at: since };
+
+    /// An account bookmarks a post.
+    Bookmark = 3, LinkTarget::Post,
+    "bookmark" => v1::PostBookmarked { post: target, user: account },
+    "unbookmark" => v1::PostUnbookmarked { post: target, user: account };
 }
 
 pub(in crate::domain) use link_events;
