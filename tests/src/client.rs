@@ -1,5 +1,6 @@
-//! A small HTTP client of both APIs, which remembers how far it has written.
+//! An HTTP client of both APIs, which remembers the positions of its commands.
 
+mod events;
 mod pages;
 
 use std::{
@@ -12,12 +13,18 @@ use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::link::LinkKind;
+
+pub use events::{EventStream, ServerSentEvent};
 pub use pages::Pages;
 
-/// How long a read may wait for the projector, in all.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// A read waits this long for the projector at most.
+const PROJECTION_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// One pool of connections for every client of the process.
+/// The password of every account that a test creates.
+pub const PASSWORD: &str = "correct horse battery";
+
+/// The HTTP client of this process: all share its connections.
 pub fn http() -> reqwest::Client {
     static HTTP: OnceLock<reqwest::Client> = OnceLock::new();
     let make = || {
@@ -32,16 +39,16 @@ pub fn http() -> reqwest::Client {
     HTTP.get_or_init(make).clone()
 }
 
-/// Clones share the position.
+/// Clones share their positions.
 #[derive(Clone)]
 pub struct Client {
     pub write: String,
     pub read: String,
     token: Option<String>,
-    seen: Arc<Mutex<Positions>>,
+    positions: Arc<Mutex<Positions>>,
 }
 
-/// An answer, whole.
+/// An answer with its body.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: StatusCode,
@@ -59,18 +66,15 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The id of what was made.
+    /// The `id` in the body; panics if there is none.
     pub fn id(&self) -> Uuid {
         let id = self.json()["id"].as_str().and_then(|id| id.parse().ok());
         id.unwrap_or_else(|| panic!("an answer with an id: {self:?}"))
     }
 
-    /// The same answer, if its status is this one; panics otherwise.
+    /// The answer itself; panics unless it has this status.
     #[track_caller]
-    #[expect(
-        clippy::return_self_not_must_use,
-        reason = "it is a check in the first place"
-    )]
+    #[expect(clippy::return_self_not_must_use, reason = "it is an assertion")]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{self:?}");
         self
@@ -83,7 +87,7 @@ impl Client {
             write: write.to_owned(),
             read: read.to_owned(),
             token: None,
-            seen: Arc::default(),
+            positions: Arc::default(),
         }
     }
 
@@ -96,7 +100,7 @@ impl Client {
         }
     }
 
-    /// The same client at another write-api.
+    /// The same client of another write-api.
     #[must_use]
     pub fn with_write(&self, url: &str) -> Self {
         Self {
@@ -105,7 +109,7 @@ impl Client {
         }
     }
 
-    /// The same client at another read-api.
+    /// The same client of another read-api.
     #[must_use]
     pub fn with_read(&self, url: &str) -> Self {
         Self {
@@ -114,28 +118,31 @@ impl Client {
         }
     }
 
-    /// How far this client, and those that it was cloned from or to, have written.
-    pub fn seen(&self) -> Positions {
-        self.seen
+    /// The positions after the commands of this client and its clones.
+    pub fn positions(&self) -> Positions {
+        self.positions
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
-    /// Reads wait for these places too from now on.
+    /// Reads wait for these positions too from now on.
     pub fn wait_for(&self, positions: &Positions) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self
+            .positions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         positions
             .iter()
-            .for_each(|(partition, seq)| seen.include(partition, seq));
+            .for_each(|(partition, seq)| known.include(partition, seq));
     }
 
-    /// A request to write-api, as it is.
+    /// A request to write-api, with this client's token.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.signed(http().request(method, format!("{}{path}", self.write)))
     }
 
-    /// A request of any kind, with this client's token.
+    /// The same request with this client's token.
     pub fn signed(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
         match &self.token {
             Some(token) => request.bearer_auth(token),
@@ -143,13 +150,13 @@ impl Client {
         }
     }
 
-    /// Sends a request to write-api and notes the position that the answer names.
+    /// Sends a request and notes the position in its answer. Panics without an answer.
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let answer = self.try_send(request).await;
         answer.unwrap_or_else(|error| panic!("no answer: {error:?}"))
     }
 
-    /// The same, where the service may be down.
+    /// The same for a service that may be down.
     pub async fn try_send(&self, request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
         let answer = request.send().await?;
         let (status, headers) = (answer.status(), answer.headers().clone());
@@ -178,14 +185,14 @@ impl Client {
         .await
     }
 
-    /// A read from read-api that waits for everything this client has written.
+    /// A read that waits for the positions of this client's commands.
     pub async fn get(&self, path: &str) -> Answer {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        let seen = self.seen();
+        let deadline = tokio::time::Instant::now() + PROJECTION_TIMEOUT;
+        let positions = self.positions();
         loop {
             let mut request = self.signed(http().get(format!("{}{path}", self.read)));
-            if !seen.is_empty() {
-                request = request.header("Feedmill-Min-Position", seen.to_string());
+            if !positions.is_empty() {
+                request = request.header("Feedmill-Min-Position", positions.to_string());
                 request = request.header("Prefer", "wait=10");
             }
             let answer = self.send(request).await;
@@ -198,12 +205,12 @@ impl Client {
     }
 
     pub async fn create_account(&self, handle: &str, display_name: &str) -> Answer {
-        let body = json!({"handle": handle, "display_name": display_name, "password": "correct horse battery"});
+        let body = json!({"handle": handle, "display_name": display_name, "password": PASSWORD});
         self.command(Method::POST, "/v1/accounts", Some(body)).await
     }
 
     pub async fn sign_in(&self, handle: &str) -> Answer {
-        let body = json!({"handle": handle, "password": "correct horse battery"});
+        let body = json!({"handle": handle, "password": PASSWORD});
         self.command(Method::POST, "/v1/sessions", Some(body)).await
     }
 
@@ -224,24 +231,18 @@ impl Client {
             .await
     }
 
-    /// Likes, or takes the like back.
-    pub async fn like(&self, post: Uuid, liked: bool) -> Answer {
-        self.command(
-            put_or_delete(liked),
-            &format!("/v1/posts/{post}/like"),
-            None,
-        )
-        .await
+    /// Makes a link to this post or account, or undoes it.
+    pub async fn link(&self, kind: LinkKind, to: Uuid, make: bool) -> Answer {
+        let method = if make { Method::PUT } else { Method::DELETE };
+        self.command(method, &kind.path(to), None).await
     }
 
-    /// Follows, or ends it.
-    pub async fn follow(&self, user: Uuid, follows: bool) -> Answer {
-        self.command(
-            put_or_delete(follows),
-            &format!("/v1/users/{user}/follow"),
-            None,
-        )
-        .await
+    pub async fn like(&self, post: Uuid) -> Answer {
+        self.link(LinkKind::Like, post, true).await
+    }
+
+    pub async fn follow(&self, user: Uuid) -> Answer {
+        self.link(LinkKind::Follow, user, true).await
     }
 
     pub async fn create_conversation(&self, members: &[Uuid], title: Option<&str>) -> Answer {
@@ -270,8 +271,4 @@ impl Client {
         self.command(Method::PUT, &path, Some(json!({"up_to": up_to})))
             .await
     }
-}
-
-fn put_or_delete(put: bool) -> Method {
-    if put { Method::PUT } else { Method::DELETE }
 }
