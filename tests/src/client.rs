@@ -2,6 +2,7 @@
 
 mod events;
 mod pages;
+mod problem;
 
 use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -17,6 +18,7 @@ use crate::link::LinkKind;
 
 pub use events::{EventStream, ServerSentEvent};
 pub use pages::Pages;
+pub use problem::{assert_field, assert_problem};
 
 /// A read waits this long for the projector at most.
 const PROJECTION_TIMEOUT: Duration = Duration::from_secs(90);

@@ -50,7 +50,7 @@ pub type BadValues = fn() -> Vec<Value>;
 /// The body of a command.
 #[derive(Debug, Clone, Copy)]
 pub struct Body {
-    /// A legal one, as JSON. Its fields are required.
+    /// A legal one, as JSON. Its fields are required, unless the method is PATCH.
     pub legal: &'static str,
     /// Fields, required or not, and values that must be refused.
     pub fields: &'static [(&'static str, BadValues)],

@@ -11,17 +11,19 @@
 //! | [`Process`] | a child process with a log file; [`service`] is a binary of the workspace |
 //! | [`TempFolder`], [`unused_port`], [`wait_until`], [`setting`] | small helpers |
 //! | [`Stack`] | a whole Feedmill: database, NATS and the three services |
-//! | [`Target`] | what a client needs to know of a running Feedmill, whoever started it |
+//! | [`Target`] | addresses, database and key of a running Feedmill, whoever started it |
 //!
 //! Instead of the support code that each crate had:
 //!
 //! | crate | instead of | use |
 //! |---|---|---|
+//! | all | `problem(…)`, `Reply::{code, fields}` | [`crate::client::assert_problem`], [`crate::client::assert_field`], if the answer is a [`crate::client::Answer`] |
 //! | all | `#[path = "…/tests/src/harness/port.rs"] mod port`, `port::unused()` | [`unused_port`] |
 //! | read-api | `#[path = "…/tests/src/live.rs"] mod live`, `live::Live` | [`crate::client::EventStream`] |
 //! | read-api | `app::server`, `database_url`, `lay_tables`, the database in `App` and its drop | [`Database::with_read_models`], [`Database::pool_with_search_path`], [`Database::options_as`] |
 //! | read-api | `nats::Server::start`, `kill` | [`Nats::without_jetstream`], [`Nats::kill`] |
 //! | read-api | `nats::until(what, condition)` | [`wait_until`] |
+//! | read-api | `statements::{calls, forget}` | [`statement_counts`], [`reset_statement_counts`] |
 //! | read-api | `nats::PROJECTIONS` | `feedmill_events::Projection::ALL` |
 //! | write-api | `harness::required` | [`required_setting`] |
 //! | write-api | `harness::eventually(what, limit, condition)` | [`wait_until_within`] |
@@ -51,6 +53,7 @@ mod routes;
 mod schema;
 mod settings;
 mod stack;
+mod statements;
 mod target;
 mod wait;
 
@@ -66,5 +69,6 @@ pub use proxy::{Mode, Proxy};
 pub use routes::Routes;
 pub use settings::{required_setting, setting};
 pub use stack::{Stack, StackConfig};
+pub use statements::{reset_statement_counts, statement_counts};
 pub use target::Target;
 pub use wait::{wait_until, wait_until_within};

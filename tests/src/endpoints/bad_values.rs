@@ -46,7 +46,7 @@ pub fn handle() -> Vec<Value> {
     ]
 }
 
-/// The handle of a sign-in: what is no handle is refused, what nobody has is not.
+/// The handle of a sign-in. A legal handle that nobody has is 401, not 422.
 pub fn sign_in_handle() -> Vec<Value> {
     vec![json!(1), json!("no handle")]
 }

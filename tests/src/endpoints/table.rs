@@ -27,7 +27,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
         &[("refresh_token", bad_values::token)],
     ),
     command("PATCH", "/v1/me").body(
-        r"{}",
+        r#"{"bio": "changed"}"#,
         &[
             ("handle", bad_values::handle),
             ("display_name", bad_values::name),

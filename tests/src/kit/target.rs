@@ -1,4 +1,4 @@
-//! What a client needs to know of a running Feedmill, whoever runs it.
+//! The addresses, database and key of a running Feedmill: all that a client needs.
 
 use std::{fs, process::Output};
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use feedmill_tests::{
-    client::http,
+    client::{assert_problem, http},
     endpoints::{Access, ENDPOINTS, Service},
     kit::{Stack, StackConfig},
 };
@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::scene::{Request, Scene, assert_problem, state};
+use crate::scene::{Request, Scene, state};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_sees_or_changes_what_they_may_not() {

@@ -1,7 +1,7 @@
 //! A command that is sent twice with one idempotency key is applied once, whatever happens in between.
 
 use feedmill_tests::{
-    client::{Answer, Client},
+    client::{Answer, Client, assert_problem},
     endpoints::ENDPOINTS,
     kit::{Stack, StackConfig},
     log,
@@ -9,7 +9,7 @@ use feedmill_tests::{
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use crate::scene::{Request, Scene, assert_problem};
+use crate::scene::{Request, Scene};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_key_returns_the_first_answer() {

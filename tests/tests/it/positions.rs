@@ -2,11 +2,11 @@
 
 use feedmill_events::Projection;
 use feedmill_tests::{
-    client::{Client, http},
+    client::{Client, assert_problem, http},
     kit::{Stack, StackConfig, wait_until},
 };
 
-use crate::scene::{Request, Scene, assert_problem};
+use crate::scene::{Request, Scene};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_wait_for_their_projections_and_for_no_others() {

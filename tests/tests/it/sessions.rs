@@ -1,13 +1,11 @@
 //! Passwords, sessions and refresh tokens.
 
 use feedmill_tests::{
-    client::{Answer, Client, PASSWORD},
+    client::{Answer, Client, PASSWORD, assert_problem},
     kit::{Stack, StackConfig},
 };
 use reqwest::Method;
 use serde_json::json;
-
-use crate::scene::assert_problem;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refresh_token_works_once() {

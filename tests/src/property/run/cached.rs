@@ -85,9 +85,9 @@ impl Readers {
             tasks.spawn(async move {
                 loop {
                     let viewer = pick(&accounts);
-                    let somebody = pick(&accounts);
-                    if let (Some(viewer), Some(somebody)) = (viewer, somebody) {
-                        read(&target, index, viewer, somebody, &hits).await;
+                    let other = pick(&accounts);
+                    if let (Some(viewer), Some(other)) = (viewer, other) {
+                        read(&target, index, viewer, other, &hits).await;
                     } else {
                         sleep(Duration::from_millis(10)).await;
                     }

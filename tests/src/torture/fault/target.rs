@@ -170,7 +170,7 @@ async fn pause(process: &Process, duration: Duration) {
 }
 
 /// A subcommand of the projector that changes a read model. It may fail because of other faults; the checks at the
-/// end look at what it leaves behind.
+/// end include the tables that it leaves behind.
 async fn rebuild(target: &Target, rng: &mut StdRng, timeline: Timeline) {
     let projection = *Projection::ALL.choose(rng).expect("a projection");
     let verbs = ["rebuild", "rebuild", "rebuild", "rollback", "drop-previous"];

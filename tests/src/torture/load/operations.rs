@@ -14,7 +14,7 @@ use crate::{
     torture::operation::Operation,
 };
 
-/// Accounts and conversations of a run at most: everybody's lists are read to their ends.
+/// Accounts and conversations of a run at most, since lists are read to their ends.
 const MAX_ACCOUNTS: usize = 40;
 const MAX_CONVERSATIONS: usize = 400;
 

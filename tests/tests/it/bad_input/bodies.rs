@@ -1,8 +1,11 @@
 //! Bodies that are not what they claim to be.
 
-use feedmill_tests::{client::Client, endpoints::ENDPOINTS};
+use feedmill_tests::{
+    client::{Client, assert_problem},
+    endpoints::ENDPOINTS,
+};
 
-use crate::scene::{Scene, assert_problem};
+use crate::scene::Scene;
 
 /// At every command with a body.
 pub async fn are_checked(scene: &Scene, alice: &Client) {

@@ -1,10 +1,8 @@
 //! Headers with illegal values.
 
-use feedmill_tests::client::{Client, http};
+use feedmill_tests::client::{Client, assert_field, assert_problem, http};
 use reqwest::Method;
 use serde_json::json;
-
-use crate::scene::{assert_field, assert_problem};
 
 pub async fn are_checked(alice: &Client) {
     let post = |name: &'static str, value: &str| {

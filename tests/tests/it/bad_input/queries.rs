@@ -1,8 +1,8 @@
 //! Limits, cursors, periods and dates.
 
-use feedmill_tests::client::Client;
+use feedmill_tests::client::{Client, assert_field};
 
-use crate::scene::{Scene, assert_field};
+use crate::scene::Scene;
 
 pub async fn are_checked(scene: &Scene, alice: &Client) {
     for path in scene.lists() {

@@ -204,7 +204,7 @@ async fn check_seed(seed: u64) {
     lists.extend(
         conversations
             .iter()
-            .map(|talk| format!("/v1/conversations/{talk}/messages")),
+            .map(|id| format!("/v1/conversations/{id}/messages")),
     );
     let mut expected = BTreeSet::new();
     for list in &lists {
