@@ -7,9 +7,10 @@
 //! - `accounts`, `posts`, `links`, `conversations`, `notifications`: the commands.
 //! - `command`: all of them, and sequences of them.
 //! - `state`: what a run knows: the oracle, and the ids that it has created.
-//! - `run`: one sequence from its first command to its last comparison.
+//! - `run`: one sequence from its first command to its last comparison; `cached`: the same while others read.
 
 mod accounts;
+mod cached;
 mod command;
 mod conversations;
 mod links;
@@ -25,13 +26,13 @@ use crate::kit::Target;
 use run::Run;
 
 pub use accounts::AccountCommand;
+pub use cached::CachedReads;
 pub use command::{Action, Command, Generator, Step, sequence};
 pub use conversations::ConversationCommand;
 pub use links::LinkCommand;
 pub use notifications::NotificationCommand;
 pub use posts::PostCommand;
 pub use random::Pick;
-pub use run::CachedReads;
 
 /// Seeds that once found a defect, with the length of the sequence.
 pub const REGRESSIONS: &[(u64, usize)] = &[];

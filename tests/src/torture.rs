@@ -22,9 +22,6 @@ use load::Load;
 /// timing.
 pub const REGRESSIONS: &[(u64, u64)] = &[];
 
-/// After the end of the faults, everything is back to normal within this time.
-const RECOVERY_TIMEOUT: Duration = Duration::from_secs(30);
-
 #[derive(Debug, Clone, Copy)]
 pub struct Torture {
     pub seed: u64,

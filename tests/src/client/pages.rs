@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::Client;
+use super::http::Client;
 
 /// A list with the items of all its pages.
 pub struct Pages {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Answer;
+use super::http::Answer;
 
 /// Panics unless the answer is a complete problem document with this status.
 #[track_caller]

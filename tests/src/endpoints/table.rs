@@ -2,7 +2,10 @@
 
 use feedmill_events::Projection::{self, Conversations, Digest, Feed, Notifications, Profiles};
 
-use super::{Access, BadValues, Body, Endpoint, Kind, Service, bad_values};
+use super::{
+    bad_values,
+    endpoint::{Access, BadValues, Body, Endpoint, Kind, Service},
+};
 
 /// Alice can send the commands in this order: the one that deletes a post is last.
 pub const ENDPOINTS: &[Endpoint] = &[

@@ -2,7 +2,7 @@
 
 use feedmill_events::{Envelope, Event};
 
-use super::Oracle;
+use super::state::Oracle;
 use crate::link::{LinkChange, LinkTarget};
 
 impl Oracle {

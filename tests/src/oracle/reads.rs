@@ -5,7 +5,7 @@ use feedmill_events::id;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Conversation, Oracle};
+use super::state::{Conversation, Oracle};
 use crate::link::LinkKind;
 
 /// A UTC day, or the ISO week that a day is in.

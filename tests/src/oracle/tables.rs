@@ -11,7 +11,7 @@ use feedmill_events::{Projection, id};
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
 
-use super::Oracle;
+use super::state::Oracle;
 use crate::link::LinkKind;
 
 /// A read table and its expected rows.

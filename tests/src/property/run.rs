@@ -1,7 +1,5 @@
 //! One sequence, from its first command to its last comparison.
 
-mod cached;
-
 use anyhow::{Result, ensure};
 
 use super::{
@@ -16,14 +14,12 @@ use crate::{
     log, token,
 };
 
-pub use self::cached::CachedReads;
-
 /// Page sizes: 1 puts every item at the seam between two pages, 3 and 20 cross the stored depth of a feed, and 100 is
 /// the maximum.
 const LIMITS: &[usize] = &[1, 3, 20, 100];
 
 pub struct Run<'a> {
-    state: State<'a>,
+    pub(super) state: State<'a>,
 }
 
 impl<'a> Run<'a> {
@@ -40,13 +36,13 @@ impl<'a> Run<'a> {
         Ok(reads)
     }
 
-    fn new(target: &'a Target) -> Self {
+    pub(super) fn new(target: &'a Target) -> Self {
         Self {
             state: State::new(target),
         }
     }
 
-    async fn act(&mut self, index: usize, step: Step) -> Result<()> {
+    pub(super) async fn act(&mut self, index: usize, step: Step) -> Result<()> {
         self.state.step = index;
         let Step::Act(action) = step else {
             return Ok(());
@@ -56,7 +52,7 @@ impl<'a> Run<'a> {
     }
 
     /// Waits for the positions of `client`. The first account reads from the read-api with index `first`.
-    async fn compare(&mut self, client: &Client, first: usize) -> Result<usize> {
+    pub(super) async fn compare(&mut self, client: &Client, first: usize) -> Result<usize> {
         let state = &mut self.state;
         if state.accounts.is_empty() {
             return Ok(0);

@@ -8,7 +8,7 @@ use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 use tokio::time::{sleep, timeout};
 
 use super::{
-    RECOVERY_TIMEOUT, effects,
+    effects,
     fault::Injector,
     load::Report,
     operation::{HistoryEntry, Outcome},
@@ -19,6 +19,9 @@ use crate::{
     kit::{Role, Stack, services_memory},
     log, token,
 };
+
+/// After the end of the faults, everything is back to normal within this time.
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Memory of a process at most. A debug build takes more than a release build, but does not grow.
 const MAX_MEMORY: u64 = 512 << 20;

@@ -2,6 +2,7 @@
 
 mod kind;
 mod target;
+mod timeline;
 
 use std::{
     collections::BTreeSet,
@@ -14,16 +15,7 @@ use tokio::time::sleep;
 
 use crate::{jetstream, kit::Stack};
 use target::FaultTarget;
-
-/// Prints what happens, with the time since the start.
-#[derive(Debug, Clone, Copy)]
-pub struct Timeline(Instant);
-
-impl Timeline {
-    pub fn print(&self, what: &str) {
-        println!("{:7.1} s  {what}", self.0.elapsed().as_secs_f64());
-    }
-}
+use timeline::Timeline;
 
 pub struct Injector {
     rng: StdRng,
@@ -37,7 +29,7 @@ impl Injector {
     pub fn new(seed: u64) -> Self {
         Self {
             rng: StdRng::seed_from_u64(seed),
-            timeline: Timeline(Instant::now()),
+            timeline: Timeline::start(),
             faults: 0,
             deleted: BTreeSet::new(),
         }

@@ -3,6 +3,7 @@
 mod client;
 mod operations;
 mod reads;
+mod report;
 mod shared;
 
 use std::sync::{
@@ -12,26 +13,11 @@ use std::sync::{
 
 use tokio::task::JoinSet;
 
-use super::operation::HistoryEntry;
 use crate::kit::Target;
 use client::LoadClient;
 use shared::Shared;
 
-/// What a client did, and the answers that it got.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// In the order of the answers.
-    pub entries: Vec<HistoryEntry>,
-    /// Attempts without a definite answer.
-    pub unknown: usize,
-    /// Commands that got a definite answer after such an attempt.
-    pub resolved: usize,
-    /// Reads with an answer, and reads with 503 or without an answer.
-    pub reads: usize,
-    pub reads_refused: usize,
-    /// Answers that must never be given.
-    pub wrong: Vec<String>,
-}
+pub use report::Report;
 
 pub struct Load {
     clients: JoinSet<Report>,

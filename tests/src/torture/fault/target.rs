@@ -7,8 +7,8 @@ use rand::{Rng, rngs::StdRng, seq::SliceRandom};
 use tokio::{process::Command, time::sleep};
 
 use super::{
-    Timeline,
     kind::{Fault, Server},
+    timeline::Timeline,
 };
 use crate::{
     jetstream,

@@ -12,7 +12,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::{Report, shared::Shared};
+use super::{operations::operation, reads::Reader, report::Report, shared::Shared};
 use crate::{
     client::{Answer, Client},
     kit::Target,
@@ -24,19 +24,19 @@ use crate::{
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
 pub struct LoadClient {
-    pub(super) target: Target,
-    pub(super) client: Client,
+    target: Target,
+    client: Client,
     name: String,
-    pub(super) rng: StdRng,
+    rng: StdRng,
     generator: Generator,
-    pub(super) accounts: Vec<Uuid>,
-    pub(super) shared: Arc<Shared>,
+    accounts: Vec<Uuid>,
+    shared: Arc<Shared>,
     stopping: Arc<AtomicBool>,
     stopped: Option<Instant>,
     commands: usize,
     /// Commands that still follow without a pause.
     burst: usize,
-    pub(super) report: Report,
+    report: Report,
 }
 
 impl LoadClient {
@@ -78,11 +78,14 @@ impl LoadClient {
     pub async fn work(mut self) -> Report {
         while !self.stopping.load(Ordering::Relaxed) {
             let action = self.generator.next_action();
-            if let Some((who, operation)) = self.operation(action) {
+            let text = self.text();
+            let operation = operation(action, &self.accounts, &self.shared.lock(), text);
+            if let Some((who, operation)) = operation {
                 self.perform(who, operation).await;
             }
             if self.rng.gen_bool(0.2) {
-                self.read_own().await;
+                let who = *self.accounts.choose(&mut self.rng).expect("an account");
+                self.reader(who).read_own().await;
             }
             if self.burst > 0 {
                 self.burst -= 1;
@@ -96,8 +99,18 @@ impl LoadClient {
         self.report
     }
 
+    fn reader(&mut self, account: Uuid) -> Reader<'_> {
+        Reader {
+            target: &self.target,
+            client: &self.client,
+            account,
+            rng: &mut self.rng,
+            report: &mut self.report,
+        }
+    }
+
     /// A text that nobody has used before.
-    pub(super) fn text(&mut self) -> String {
+    fn text(&mut self) -> String {
         self.commands += 1;
         format!("{} {}", self.name, self.commands)
     }
@@ -154,7 +167,7 @@ impl LoadClient {
             (&operation, outcome)
             && self.rng.gen_bool(0.3)
         {
-            self.read_back(who, id, text).await;
+            self.reader(who).read_back(id, text).await;
         }
     }
 

@@ -14,7 +14,10 @@ use reqwest::Method;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use super::{Writers, assert_nothing_lost, read_status, start};
+use super::{
+    support::{assert_nothing_lost, read_status, start},
+    writers::Writers,
+};
 
 /// Concurrent requests: more than any service has connections.
 const REQUESTS: usize = 40;

@@ -12,7 +12,7 @@ use feedmill_tests::{
 };
 use futures::{StreamExt, stream};
 
-use super::{next, next_named, try_open};
+use super::support::{next, next_named, try_open};
 
 const STREAMS: usize = 5_000;
 

@@ -19,7 +19,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use super::{account, open, try_open};
+use super::support::{account, open, try_open};
 
 /// The reader follows all of them, but unfollows some of the last half now and then.
 const AUTHORS: usize = 8;

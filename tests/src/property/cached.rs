@@ -17,8 +17,8 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::Run;
-use crate::{endpoints, kit::Target, log, property::Step};
+use super::{command::Step, run::Run};
+use crate::{endpoints, kit::Target, log};
 
 /// No read is stale for longer after the last command.
 const MAX_STALENESS: Duration = Duration::from_secs(1);
