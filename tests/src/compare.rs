@@ -1,254 +1,247 @@
-//! Every read of a stack against the model: all lists from their first item to their last, at several page
-//! sizes, and everything that is not there as well.
+//! Every read of a running Feedmill, compared with the oracle: all lists from their first item to their last, at
+//! several page sizes, and things that do not exist.
 
 use anyhow::{Result, bail};
 use chrono::NaiveDate;
-use futures::{StreamExt, future::BoxFuture, stream};
+use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
     client::Client,
-    harness::Stack,
-    model::{Model, Period},
+    kit::Target,
+    oracle::{Oracle, Period},
 };
 
-/// What is compared.
+/// How much is compared.
 pub struct Scope<'a> {
-    /// The accounts that look.
+    /// The accounts that read.
     pub viewers: &'a [Uuid],
-    /// Page sizes. Everybody's own lists are read with all of them, other people's with one each in turn.
+    /// Page sizes. A viewer's own lists are read with all of them, other lists with one of them in turn.
     pub limits: &'a [usize],
-    /// The days whose digests, and whose weeks' digests, are read.
+    /// Days whose digests, and whose weeks' digests, are read.
     pub days: &'a [NaiveDate],
-    /// About how many posts and how many conversations are looked at one by one, of those that there are.
+    /// About how many posts and how many conversations are read one by one.
     pub sample: usize,
 }
 
-/// Reads at once. Enough to keep two processors busy.
-const AT_ONCE: usize = 8;
+/// Concurrent reads: enough to keep two processors busy.
+const CONCURRENCY: usize = 8;
 
-type Check<'a> = BoxFuture<'a, Result<()>>;
+/// Differences to report at most.
+const MAX_DIFFERENCES: usize = 5;
 
-/// Compares; returns how many reads were made, or the first few differences. `client` knows the positions
-/// to wait for; every instance of read-api is asked in turn.
+/// A read and its expected answer.
+pub struct Read {
+    pub path: String,
+    pub expected: Expected,
+}
+
+pub enum Expected {
+    /// This body; none means 404.
+    One(Option<Value>),
+    /// These items, none means 404; and the fields beside the list.
+    List(Option<Vec<Value>>, Value),
+    /// The same for a list of the viewer's own.
+    OwnList(Vec<Value>, Value),
+}
+
+/// Every read that this viewer can make, with its expected answer. About `sample` posts and conversations are
+/// included.
+pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -> Vec<Read> {
+    let mut reads = Vec::new();
+    let mut add = |path: &str, expected| {
+        let path = path.to_owned();
+        reads.push(Read { path, expected });
+    };
+    let one = Expected::One;
+    let list = |items| Expected::List(items, json!({}));
+    let step = |count: usize| (count / sample.max(1)).max(1);
+
+    add("/v1/me", one(oracle.profile(viewer)));
+    let feed = oracle.feed(viewer);
+    add("/v1/feed", Expected::OwnList(feed, json!({})));
+    let (conversations, unread) = oracle.conversations(viewer);
+    let beside = json!({"unread_total": unread});
+    add(
+        "/v1/conversations",
+        Expected::OwnList(conversations, beside),
+    );
+    let (notifications, unread) = oracle.notifications(viewer);
+    let beside = json!({"unread_count": unread});
+    add(
+        "/v1/notifications",
+        Expected::OwnList(notifications, beside),
+    );
+    for day in days {
+        for period in [Period::Day(*day), Period::Week(*day)] {
+            let path = format!("/v1/digest?period={}&date={}", period.name(), period.date());
+            add(&path, one(Some(oracle.digest(viewer, period))));
+        }
+    }
+    let conversations = oracle.conversations.keys();
+    for conversation in conversations.step_by(step(oracle.conversations.len())) {
+        let path = format!("/v1/conversations/{conversation}/messages");
+        add(&path, list(oracle.messages(viewer, *conversation)));
+    }
+    let count = oracle.posts.len() + oracle.deleted.len();
+    let posts = oracle.posts.keys().chain(&oracle.deleted);
+    for post in posts.step_by(step(count)) {
+        let path = format!("/v1/posts/{post}");
+        add(&path, one(oracle.post(viewer, *post)));
+        let replies = oracle.replies(viewer, *post);
+        add(&format!("{path}/replies"), list(replies));
+    }
+    for (user, account) in &oracle.accounts {
+        let path = format!("/v1/users/{user}");
+        add(&path, one(oracle.profile(*user)));
+        let by_handle = format!("/v1/users/@{}", account.handle);
+        add(&by_handle, one(oracle.profile(*user)));
+        let posts = oracle.user_posts(viewer, *user);
+        add(&format!("{path}/posts"), list(Some(posts)));
+        let followers = oracle.followers(*user);
+        add(&format!("{path}/followers"), list(Some(followers)));
+        let following = oracle.following(*user);
+        add(&format!("{path}/following"), list(Some(following)));
+    }
+    reads
+}
+
+/// Compares every read of the scope. Returns the number of reads; the error has the first differences. `client`
+/// knows the positions to wait for. The viewers take the instances of read-api in turn.
 pub async fn every_read(
-    stack: &Stack,
+    target: &Target,
     client: &Client,
-    model: &Model,
+    oracle: &Oracle,
     scope: &Scope<'_>,
 ) -> Result<usize> {
-    let mut checks = Vec::new();
+    let mut all = Vec::new();
     for (index, viewer) in scope.viewers.iter().enumerate() {
-        let instance = &stack.read[index % stack.read.len()];
-        let client = client
-            .with_read(instance)
-            .with_token(&stack.signer.token(*viewer));
-        checks.extend(checks_of(&Viewer {
-            client,
-            model,
-            scope,
+        let instance = &target.read[index % target.read.len()];
+        let viewer = Viewer {
+            client: client
+                .with_read(instance)
+                .with_token(&target.signer.token(*viewer)),
+            name: format!("{viewer} (@{})", oracle.accounts[viewer].handle),
             id: *viewer,
-            index,
-        }));
+        };
+        let mut limits = scope.limits.iter().copied().cycle().skip(index);
+        for read in reads(oracle, viewer.id, scope.days, scope.sample) {
+            let limits = match read.expected {
+                Expected::OwnList(..) => scope.limits.to_vec(),
+                _ => limits.next().into_iter().collect(),
+            };
+            all.push((viewer.clone(), read, limits));
+        }
     }
-    let count = checks.len();
-    let wrong: Vec<_> = stream::iter(checks)
-        .buffer_unordered(AT_ONCE)
-        .filter_map(|result| async { result.err().map(|error| format!("{error:#}")) })
-        .take(5)
-        .collect()
-        .await;
-    if wrong.is_empty() {
-        Ok(count)
+    let checks = stream::iter(all).map(|(viewer, read, limits)| async move {
+        match viewer.check(&read, &limits).await {
+            Ok(reads) => (reads, None),
+            Err(error) => (0, Some(format!("{error:#}"))),
+        }
+    });
+    let mut checks = checks.buffer_unordered(CONCURRENCY);
+    let (mut reads, mut differences) = (0, Vec::new());
+    while let Some((count, difference)) = checks.next().await {
+        reads += count;
+        differences.extend(difference);
+        if differences.len() == MAX_DIFFERENCES {
+            break;
+        }
+    }
+    if differences.is_empty() {
+        Ok(reads)
     } else {
-        bail!("{}", wrong.join("\n"))
+        bail!("{}", differences.join("\n"))
     }
 }
 
 #[derive(Clone)]
-struct Viewer<'a> {
+struct Viewer {
     client: Client,
-    model: &'a Model,
-    scope: &'a Scope<'a>,
     id: Uuid,
-    index: usize,
+    /// For messages.
+    name: String,
 }
 
-fn checks_of<'a>(viewer: &Viewer<'a>) -> Vec<Check<'a>> {
-    let Viewer {
-        model,
-        scope,
-        id,
-        index,
-        ..
-    } = *viewer;
-    let mut checks: Vec<Check<'_>> = Vec::new();
-    let mut turn = scope.limits.iter().copied().cycle().skip(index);
-    let mut one = || turn.next().expect("a page size");
-
-    checks.push(viewer.one("/v1/me".to_owned(), model.profile(id)));
-    let (inbox, unread) = model.conversations(id);
-    let (notifications, unread_notifications) = model.notifications(id);
-    for limit in scope.limits {
-        checks.push(viewer.list(
-            "/v1/feed".to_owned(),
-            *limit,
-            Some(model.feed(id)),
-            json!({}),
-        ));
-        let total = json!({"unread_total": unread});
-        checks.push(viewer.list(
-            "/v1/conversations".to_owned(),
-            *limit,
-            Some(inbox.clone()),
-            total,
-        ));
-        checks.push(viewer.list(
-            "/v1/notifications".to_owned(),
-            *limit,
-            Some(notifications.clone()),
-            json!({"unread_count": unread_notifications}),
-        ));
-    }
-    for period in scope
-        .days
-        .iter()
-        .flat_map(|day| [Period::Day(*day), Period::Week(*day)])
-    {
-        let path = format!("/v1/digest?period={}&date={}", period.name(), period.date());
-        checks.push(viewer.one(path, Some(model.digest(id, period))));
-    }
-    let apart = |count: usize| (count / scope.sample.max(1)).max(1);
-    for conversation in model
-        .conversations
-        .keys()
-        .step_by(apart(model.conversations.len()))
-    {
-        let path = format!("/v1/conversations/{conversation}/messages");
-        checks.push(viewer.list(path, one(), model.messages(id, *conversation), json!({})));
-    }
-    let count = model.posts.len() + model.deleted.len();
-    for post in model
-        .posts
-        .keys()
-        .chain(&model.deleted)
-        .step_by(apart(count))
-    {
-        let view = model.post(id, *post);
-        let replies = model.replies(id, *post);
-        checks.push(viewer.one(format!("/v1/posts/{post}"), view));
-        checks.push(viewer.list(
-            format!("/v1/posts/{post}/replies"),
-            one(),
-            replies,
-            json!({}),
-        ));
-    }
-    for (user, account) in &model.accounts {
-        let path = format!("/v1/users/{user}");
-        checks.push(viewer.one(path.clone(), model.profile(*user)));
-        checks.push(viewer.one(
-            format!("/v1/users/@{}", account.handle),
-            model.profile(*user),
-        ));
-        let posts = model.user_posts(id, *user);
-        checks.push(viewer.list(format!("{path}/posts"), one(), Some(posts), json!({})));
-        let followers = model.followers(*user);
-        checks.push(viewer.list(
-            format!("{path}/followers"),
-            one(),
-            Some(followers),
-            json!({}),
-        ));
-        let following = model.following(*user);
-        checks.push(viewer.list(
-            format!("{path}/following"),
-            one(),
-            Some(following),
-            json!({}),
-        ));
-    }
-    checks
-}
-
-impl<'a> Viewer<'a> {
-    /// A read of one thing; none means 404.
-    fn one(&self, path: String, expected: Option<Value>) -> Check<'a> {
-        let viewer = self.clone();
-        Box::pin(async move {
-            let answer = viewer.client.get(&path).await;
-            match expected {
-                None if answer.status == 404 => Ok(()),
-                Some(expected) if answer.status == 200 => {
-                    viewer.same(&path, &expected, answer.json())
-                }
-                expected => bail!(
-                    "{}: {answer:?} instead of {expected:?}",
-                    viewer.names(&path)
-                ),
+impl Viewer {
+    /// Returns how many reads it made.
+    async fn check(&self, read: &Read, limits: &[usize]) -> Result<usize> {
+        let path = &read.path;
+        let (items, beside) = match &read.expected {
+            Expected::One(expected) => {
+                self.one(path, expected.as_ref()).await?;
+                return Ok(1);
             }
-        })
+            Expected::List(None, _) => {
+                self.one(path, None).await?;
+                return Ok(1);
+            }
+            Expected::List(Some(items), beside) | Expected::OwnList(items, beside) => {
+                (items, beside)
+            }
+        };
+        for limit in limits {
+            self.list(path, *limit, items, beside).await?;
+        }
+        Ok(limits.len())
     }
 
-    fn list(
+    async fn one(&self, path: &str, expected: Option<&Value>) -> Result<()> {
+        let answer = self.client.get(path).await;
+        match expected {
+            None if answer.status == 404 => Ok(()),
+            Some(expected) if answer.status == 200 => self.equal(path, expected, answer.json()),
+            expected => bail!(
+                "GET {path} as {}: {answer:?} instead of {expected:?}",
+                self.name
+            ),
+        }
+    }
+
+    async fn list(
         &self,
-        path: String,
+        path: &str,
         limit: usize,
-        expected: Option<Vec<Value>>,
-        beside: Value,
-    ) -> Check<'a> {
-        let viewer = self.clone();
-        Box::pin(async move {
-            let Some(expected) = expected else {
-                return viewer.one(path, None).await;
+        expected: &[Value],
+        beside: &Value,
+    ) -> Result<()> {
+        let pages = self.client.pages(path, limit).await?;
+        let path = format!("{path}?limit={limit}");
+        self.equal(&path, beside, pages.first)?;
+        for (index, (expected, actual)) in expected.iter().zip(&pages.items).enumerate() {
+            self.equal(&format!("{path} item {index}"), expected, actual.clone())?;
+        }
+        if expected.len() != pages.items.len() {
+            let ids = |items: &[Value]| {
+                let ids = items.iter().map(|item| item["id"].to_string());
+                ids.collect::<Vec<_>>()
             };
-            let pages = viewer.client.pages(&path, limit).await?;
-            let path = format!("{path}?limit={limit}");
-            viewer.same(&path, &beside, pages.first)?;
-            for (index, (expected, actual)) in expected.iter().zip(&pages.items).enumerate() {
-                viewer.same(&format!("{path} item {index}"), expected, actual.clone())?;
-            }
-            if expected.len() != pages.items.len() {
-                let ids = |items: &[Value]| {
-                    items
-                        .iter()
-                        .map(|item| item["id"].to_string())
-                        .collect::<Vec<_>>()
-                };
-                bail!(
-                    "{}: {} items instead of {}\nexpected {:?}\nanswered {:?}",
-                    viewer.names(&path),
-                    pages.items.len(),
-                    expected.len(),
-                    ids(&expected),
-                    ids(&pages.items)
-                );
-            }
-            Ok(())
-        })
+            bail!(
+                "GET {path} as {}: {} items instead of {}\nexpected {:?}\nanswered {:?}",
+                self.name,
+                pages.items.len(),
+                expected.len(),
+                ids(expected),
+                ids(&pages.items)
+            );
+        }
+        Ok(())
     }
 
-    fn same(&self, path: &str, expected: &Value, mut actual: Value) -> Result<()> {
+    fn equal(&self, path: &str, expected: &Value, mut actual: Value) -> Result<()> {
         sort_members(&mut actual);
         if *expected == actual {
             return Ok(());
         }
         bail!(
-            "{}\nexpected {expected}\nanswered {actual}",
-            self.names(path)
-        )
-    }
-
-    fn names(&self, path: &str) -> String {
-        format!(
-            "GET {path} as {} (@{})",
-            self.id, self.model.accounts[&self.id].handle
+            "GET {path} as {}\nexpected {expected}\nanswered {actual}",
+            self.name
         )
     }
 }
 
-/// Members have no order of their own.
+/// The members of a conversation have no order.
 fn sort_members(conversation: &mut Value) {
     if let Some(members) = conversation
         .get_mut("members")

@@ -1,27 +1,26 @@
-//! Feedmill, from outside: real servers, a plain model of what they must answer, and the comparison.
+//! The test kit of every crate, and the end-to-end tests: real servers, an oracle of what they must answer, and the
+//! comparison.
 //!
-//! - [`harness`]: a whole Feedmill of one's own, as processes.
-//! - [`token`]: good and bad tokens.
-//! - [`client`]: both APIs over HTTP.
-//! - [`live`]: a client of live updates.
-//! - [`model`]: what every read must answer, by its definition.
-//! - [`compare`]: every read of a stack against the model.
-//! - [`log`]: the event log, as it stands in the database.
-//! - [`stream`]: the JetStream stream, against the log.
-//! - [`proxy`]: what can go wrong between two servers.
-//! - [`torture`]: everything goes wrong, under load, and nothing may be lost.
-//! - [`property`]: random commands against stack and model.
-//! - [`community`]: import records, made up or from a file, against model or expected answers.
+//! - [`kit`]: databases, servers, processes, proxies, and whole Feedmills of a test's own.
+//! - [`client`]: both APIs over HTTP; [`token`]: valid and invalid access tokens.
+//! - [`endpoints`]: the table of all endpoints.
+//! - [`link`]: the kinds of links.
+//! - [`oracle`]: the answer of every read and the rows of every read table, by their definitions.
+//! - [`compare`]: every read of a running Feedmill, compared with the oracle.
+//! - [`log`], [`jetstream`]: the event log in the database, and the stream of it in NATS.
+//! - [`property`]: random commands against a running Feedmill and the oracle.
+//! - [`import`]: import records, generated or from a file, compared with the oracle or expected answers.
+//! - [`torture`]: random faults under load.
 
 pub mod client;
-pub mod community;
 pub mod compare;
-pub mod harness;
-pub mod live;
+pub mod endpoints;
+pub mod import;
+pub mod jetstream;
+pub mod kit;
+pub mod link;
 pub mod log;
-pub mod model;
+pub mod oracle;
 pub mod property;
-pub mod proxy;
-pub mod stream;
 pub mod token;
 pub mod torture;

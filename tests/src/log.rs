@@ -1,15 +1,19 @@
-//! The event log and the state beside it, as they stand in the database.
+//! The event log and the state tables beside it, as they are in the database.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, anyhow, ensure};
 use feedmill_events::{Envelope, Partition, Positions};
-use sqlx::PgPool;
+use sqlx::{AssertSqlSafe, PgPool};
+use tokio::time::sleep;
 use uuid::Uuid;
 
-use crate::model::Model;
+use crate::{link::LinkKind, oracle::Oracle};
 
-/// The heads of all partitions.
+/// The head of every partition.
 pub async fn heads(pool: &PgPool) -> Result<Positions> {
     let rows: Vec<(i16, i64)> = sqlx::query_as("SELECT id, head FROM write.partitions")
         .fetch_all(pool)
@@ -21,7 +25,91 @@ pub async fn heads(pool: &PgPool) -> Result<Positions> {
     Ok(heads)
 }
 
-/// Every partition's sequence numbers are 1, 2, 3 … up to its head; returns how many events there are.
+/// Waits until every read model has applied the whole log, by the projector's checkpoints. Returns how long it took.
+pub async fn wait_until_projected(pool: &PgPool, timeout: Duration) -> Result<Duration> {
+    let start = Instant::now();
+    loop {
+        let behind: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT j.name, count(*)
+            FROM write.partitions AS p
+            CROSS JOIN projector.projections AS j
+            LEFT JOIN projector.checkpoints AS c
+                ON (c.projection, c.generation, c.partition) = (j.name, j.generation, p.id)
+            WHERE coalesce(c.seq, 0) < p.head
+            GROUP BY 1",
+        )
+        .fetch_all(pool)
+        .await?;
+        if behind.is_empty() {
+            return Ok(start.elapsed());
+        }
+        ensure!(
+            start.elapsed() < timeout,
+            "read models that are behind after {timeout:?}, in how many partitions: {behind:?}"
+        );
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// An event as it is stored.
+#[derive(Debug, Clone)]
+pub struct Raw {
+    pub partition: Partition,
+    pub event_type: &'static str,
+    /// Unix milliseconds.
+    pub at: i64,
+    pub body: Vec<u8>,
+}
+
+impl From<&Envelope> for Raw {
+    fn from(envelope: &Envelope) -> Self {
+        Self {
+            partition: envelope.event.partition(),
+            event_type: envelope.event.event_type().name(),
+            at: envelope.at,
+            body: envelope.encode().expect("an event that encodes"),
+        }
+    }
+}
+
+/// Appends events to the log, as write-api does. Returns their places.
+pub async fn append(pool: &PgPool, events: &[Raw]) -> Result<Vec<(Partition, i64)>> {
+    let mut transaction = pool.begin().await?;
+    let heads: Vec<(i16, i64)> =
+        sqlx::query_as("SELECT id, head FROM write.partitions ORDER BY id FOR UPDATE")
+            .fetch_all(&mut *transaction)
+            .await?;
+    let mut heads: BTreeMap<i16, i64> = heads.into_iter().collect();
+    let mut places = Vec::new();
+    for event in events {
+        let head = heads.entry(event.partition.into()).or_default();
+        *head += 1;
+        places.push((event.partition, *head));
+    }
+    sqlx::query(
+        "INSERT INTO write.events (partition, seq, type, at, body)
+        SELECT p, s, t, to_timestamp(a / 1000.0), b
+        FROM unnest($1::smallint[], $2::bigint[], $3::text[], $4::bigint[], $5::bytea[]) AS e(p, s, t, a, b)",
+    )
+    .bind(places.iter().map(|(partition, _)| i16::from(*partition)).collect::<Vec<_>>())
+    .bind(places.iter().map(|(_, seq)| *seq).collect::<Vec<_>>())
+    .bind(events.iter().map(|event| event.event_type).collect::<Vec<_>>())
+    .bind(events.iter().map(|event| event.at).collect::<Vec<_>>())
+    .bind(events.iter().map(|event| event.body.as_slice()).collect::<Vec<_>>())
+    .execute(&mut *transaction)
+    .await?;
+    sqlx::query(
+        "UPDATE write.partitions SET head = h FROM unnest($1::smallint[], $2::bigint[]) AS n(p, h) WHERE id = p",
+    )
+    .bind(heads.keys().copied().collect::<Vec<_>>())
+    .bind(heads.values().copied().collect::<Vec<_>>())
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(places)
+}
+
+/// Fails unless the sequence numbers of every partition are 1, 2, 3 … up to its head. Returns the number of events.
 pub async fn check_dense(pool: &PgPool) -> Result<i64> {
     let rows: Vec<(i16, i64, i64, i64)> = sqlx::query_as(
         "SELECT id, head, count(seq), coalesce(max(seq), 0)
@@ -39,130 +127,125 @@ pub async fn check_dense(pool: &PgPool) -> Result<i64> {
     Ok(rows.iter().map(|(_, head, ..)| head).sum())
 }
 
-/// The model that the whole log leads to. Every event must fit those before it in its partition.
-pub async fn fold(pool: &PgPool) -> Result<Model> {
+/// The oracle after all events of the log. Fails at an event that is not legal after those before it in its
+/// partition.
+pub async fn fold(pool: &PgPool) -> Result<Oracle> {
     let rows: Vec<(i16, i64, String, Vec<u8>)> = sqlx::query_as(
         "SELECT partition, seq, type, body FROM write.events ORDER BY partition, seq",
     )
     .fetch_all(pool)
     .await?;
-    let mut model = Model::default();
+    let mut oracle = Oracle::default();
     for (partition, seq, name, body) in rows {
         let envelope =
             Envelope::decode(&body).map_err(|error| anyhow!("event {partition}:{seq}: {error}"))?;
         ensure!(
             envelope.event.event_type().name() == name,
-            "event {partition}:{seq} is called {name}, and is {envelope:?}"
+            "event {partition}:{seq} has type {name}, but its body is {envelope:?}"
         );
         ensure!(
             i16::from(envelope.event.partition()) == partition,
             "event {partition}:{seq} is in the wrong partition: {envelope:?}"
         );
-        model
+        oracle
             .apply(&envelope)
             .map_err(|error| anyhow!("event {partition}:{seq} {error}"))?;
     }
-    let handles: BTreeSet<_> = model
+    let handles: BTreeSet<_> = oracle
         .accounts
         .values()
         .map(|account| &account.handle)
         .collect();
     ensure!(
-        handles.len() == model.accounts.len(),
-        "two accounts have one handle"
+        handles.len() == oracle.accounts.len(),
+        "two accounts have the same handle"
     );
-    Ok(model)
+    Ok(oracle)
 }
 
-/// The tables that decisions are made on hold what the model does.
-pub async fn check_state(pool: &PgPool, model: &Model) -> Result<()> {
+/// Fails unless the state tables, on which commands are decided, are equal to the oracle's state.
+pub async fn check_state(pool: &PgPool, oracle: &Oracle) -> Result<()> {
     let accounts: Vec<(Uuid, String, String, String)> =
         sqlx::query_as("SELECT id, handle, display_name, bio FROM write.accounts ORDER BY id")
             .fetch_all(pool)
             .await?;
-    let known = model.accounts.iter();
+    let known = oracle.accounts.iter();
     let known = known.map(|(id, a)| (*id, a.handle.clone(), a.display_name.clone(), a.bio.clone()));
-    same("accounts", &accounts, &known.collect::<Vec<_>>())?;
+    check_equal("accounts", &accounts, &known.collect())?;
 
     let posts: Vec<(Uuid, Uuid, Option<Uuid>)> =
         sqlx::query_as("SELECT id, author_id, reply_to FROM write.posts ORDER BY id")
             .fetch_all(pool)
             .await?;
-    let known = model
-        .posts
-        .iter()
-        .map(|(id, post)| (*id, post.author, post.reply_to));
-    same("posts", &posts, &known.collect::<Vec<_>>())?;
+    let known = oracle.posts.iter();
+    let known = known.map(|(id, post)| (*id, post.author, post.reply_to));
+    check_equal("posts", &posts, &known.collect())?;
 
-    let (likes, follows) = links(pool, None).await?;
-    same("likes", &likes, &model.likes)?;
-    same("follows", &follows, &model.follows)?;
+    for kind in LinkKind::ALL {
+        let mut known: Vec<_> = oracle.links(kind).collect();
+        known.sort_unstable();
+        check_equal(kind.name(), &links(pool, kind, None).await?, &known)?;
+    }
 
     let conversations: Vec<(Uuid, Option<String>)> =
         sqlx::query_as("SELECT id, title FROM write.conversations ORDER BY id")
             .fetch_all(pool)
             .await?;
-    let known = model
-        .conversations
-        .iter()
-        .map(|(id, found)| (*id, found.title.clone()));
-    same("conversations", &conversations, &known.collect::<Vec<_>>())?;
+    let known = oracle.conversations.iter();
+    let known = known.map(|(id, found)| (*id, found.title.clone()));
+    check_equal("conversations", &conversations, &known.collect())?;
 
     let members: Vec<(Uuid, Uuid, Option<Uuid>)> = sqlx::query_as(
         "SELECT conversation_id, user_id, read_up_to FROM write.members ORDER BY conversation_id, user_id",
     )
     .fetch_all(pool)
     .await?;
-    let known = model.conversations.iter();
+    let known = oracle.conversations.iter();
     let known =
         known.flat_map(|(id, found)| found.members.iter().map(|(user, mark)| (*id, *user, *mark)));
-    same("members", &members, &known.collect::<Vec<_>>())?;
+    check_equal("members", &members, &known.collect())?;
 
     let messages: Vec<(Uuid, Uuid)> = sqlx::query_as(
         "SELECT conversation_id, id FROM write.messages ORDER BY conversation_id, id",
     )
     .fetch_all(pool)
     .await?;
-    let known = model.conversations.iter();
+    let known = oracle.conversations.iter();
     let known = known.flat_map(|(id, found)| found.messages.keys().map(|message| (*id, *message)));
-    same("messages", &messages, &known.collect::<Vec<_>>())?;
+    check_equal("messages", &messages, &known.collect())?;
 
     let marks: Vec<(Uuid, Uuid)> =
-        sqlx::query_as("SELECT user_id, up_to FROM write.notification_marks")
+        sqlx::query_as("SELECT user_id, up_to FROM write.notification_marks ORDER BY user_id")
             .fetch_all(pool)
             .await?;
-    let marks = marks.into_iter().collect();
-    same("notification_marks", &marks, &model.notification_marks)
+    let known = oracle.notification_marks.iter();
+    let known = known.map(|(user, mark)| (*user, *mark));
+    check_equal("notification_marks", &marks, &known.collect())
 }
 
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, state: &T, log: &T) -> Result<()> {
+fn check_equal<T: PartialEq + std::fmt::Debug>(
+    table: &str,
+    state: &Vec<T>,
+    log: &Vec<T>,
+) -> Result<()> {
     ensure!(
         state == log,
-        "{what}: the state has\n{state:?}\nand the log says\n{log:?}"
+        "{table}: the state has\n{state:?}\nand the log says\n{log:?}"
     );
     Ok(())
 }
 
-type Links = BTreeMap<(Uuid, Uuid), i64>;
-
-/// When each standing like (by post and user) and follow (by follower and followee) was made: the one thing
-/// that no answer to a command tells. Of everyone, or of these accounts.
-pub async fn links(pool: &PgPool, of: Option<&[Uuid]>) -> Result<(Links, Links)> {
-    let likes: Vec<(Uuid, Uuid, i64)> = sqlx::query_as(
-        "SELECT post_id, user_id, (extract(epoch FROM liked_at) * 1000)::bigint FROM write.likes
-         WHERE $1::uuid[] IS NULL OR user_id = ANY($1)",
-    )
-    .bind(of)
-    .fetch_all(pool)
-    .await?;
-    let follows: Vec<(Uuid, Uuid, i64)> = sqlx::query_as(
-        "SELECT follower_id, followee_id, (extract(epoch FROM followed_at) * 1000)::bigint FROM write.follows
-         WHERE $1::uuid[] IS NULL OR follower_id = ANY($1)",
-    )
-    .bind(of)
-    .fetch_all(pool)
-    .await?;
-    let map =
-        |rows: Vec<(Uuid, Uuid, i64)>| rows.into_iter().map(|(a, b, at)| ((a, b), at)).collect();
-    Ok((map(likes), map(follows)))
+/// Account, target and time of every link of this kind in the state tables, in order; of these accounts, or of all.
+pub async fn links(
+    pool: &PgPool,
+    kind: LinkKind,
+    accounts: Option<&[Uuid]>,
+) -> Result<Vec<(Uuid, Uuid, i64)>> {
+    let sql = format!(
+        "SELECT * FROM ({}) AS link(account, target, at)
+         WHERE $1::uuid[] IS NULL OR account = ANY($1) ORDER BY 1, 2",
+        kind.state()
+    );
+    let links = sqlx::query_as(AssertSqlSafe(sql)).bind(accounts);
+    Ok(links.fetch_all(pool).await?)
 }

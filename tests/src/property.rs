@@ -1,93 +1,108 @@
-//! Random commands, against a stack and the model at once.
+//! Random commands, against a running Feedmill and the oracle at once.
+//!
+//! One file for each noun has its commands: what they are, how often and with which arguments they are generated, and
+//! what they do.
+//!
+//! - `random`: how commands are generated.
+//! - `accounts`, `posts`, `links`, `conversations`, `notifications`: the commands.
+//! - `command`: all of them, and sequences of them.
+//! - `state`: what a run knows: the oracle, and the ids that it has created.
+//! - `run`: one sequence from its first command to its last comparison; `cached`: the same while others read.
 
-mod action;
+mod accounts;
+mod cached;
+mod command;
+mod conversations;
+mod links;
+mod notifications;
+mod posts;
+mod random;
 mod run;
+mod state;
 
 use std::fmt;
 
-pub use action::{Action, Pick, any, generate};
-
-use crate::harness::Stack;
+use crate::kit::Target;
 use run::Run;
 
-pub use run::Cached;
+pub use accounts::AccountCommand;
+pub use cached::CachedReads;
+pub use command::{Action, Command, Generator, Step, sequence};
+pub use conversations::ConversationCommand;
+pub use links::LinkCommand;
+pub use notifications::NotificationCommand;
+pub use posts::PostCommand;
+pub use random::Pick;
 
-/// Seeds that once found a defect, with the number of commands that it took.
+/// Seeds that once found a defect, with the length of the sequence.
 pub const REGRESSIONS: &[(u64, usize)] = &[];
 
-/// A sequence after which a read was not what its definition says, or a command answered otherwise than the
-/// model.
+/// A sequence after which a read was not equal to its definition, or in which the answer to a command was not the
+/// oracle's.
 #[derive(Debug)]
 pub struct Failure {
     pub seed: u64,
     pub message: String,
     /// As few as a short search found.
-    pub actions: Vec<Action>,
+    pub steps: Vec<Step>,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "seed {}: after {} commands:",
-            self.seed,
-            self.actions.len()
-        )?;
-        for action in &self.actions {
-            writeln!(f, "    {action:?}")?;
+        writeln!(f, "seed {}: after {} steps:", self.seed, self.steps.len())?;
+        for step in &self.steps {
+            writeln!(f, "    {step:?}")?;
         }
         writeln!(f, "{}", self.message)
     }
 }
 
-/// Runs the sequence of a seed, among new accounts of its own, and compares every read. Returns the number
-/// of reads; a sequence that fails is cut down first.
-pub async fn check(stack: &Stack, seed: u64, commands: usize) -> Result<usize, Box<Failure>> {
-    let actions = generate(seed, commands);
-    match Run::whole(stack, &actions).await {
+/// Runs the sequence of a seed among accounts of its own and compares every read. Returns the number of reads. A
+/// sequence that fails is shrunk.
+pub async fn check(target: &Target, seed: u64, length: usize) -> Result<usize, Box<Failure>> {
+    let steps = sequence(seed, length);
+    match Run::whole(target, &steps).await {
         Ok(reads) => Ok(reads),
         Err(message) => Err(Box::new(
-            shrink(stack, seed, actions, message.to_string()).await,
+            shrink(target, seed, steps, message.to_string()).await,
         )),
     }
 }
 
-/// The same while others read from memory: every comparison is made at every instance of read-api. What fails is
-/// not cut down, since it depends on time.
+/// The same while clients read from the cache all the time: every comparison is made with every instance of read-api.
+/// A sequence that fails is not shrunk, since the failure depends on time.
 pub async fn check_cached(
-    stack: &Stack,
+    target: &Target,
     seed: u64,
-    commands: usize,
-) -> Result<Cached, Box<Failure>> {
-    let actions = generate(seed, commands);
-    let done = Run::cached(stack, &actions).await;
+    length: usize,
+) -> Result<CachedReads, Box<Failure>> {
+    let steps = sequence(seed, length);
+    let done = Run::cached(target, &steps).await;
     done.map_err(|error| {
         Box::new(Failure {
             seed,
             message: error.to_string(),
-            actions,
+            steps,
         })
     })
 }
 
-/// Leaves out pieces, from large to small, for as long as what is left still fails.
-async fn shrink(
-    stack: &Stack,
-    seed: u64,
-    mut actions: Vec<Action>,
-    mut message: String,
-) -> Failure {
-    let mut attempts = 60;
-    let mut size = actions.len() / 2;
-    while size > 0 && attempts > 0 {
+/// Runs that a shrink may take.
+const MAX_SHRINK_RUNS: usize = 60;
+
+/// Leaves out pieces, from large to small, as long as the rest still fails.
+async fn shrink(target: &Target, seed: u64, mut steps: Vec<Step>, mut message: String) -> Failure {
+    let mut runs = MAX_SHRINK_RUNS;
+    let mut size = steps.len() / 2;
+    while size > 0 && runs > 0 {
         let mut from = 0;
-        while from < actions.len() && attempts > 0 {
-            attempts -= 1;
-            let to = (from + size).min(actions.len());
-            let fewer = [&actions[..from], &actions[to..]].concat();
-            match Run::whole(stack, &fewer).await {
+        while from < steps.len() && runs > 0 {
+            runs -= 1;
+            let to = (from + size).min(steps.len());
+            let fewer = [&steps[..from], &steps[to..]].concat();
+            match Run::whole(target, &fewer).await {
                 Ok(_) => from = to,
-                Err(error) => (actions, message) = (fewer, error.to_string()),
+                Err(error) => (steps, message) = (fewer, error.to_string()),
             }
         }
         size /= 2;
@@ -95,6 +110,6 @@ async fn shrink(
     Failure {
         seed,
         message,
-        actions,
+        steps,
     }
 }

@@ -1,4 +1,4 @@
-//! Signs tokens with the stack's own key: good ones for any account, and bad ones of every kind.
+//! Signs access tokens with the key of a running Feedmill: valid ones, and invalid ones of every kind.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::{DateTime, Utc};
@@ -13,10 +13,10 @@ pub struct Signer {
     public: String,
 }
 
-/// Unix seconds. The tests' only look at a clock, apart from time-outs.
+/// The present time. The only clock of the tests, apart from timeouts.
 #[expect(
     clippy::disallowed_methods,
-    reason = "tokens and days are about the real time"
+    reason = "tokens and digests depend on the real time"
 )]
 pub fn now() -> DateTime<Utc> {
     Utc::now()
@@ -25,7 +25,7 @@ pub fn now() -> DateTime<Utc> {
 impl Signer {
     /// A new Ed25519 key, as PEM in PKCS #8.
     pub fn new_key() -> String {
-        // RFC 8410: this much is the same in every such key.
+        // RFC 8410: the prefix of every such key.
         const PREFIX: [u8; 16] = [
             0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22,
             0x04, 0x20,
@@ -35,7 +35,7 @@ impl Signer {
         format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n")
     }
 
-    /// With a private key, and the name that this write-api gives it.
+    /// With a private key and the key id that this write-api publishes for it.
     pub async fn new(pem: &str, write_api: &str) -> Self {
         let url = format!("{write_api}/.well-known/jwks.json");
         let answer = crate::client::http()
@@ -54,12 +54,12 @@ impl Signer {
         }
     }
 
-    /// A good token, for an hour.
+    /// A valid token, for an hour.
     pub fn token(&self, account: Uuid) -> String {
         self.sign(&Self::claims(account))
     }
 
-    /// The claims of a good token.
+    /// The claims of a valid token.
     pub fn claims(account: Uuid) -> Value {
         let now = now().timestamp();
         json!({"iss": "feedmill", "aud": "feedmill", "sub": account, "iat": now, "exp": now + 3600})
@@ -75,8 +75,8 @@ impl Signer {
         encode(&header, claims, key).expect("a token")
     }
 
-    /// What looks like a token for this account and must open nothing: what is wrong with it, and it.
-    pub fn bad_tokens(&self, account: Uuid) -> Vec<(&'static str, String)> {
+    /// Invalid tokens for this account: what is wrong with each, and the token.
+    pub fn invalid_tokens(&self, account: Uuid) -> Vec<(&'static str, String)> {
         let with = |name: &str, value: Value| {
             let mut claims = Self::claims(account);
             claims[name] = value;
@@ -113,14 +113,14 @@ impl Signer {
             ("wrong audience", with("aud", json!("something-else"))),
             ("no audience", without("aud")),
             ("no subject", without("sub")),
-            ("a subject that is no id", with("sub", json!("root"))),
+            ("a subject that is not an id", with("sub", json!("root"))),
             ("unsigned", unsigned),
             (
                 "signed with HS256 and the public key",
                 hmac(self.public.as_bytes()),
             ),
             (
-                "another key under the same name",
+                "signed by another key with the same key id",
                 self.sign_with(Algorithm::EdDSA, &stranger, &good),
             ),
             ("signature cut off", format!("{text}.")),

@@ -1,7 +1,6 @@
-//! A whole community goes in, and every answer that its `expected.json` names comes out.
+//! Imports a large community and compares the answers with its `expected.json`.
 //!
-//! The data is not part of the project: DIR has `import.ndjson` and `expected.json`, as `make_import.py`
-//! writes them.
+//! The data is not part of the project: a folder with `import.ndjson` and `expected.json`.
 
 use std::{
     fs,
@@ -13,8 +12,8 @@ use std::{
 use anyhow::{Context, Result};
 use clap::Parser;
 use feedmill_tests::{
-    community::{ImportRun, Names, broken_lines, compare_expected, import, wait_until_projected},
-    harness::{Plan, Stack, World, services_memory},
+    import::{ImportRun, Names, broken_lines, compare_expected, import},
+    kit::{Stack, StackConfig, Target, services_memory},
     log,
 };
 
@@ -24,21 +23,21 @@ struct Arguments {
     /// The folder with import.ndjson and expected.json
     #[arg(long)]
     data: PathBuf,
-    /// Use the stack that the environment describes (. .feedmill/env), instead of a private one
+    /// Use the Feedmill that the environment describes (. .feedmill/env), instead of a new one
     #[arg(long)]
     attach: bool,
-    /// Records a second that the import must reach
+    /// Records per second that the import must reach
     #[arg(long, default_value_t = 10_000.0)]
     rate: f64,
-    /// Seconds after the import's end in which all of it must be projected
+    /// Seconds after the end of the import within which everything must be projected
     #[arg(long, default_value_t = 60)]
     projected_within: u64,
-    /// MiB that no process of ours may exceed
+    /// Peak memory of a process in MiB at most
     #[arg(long, default_value_t = 300)]
     memory: u64,
 }
 
-/// What was looked at, what came out, and whether it is as it should be.
+/// Check, result, and whether it is as expected.
 struct Report(Vec<(String, String, bool)>);
 
 impl Report {
@@ -57,18 +56,13 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut report = Report(Vec::new());
     let result = if arguments.attach {
-        run(&Stack::attached().await, None, &arguments, &mut report).await
+        run(&Target::attached().await, None, &arguments, &mut report).await
     } else {
-        let world = World::start(Plan {
-            feed_depth: 1_000,
-            fanout_max_followers: 10_000,
-            ..Plan::default()
-        })
-        .await;
-        run(&world, Some(&world.pids()), &arguments, &mut report).await
+        let stack = Stack::start(StackConfig::with_default_limits()).await;
+        run(&stack, Some(&stack.pids()), &arguments, &mut report).await
     };
     if let Err(error) = result {
-        report.line("the run itself", format!("{error:#}"), false);
+        report.line("run", format!("{error:#}"), false);
     }
     let failed = report.0.iter().filter(|(.., good)| !good).count();
     println!(
@@ -84,7 +78,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(
-    stack: &Stack,
+    target: &Target,
     pids: Option<&[(String, u32)]>,
     arguments: &Arguments,
     report: &mut Report,
@@ -96,7 +90,7 @@ async fn run(
     let expected = fs::read(arguments.data.join("expected.json")).context("expected.json")?;
     let expected = serde_json::from_slice(&expected).context("expected.json")?;
 
-    let first = import(stack, &file).await;
+    let first = import(target, &file).await;
     let rate = records as f64 / first.took.as_secs_f64();
     let found = format!(
         "{records} records in {:.1} s: {rate:.0}/s",
@@ -106,22 +100,22 @@ async fn run(
     anyhow::ensure!(first.success, "the import failed: {}", first.output);
 
     let longest = Duration::from_secs(arguments.projected_within.max(1) * 10);
-    let waited = wait_until_projected(stack, longest).await?;
+    let waited = log::wait_until_projected(&target.pool, longest).await?;
     let within = waited.as_secs() < arguments.projected_within;
     report.line(
-        "projected after the import's end",
+        "projected after the end of the import",
         format!("{:.1} s", waited.as_secs_f64()),
         within,
     );
-    let events = log::check_dense(&stack.pool).await?;
+    let events = log::check_dense(&target.pool).await?;
     report.line(
         "log dense in every partition",
         format!("{events} events"),
         true,
     );
 
-    let names = Names::read(&stack.pool).await?;
-    let (done, wrong) = compare_expected(stack, &expected, &names).await?;
+    let names = Names::read(&target.pool).await?;
+    let (done, wrong) = compare_expected(target, &expected, &names).await?;
     for (what, count) in done {
         let differ = wrong.iter().filter(|found| found.what == what).count();
         report.line(
@@ -133,20 +127,20 @@ async fn run(
     for found in wrong.iter().take(10) {
         println!("        {}: {}: {}", found.whose, found.what, found.how);
     }
-    again_and_broken(stack, &file, records, report).await?;
+    import_again(target, &file, records, report).await?;
     memory(&first, pids, arguments.memory, report);
     Ok(())
 }
 
-async fn again_and_broken(
-    stack: &Stack,
+async fn import_again(
+    target: &Target,
     file: &Path,
     records: usize,
     report: &mut Report,
 ) -> Result<()> {
-    let before = log::heads(&stack.pool).await?;
-    let again = import(stack, file).await;
-    let same = log::heads(&stack.pool).await? == before;
+    let before = log::heads(&target.pool).await?;
+    let again = import(target, file).await;
+    let same = log::heads(&target.pool).await? == before;
     let found = format!(
         "log heads {}, {records} records in {:.1} s",
         if same { "unchanged" } else { "CHANGED" },
@@ -156,10 +150,10 @@ async fn again_and_broken(
     let folder =
         std::env::temp_dir().join(format!("feedmill-broken-{:08x}", rand::random::<u32>()));
     fs::create_dir_all(&folder)?;
-    let broken = broken_lines(stack, &folder).await;
+    let broken = broken_lines(target, &folder).await;
     fs::remove_dir_all(&folder).ok();
     let found = match &broken {
-        Ok(count) => format!("{count} kinds, each named by its number, nothing of it applied"),
+        Ok(count) => format!("{count} kinds, each refused by its line number"),
         Err(error) => format!("{error:#}"),
     };
     report.line("broken lines", found, broken.is_ok());
@@ -168,7 +162,7 @@ async fn again_and_broken(
 
 fn memory(import: &ImportRun, pids: Option<&[(String, u32)]>, most: u64, report: &mut Report) {
     let mut peaks = services_memory(pids);
-    peaks.push(("write-api import".to_owned(), import.peak));
+    peaks.push(("write-api import".to_owned(), import.peak_memory));
     for (name, bytes) in peaks {
         let mib = bytes >> 20;
         report.line(

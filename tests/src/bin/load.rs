@@ -1,5 +1,5 @@
-//! Commands and reads at a steady rate against a running stack, and how long they took: to see what something
-//! else (a rebuild, a restart) costs those who use it.
+//! Commands and reads at a steady rate against a running Feedmill, and their latencies: what a rebuild or a restart
+//! costs its users.
 
 use std::{
     collections::BTreeMap,
@@ -8,35 +8,35 @@ use std::{
 };
 
 use clap::Parser;
-use feedmill_tests::{client::Client, harness::Stack};
+use feedmill_tests::{client::Client, kit::Target, link::LinkKind};
 use rand::Rng as _;
 use uuid::Uuid;
 
-/// Runs commands and reads against the stack of the environment (. .feedmill/env), and prints latencies.
+/// Sends commands and reads to the Feedmill that the environment describes (. .feedmill/env), and prints latencies.
 #[derive(Parser)]
 struct Arguments {
-    /// How long, in seconds
+    /// Duration in seconds
     #[arg(long, default_value_t = 30)]
     seconds: u64,
-    /// Commands a second: posts, likes, messages of accounts that are there
+    /// Commands per second: posts, replies, likes and follows by existing accounts
     #[arg(long, default_value_t = 200)]
     commands: u32,
-    /// Reads a second: feeds, digests, conversations, profiles, posts
+    /// Reads per second: feeds, digests, conversations, profiles, posts
     #[arg(long, default_value_t = 500)]
     reads: u32,
-    /// How many accounts take part
+    /// Accounts that send requests
     #[arg(long, default_value_t = 300)]
     accounts: i64,
-    /// A line a second as well
+    /// Print the latencies of every second too
     #[arg(long)]
     timeline: bool,
 }
 
-/// What was seen of one kind of request.
+/// Measurements of one kind of request.
 #[derive(Default)]
-struct Seen {
+struct Measurements {
     took: Vec<Duration>,
-    /// When it began, since the start.
+    /// Since the start of the run.
     began: Vec<Duration>,
     failed: Vec<String>,
 }
@@ -44,57 +44,57 @@ struct Seen {
 #[tokio::main]
 async fn main() {
     let arguments = Arguments::parse();
-    let stack = Stack::attached().await;
+    let target = Target::attached().await;
     let accounts: Vec<Uuid> =
         sqlx::query_scalar("SELECT id FROM write.accounts ORDER BY id LIMIT $1")
             .bind(arguments.accounts)
-            .fetch_all(&stack.pool)
+            .fetch_all(&target.pool)
             .await
             .expect("the accounts");
     let posts: Vec<Uuid> =
         sqlx::query_scalar("SELECT id FROM write.posts ORDER BY id DESC LIMIT 2000")
-            .fetch_all(&stack.pool)
+            .fetch_all(&target.pool)
             .await
             .expect("the posts");
     assert!(
         accounts.len() > 1 && !posts.is_empty(),
-        "there is nobody here: import something first"
+        "there are no accounts or posts: import some first"
     );
     let clients = || {
         Arc::new(
             accounts
                 .iter()
-                .map(|id| stack.client_of(*id))
+                .map(|id| target.client_of(*id))
                 .collect::<Vec<_>>(),
         )
     };
-    // Apart, so that a read does not wait for the position of a command.
+    // Two sets of clients, so that a read does not wait for the position of a command.
     let (writers, readers) = (clients(), clients());
     let (accounts, posts) = (Arc::new(accounts), Arc::new(posts));
 
     let start = Instant::now();
     let end = start + Duration::from_secs(arguments.seconds);
     let (commands, reads) = (
-        Arc::new(Mutex::new(Seen::default())),
-        Arc::new(Mutex::new(Seen::default())),
+        Arc::new(Mutex::new(Measurements::default())),
+        Arc::new(Mutex::new(Measurements::default())),
     );
     let writing = steady(arguments.commands, end, || {
-        let (clients, accounts, posts, seen) = (
+        let (clients, accounts, posts, measured) = (
             writers.clone(),
             accounts.clone(),
             posts.clone(),
             commands.clone(),
         );
-        async move { request(start, &seen, command(pick(&clients), &accounts, &posts)).await }
+        async move { request(start, &measured, command(pick(&clients), &accounts, &posts)).await }
     });
     let reading = steady(arguments.reads, end, || {
-        let (clients, accounts, posts, seen) = (
+        let (clients, accounts, posts, measured) = (
             readers.clone(),
             accounts.clone(),
             posts.clone(),
             reads.clone(),
         );
-        async move { request(start, &seen, read(pick(&clients), &accounts, &posts)).await }
+        async move { request(start, &measured, read(pick(&clients), &accounts, &posts)).await }
     });
     tokio::join!(writing, reading);
     if arguments.timeline {
@@ -104,8 +104,7 @@ async fn main() {
     report("reads", &reads);
 }
 
-/// Starts `rate` tasks a second, whether those before them have ended or not, so that what is slow shows in
-/// what it makes others wait.
+/// Starts `rate` tasks per second, whether earlier ones have ended or not, so that the latencies include waiting.
 async fn steady<F: Future<Output = ()> + Send + 'static>(
     rate: u32,
     end: Instant,
@@ -119,7 +118,7 @@ async fn steady<F: Future<Output = ()> + Send + 'static>(
     while Instant::now() < end {
         ticks.tick().await;
         while tasks.try_join_next().is_some() {}
-        // A server that hangs is not buried under ever more.
+        // A server that hangs does not get ever more requests.
         if tasks.len() < 2_000 {
             tasks.spawn(start());
         }
@@ -136,10 +135,10 @@ async fn command(client: &Client, accounts: &[Uuid], posts: &[Uuid]) -> u16 {
     let answer = match kind {
         0 => client.post("said under load", None).await,
         1 => client.post("answered under load", Some(*pick(posts))).await,
-        2 => client.like(*pick(posts), flag).await,
-        _ => client.follow(*pick(accounts), flag).await,
+        2 => client.link(LinkKind::Like, *pick(posts), flag).await,
+        _ => client.link(LinkKind::Follow, *pick(accounts), flag).await,
     };
-    // Following oneself is refused, and rightly.
+    // 422: an account cannot follow itself.
     match answer.status.as_u16() {
         422 => 204,
         status => status,
@@ -157,22 +156,26 @@ async fn read(client: &Client, accounts: &[Uuid], posts: &[Uuid]) -> u16 {
     client.get(&path).await.status.as_u16()
 }
 
-async fn request(start: Instant, seen: &Mutex<Seen>, request: impl Future<Output = u16>) {
+async fn request(
+    start: Instant,
+    measured: &Mutex<Measurements>,
+    request: impl Future<Output = u16>,
+) {
     let began = Instant::now();
     let status = request.await;
     let took = began.elapsed();
-    let mut seen = seen.lock().expect("no panic while it is held");
-    seen.took.push(took);
-    seen.began.push(began - start);
+    let mut measured = measured.lock().expect("no panic while it is held");
+    measured.took.push(took);
+    measured.began.push(began - start);
     if !(200..300).contains(&status) {
-        seen.failed.push(status.to_string());
+        measured.failed.push(status.to_string());
     }
 }
 
-fn timeline(seen: &Mutex<Seen>) {
-    let seen = seen.lock().expect("no panic while it is held");
+fn timeline(measured: &Mutex<Measurements>) {
+    let measured = measured.lock().expect("no panic while it is held");
     let mut seconds: BTreeMap<u64, Vec<Duration>> = BTreeMap::new();
-    for (began, took) in seen.began.iter().zip(&seen.took) {
+    for (began, took) in measured.began.iter().zip(&measured.took) {
         seconds.entry(began.as_secs()).or_default().push(*took);
     }
     for (second, mut took) in seconds {
@@ -186,21 +189,21 @@ fn timeline(seen: &Mutex<Seen>) {
     }
 }
 
-fn report(name: &str, seen: &Mutex<Seen>) {
-    let mut seen = seen.lock().expect("no panic while it is held");
-    seen.took.sort();
+fn report(name: &str, measured: &Mutex<Measurements>) {
+    let mut measured = measured.lock().expect("no panic while it is held");
+    measured.took.sort();
     let at = |share: f64| {
-        let last = seen.took.len().saturating_sub(1);
+        let last = measured.took.len().saturating_sub(1);
         let index = (last as f64 * share) as usize;
-        seen.took.get(index).map_or(0.0, Duration::as_secs_f64) * 1e3
+        measured.took.get(index).map_or(0.0, Duration::as_secs_f64) * 1e3
     };
     println!(
         "{name:8} {:6}   p50 {:7.2} ms   p99 {:7.2} ms   longest {:7.2} ms   failed {} {:?}",
-        seen.took.len(),
+        measured.took.len(),
         at(0.5),
         at(0.99),
         at(1.0),
-        seen.failed.len(),
-        seen.failed.iter().take(5).collect::<Vec<_>>(),
+        measured.failed.len(),
+        measured.failed.iter().take(5).collect::<Vec<_>>(),
     );
 }

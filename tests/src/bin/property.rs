@@ -1,23 +1,23 @@
-//! The property test for longer: random command sequences until the time is over or one fails.
+//! A longer property test: random sequences of commands until the time is over or one fails.
 
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 use feedmill_tests::{
-    harness::{Plan, World},
+    kit::{Stack, StackConfig},
     property,
 };
 
-/// Runs random commands against real servers and compares every read with a plain model.
+/// Runs random commands against real servers and compares every read with an oracle.
 #[derive(Parser)]
 struct Arguments {
-    /// How long to go on
+    /// Duration in minutes
     #[arg(long, default_value_t = 10)]
     minutes: u64,
-    /// Commands in a sequence
+    /// Commands in a sequence, about
     #[arg(long, default_value_t = 200)]
     commands: usize,
-    /// The first seed, for running a known one again
+    /// The first seed, to repeat a known sequence; random by default
     #[arg(long)]
     seed: Option<u64>,
 }
@@ -31,15 +31,15 @@ async fn main() {
         .unwrap_or_else(|| u64::from(rand::random::<u32>()));
     let (mut sequences, mut reads) = (0, 0);
     while Instant::now() < end {
-        let world = World::start(Plan {
+        let stack = Stack::start(StackConfig {
             write: 2,
             feed_depth: 3,
-            ..Plan::default()
+            ..StackConfig::default()
         })
         .await;
-        // A new world now and then: an old one has ever more in it that is not looked at.
+        // A new stack now and then: what earlier sequences left behind makes it slower.
         for _ in 0..50 {
-            match property::check(&world, seed, arguments.commands).await {
+            match property::check(&stack, seed, arguments.commands).await {
                 Ok(count) => (sequences, reads) = (sequences + 1, reads + count),
                 Err(failure) => panic!("{failure}"),
             }

@@ -1,24 +1,24 @@
-//! Everything goes wrong, under load, for as long as one likes.
+//! A longer torture test: random faults under load, then all checks.
 
 use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
 use feedmill_tests::torture::Torture;
 
-/// Runs a whole Feedmill under load, kills, pauses, cuts off and restarts every part of it at random, heals
-/// all, and checks that nothing was lost, doubled or made up
+/// Runs a whole Feedmill under load; kills, pauses, disconnects and restarts its parts at random; then checks that
+/// no acknowledged command was lost or applied twice, and that every read equals its definition
 #[derive(Parser)]
 struct Arguments {
-    /// How long things go wrong
+    /// Duration of the faults in minutes
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
-    /// What goes wrong and what clients do; a new seed, which is printed, without it
+    /// Determines faults and commands; random by default, and printed
     #[arg(long)]
     seed: Option<u64>,
-    /// Clients that give commands
+    /// Clients that send commands
     #[arg(long, default_value_t = 12)]
     clients: usize,
-    /// Projectors that share the work
+    /// Instances of the projector
     #[arg(long, default_value_t = 3)]
     projectors: usize,
 }
@@ -35,12 +35,12 @@ async fn main() -> ExitCode {
         ..Torture::new(seed, Duration::from_secs_f64(60.0 * arguments.minutes))
     };
     match torture.run().await {
-        Ok(verdict) => {
-            println!("seed {seed}: nothing lost, nothing doubled, nothing made up: {verdict}");
+        Ok(summary) => {
+            println!("seed {seed}: nothing lost, nothing doubled, nothing made up: {summary}");
             ExitCode::SUCCESS
         }
-        Err(wrong) => {
-            println!("FAILED: {wrong}");
+        Err(failures) => {
+            println!("FAILED: {failures}");
             ExitCode::FAILURE
         }
     }

@@ -1,19 +1,19 @@
-//! Walks a list to its end, and checks on the way that its pages keep what the contract says of pages.
+//! Reads a list page by page to its end, and checks what the contract says of pages.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::Client;
+use super::http::Client;
 
-/// A list, read to its end.
+/// A list with the items of all its pages.
 pub struct Pages {
     pub items: Vec<Value>,
-    /// The first page's body without its items and cursor: what comes with a list, like `unread_total`.
+    /// The first page's body without items and cursor: fields beside the list, for example `unread_total`.
     pub first: Value,
 }
 
 impl Client {
-    /// Every item of a list. `path` is without `limit` and `cursor`.
+    /// Every item of a list. `path` has neither `limit` nor `cursor`.
     pub async fn pages(&self, path: &str, limit: usize) -> Result<Pages> {
         let mut items: Vec<Value> = Vec::new();
         let mut first = None;
@@ -41,7 +41,7 @@ impl Client {
             );
             ensure!(
                 next.is_null() || page.len() == limit,
-                "{path}: a page of {} instead of {limit}, which is not the last",
+                "{path}: a page of {} instead of {limit} that is not the last",
                 page.len()
             );
             ensure!(
@@ -61,11 +61,11 @@ impl Client {
                 Value::String(next) => {
                     ensure!(
                         cursor.as_ref() != Some(&next),
-                        "{path}: the cursor stands still"
+                        "{path}: the cursor does not advance"
                     );
                     cursor = Some(next);
                 }
-                other => anyhow::bail!("{path}: a cursor that is no string: {other}"),
+                other => anyhow::bail!("{path}: the cursor is not a string: {other}"),
             }
         }
         Ok(Pages {

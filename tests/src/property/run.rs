@@ -1,143 +1,83 @@
-//! One sequence, step by step: what the model expects of each command, and what the stack answered.
-
-mod cached;
-mod step;
+//! One sequence, from its first command to its last comparison.
 
 use anyhow::{Result, ensure};
-use uuid::Uuid;
 
-pub use self::cached::Cached;
-use super::action::{Action, Pick};
+use super::{
+    command::{Step, perform},
+    state::State,
+};
 use crate::{
     client::Client,
     compare::{self, Scope},
-    harness::Stack,
-    log,
-    model::Model,
-    token,
+    kit::Target,
+    link::LinkKind,
+    log, token,
 };
 
-/// 1 so that every item is at a seam, 3 and 20 across the materialised depth, 100 as the most there may be.
+/// Page sizes: 1 puts every item at the seam between two pages, 3 and 20 cross the stored depth of a feed, and 100 is
+/// the maximum.
 const LIMITS: &[usize] = &[1, 3, 20, 100];
 
 pub struct Run<'a> {
-    stack: &'a Stack,
-    client: Client,
-    model: Model,
-    /// Before every handle: the stack has accounts of other runs.
-    prefix: String,
-    /// All that were ever made, in order.
-    accounts: Vec<Uuid>,
-    posts: Vec<Uuid>,
-    conversations: Vec<Uuid>,
-    messages: Vec<Uuid>,
-    steps: usize,
-}
-
-/// The pick, unless there is nothing to pick from.
-fn pick<T: Copy>(from: &[T], index: Pick) -> Option<T> {
-    (!from.is_empty()).then(|| from[index % from.len()])
+    pub(super) state: State<'a>,
 }
 
 impl<'a> Run<'a> {
-    /// Runs all of it; returns how many reads were compared.
-    pub async fn whole(stack: &'a Stack, actions: &[Action]) -> Result<usize> {
-        let mut run = Run::new(stack);
+    /// Runs all steps. Returns the number of reads that were compared.
+    pub async fn whole(target: &'a Target, steps: &[Step]) -> Result<usize> {
+        let mut run = Run::new(target);
         let mut reads = 0;
-        for (index, action) in actions.iter().enumerate() {
-            run.steps = index;
-            if *action == Action::Compare {
-                reads += run.compare(&run.client.clone(), 0).await?;
-            } else {
-                run.step(*action)
-                    .await
-                    .map_err(|error| error.context(format!("command {index}: {action:?}")))?;
+        for (index, step) in steps.iter().enumerate() {
+            match step {
+                Step::Compare => reads += run.compare(&run.state.client.clone(), 0).await?,
+                Step::Act(_) => run.act(index, *step).await?,
             }
         }
         Ok(reads)
     }
 
-    fn new(stack: &'a Stack) -> Self {
+    pub(super) fn new(target: &'a Target) -> Self {
         Self {
-            stack,
-            client: stack.client(),
-            model: Model::default(),
-            prefix: format!("p{:08x}", rand::random::<u32>()),
-            accounts: Vec::new(),
-            posts: Vec::new(),
-            conversations: Vec::new(),
-            messages: Vec::new(),
-            steps: 0,
+            state: State::new(target),
         }
     }
 
-    /// With whatever position `client` has; the first account reads at the read-api of index `first`.
-    async fn compare(&mut self, client: &Client, first: usize) -> Result<usize> {
-        if self.accounts.is_empty() {
+    pub(super) async fn act(&mut self, index: usize, step: Step) -> Result<()> {
+        self.state.step = index;
+        let Step::Act(action) = step else {
+            return Ok(());
+        };
+        let done = perform(&mut self.state, action).await;
+        done.map_err(|error| error.context(format!("step {index}: {action:?}")))
+    }
+
+    /// Waits for the positions of `client`. The first account reads from the read-api with index `first`.
+    pub(super) async fn compare(&mut self, client: &Client, first: usize) -> Result<usize> {
+        let state = &mut self.state;
+        if state.accounts.is_empty() {
             return Ok(0);
         }
-        let (likes, follows) = log::links(&self.stack.pool, Some(&self.accounts)).await?;
-        ensure!(
-            likes.keys().eq(self.model.likes.keys()),
-            "write.likes: {likes:?}, model: {:?}",
-            self.model.likes
-        );
-        ensure!(
-            follows.keys().eq(self.model.follows.keys()),
-            "write.follows: {follows:?}, model: {:?}",
-            self.model.follows
-        );
-        (self.model.likes, self.model.follows) = (likes, follows);
+        for kind in LinkKind::ALL {
+            let links = log::links(&state.target.pool, kind, Some(&state.accounts)).await?;
+            let pairs = |(from, to, _): (_, _, i64)| (from, to);
+            let mut expected: Vec<_> = state.oracle.links(kind).map(pairs).collect();
+            expected.sort_unstable();
+            let actual: Vec<_> = links.iter().copied().map(pairs).collect();
+            ensure!(
+                expected == actual,
+                "the state has these links of kind {kind:?}: {actual:?}, the oracle {expected:?}"
+            );
+            state.oracle.set_link_times(kind, &links);
+        }
         let today = token::now().date_naive();
-        let days = [today, today - chrono::Days::new(1)];
         let scope = Scope {
-            viewers: &self.accounts,
+            viewers: &state.accounts,
             limits: LIMITS,
-            days: &days,
+            days: &[today, today - chrono::Days::new(1)],
             sample: usize::MAX,
         };
-        let mut stack = self.stack.clone();
-        stack.read.rotate_left(first);
-        compare::every_read(&stack, client, &self.model, &scope).await
-    }
-
-    /// A client that is this account, at any of the write-apis.
-    fn client_of(&self, account: Uuid) -> Client {
-        let write = &self.stack.write[self.steps % self.stack.write.len()];
-        self.client
-            .with_write(write)
-            .with_token(&self.stack.signer.token(account))
-    }
-
-    fn account(&mut self, id: Uuid) -> &mut crate::model::Account {
-        self.model
-            .accounts
-            .get_mut(&id)
-            .expect("an account of this run")
-    }
-
-    fn posts_of(&self, who: Uuid, own: bool) -> Vec<Uuid> {
-        let mine = |post: &Uuid| {
-            !own || self
-                .model
-                .posts
-                .get(post)
-                .is_some_and(|post| post.author == who)
-        };
-        self.posts.iter().copied().filter(mine).collect()
-    }
-
-    fn is_member(&self, who: Uuid, conversation: Uuid) -> bool {
-        self.model.conversations[&conversation]
-            .members
-            .contains_key(&who)
-    }
-
-    fn conversations_of(&self, who: Uuid, own: bool) -> Vec<Uuid> {
-        self.conversations
-            .iter()
-            .copied()
-            .filter(|id| !own || self.is_member(who, *id))
-            .collect()
+        let mut target = state.target.clone();
+        target.read.rotate_left(first);
+        compare::every_read(&target, client, &state.oracle, &scope).await
     }
 }

@@ -1,7 +1,8 @@
-//! What goes wrong, and where: rounds of one to three faults at once, each at another place.
+//! Injects faults: rounds of one to three at once, each in another part of the stack.
 
 mod kind;
-mod place;
+mod target;
+mod timeline;
 
 use std::{
     collections::BTreeSet,
@@ -12,55 +13,41 @@ use futures::future::join_all;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use tokio::time::sleep;
 
-use crate::{harness::World, stream};
-use place::Place;
+use crate::{jetstream, kit::Stack};
+use target::FaultTarget;
+use timeline::Timeline;
 
-pub use place::has_subcommand;
-
-/// Tells what happens, with the time since the beginning.
-#[derive(Debug, Clone, Copy)]
-pub struct Chronicle(Instant);
-
-impl Chronicle {
-    pub fn say(&self, what: &str) {
-        println!("{:7.1} s  {what}", self.0.elapsed().as_secs_f64());
-    }
-}
-
-pub struct Chaos {
+pub struct Injector {
     rng: StdRng,
-    pub chronicle: Chronicle,
+    pub timeline: Timeline,
     pub faults: usize,
-    /// Which events were deleted from the stream.
-    pub deleted: BTreeSet<stream::Place>,
-    /// Whether there is a `projector rebuild` to be killed.
-    pub rebuilds: bool,
+    /// Events that were deleted from the stream.
+    pub deleted: BTreeSet<jetstream::Place>,
 }
 
-impl Chaos {
-    pub fn new(seed: u64, world: &World) -> Self {
+impl Injector {
+    pub fn new(seed: u64) -> Self {
         Self {
             rng: StdRng::seed_from_u64(seed),
-            chronicle: Chronicle(Instant::now()),
+            timeline: Timeline::start(),
             faults: 0,
             deleted: BTreeSet::new(),
-            rebuilds: has_subcommand(world, "rebuild"),
         }
     }
 
-    /// Faults for this long.
-    pub async fn rage(&mut self, world: &mut World, time: Duration) {
-        let end = Instant::now() + time;
+    /// Injects faults for this long.
+    pub async fn inject(&mut self, stack: &mut Stack, duration: Duration) {
+        let end = Instant::now() + duration;
         sleep(Duration::from_secs(1)).await;
         while Instant::now() < end {
-            let mut places = Place::all(world, self.rebuilds);
-            places.shuffle(&mut self.rng);
+            let mut targets = FaultTarget::all(stack);
+            targets.shuffle(&mut self.rng);
             let count = *[1, 1, 2, 2, 3].choose(&mut self.rng).unwrap_or(&1);
-            let chronicle = self.chronicle;
-            let faults = places.into_iter().take(count).map(|place| {
-                let kind = place.choose(&mut self.rng);
+            let timeline = self.timeline;
+            let faults = targets.into_iter().take(count).map(|target| {
+                let fault = target.choose(&mut self.rng);
                 let rng = StdRng::seed_from_u64(self.rng.r#gen());
-                place.suffer(kind, rng, chronicle)
+                target.inject(fault, rng, timeline)
             });
             let faults: Vec<_> = faults.collect();
             self.faults += faults.len();
@@ -70,21 +57,21 @@ impl Chaos {
         }
     }
 
-    /// Everything runs and is connected again. Returns which services had ended by themselves.
-    pub fn heal(&self, world: &mut World) -> Vec<String> {
-        let mut wrong = Vec::new();
-        for links in world.links.values() {
-            links.heal();
+    /// Ends all faults. Returns which services had exited by themselves, after starting them again.
+    pub fn heal(&self, stack: &mut Stack) -> Vec<String> {
+        let mut exited = Vec::new();
+        for routes in stack.routes.values() {
+            routes.heal();
         }
-        let services = world.write.iter_mut().chain(&mut world.projectors);
-        for service in services.chain(&mut world.read) {
+        let services = stack.write.iter_mut().chain(&mut stack.projectors);
+        for service in services.chain(&mut stack.read) {
             if let Some(status) = service.ended() {
-                wrong.push(format!("{} ended by itself: {status}", service.name));
+                exited.push(format!("{} exited by itself: {status}", service.name));
                 service.kill();
                 service.launch();
             }
         }
-        self.chronicle.say("all is healed");
-        wrong
+        self.timeline.print("end of the faults");
+        exited
     }
 }

@@ -1,8 +1,10 @@
-//! Clients that give random commands until each has a definite answer, and read back what they have made.
+//! Clients that send random commands, each until it has a definite answer, and read what they have created.
 
 mod client;
-mod known;
+mod operations;
 mod reads;
+mod report;
+mod shared;
 
 use std::sync::{
     Arc,
@@ -11,26 +13,11 @@ use std::sync::{
 
 use tokio::task::JoinSet;
 
-use super::wish::Entry;
-use crate::harness::World;
-use client::Torturer;
-use known::Known;
+use crate::kit::Target;
+use client::LoadClient;
+use shared::Shared;
 
-/// What a client did, and what it got.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// In the order of the answers.
-    pub entries: Vec<Entry>,
-    /// Attempts without a definite answer.
-    pub unknown: usize,
-    /// Commands that got theirs after such an attempt.
-    pub resolved: usize,
-    /// Reads that were answered, and those that were told 503 or got no answer.
-    pub reads: usize,
-    pub reads_refused: usize,
-    /// What must never be answered.
-    pub wrong: Vec<String>,
-}
+pub use report::Report;
 
 pub struct Load {
     clients: JoinSet<Report>,
@@ -38,18 +25,18 @@ pub struct Load {
 }
 
 impl Load {
-    /// Starts it; returns when every client has its accounts.
-    pub async fn start(world: &World, seed: u64, clients: usize) -> Self {
+    /// Starts the clients; returns when each has its accounts.
+    pub async fn start(target: &Target, seed: u64, clients: usize) -> Self {
         let stopping = Arc::new(AtomicBool::new(false));
-        let known = Arc::new(Known::default());
+        let shared = Arc::new(Shared::default());
         let mut load = Self {
             clients: JoinSet::new(),
             stopping: Arc::clone(&stopping),
         };
         let mut ready = JoinSet::new();
         for index in 0..clients {
-            let (known, stopping) = (Arc::clone(&known), Arc::clone(&stopping));
-            let mut client = Torturer::new(world.stack(), seed, index, known, stopping);
+            let (shared, stopping) = (Arc::clone(&shared), Arc::clone(&stopping));
+            let mut client = LoadClient::new(target, seed, index, shared, stopping);
             ready.spawn(async move {
                 client.sign_up().await;
                 client
@@ -61,11 +48,12 @@ impl Load {
         load
     }
 
-    /// No new commands; those that were given are repeated until they have an answer.
+    /// No new commands; those in progress are repeated until they have an answer.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
+    /// Waits until all clients have ended.
     pub async fn reports(self) -> Vec<Report> {
         self.clients.join_all().await
     }

@@ -1,184 +1,144 @@
-//! Who may see and do what: every endpoint with every kind of token, and with ids that name nothing.
+//! Who may see and do what: every endpoint with every kind of token, and with ids that do not exist.
 
-use feedmill_tests::harness::{Plan, World};
+use std::collections::{BTreeMap, BTreeSet};
+
+use feedmill_tests::{
+    client::{assert_problem, http},
+    endpoints::{Access, ENDPOINTS, Service},
+    kit::{Stack, StackConfig},
+};
 use reqwest::Method;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::scene::{Command, Scene, assert_problem, everything};
+use crate::scene::{Request, Scene, state};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_sees_or_does_what_is_not_theirs() {
-    let world = World::start(Plan::default()).await;
-    let scene = Scene::set(&world).await;
-    // Reads wait for the scene once; what comes after changes nothing.
-    for path in scene.reads() {
-        let client = scene.client.with_token(&world.signer.token(scene.alice));
-        client.get(&path).await.expect(200);
+async fn nobody_sees_or_changes_what_they_may_not() {
+    let stack = Stack::start(StackConfig::default()).await;
+    let scene = Scene::create(&stack).await;
+    let alice = scene.alice(&stack);
+    // After this, every read model has the scene.
+    for read in scene.reads() {
+        read.send(&alice).await.expect(200);
     }
-    let before = everything(&world).await;
+    let before = state(&stack).await;
 
-    without_a_good_token(&world, &scene).await;
-    without_an_account(&world, &scene).await;
-    what_is_somebody_elses(&world, &scene).await;
-    what_does_not_exist(&world, &scene).await;
-    cursors_of_others(&world, &scene).await;
+    invalid_tokens_are_refused(&stack, &scene).await;
+    tokens_without_an_account_are_refused(&stack, &scene).await;
+    other_accounts_are_refused(&stack, &scene).await;
+    unknown_ids_are_404(&stack, &scene).await;
+    other_methods_are_405(&stack, &scene).await;
+    foreign_cursors_are_refused(&stack, &scene).await;
 
     assert_eq!(
-        everything(&world).await,
+        state(&stack).await,
         before,
-        "something that was refused changed the state"
+        "a request that was refused changed the state"
     );
-    // The table of commands is worth something: Alice may do all of it.
-    let alice = scene.client.with_token(&world.signer.token(scene.alice));
     for command in scene.commands() {
         let answer = command.send(&alice).await;
         assert!(answer.status.is_success(), "{command:?}: {answer:?}");
     }
 }
 
-async fn without_a_good_token(world: &World, scene: &Scene) {
+async fn invalid_tokens_are_refused(stack: &Stack, scene: &Scene) {
     let mut clients = vec![("none", scene.client.clone())];
-    let bad = world.signer.bad_tokens(scene.alice);
-    clients.extend(
-        bad.iter()
-            .map(|(what, token)| (*what, scene.client.with_token(token))),
-    );
-    for (what, client) in &clients {
-        for command in scene.commands() {
-            let answer = command.send(client).await;
-            assert_problem(&answer, 401, &format!("token: {what}, {command:?}"));
-            assert!(answer.header("www-authenticate").is_some(), "{answer:?}");
-        }
-        for path in scene.reads() {
-            let answer = client.get(&path).await;
-            assert_problem(&answer, 401, &format!("token: {what}, GET {path}"));
+    let invalid = stack.signer.invalid_tokens(scene.alice);
+    let with_token =
+        |(what, token): &(&'static str, String)| (*what, scene.client.with_token(token));
+    clients.extend(invalid.iter().map(with_token));
+    for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.needs_token()) {
+        let request = scene.request(endpoint);
+        let base = match endpoint.service {
+            Service::WriteApi => &scene.client.write,
+            Service::ReadApi => &scene.client.read,
+        };
+        for (what, client) in &clients {
+            let url = format!("{base}{}", request.path);
+            let mut sent = client.signed(http().request(request.method(), url));
+            if let Some(body) = &request.body {
+                sent = sent.json(body);
+            }
+            let answer = client.send(sent).await;
+            assert_problem(&answer, 401, &format!("token: {what}, {request:?}"));
             assert!(answer.header("www-authenticate").is_some(), "{answer:?}");
         }
     }
 }
 
-/// A good token for an account that is not there.
-async fn without_an_account(world: &World, scene: &Scene) {
-    let ghost = scene.client.with_token(&world.signer.token(Uuid::new_v4()));
+/// A valid token of an account that does not exist.
+async fn tokens_without_an_account_are_refused(stack: &Stack, scene: &Scene) {
+    let nobody = scene.client.with_token(&stack.signer.token(Uuid::new_v4()));
     for command in scene.commands() {
-        assert_problem(
-            &command.send(&ghost).await,
-            401,
-            &format!("no account: {command:?}"),
-        );
+        let answer = command.send(&nobody).await;
+        assert_problem(&answer, 401, &format!("no account: {command:?}"));
     }
-    let me = ghost.get("/v1/me").await;
+    let me = nobody.get("/v1/me").await;
     assert!([401, 404].contains(&me.status.as_u16()), "{me:?}");
-    let path = format!("/v1/conversations/{}/messages", scene.talk);
-    assert_problem(&ghost.get(&path).await, 404, "no account: messages");
 }
 
-async fn what_is_somebody_elses(world: &World, scene: &Scene) {
-    let carol = scene.client.with_token(&world.signer.token(scene.carol));
-    let Scene {
-        post,
-        reply,
-        talk,
-        message,
-        ..
-    } = scene;
-    assert_problem(&carol.delete_post(*post).await, 403, "somebody else's post");
-    assert_problem(
-        &carol.delete_post(*reply).await,
-        403,
-        "somebody else's reply",
-    );
-    assert_problem(
-        &carol.send_message(*talk, "hello").await,
-        404,
-        "a message into others' conversation",
-    );
-    assert_problem(
-        &carol.mark_read(*talk, *message).await,
-        404,
-        "a read mark in others' conversation",
-    );
-    let messages = carol
-        .get(&format!("/v1/conversations/{talk}/messages"))
-        .await;
-    assert_problem(&messages, 404, "others' messages");
-    // Whether it is there at all cannot be told from the answer.
-    let none = carol
-        .get(&format!("/v1/conversations/{}/messages", like(*talk)))
-        .await;
-    assert_eq!(messages.body, none.body);
-
-    let inbox = carol
-        .pages("/v1/conversations", 20)
-        .await
-        .expect("Carol's conversations")
-        .items;
+async fn other_accounts_are_refused(stack: &Stack, scene: &Scene) {
+    let carol = scene.client.with_token(&stack.signer.token(scene.carol));
+    for endpoint in ENDPOINTS {
+        let status = match endpoint.access {
+            Access::Author => 403,
+            Access::Member => 404,
+            Access::Anyone | Access::Account => continue,
+        };
+        let request = scene.request(endpoint);
+        let answer = request.send(&carol).await;
+        assert_problem(&answer, status, &format!("as Carol: {request:?}"));
+        if status == 404 {
+            let conversation = scene.conversation;
+            let path = request.path.replace(
+                &conversation.to_string(),
+                &unknown_like(conversation).to_string(),
+            );
+            let unknown = Request { path, ..request }.send(&carol).await;
+            assert_eq!(answer.body, unknown.body, "it tells what exists");
+        }
+    }
+    let inbox = carol.pages("/v1/conversations", 20).await;
+    let inbox = inbox.expect("Carol's conversations").items;
+    let foreign = json!(scene.conversation);
     assert!(
-        inbox.iter().all(|found| found["id"] != json!(talk)),
+        inbox.iter().all(|found| found["id"] != foreign),
         "{inbox:?}"
     );
-    // A message of a conversation that she is not in is no mark in one that she is in.
-    let own: Uuid = inbox[0]["id"]
-        .as_str()
-        .and_then(|id| id.parse().ok())
-        .expect("an id");
-    assert_problem(
-        &carol.mark_read(own, *message).await,
-        404,
-        "a mark at a message of another conversation",
-    );
+    // Of another conversation than hers.
+    let own = inbox[0]["id"].as_str().and_then(|id| id.parse().ok());
+    let answer = carol.mark_read(own.expect("an id"), scene.message).await;
+    assert_problem(&answer, 404, "a mark at a message of another conversation");
 }
 
-/// An id that nothing has, of the same partition and time as this one.
-fn like(id: Uuid) -> Uuid {
+/// An id that nothing has, with the same partition and time as this one.
+fn unknown_like(id: Uuid) -> Uuid {
     Uuid::from_u128(id.as_u128() ^ 0xff00)
 }
 
-async fn what_does_not_exist(world: &World, scene: &Scene) {
-    let alice = scene.client.with_token(&world.signer.token(scene.alice));
-    let Scene {
-        post,
-        bob,
-        talk,
-        message,
-        ..
-    } = scene;
-    let named = [post, bob, talk, message].map(ToString::to_string);
-    let replacements = [
-        like(*post).to_string(),
-        Uuid::nil().to_string(),
-        "no-id".to_owned(),
-        "%00".to_owned(),
-    ];
-    for (command, id) in scene
-        .commands()
-        .iter()
-        .flat_map(|c| named.iter().map(move |id| (c, id)))
-    {
-        for instead in &replacements {
-            if !command.path.contains(id.as_str()) {
-                continue;
-            }
-            let changed = Command {
-                path: command.path.replace(id, instead),
-                ..command.clone()
-            };
-            assert_problem(&changed.send(&alice).await, 404, &format!("{changed:?}"));
-        }
-    }
-    for (path, id) in scene
-        .reads()
-        .iter()
-        .flat_map(|path| named.iter().map(move |id| (path, id)))
-    {
-        for instead in &replacements {
-            if path.contains(id.as_str()) {
-                let path = path.replace(id, instead);
-                assert_problem(&alice.get(&path).await, 404, &path);
+async fn unknown_ids_are_404(stack: &Stack, scene: &Scene) {
+    let alice = scene.alice(stack);
+    let requests = [scene.commands(), scene.reads()].concat();
+    for request in &requests {
+        for (_, id) in scene.placeholders() {
+            let unknown = [
+                unknown_like(id).to_string(),
+                Uuid::nil().to_string(),
+                "no-id".to_owned(),
+                "%00".to_owned(),
+            ];
+            let id = id.to_string();
+            for unknown in unknown.iter().filter(|_| request.path.contains(&id)) {
+                let changed = Request {
+                    path: request.path.replace(&id, unknown),
+                    ..request.clone()
+                };
+                assert_problem(&changed.send(&alice).await, 404, &format!("{changed:?}"));
             }
         }
     }
+    alice.get("/v1/users/@bob").await.expect(200);
     for path in [
         "/v1/users/@nobody_has_this",
         "/v1/users/@",
@@ -188,66 +148,73 @@ async fn what_does_not_exist(world: &World, scene: &Scene) {
     ] {
         assert_problem(&alice.get(path).await, 404, path);
     }
-    // Named in the body.
-    let nothing = like(*post);
-    assert_problem(
-        &alice.post("hello", Some(nothing)).await,
-        404,
-        "a reply to nothing",
-    );
-    assert_problem(
-        &alice.create_conversation(&[nothing], None).await,
-        404,
-        "a conversation with nobody",
-    );
-    assert_problem(
-        &alice.mark_read(*talk, nothing).await,
-        404,
-        "a mark at nothing",
-    );
+    // In the body.
+    let unknown = unknown_like(scene.post);
+    let answer = alice.post("hello", Some(unknown)).await;
+    assert_problem(&answer, 404, "a reply to an unknown post");
+    let answer = alice.create_conversation(&[unknown], None).await;
+    assert_problem(&answer, 404, "a conversation with an unknown account");
+    let answer = alice.mark_read(scene.conversation, unknown).await;
+    assert_problem(&answer, 404, "a mark at an unknown message");
     let answer = alice
         .command(Method::POST, "/v1/posts/and/more", None)
         .await;
-    assert_problem(&answer, 404, "a path that is none");
-    let answer = alice.command(Method::PUT, "/v1/posts", None).await;
-    assert_problem(&answer, 405, "a method that is none");
+    assert_problem(&answer, 404, "an unknown path");
 }
 
-/// A cursor belongs to one list of one viewer.
-async fn cursors_of_others(world: &World, scene: &Scene) {
-    let [alice, bob] =
-        [scene.alice, scene.bob].map(|who| scene.client.with_token(&world.signer.token(who)));
+/// No path has a method that the table lacks.
+async fn other_methods_are_405(stack: &Stack, scene: &Scene) {
+    let alice = scene.alice(stack);
+    let mut paths: BTreeMap<(Service, &str), (String, BTreeSet<&str>)> = BTreeMap::new();
+    for endpoint in ENDPOINTS {
+        let path = scene.request(endpoint).path;
+        let key = (endpoint.service, endpoint.path);
+        let (_, methods) = paths.entry(key).or_insert((path, BTreeSet::new()));
+        methods.insert(endpoint.method);
+    }
+    for ((service, _), (path, methods)) in paths {
+        let base = match service {
+            Service::WriteApi => &alice.write,
+            Service::ReadApi => &alice.read,
+        };
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+            if methods.contains(method) {
+                continue;
+            }
+            let url = format!("{base}{path}");
+            let request = http().request(method.parse().expect("a method"), url);
+            let answer = alice.send(alice.signed(request)).await;
+            assert_problem(&answer, 405, &format!("{method} {path} at {service:?}"));
+        }
+    }
+}
+
+/// A cursor is valid for one list of one viewer.
+async fn foreign_cursors_are_refused(stack: &Stack, scene: &Scene) {
+    let alice = scene.alice(stack);
+    let bob = scene.client.with_token(&stack.signer.token(scene.bob));
     let mut cursors = Vec::new();
     for path in scene.lists() {
-        let body = alice
-            .get(&format!("{path}?limit=1"))
-            .await
-            .expect(200)
-            .json();
-        let cursor = body["next_cursor"]
-            .as_str()
-            .unwrap_or_else(|| panic!("{path} has one page"))
-            .to_owned();
-        cursors.push((path, cursor));
+        let page = alice.get(&format!("{path}?limit=1")).await;
+        let page = page.expect(200).json();
+        let cursor = page["next_cursor"].as_str();
+        let cursor = cursor.unwrap_or_else(|| panic!("{path} has one page"));
+        cursors.push((path, cursor.to_owned()));
     }
     for (path, cursor) in &cursors {
-        let own = format!("{path}?limit=1&cursor={cursor}");
-        alice.get(&own).await.expect(200);
-        let answer = bob.get(&own).await;
+        let next = format!("{path}?limit=1&cursor={cursor}");
+        alice.get(&next).await.expect(200);
+        let answer = bob.get(&next).await;
         assert_problem(
             &answer,
             422,
-            &format!("Alice's cursor in Bob's hands: {own}"),
+            &format!("Alice's cursor, used by Bob: {next}"),
         );
-        for (elsewhere, _) in cursors.iter().filter(|(elsewhere, _)| elsewhere != path) {
-            let path = format!("{elsewhere}?cursor={cursor}");
-            assert_problem(
-                &alice.get(&path).await,
-                422,
-                &format!("a cursor of another list: {path}"),
-            );
+        for (other, _) in cursors.iter().filter(|(other, _)| other != path) {
+            let path = format!("{other}?cursor={cursor}");
+            let answer = alice.get(&path).await;
+            assert_problem(&answer, 422, &format!("a cursor of another list: {path}"));
         }
-        // A bit of it changed, or a part of it left out.
         for changed in [
             cursor.replacen(&cursor[4..6], "AA", 1) + "A",
             cursor[..cursor.len() - 2].to_owned(),

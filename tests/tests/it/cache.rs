@@ -1,24 +1,28 @@
-//! Memory never shows: whoever reads, at whatever instance, reads what is.
+//! Cached answers are not stale, at any instance of read-api.
 
 use feedmill_tests::{
-    harness::{Plan, World, setting},
+    kit::{Stack, StackConfig, setting},
     property::check_cached,
 };
 
-/// `CACHE_SEEDS` makes it longer.
+/// A read without a position is not stale a second after the last command; a read with one never is. `CACHE_SEEDS`
+/// makes the test longer.
 #[tokio::test(flavor = "multi_thread")]
-async fn no_read_is_stale_a_second_after_the_last_command_and_none_with_a_position_ever() {
+async fn cached_reads_equal_their_definitions() {
     let seeds = setting("CACHE_SEEDS").map_or(2, |text| text.parse().expect("a number"));
-    let world = World::start(Plan {
+    let stack = Stack::start(StackConfig {
         read: 2,
         feed_depth: 3,
-        ..Plan::default()
+        ..StackConfig::default()
     })
     .await;
     for seed in (20_260_201..).take(seeds) {
-        let done = check_cached(&world, seed, 180).await;
+        let done = check_cached(&stack, seed, 180).await;
         let cached = done.unwrap_or_else(|failure| panic!("{failure}"));
         println!("{cached:?}");
-        assert!(cached.hits > 100, "nothing came from memory: {cached:?}");
+        assert!(
+            cached.hits > 100,
+            "too few answers came from the cache: {cached:?}"
+        );
     }
 }

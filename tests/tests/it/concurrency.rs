@@ -1,11 +1,12 @@
-//! Promises 1 and 2 under load: 64 clients, few accounts, two write-apis.
+//! Many clients of few accounts, at two instances of write-api: the log stays dense and loses nothing.
 
 use std::sync::{Arc, Mutex};
 
 use feedmill_tests::{
     client::{Answer, Client},
     compare::{Scope, every_read},
-    harness::{Plan, World},
+    kit::{Stack, StackConfig},
+    link::LinkKind,
     log, token,
 };
 use futures::future::join_all;
@@ -16,9 +17,9 @@ use uuid::Uuid;
 const CLIENTS: usize = 64;
 const COMMANDS: usize = 30;
 
-/// What the clients make and then fight over.
+/// What the clients have created and all act on.
 #[derive(Default)]
-struct Made {
+struct Created {
     posts: Vec<Uuid>,
     conversations: Vec<Uuid>,
     /// With their conversations.
@@ -26,64 +27,64 @@ struct Made {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_is_dense_and_agrees_with_everything() {
-    let world = World::start(Plan {
+async fn the_log_is_dense_and_equals_every_table() {
+    let stack = Stack::start(StackConfig {
         write: 2,
         read: 2,
-        ..Plan::default()
+        ..StackConfig::default()
     })
     .await;
-    let base = world.client();
+    let base = stack.client();
     let mut accounts = Vec::new();
     for index in 0..5 {
         accounts.push(
-            base.create_account(&format!("person_{index}"), "Somebody")
+            base.create_account(&format!("person_{index}"), "Someone")
                 .await
                 .expect(201)
                 .id(),
         );
     }
-    let made = Arc::new(Mutex::new(Made::default()));
+    let created = Arc::new(Mutex::new(Created::default()));
     let clients = (0..CLIENTS).map(|index| {
         let me = accounts[index % accounts.len()];
-        let urls = &world.stack().write;
+        let urls = &stack.target.write;
         let client = base
             .with_write(&urls[index % urls.len()])
-            .with_token(&world.signer.token(me));
+            .with_token(&stack.signer.token(me));
         tokio::spawn(one_client(
             client,
             index as u64,
             accounts.clone(),
-            Arc::clone(&made),
+            Arc::clone(&created),
         ))
     });
     for ended in join_all(clients.collect::<Vec<_>>()).await {
-        ended.expect("a client that got its answers");
+        ended.expect("a client with all its answers");
     }
 
-    let events = log::check_dense(&world.pool).await.expect("a dense log");
-    let model = log::fold(&world.pool)
-        .await
-        .expect("a log that fits together");
-    log::check_state(&world.pool, &model)
+    let events = log::check_dense(&stack.pool).await.expect("a dense log");
+    let oracle = log::fold(&stack.pool).await.expect("a legal log");
+    log::check_state(&stack.pool, &oracle)
         .await
         .unwrap_or_else(|error| panic!("{error}"));
     {
-        let made = made.lock().expect("the end of all clients");
-        let kept = |post: &Uuid| model.posts.contains_key(post) || model.deleted.contains(post);
+        let created = created.lock().expect("no client panicked");
+        let logged = |post: &Uuid| oracle.posts.contains_key(post) || oracle.deleted.contains(post);
         assert!(
-            made.posts.iter().all(kept),
+            created.posts.iter().all(logged),
             "an acknowledged post is not in the log"
         );
-        let kept = |(talk, message): &(Uuid, Uuid)| {
-            model.conversations[talk].messages.contains_key(message)
+        let logged = |(conversation, message): &(Uuid, Uuid)| {
+            oracle.conversations[conversation]
+                .messages
+                .contains_key(message)
         };
         assert!(
-            made.messages.iter().all(kept),
+            created.messages.iter().all(logged),
             "an acknowledged message is not in the log"
         );
     }
-    base.wait_for(&log::heads(&world.pool).await.expect("the heads"));
+    base.wait_for(&log::heads(&stack.pool).await.expect("the heads"));
     let today = token::now().date_naive();
     let scope = Scope {
         viewers: &accounts[..3],
@@ -91,25 +92,25 @@ async fn the_log_is_dense_and_agrees_with_everything() {
         days: &[today],
         sample: usize::MAX,
     };
-    let reads = every_read(&world, &base, &model, &scope)
+    let reads = every_read(&stack, &base, &oracle, &scope)
         .await
         .unwrap_or_else(|error| panic!("{error}"));
     println!("{events} events, {reads} reads");
 }
 
-async fn one_client(client: Client, seed: u64, accounts: Vec<Uuid>, made: Arc<Mutex<Made>>) {
+async fn one_client(client: Client, seed: u64, accounts: Vec<Uuid>, created: Arc<Mutex<Created>>) {
     let mut rng = StdRng::seed_from_u64(seed);
-    let pick = |rng: &mut StdRng, what: fn(&Made) -> &[Uuid]| {
-        what(&made.lock().expect("no client panicked"))
+    let pick = |rng: &mut StdRng, what: fn(&Created) -> &[Uuid]| {
+        what(&created.lock().expect("no client panicked"))
             .choose(rng)
             .copied()
     };
     for index in 0..COMMANDS {
-        let somebody = *accounts.choose(&mut rng).expect("accounts");
-        let post = pick(&mut rng, |made| &made.posts);
-        let talk = pick(&mut rng, |made| &made.conversations);
-        let yes = rng.gen_bool(0.6);
-        let answer = match (rng.gen_range(0..14), post, talk) {
+        let other = *accounts.choose(&mut rng).expect("accounts");
+        let post = pick(&mut rng, |created| &created.posts);
+        let conversation = pick(&mut rng, |created| &created.conversations);
+        let make = rng.gen_bool(0.6);
+        let answer = match (rng.gen_range(0..14), post, conversation) {
             (0, ..) => {
                 client
                     .change_profile(json!({"handle": format!("name_{}", rng.gen_range(0..6))}))
@@ -120,52 +121,55 @@ async fn one_client(client: Client, seed: u64, accounts: Vec<Uuid>, made: Arc<Mu
                     .change_profile(json!({"bio": format!("{seed} {index}")}))
                     .await
             }
-            (2 | 3, ..) => client.follow(somebody, yes).await,
+            (2 | 3, ..) => client.link(LinkKind::Follow, other, make).await,
             (4, Some(post), _) => client.delete_post(post).await,
-            (5..=7, Some(post), _) => client.like(post, yes).await,
-            (8, Some(post), _) => noted(&made, client.post("A reply", Some(post)).await),
+            (5..=7, Some(post), _) => client.link(LinkKind::Like, post, make).await,
+            (8, Some(post), _) => note(&created, client.post("A reply", Some(post)).await),
             (9, ..) => {
-                let answer = client.create_conversation(&[somebody], None).await;
+                let answer = client.create_conversation(&[other], None).await;
                 if answer.status.is_success() {
-                    made.lock()
+                    created
+                        .lock()
                         .expect("no client panicked")
                         .conversations
                         .push(answer.id());
                 }
                 answer
             }
-            (10 | 11, _, Some(talk)) => {
-                let answer = client.send_message(talk, "A message").await;
+            (10 | 11, _, Some(conversation)) => {
+                let answer = client.send_message(conversation, "A message").await;
                 if answer.status == 201 {
-                    made.lock()
+                    created
+                        .lock()
                         .expect("no client panicked")
                         .messages
-                        .push((talk, answer.id()));
+                        .push((conversation, answer.id()));
                 }
                 answer
             }
             (12, ..) => {
-                let message = made
+                let message = created
                     .lock()
                     .expect("no client panicked")
                     .messages
                     .choose(&mut rng)
                     .copied();
-                let Some((talk, message)) = message else {
+                let Some((conversation, message)) = message else {
                     continue;
                 };
-                client.mark_read(talk, message).await
+                client.mark_read(conversation, message).await
             }
-            _ => noted(&made, client.post("A post", None).await),
+            _ => note(&created, client.post("A post", None).await),
         };
         let refused = [403, 404, 409, 422].contains(&answer.status.as_u16());
         assert!(answer.status.is_success() || refused, "{answer:?}");
     }
 }
 
-fn noted(made: &Mutex<Made>, answer: Answer) -> Answer {
+fn note(created: &Mutex<Created>, answer: Answer) -> Answer {
     if answer.status == 201 {
-        made.lock()
+        created
+            .lock()
             .expect("no client panicked")
             .posts
             .push(answer.id());

@@ -1,36 +1,36 @@
-//! A command that is sent twice with one key is done once, whatever happens in between.
+//! A command that is sent twice with one idempotency key is applied once, whatever happens in between.
 
 use feedmill_tests::{
-    client::{Answer, Client},
-    harness::{Plan, World},
+    client::{Answer, Client, assert_problem},
+    endpoints::ENDPOINTS,
+    kit::{Stack, StackConfig},
     log,
 };
 use futures::future::join_all;
-use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::scene::{Command, Scene, assert_problem};
+use crate::scene::{Request, Scene};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_brings_the_first_answer_back() {
-    let mut world = World::start(Plan {
+async fn a_repeated_key_returns_the_first_answer() {
+    let mut stack = Stack::start(StackConfig {
         write: 2,
         projectors: 0,
         read: 0,
-        ..Plan::default()
+        ..StackConfig::default()
     })
     .await;
-    let scene = Scene::set(&world).await;
-    let alice = scene.client.with_token(&world.signer.token(scene.alice));
-    let bob = scene.client.with_token(&world.signer.token(scene.bob));
+    let scene = Scene::create(&stack).await;
+    let alice = scene.alice(&stack);
+    let bob = scene.client.with_token(&stack.signer.token(scene.bob));
+    let request = |method: &str, path: &str| {
+        let mut all = ENDPOINTS.iter();
+        let found = all.find(|endpoint| (endpoint.method, endpoint.path) == (method, path));
+        scene.request(found.expect("an endpoint"))
+    };
 
-    let account = json!({"handle": "dora", "display_name": "Dora", "password": "correct horse"});
     let mut commands = scene.commands();
-    commands.push(Command {
-        method: Method::POST,
-        path: "/v1/accounts".to_owned(),
-        body: Some(account),
-    });
+    commands.push(request("POST", "/v1/accounts"));
     let mut first = Vec::new();
     for (index, command) in commands.iter().enumerate() {
         let answer = send(&alice, command, &format!("key-{index}")).await;
@@ -38,13 +38,13 @@ async fn a_key_brings_the_first_answer_back() {
         assert_eq!(answer.header("idempotency-replayed"), None);
         first.push(answer);
     }
-    let heads = log::heads(&world.pool).await.expect("the heads");
+    let heads = log::heads(&stack.pool).await.expect("the heads");
 
-    // Killed and not stopped: what was answered is in the database.
-    for process in &mut world.write {
+    // Killed, not stopped: the answers are in the database.
+    for process in &mut stack.write {
         process.restart().await;
     }
-    for url in &world.stack().write {
+    for url in &stack.target.write {
         let alice = alice.with_write(url);
         for (index, command) in commands.iter().enumerate() {
             let answer = send(&alice, command, &format!("key-{index}")).await;
@@ -67,14 +67,13 @@ async fn a_key_brings_the_first_answer_back() {
     for (index, command) in commands.iter().enumerate() {
         let key = format!("key-{index}");
         let other = match &command.body {
-            Some(body) => Command {
+            Some(body) => Request {
                 body: Some(changed(body)),
                 ..command.clone()
             },
-            None => Command {
+            None => Request {
                 path: format!("/v1/posts/{}/like", scene.reply),
-                method: Method::PUT,
-                body: None,
+                ..request("PUT", "/v1/posts/{post}/like")
             },
         };
         let answer = send(&alice, &other, &key).await;
@@ -86,25 +85,21 @@ async fn a_key_brings_the_first_answer_back() {
         );
     }
     assert_eq!(
-        log::heads(&world.pool).await.expect("the heads"),
+        log::heads(&stack.pool).await.expect("the heads"),
         heads,
-        "something was done twice"
+        "a command was applied twice"
     );
 
-    // A key is its account's own.
-    let post = Command {
-        method: Method::POST,
-        path: "/v1/posts".to_owned(),
-        body: Some(json!({"text": "hello"})),
-    };
-    let answer = send(&bob, &post, "key-1").await.expect(201);
-    assert_ne!(answer.id(), first[1].id());
+    // Each account has its own keys.
+    let is_post = |command: &Request| command.path == "/v1/posts";
+    let index = commands.iter().position(is_post).expect("a post");
+    let answer = send(&bob, &commands[index], &format!("key-{index}")).await;
+    assert_ne!(answer.expect(201).id(), first[index].id());
 
-    // A refusal is no answer to keep: the key is still free for when it can be done.
-    let late = Command {
-        method: Method::PATCH,
-        path: "/v1/me".to_owned(),
+    // A refusal is not stored: the key can be used again.
+    let late = Request {
         body: Some(json!({"handle": "bob"})),
+        ..request("PATCH", "/v1/me")
     };
     assert_problem(
         &send(&alice, &late, "late").await,
@@ -116,23 +111,21 @@ async fn a_key_brings_the_first_answer_back() {
         .expect(200);
     send(&alice, &late, "late").await.expect(200);
 
-    at_once(&world, &scene).await;
+    let post = Request {
+        body: Some(json!({"text": "once"})),
+        ..request("POST", "/v1/posts")
+    };
+    concurrent_requests_are_applied_once(&stack, &alice, &post).await;
 }
 
-/// Many at once, to both write-apis: one post, and one answer for all.
-async fn at_once(world: &World, scene: &Scene) {
-    let alice = scene.client.with_token(&world.signer.token(scene.alice));
-    let post = Command {
-        method: Method::POST,
-        path: "/v1/posts".to_owned(),
-        body: Some(json!({"text": "once"})),
-    };
+/// Concurrent requests with one key, to both instances of write-api, create one post and get one answer.
+async fn concurrent_requests_are_applied_once(stack: &Stack, alice: &Client, post: &Request) {
     for round in 0..5 {
         let key = format!("round-{round}");
         let clients: Vec<_> = (0..24)
-            .map(|index| alice.with_write(&write_url(world, index)))
+            .map(|index| alice.with_write(&stack.target.write[index % 2]))
             .collect();
-        let answers = join_all(clients.iter().map(|client| send(client, &post, &key))).await;
+        let answers = join_all(clients.iter().map(|client| send(client, post, &key))).await;
         let replayed = answers
             .iter()
             .filter(|answer| answer.header("idempotency-replayed").is_some());
@@ -144,14 +137,9 @@ async fn at_once(world: &World, scene: &Scene) {
     }
 }
 
-fn write_url(world: &World, index: usize) -> String {
-    let urls: &[String] = &world.stack().write;
-    urls[index % urls.len()].clone()
-}
-
-async fn send(client: &Client, command: &Command, key: &str) -> Answer {
+async fn send(client: &Client, command: &Request, key: &str) -> Answer {
     let mut request = client
-        .request(command.method.clone(), &command.path)
+        .request(command.method(), &command.path)
         .header("Idempotency-Key", key);
     if let Some(body) = &command.body {
         request = request.json(body);
@@ -159,7 +147,7 @@ async fn send(client: &Client, command: &Command, key: &str) -> Answer {
     client.send(request).await
 }
 
-/// The same body, with one text in it changed.
+/// The same body with one string changed.
 fn changed(body: &Value) -> Value {
     let mut body = body.clone();
     if let Some(fields) = body.as_object_mut() {

@@ -1,16 +1,18 @@
-//! Feedmill from outside. Each file has a world of its own.
+//! End-to-end tests. Each has a stack of its own.
 
 mod access;
 mod bad_input;
 mod cache;
-mod community;
 mod concurrency;
 mod fanout;
 mod faults;
 mod idempotency;
-mod one_statement;
+mod import;
+mod kit;
+mod mutations;
+mod positions;
 mod property;
 mod scene;
 mod sessions;
+mod statements;
 mod stream;
-mod teeth;

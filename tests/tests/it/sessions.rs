@@ -1,18 +1,16 @@
 //! Passwords, sessions and refresh tokens.
 
 use feedmill_tests::{
-    client::{Answer, Client},
-    harness::{Plan, World},
+    client::{Answer, Client, PASSWORD, assert_problem},
+    kit::{Stack, StackConfig},
 };
 use reqwest::Method;
 use serde_json::json;
 
-use crate::scene::assert_problem;
-
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refresh_token_is_good_once() {
-    let mut world = World::start(Plan::default()).await;
-    let client = world.client();
+async fn a_refresh_token_works_once() {
+    let mut stack = Stack::start(StackConfig::default()).await;
+    let client = stack.client();
     client.create_account("alice", "Alice").await.expect(201);
 
     let first = client.sign_in("Alice").await.expect(201);
@@ -27,10 +25,10 @@ async fn a_refresh_token_is_good_once() {
     me.post("hello", None).await.expect(201);
     me.get("/v1/me").await.expect(200);
 
-    // Sessions outlive the process that made them.
-    let ended = world.write[0].stop().await;
+    // Sessions outlive the process that created them.
+    let ended = stack.write[0].stop().await;
     assert!(ended.success(), "SIGTERM: {ended}");
-    world.write[0].restart().await;
+    stack.write[0].restart().await;
     let second = refresh(&client, &first).await.expect(201);
     client
         .with_token(&access(&second))
@@ -39,7 +37,7 @@ async fn a_refresh_token_is_good_once() {
         .expect(201);
     let third = refresh(&client, &second).await.expect(201);
 
-    // A used one that comes again ends the family: whoever has the newest is out too.
+    // A used token that is sent again ends the family: the newest token stops working too.
     assert_problem(&refresh(&client, &first).await, 401, "a used token");
     assert_problem(
         &refresh(&client, &third).await,
@@ -47,14 +45,11 @@ async fn a_refresh_token_is_good_once() {
         "the newest token of an ended family",
     );
 
-    // Another session of the same account is another family.
+    // Another session of the account is another family.
     let other = client.sign_in("alice").await.expect(201);
     refresh(&client, &other).await.expect(201);
 
-    for (handle, password) in [
-        ("alice", "wrong password"),
-        ("nobody_here", "correct horse battery"),
-    ] {
+    for (handle, password) in [("alice", "wrong password"), ("nobody_here", PASSWORD)] {
         let body = json!({"handle": handle, "password": password});
         let answer = client
             .command(Method::POST, "/v1/sessions", Some(body))

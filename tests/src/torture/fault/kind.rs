@@ -1,4 +1,4 @@
-//! What can go wrong.
+//! The faults.
 
 use std::time::Duration;
 
@@ -11,29 +11,29 @@ pub enum Server {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// SIGKILL, and started again.
+pub enum Fault {
+    /// SIGKILL, then a new start.
     Kill,
-    /// SIGSTOP, and SIGCONT.
+    /// SIGSTOP, then SIGCONT.
     Pause,
-    /// SIGTERM, and started again.
+    /// SIGTERM, then a new start.
     Restart,
-    /// The connections to a server are closed, and it is not to be reached.
+    /// The connections to a server are closed, and new ones fail.
     Cut(Server),
-    /// Nothing passes, and nobody is told.
-    BlackHole(Server),
-    /// Everything takes longer.
+    /// The connections to a server stay open, but nothing passes for a while.
+    Hold(Server),
+    /// Everything from and to a server is delayed.
     Slow(Server, Duration),
-    /// NATS is killed and JetStream's folder removed.
+    /// NATS is killed, and everything that JetStream stored removed.
     Wipe,
     /// A message is deleted from the stream.
     DeleteMessage,
-    /// A rebuild begins, and is killed or not.
+    /// A rebuild starts, and may be killed.
     Rebuild,
 }
 
-impl Kind {
-    /// What may happen to a service.
+impl Fault {
+    /// A random fault of a service.
     pub fn of_service(rng: &mut StdRng) -> Self {
         let server = if rng.gen_bool(0.5) {
             Server::Postgres
@@ -45,17 +45,17 @@ impl Kind {
             2 => Self::Pause,
             3 => Self::Restart,
             4 => Self::Cut(server),
-            5 => Self::BlackHole(server),
+            5 => Self::Hold(server),
             _ => Self::Slow(server, Duration::from_millis(rng.gen_range(5..150))),
         }
     }
 
-    /// What may happen to PostgreSQL.
+    /// A random fault of PostgreSQL.
     pub fn of_postgres(rng: &mut StdRng) -> Self {
         [Self::Kill, Self::Kill, Self::Pause, Self::Restart][rng.gen_range(0..4)]
     }
 
-    /// What may happen to nats-server.
+    /// A random fault of nats-server.
     pub fn of_nats(rng: &mut StdRng) -> Self {
         let all = [
             Self::Kill,

@@ -1,20 +1,32 @@
-//! What a client reads while things go wrong.
+//! What a client reads during the faults.
 
 use std::time::Duration;
 
-use rand::seq::SliceRandom;
+use rand::{rngs::StdRng, seq::SliceRandom};
 use uuid::Uuid;
 
-use super::client::Torturer;
-use crate::client::Answer;
+use super::report::Report;
+use crate::{
+    client::{Answer, Client},
+    endpoints,
+    kit::Target,
+};
 
-impl Torturer {
-    /// Promise 5: nobody but this client deletes its posts, so a read that waits for the post finds it, or says
-    /// that it cannot yet.
-    pub(super) async fn read_back(&mut self, who: Uuid, post: Uuid, text: &str) {
-        let seen = self.client.seen().to_string();
+/// The reads of one account.
+pub struct Reader<'a> {
+    pub target: &'a Target,
+    pub client: &'a Client,
+    pub account: Uuid,
+    pub rng: &'a mut StdRng,
+    pub report: &'a mut Report,
+}
+
+impl Reader<'_> {
+    /// Reads a post of this client, which nobody else deletes, with its position: the answer is the post, or 503.
+    pub async fn read_back(&mut self, post: Uuid, text: &str) {
+        let (account, position) = (self.account, self.client.positions().to_string());
         match self
-            .read(who, &format!("/v1/posts/{post}"), Some(&seen))
+            .read(&format!("/v1/posts/{post}"), Some(&position))
             .await
         {
             Ok(answer) if answer.status == 200 && answer.json()["text"] == text => {
@@ -23,26 +35,20 @@ impl Torturer {
             Ok(answer) if answer.status == 503 => self.report.reads_refused += 1,
             Err(_) => self.report.reads_refused += 1,
             Ok(answer) => self.report.wrong.push(format!(
-                "read back post {post} ({text}) of {who}, waiting for {seen}: {answer:?}"
+                "post {post} ({text}) of {account}, waiting for {position}: {answer:?}"
             )),
         }
     }
 
-    /// Any list, at whatever state: it is answered with 200, or told 503.
-    pub(super) async fn glance(&mut self) {
-        const PATHS: [&str; 6] = [
-            "feed",
-            "digest?period=week",
-            "conversations",
-            "notifications",
-            "me",
-            "feed?limit=100",
-        ];
-        let path = PATHS.choose(&mut self.rng).unwrap_or(&"feed");
-        let who = *self.accounts.choose(&mut self.rng).expect("an account");
-        match self.read(who, &format!("/v1/{path}"), None).await {
+    /// Reads anything of the client's own without a position: the answer is 200 or 503.
+    pub async fn read_own(&mut self) {
+        let paths: Vec<_> = endpoints::own_reads()
+            .map(|endpoint| endpoint.path)
+            .collect();
+        let path = *paths.choose(self.rng).expect("a path");
+        match self.read(path, None).await {
             Ok(answer) if answer.status == 200 => self.report.reads += 1,
-            // The account itself may not have been projected yet.
+            // 404: the account itself is not projected yet.
             Ok(answer) if answer.status == 503 || answer.status == 404 => {
                 self.report.reads_refused += 1;
             }
@@ -51,14 +57,11 @@ impl Torturer {
         }
     }
 
-    async fn read(
-        &mut self,
-        who: Uuid,
-        path: &str,
-        position: Option<&str>,
-    ) -> reqwest::Result<Answer> {
-        let url = self.stack.read.choose(&mut self.rng).expect("a read-api");
-        let client = self.client.with_token(&self.stack.signer.token(who));
+    async fn read(&mut self, path: &str, position: Option<&str>) -> reqwest::Result<Answer> {
+        let url = self.target.read.choose(self.rng).expect("a read-api");
+        let client = self
+            .client
+            .with_token(&self.target.signer.token(self.account));
         let mut request = client
             .signed(crate::client::http().get(format!("{url}{path}")))
             .timeout(Duration::from_secs(5));

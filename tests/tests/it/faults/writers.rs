@@ -1,4 +1,4 @@
-//! People who post without pause, each command repeated under its key until it has a definite answer.
+//! Authors who post all the time. Each command is repeated with its key until it has a definite answer.
 
 use std::{
     sync::{
@@ -10,7 +10,7 @@ use std::{
 
 use feedmill_tests::{
     client::{Client, http},
-    harness::World,
+    kit::Target,
 };
 use reqwest::Method;
 use serde_json::json;
@@ -22,7 +22,7 @@ use tokio::{
 use uuid::Uuid;
 
 /// No fault of these tests lasts longer.
-const PATIENCE: Duration = Duration::from_mins(1);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
 #[derive(Default)]
 struct Counts {
@@ -32,18 +32,18 @@ struct Counts {
 }
 
 pub struct Writers {
-    /// Follows all of them.
+    /// Follows all authors.
     pub follower: Uuid,
     authors: Vec<Uuid>,
     counts: Arc<Counts>,
     tasks: JoinSet<Vec<Uuid>>,
-    /// What was posted by the test itself.
+    /// Posts by the test itself.
     own: Mutex<Vec<Uuid>>,
 }
 
 impl Writers {
-    pub async fn start(world: &World, count: usize) -> Self {
-        let base = world.client();
+    pub async fn start(target: &Target, count: usize) -> Self {
+        let base = target.client();
         let account = async |name: String| base.create_account(&name, &name).await.expect(201).id();
         let follower = account("follower".to_owned()).await;
         let mut writers = Self {
@@ -55,12 +55,12 @@ impl Writers {
         };
         for index in 0..count {
             let author = account(format!("author_{index}")).await;
-            let following = world.client_of(follower);
-            following.follow(author, true).await.expect(204);
+            let following = target.client_of(follower);
+            following.follow(author).await.expect(204);
             writers.authors.push(author);
-            let client = world
+            let client = target
                 .client_at(index)
-                .with_token(&world.signer.token(author));
+                .with_token(&target.signer.token(author));
             let counts = Arc::clone(&writers.counts);
             writers.tasks.spawn(async move {
                 let mut posts = Vec::new();
@@ -78,12 +78,12 @@ impl Writers {
         self.counts.accepted.load(Ordering::Relaxed)
     }
 
-    /// How many attempts were told 503.
+    /// Attempts that were answered with 503.
     pub fn refused(&self) -> usize {
         self.counts.refused.load(Ordering::Relaxed)
     }
 
-    /// Ends it; returns every post that was acknowledged.
+    /// Stops the authors; returns every acknowledged post.
     pub async fn stop(self) -> Vec<Uuid> {
         self.counts.stopping.store(true, Ordering::Relaxed);
         let mut all = self.tasks.join_all().await.concat();
@@ -91,24 +91,24 @@ impl Writers {
         all
     }
 
-    /// How long a new post takes from its answer to the follower's feed, by a read that waits for nothing.
-    pub async fn post_reaches_the_feed(&self, world: &World) -> Duration {
-        self.reaches_the_feed(world, self.authors[0]).await
+    /// How long a new post takes from its acknowledgement to the follower's feed, by reads without a position.
+    pub async fn post_reaches_the_feed(&self, target: &Target) -> Duration {
+        self.reaches_the_feed(target, self.authors[0]).await
     }
 
-    /// The same for the slowest of all authors, whose partitions are not the same.
-    pub async fn posts_of_all_reach_the_feed(&self, world: &World) -> Duration {
+    /// The same for one post by every author, in different partitions; returns the longest time.
+    pub async fn posts_of_all_reach_the_feed(&self, target: &Target) -> Duration {
         let all = self.authors.iter();
-        let all = all.map(|author| self.reaches_the_feed(world, *author));
+        let all = all.map(|author| self.reaches_the_feed(target, *author));
         let took = futures::future::join_all(all).await;
         took.into_iter().max().unwrap_or_default()
     }
 
-    async fn reaches_the_feed(&self, world: &World, author: Uuid) -> Duration {
-        let id = post(&world.client_of(author), &self.counts).await;
+    async fn reaches_the_feed(&self, target: &Target, author: Uuid) -> Duration {
+        let id = post(&target.client_of(author), &self.counts).await;
         self.own.lock().await.push(id);
         let start = Instant::now();
-        let reader = world.client_of(self.follower);
+        let reader = target.client_of(self.follower);
         let is_there = async {
             loop {
                 let request = http().get(format!("{}/v1/feed?limit=100", reader.read));
@@ -120,9 +120,9 @@ impl Writers {
                 sleep(Duration::from_millis(20)).await;
             }
         };
-        timeout(PATIENCE, is_there)
+        timeout(ANSWER_TIMEOUT, is_there)
             .await
-            .unwrap_or_else(|_| panic!("post {id} is not in the feed after {PATIENCE:?}"));
+            .unwrap_or_else(|_| panic!("post {id} is not in the feed after {ANSWER_TIMEOUT:?}"));
         start.elapsed()
     }
 }
@@ -147,7 +147,10 @@ async fn post(client: &Client, counts: &Counts) -> Uuid {
             }
             Err(_) => {}
         }
-        assert!(start.elapsed() < PATIENCE, "no answer after {PATIENCE:?}");
+        assert!(
+            start.elapsed() < ANSWER_TIMEOUT,
+            "no answer after {ANSWER_TIMEOUT:?}"
+        );
         sleep(Duration::from_millis(50)).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Whatever a client of streams goes through, it gets all that is in the lists.
+//! A client that reconnects again and again receives every item of the lists.
 
 use std::{
     collections::BTreeSet,
@@ -11,28 +11,29 @@ use std::{
 
 use feedmill_tests::{
     client::Client,
-    harness::{Plan, World, setting},
+    kit::{Stack, StackConfig, setting},
+    link::LinkKind,
     log,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use super::{account, live, try_live};
+use super::support::{account, open, try_open};
 
-/// The reader follows all of them, and now and then not the last half.
+/// The reader follows all of them, but unfollows some of the last half now and then.
 const AUTHORS: usize = 8;
 const COMMANDS: usize = 400;
 
-/// What the reader has been told, on any connection.
-type Told = Arc<Mutex<BTreeSet<String>>>;
+/// The ids of the items that the reader has received, on any connection.
+type Received = Arc<Mutex<BTreeSet<String>>>;
 
-/// Reads streams until `stop` and nothing comes any more; now and then it leaves, and comes back to any instance.
-/// Returns how often.
+/// Reads streams until `stop` and until nothing arrives any more. It disconnects now and then, and reconnects to any
+/// instance. Returns the number of connections.
 async fn reader(
     clients: Vec<Client>,
     mut last_event_id: Option<String>,
-    told: Told,
+    received: Received,
     stop: Arc<AtomicBool>,
     seed: u64,
 ) -> usize {
@@ -40,7 +41,7 @@ async fn reader(
     let mut connections = 0;
     loop {
         let client = &clients[rng.gen_range(0..clients.len())];
-        let Ok(mut live) = try_live(client, last_event_id.as_deref()).await else {
+        let Ok(mut stream) = try_open(client, last_event_id.as_deref()).await else {
             sleep(Duration::from_millis(50)).await;
             continue;
         };
@@ -48,14 +49,17 @@ async fn reader(
         let stopping = stop.load(Ordering::SeqCst);
         let mut here = BTreeSet::new();
         let reading = async {
-            while let Some(event) = live.next().await {
+            while let Some(event) = stream.next().await {
                 assert_ne!(event.name, "reset", "{event:?}");
                 if event.name != "unread" {
                     let id = event.id().to_owned();
-                    // The posts of somebody who is followed again come again.
+                    // Posts of an author who is followed again arrive again.
                     let first = here.insert(id.clone());
-                    assert!(first || event.name == "post", "again: {event:?}");
-                    told.lock().expect("a sound lock").insert(id);
+                    assert!(first || event.name == "post", "received twice: {event:?}");
+                    received
+                        .lock()
+                        .expect("no panic while it is held")
+                        .insert(id);
                 }
             }
         };
@@ -65,7 +69,7 @@ async fn reader(
             rng.gen_range(0..700)
         };
         timeout(Duration::from_millis(stay), reading).await.ok();
-        last_event_id = live.last_event_id.or(last_event_id);
+        last_event_id = stream.last_event_id.or(last_event_id);
         if stopping {
             return connections;
         }
@@ -90,23 +94,28 @@ async fn listed(client: &Client, path: &str) -> BTreeSet<String> {
     }
 }
 
-/// Writes at random, and has the projector killed in the middle of it, so that partitions catch up one after the
-/// other.
-async fn write(world: &mut World, reader: Uuid, authors: &[Uuid], talks: &[Uuid], seed: u64) {
+/// Sends random commands and kills the projector meanwhile, so that partitions catch up one after the other.
+async fn write(
+    stack: &mut Stack,
+    reader: Uuid,
+    authors: &[Uuid],
+    conversations: &[Uuid],
+    seed: u64,
+) {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut posts = vec![];
     for command in 0..COMMANDS {
         if command % 100 == 40 {
-            world.projectors[0].kill();
+            stack.projectors[0].kill();
         }
         if command % 100 == 60 {
-            // Longer than the overlap in which a stream reads again what it has read.
+            // Once for longer than the overlap of what a stream reads again.
             let down = if command == 160 { 12_000 } else { 300 };
             sleep(Duration::from_millis(down)).await;
-            world.projectors[0].launch();
+            stack.projectors[0].launch();
         }
         let author = rng.gen_range(0..authors.len());
-        let client = world.client_of(authors[author]);
+        let client = stack.client_of(authors[author]);
         match rng.gen_range(0..10) {
             0..=3 => {
                 let post = client.post(&format!("post {command}"), None).await;
@@ -114,53 +123,62 @@ async fn write(world: &mut World, reader: Uuid, authors: &[Uuid], talks: &[Uuid]
             }
             4..=6 => {
                 let text = format!("message {command}");
-                client.send_message(talks[author], &text).await.expect(201);
+                client
+                    .send_message(conversations[author], &text)
+                    .await
+                    .expect(201);
             }
             7 => {
-                let own = world.client_of(reader).post("mine", None).await;
+                let own = stack.client_of(reader).post("mine", None).await;
                 let own = own.expect(201).id();
                 client.post("an answer", Some(own)).await.expect(201);
-                client.like(own, true).await.expect(204);
+                client.like(own).await.expect(204);
             }
             8 => {
-                client.follow(reader, rng.gen_bool(0.7)).await.expect(204);
+                client
+                    .link(LinkKind::Follow, reader, rng.gen_bool(0.7))
+                    .await
+                    .expect(204);
             }
             _ => {
                 let author = authors[AUTHORS / 2 + author / 2];
                 let follows = rng.gen_bool(0.7);
-                let reader = world.client_of(reader);
-                reader.follow(author, follows).await.expect(204);
+                let reader = stack.client_of(reader);
+                reader
+                    .link(LinkKind::Follow, author, follows)
+                    .await
+                    .expect(204);
             }
         }
         sleep(Duration::from_millis(rng.gen_range(0..20))).await;
     }
 }
 
-/// `STREAM_SEEDS` makes it longer.
+/// `STREAM_SEEDS` makes the test longer.
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_left_out_however_often_a_client_comes_back() {
+async fn a_client_that_reconnects_misses_nothing() {
     let seeds = setting("STREAM_SEEDS").map_or(1, |text| text.parse().expect("a number"));
     for seed in (20_261_121..).take(seeds) {
-        nothing_is_left_out(seed).await;
+        check_seed(seed).await;
     }
 }
 
-async fn nothing_is_left_out(seed: u64) {
-    let mut world = World::start(Plan {
+async fn check_seed(seed: u64) {
+    let mut stack = Stack::start(StackConfig {
         read: 2,
-        // Posts go below the floor of feeds at once, and authors from pushed to pulled and back.
+        // So that posts fall below the floor of feeds at once, and every author's posts are pulled.
         feed_depth: 3,
         fanout_max_followers: 0,
-        ..Plan::default()
+        ..StackConfig::default()
     })
     .await;
-    let me = account(&world, "reader").await;
-    let mine = world.client_of(me);
-    let (mut authors, mut talks) = (vec![], vec![]);
+    let me = account(&stack, "reader").await;
+    let mine = stack.client_of(me);
+    let (mut authors, mut conversations) = (vec![], vec![]);
     for n in 0..AUTHORS {
-        let author = account(&world, &format!("author{n}")).await;
-        mine.follow(author, true).await.expect(204);
-        talks.push(
+        let author = account(&stack, &format!("author{n}")).await;
+        mine.follow(author).await.expect(204);
+        conversations.push(
             mine.create_conversation(&[author], None)
                 .await
                 .expect(201)
@@ -168,34 +186,34 @@ async fn nothing_is_left_out(seed: u64) {
         );
         authors.push(author);
     }
-    mine.wait_for(&log::heads(&world.pool).await.expect("the heads"));
+    mine.wait_for(&log::heads(&stack.pool).await.expect("the heads"));
     mine.get("/v1/feed").await.expect(200);
 
-    let told = Told::default();
+    let received = Received::default();
     let stop = Arc::new(AtomicBool::new(false));
-    let clients = world.read.iter().zip(&world.stack.read);
+    let clients = stack.read.iter().zip(&stack.target.read);
     let clients: Vec<_> = clients.map(|(_, url)| mine.with_read(url)).collect();
-    let id = live(&clients[0]).await.last_event_id;
-    let reading = reader(clients, id, Arc::clone(&told), Arc::clone(&stop), seed);
+    let id = open(&clients[0]).await.last_event_id;
+    let reading = reader(clients, id, Arc::clone(&received), Arc::clone(&stop), seed);
     let reading = tokio::spawn(reading);
-    write(&mut world, me, &authors, &talks, seed).await;
+    write(&mut stack, me, &authors, &conversations, seed).await;
 
-    let heads = log::heads(&world.pool).await.expect("the heads");
+    let heads = log::heads(&stack.pool).await.expect("the heads");
     mine.wait_for(&heads);
     let mut lists = vec!["/v1/feed".to_owned(), "/v1/notifications".to_owned()];
     lists.extend(
-        talks
+        conversations
             .iter()
-            .map(|talk| format!("/v1/conversations/{talk}/messages")),
+            .map(|id| format!("/v1/conversations/{id}/messages")),
     );
     let mut expected = BTreeSet::new();
     for list in &lists {
         expected.append(&mut listed(&mine, list).await);
     }
     stop.store(true, Ordering::SeqCst);
-    let connections = reading.await.expect("a reader without complaints");
-    let told = told.lock().expect("a sound lock");
-    let missing: Vec<_> = expected.difference(&told).collect();
+    let connections = reading.await.expect("a reader that did not panic");
+    let received = received.lock().expect("no panic while it is held");
+    let missing: Vec<_> = expected.difference(&received).collect();
     println!("{} items, {connections} connections", expected.len());
     assert!(
         missing.is_empty(),

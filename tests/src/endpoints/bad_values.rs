@@ -1,0 +1,89 @@
+//! Values that fields must not have, by the kind of field.
+
+use serde_json::{Value, json};
+
+pub fn text() -> Vec<Value> {
+    vec![
+        json!(null),
+        json!(1),
+        json!(["a"]),
+        json!({}),
+        json!(""),
+        json!(" \t\n "),
+        json!("é".repeat(5_001)),
+        json!("a\u{0}b"),
+        json!("a\u{7}b"),
+        json!("a\u{85}b"),
+    ]
+}
+
+/// A display name or a title.
+pub fn name() -> Vec<Value> {
+    vec![
+        json!(1),
+        json!(""),
+        json!("  "),
+        json!("x".repeat(101)),
+        json!("two\nlines"),
+    ]
+}
+
+pub fn bio() -> Vec<Value> {
+    vec![json!(1), json!("x".repeat(501)), json!("\u{1}")]
+}
+
+pub fn handle() -> Vec<Value> {
+    vec![
+        json!(7),
+        json!(""),
+        json!("a"),
+        json!("a".repeat(31)),
+        json!("no spaces"),
+        json!("ümlaut"),
+        json!("dash-ed"),
+        json!("@alice"),
+        json!("a\u{0}b"),
+    ]
+}
+
+/// The handle of a sign-in. A legal handle that nobody has is 401, not 422.
+pub fn sign_in_handle() -> Vec<Value> {
+    vec![json!(1), json!("no handle")]
+}
+
+pub fn password() -> Vec<Value> {
+    vec![
+        json!(null),
+        json!(12_345_678),
+        json!("short"),
+        json!("x".repeat(201)),
+    ]
+}
+
+/// The password of a sign-in: any text may be one.
+pub fn sign_in_password() -> Vec<Value> {
+    vec![json!(1), json!(null)]
+}
+
+pub fn token() -> Vec<Value> {
+    vec![json!(1)]
+}
+
+pub fn optional_id() -> Vec<Value> {
+    vec![json!(1), json!(""), json!("no-id"), json!({"id": 1})]
+}
+
+pub fn id() -> Vec<Value> {
+    [optional_id(), vec![json!(null)]].concat()
+}
+
+/// An id whose time must not be in the future.
+pub fn past_id() -> Vec<Value> {
+    let future = json!(uuid::Uuid::max());
+    [id(), vec![future]].concat()
+}
+
+pub fn members() -> Vec<Value> {
+    let too_many: Vec<_> = (0..101).map(uuid::Uuid::from_u128).collect();
+    vec![json!("bob"), json!([]), json!(too_many)]
+}

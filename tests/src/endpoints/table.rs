@@ -1,0 +1,158 @@
+//! One row for each endpoint.
+
+use feedmill_events::Projection::{self, Conversations, Digest, Feed, Notifications, Profiles};
+
+use super::{
+    bad_values,
+    endpoint::{Access, BadValues, Body, Endpoint, Kind, Service},
+};
+
+/// Alice can send the commands in this order: the one that deletes a post is last.
+pub const ENDPOINTS: &[Endpoint] = &[
+    other(Service::WriteApi, "/.well-known/jwks.json"),
+    command("POST", "/v1/accounts").open().body(
+        r#"{"handle": "dora", "display_name": "Dora", "password": "correct horse"}"#,
+        &[
+            ("handle", bad_values::handle),
+            ("display_name", bad_values::name),
+            ("password", bad_values::password),
+        ],
+    ),
+    command("POST", "/v1/sessions").open().body(
+        r#"{"handle": "alice", "password": "correct horse battery"}"#,
+        &[
+            ("handle", bad_values::sign_in_handle),
+            ("password", bad_values::sign_in_password),
+        ],
+    ),
+    command("POST", "/v1/sessions/refresh").open().body(
+        r#"{"refresh_token": "x"}"#,
+        &[("refresh_token", bad_values::token)],
+    ),
+    command("PATCH", "/v1/me").body(
+        r#"{"bio": "changed"}"#,
+        &[
+            ("handle", bad_values::handle),
+            ("display_name", bad_values::name),
+            ("bio", bad_values::bio),
+        ],
+    ),
+    command("POST", "/v1/posts").body(
+        r#"{"text": "hello"}"#,
+        &[
+            ("text", bad_values::text),
+            ("reply_to", bad_values::optional_id),
+        ],
+    ),
+    command("PUT", "/v1/posts/{post}/like"),
+    command("DELETE", "/v1/posts/{post}/like"),
+    command("PUT", "/v1/users/{user}/follow"),
+    command("DELETE", "/v1/users/{user}/follow"),
+    command("POST", "/v1/conversations").body(
+        r#"{"members": ["{user}", "{carol}"]}"#,
+        &[
+            ("members", bad_values::members),
+            ("title", bad_values::name),
+        ],
+    ),
+    command("POST", "/v1/conversations/{conversation}/messages")
+        .access(Access::Member)
+        .body(r#"{"text": "hello"}"#, &[("text", bad_values::text)]),
+    command("PUT", "/v1/conversations/{conversation}/read")
+        .access(Access::Member)
+        .body(r#"{"up_to": "{message}"}"#, &[("up_to", bad_values::id)]),
+    command("PUT", "/v1/notifications/read")
+        .body(r#"{"up_to": "{post}"}"#, &[("up_to", bad_values::past_id)]),
+    command("DELETE", "/v1/posts/{post}").access(Access::Author),
+    // A page is assembled from cached posts: its ids are one statement, the posts that are not cached another.
+    list("/v1/feed", &[Feed, Profiles]).max_statements(2),
+    // The same, after the scores of the week's posts.
+    read("/v1/digest", &[Digest, Feed, Profiles])
+        .queries(&[
+            "?period=day&date=2026-01-01",
+            "?period=week&date=2026-01-01",
+            "?period=week",
+        ])
+        .max_statements(3),
+    list("/v1/conversations", &[Conversations, Profiles]),
+    list(
+        "/v1/conversations/{conversation}/messages",
+        &[Conversations],
+    )
+    .access(Access::Member),
+    list("/v1/notifications", &[Notifications, Feed, Profiles]),
+    read("/v1/posts/{post}", &[Feed, Profiles]),
+    list("/v1/posts/{post}/replies", &[Feed, Profiles]),
+    read("/v1/users/{user}", &[Profiles]),
+    list("/v1/users/{author}/posts", &[Feed, Profiles]),
+    list("/v1/users/{author}/followers", &[Profiles]),
+    list("/v1/users/{user}/following", &[Profiles]),
+    read("/v1/me", &[Profiles]),
+    other(Service::ReadApi, "/v1/stream").access(Access::Account),
+];
+
+const fn command(method: &'static str, path: &'static str) -> Endpoint {
+    Endpoint {
+        service: Service::WriteApi,
+        method,
+        path,
+        access: Access::Account,
+        kind: Kind::Command,
+        body: None,
+        projections: &[],
+        queries: &[""],
+        max_statements: 0,
+    }
+}
+
+const fn read(path: &'static str, projections: &'static [Projection]) -> Endpoint {
+    Endpoint {
+        service: Service::ReadApi,
+        kind: Kind::Read,
+        projections,
+        max_statements: 1,
+        ..command("GET", path)
+    }
+}
+
+const fn list(path: &'static str, projections: &'static [Projection]) -> Endpoint {
+    Endpoint {
+        kind: Kind::List,
+        ..read(path, projections)
+    }
+}
+
+const fn other(service: Service, path: &'static str) -> Endpoint {
+    Endpoint {
+        service,
+        kind: Kind::Other,
+        access: Access::Anyone,
+        ..command("GET", path)
+    }
+}
+
+impl Endpoint {
+    const fn open(self) -> Self {
+        self.access(Access::Anyone)
+    }
+
+    const fn access(self, access: Access) -> Self {
+        Self { access, ..self }
+    }
+
+    const fn body(self, legal: &'static str, fields: &'static [(&'static str, BadValues)]) -> Self {
+        let body = Some(Body { legal, fields });
+        Self { body, ..self }
+    }
+
+    const fn queries(self, queries: &'static [&'static str]) -> Self {
+        Self { queries, ..self }
+    }
+
+    const fn max_statements(self, max_statements: i64) -> Self {
+        Self {
+            max_statements,
+            ..self
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The test kit of every crate: real servers, real processes, and ways to break them.
+//!
+//! Whatever a test takes from here is removed when the value is dropped, also when the test panics.
+//!
+//! | value | what it is |
+//! |---|---|
+//! | [`Database`] | a database on the server of `TEST_DATABASE_URL`, with chosen migrations |
+//! | [`Postgres`] | a PostgreSQL server that may be killed, stopped or paused |
+//! | [`Nats`] | a nats-server, with or without JetStream, that may be killed, restarted or wiped |
+//! | [`Proxy`] | a TCP proxy that delays, cuts or silences its connections |
+//! | [`Process`] | a child process with a log file; [`service`] is a binary of the workspace |
+//! | [`TempFolder`], [`unused_port`], [`wait_until`], [`setting`] | small helpers |
+//! | [`Stack`] | a whole Feedmill: database, NATS and the three services |
+//! | [`Target`] | addresses, database and key of a running Feedmill, whoever started it |
+//!
+//! Instead of the support code that each crate had:
+//!
+//! | crate | instead of | use |
+//! |---|---|---|
+//! | all | `problem(…)`, `Reply::{code, fields}` | [`crate::client::assert_problem`], [`crate::client::assert_field`], if the answer is a [`crate::client::Answer`] |
+//! | all | `#[path = "…/tests/src/harness/port.rs"] mod port`, `port::unused()` | [`unused_port`] |
+//! | read-api | `#[path = "…/tests/src/live.rs"] mod live`, `live::Live` | [`crate::client::EventStream`] |
+//! | read-api | `app::server`, `database_url`, `lay_tables`, the database in `App` and its drop | [`Database::with_read_models`], [`Database::pool_with_search_path`], [`Database::options_as`] |
+//! | read-api | `nats::Server::start`, `kill` | [`Nats::without_jetstream`], [`Nats::kill`] |
+//! | read-api | `nats::until(what, condition)` | [`wait_until`] |
+//! | read-api | `statements::{calls, forget}` | [`statement_counts`], [`reset_statement_counts`] |
+//! | read-api | `nats::PROJECTIONS` | `feedmill_events::Projection::ALL` |
+//! | write-api | `harness::required` | [`required_setting`] |
+//! | write-api | `harness::eventually(what, limit, condition)` | [`wait_until_within`] |
+//! | write-api | `harness::Database::{new, owner_url, service_url, pool}` | [`Database::empty`] and [`Database::migrate_with`] (its own migrator), or [`Database::with_log`]; [`Database::url`], [`Database::url_as`], [`Database::pool`] |
+//! | write-api | `harness::Folder` | [`TempFolder`] |
+//! | write-api | `harness::Nats::{start, start_with, absent, start_again, wipe, process}` | [`Nats::start`], [`Nats::start_with_config`], [`Nats::absent`], [`Nats::launch`], [`Nats::wipe`], [`Nats::process`] |
+//! | projector | `support::setting` | [`required_setting`] |
+//! | projector | `support::database::Database::{bare, admin, url, through_proxy}` | [`Database::with_log`] (read models by the projector's own `schema::prepare`), [`Database::pool`], [`Database::url_as`], [`Database::proxy`] |
+//! | projector | `support::database::Database::append_raw` | [`crate::log::append`], [`crate::log::Raw`] |
+//! | projector | `support::nats::Nats::{absent, started, start, url, client}` | [`Nats::absent`], [`Nats::start`], [`Nats::launch`], [`Nats::url`], [`Nats::client`] |
+//! | projector | `support::process::Process` | [`Process`] of `env!("CARGO_BIN_EXE_projector")` |
+//! | projector | `support::proxy::Proxy`, `silent(true)` | [`Proxy`], [`Mode::Silent`] |
+//! | projector | `support::model` | [`crate::oracle::tables`], from [`crate::oracle::Oracle::fold`] |
+//! | service | `silent::proxy`, its `AtomicBool` | [`Proxy`], [`Mode::Silent`] |
+//! | service | the `DATABASE_URL` of `database::options` | [`Database::empty`], [`Database::options`] |
+
+mod binary;
+mod database;
+mod folder;
+mod memory;
+mod nats;
+mod port;
+mod postgres;
+mod process;
+mod proxy;
+mod routes;
+mod schema;
+mod settings;
+mod stack;
+mod statements;
+mod target;
+mod wait;
+
+pub use binary::service;
+pub use database::{Database, Role};
+pub use folder::TempFolder;
+pub use memory::{peak_memory, resident_memory, services_memory};
+pub use nats::Nats;
+pub use port::unused as unused_port;
+pub use postgres::Postgres;
+pub use process::{Process, run, run_measured, signal};
+pub use proxy::{Mode, Proxy};
+pub use routes::Routes;
+pub use settings::{required_setting, setting};
+pub use stack::{Stack, StackConfig};
+pub use statements::{reset_statement_counts, statement_counts};
+pub use target::Target;
+pub use wait::{wait_until, wait_until_within};

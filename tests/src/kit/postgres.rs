@@ -1,0 +1,195 @@
+//! A PostgreSQL server of a test's own, which may be killed. fsync is on, so that committed data survives that.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use sqlx::{Connection, PgConnection};
+use tokio::time::{sleep, timeout};
+
+use super::{Process, TempFolder, port, process, settings};
+
+/// Recovery after a kill takes no longer.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
+
+const STOP_TIMEOUT: Duration = Duration::from_mins(1);
+
+pub struct Postgres {
+    pub address: SocketAddr,
+    process: Process,
+    folder: Option<TempFolder>,
+}
+
+impl Postgres {
+    /// A new server, running.
+    pub async fn start() -> Self {
+        let folder = TempFolder::new();
+        let mut server = Self::start_in(folder.path()).await;
+        server.folder = Some(folder);
+        server
+    }
+
+    /// A new server with its files in this folder, running.
+    pub async fn start_in(folder: &Path) -> Self {
+        let data = folder.join("postgres");
+        fs::create_dir(&data).expect("the data folder");
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("a folder to enter");
+        fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).expect("a private folder");
+        let user = other_user();
+        if let Some((uid, gid)) = user {
+            chown(&data, Some(uid), Some(gid)).expect("the data folder's owner");
+        }
+        let data = data.display().to_string();
+        let (program, arguments) = as_user(
+            user,
+            "initdb",
+            &format!("-D {data} -U postgres --auth=trust --encoding=UTF8 --locale=C -N"),
+        );
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let made = process::run(&program, &arguments, &[]);
+        assert!(made.status.success(), "initdb: {made:?}");
+
+        let address: SocketAddr = ([127, 0, 0, 1], port::unused()).into();
+        let settings = format!(
+            "-D {data} -p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=on \
+             -c timezone=UTC -c log_timezone=UTC -c max_connections=300 -c max_wal_size=2GB",
+            address.port()
+        );
+        let (program, arguments) = as_user(user, "postgres", &settings);
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let process = Process::new("postgres", &program, folder).arguments(&arguments);
+        let mut server = Self {
+            address,
+            process,
+            folder: None,
+        };
+        server.launch().await;
+        server
+    }
+
+    /// The URL of its superuser.
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@{}/postgres", self.address)
+    }
+
+    /// SIGKILL to the postmaster: its children notice, and nothing is written any more.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Fast shutdown: ends all sessions, writes a checkpoint and stops.
+    pub async fn stop(&mut self) {
+        self.signal("INT");
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        while self.process.ended().is_none() && Instant::now() < deadline {
+            sleep(Duration::from_millis(20)).await;
+        }
+        self.process.kill();
+    }
+
+    /// Starts it where it does not run and waits until it accepts connections. A server refuses to start while
+    /// children of its killed predecessor are alive, so this tries again.
+    pub async fn launch(&mut self) {
+        self.process.launch();
+        self.ready().await;
+    }
+
+    async fn ready(&mut self) {
+        let url = self.url();
+        let deadline = Instant::now() + START_TIMEOUT;
+        loop {
+            let connect = timeout(Duration::from_secs(2), PgConnection::connect(&url));
+            if let Ok(Ok(connection)) = connect.await {
+                connection.close().await.ok();
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "PostgreSQL does not accept connections after {START_TIMEOUT:?}\n{}",
+                self.process.log_tail()
+            );
+            sleep(Duration::from_millis(50)).await;
+            if self.process.ended().is_some() {
+                self.process.kill();
+                self.process.launch();
+            }
+        }
+    }
+
+    /// SIGSTOP to all of its processes, for this long.
+    pub async fn pause(&mut self, time: Duration) {
+        self.signal("STOP");
+        let children = self.children();
+        process::signal("STOP", &children);
+        sleep(time).await;
+        process::signal("CONT", &children);
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        if let Some(pid) = self.process.pid() {
+            process::signal(name, &[pid]);
+        }
+    }
+
+    fn children(&self) -> Vec<u32> {
+        let Some(pid) = self.process.pid() else {
+            return Vec::new();
+        };
+        let path = format!("/proc/{pid}/task/{pid}/children");
+        let children = fs::read_to_string(path).unwrap_or_default();
+        children
+            .split_whitespace()
+            .filter_map(|pid| pid.parse().ok())
+            .collect()
+    }
+}
+
+impl Drop for Postgres {
+    /// Not killed: that would leave its shared memory behind.
+    fn drop(&mut self) {
+        self.signal("CONT");
+        self.signal("INT");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while self.process.ended().is_none() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// PostgreSQL refuses to run as root: then user and group of `postgres`, or of `nobody`.
+fn other_user() -> Option<(u32, u32)> {
+    let root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    let id = |what: &str, user: &str| {
+        let output = Command::new("id").args([what, user]).output().ok()?;
+        String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+    };
+    let both = |user: &str| Some((id("-u", user)?, id("-g", user)?));
+    root.then(|| {
+        both("postgres")
+            .or_else(|| both("nobody"))
+            .expect("a user for PostgreSQL")
+    })
+}
+
+/// A program of PostgreSQL with its arguments, as that user and in a folder that it may enter.
+fn as_user(user: Option<(u32, u32)>, program: &str, arguments: &str) -> (PathBuf, Vec<String>) {
+    let mut all: Vec<String> = Vec::new();
+    if let Some((uid, gid)) = user {
+        all.extend([
+            "setpriv".to_owned(),
+            format!("--reuid={uid}"),
+            format!("--regid={gid}"),
+            "--clear-groups".to_owned(),
+        ]);
+    }
+    all.extend(["env".to_owned(), "-C".to_owned(), "/".to_owned()]);
+    all.push(settings::postgres_program(program).display().to_string());
+    all.extend(arguments.split(' ').map(str::to_owned));
+    (all.remove(0).into(), all)
+}

@@ -1,0 +1,248 @@
+//! A whole Feedmill, which lives as long as its `Stack`.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::Write,
+    ops::{Deref, Range},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Database, Nats, Postgres, Process, Role, Routes, Target, TempFolder, binary, port, process,
+};
+use crate::token::Signer;
+
+pub struct StackConfig {
+    /// Instances of each service.
+    pub write: usize,
+    pub projectors: usize,
+    pub read: usize,
+    /// `FEED_DEPTH`: entries of a feed that are stored.
+    pub feed_depth: usize,
+    /// `FANOUT_MAX_FOLLOWERS`: posts of authors with more followers are read from the author.
+    pub fanout_max_followers: usize,
+    /// Whether it has a PostgreSQL server of its own, and proxies between each service and its servers.
+    pub faults: bool,
+    /// Further settings of every service.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Default for StackConfig {
+    /// One instance of each service, and limits that a few accounts exceed.
+    fn default() -> Self {
+        Self {
+            write: 1,
+            projectors: 1,
+            read: 1,
+            feed_depth: 5,
+            fanout_max_followers: 3,
+            faults: false,
+            environment: Vec::new(),
+        }
+    }
+}
+
+impl StackConfig {
+    /// One instance of each service, with their default limits.
+    pub fn with_default_limits() -> Self {
+        Self {
+            feed_depth: 1_000,
+            fanout_max_followers: 10_000,
+            ..Self::default()
+        }
+    }
+}
+
+/// Processes are killed and everything is removed on drop, in the order of the fields.
+pub struct Stack {
+    pub read: Vec<Process>,
+    pub projectors: Vec<Process>,
+    pub write: Vec<Process>,
+    pub nats: Nats,
+    /// With `faults`.
+    pub postgres: Option<Postgres>,
+    /// With `faults`: the proxies of every service, by its name, for example `read-api-0`.
+    pub routes: BTreeMap<String, Routes>,
+    pub target: Target,
+    folder: TempFolder,
+    _database: Database,
+}
+
+impl Deref for Stack {
+    type Target = Target;
+
+    fn deref(&self) -> &Target {
+        &self.target
+    }
+}
+
+impl Stack {
+    /// Starts it and waits until every service is ready. Panics otherwise, with the log of the service.
+    pub async fn start(config: StackConfig) -> Self {
+        let folder = TempFolder::new();
+        let mut nats = Nats::in_folder(folder.path());
+        nats.process.launch();
+        let mut postgres = None;
+        let database = if config.faults {
+            let own = postgres.insert(Postgres::start_in(folder.path()).await);
+            Database::on(own.url()).await
+        } else {
+            Database::empty().await
+        };
+        nats.process.ready().await;
+        let (pem, key_file) = create_key(folder.path());
+        let environment = environment(&config, &database, &nats, &key_file);
+        database.migrate_with(async { migrate(&environment) }).await;
+
+        let counts = [
+            ("write-api", config.write),
+            ("projector", config.projectors),
+            ("read-api", config.read),
+        ];
+        let mut routes = BTreeMap::new();
+        if let Some(postgres) = &postgres {
+            for (name, count) in counts {
+                for index in 0..count {
+                    let own = Routes::start(postgres.address, nats.address).await;
+                    routes.insert(format!("{name}-{index}"), own);
+                }
+            }
+        }
+        let launch = |name: &str, instances: Range<usize>, environment: &[(String, String)]| {
+            let launch = |index| {
+                let own = routes.get(&format!("{name}-{index}"));
+                let environment = own.map_or_else(
+                    || environment.to_vec(),
+                    |own: &Routes| own.through(environment),
+                );
+                launch_service(name, index, environment, folder.path())
+            };
+            instances.map(launch).unzip::<_, _, Vec<_>, Vec<_>>()
+        };
+        let (mut write, write_urls) = launch("write-api", 0..config.write, &environment);
+        let (mut projectors, _) = launch("projector", 0..config.projectors, &environment);
+        let keys = ("WRITE_API_URL".to_owned(), write_urls[0].clone());
+        let reading = [environment.clone(), vec![keys]].concat();
+        let (mut read, read_urls) = launch("read-api", 0..config.read, &reading);
+        for process in write.iter_mut().chain(&mut projectors).chain(&mut read) {
+            process.ready().await;
+        }
+        let target = Target {
+            signer: Signer::new(&pem, &write_urls[0]).await,
+            write: write_urls,
+            read: read_urls,
+            pool: database.pool.clone(),
+            environment,
+        };
+        Self {
+            read,
+            projectors,
+            write,
+            nats,
+            postgres,
+            routes,
+            target,
+            folder,
+            _database: database,
+        }
+    }
+
+    /// Every process of the three services.
+    pub fn services(&self) -> impl Iterator<Item = &Process> {
+        self.write.iter().chain(&self.projectors).chain(&self.read)
+    }
+
+    /// The PostgreSQL server of its own; panics without `faults`.
+    pub fn postgres(&mut self) -> &mut Postgres {
+        self.postgres.as_mut().expect("a stack with faults")
+    }
+
+    /// A file of this name in the stack's temporary folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Leaves the logs there when the test ends; returns their folder.
+    pub fn keep_logs(&mut self) -> &Path {
+        self.folder.keep();
+        self.folder.path()
+    }
+
+    /// Name and process id of every service that runs.
+    pub fn pids(&self) -> Vec<(String, u32)> {
+        self.services()
+            .filter_map(|process| Some((process.name.clone(), process.pid()?)))
+            .collect()
+    }
+}
+
+/// A new signing key: as PEM, and the path of its file.
+fn create_key(folder: &Path) -> (String, String) {
+    let (pem, path) = (Signer::new_key(), folder.join("auth.pem"));
+    File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .and_then(|mut file| file.write_all(pem.as_bytes()))
+        .expect("the key file");
+    (pem, path.display().to_string())
+}
+
+fn environment(
+    config: &StackConfig,
+    database: &Database,
+    nats: &Nats,
+    key_file: &str,
+) -> Vec<(String, String)> {
+    let own = [
+        ("DATABASE_URL", database.url()),
+        ("WRITE_DATABASE_URL", database.url_as(Role::WriteApi)),
+        ("PROJECTOR_DATABASE_URL", database.url_as(Role::Projector)),
+        ("READ_DATABASE_URL", database.url_as(Role::ReadApi)),
+        ("NATS_URL", nats.url()),
+        ("AUTH_KEY_FILE", key_file.to_owned()),
+        ("CURSOR_KEY", "5e".repeat(32)),
+        ("FEED_DEPTH", config.feed_depth.to_string()),
+        (
+            "FANOUT_MAX_FOLLOWERS",
+            config.fanout_max_followers.to_string(),
+        ),
+    ];
+    let own = own.map(|(name, value)| (name.to_owned(), value));
+    own.into_iter()
+        .chain(config.environment.iter().cloned())
+        .collect()
+}
+
+fn migrate(environment: &[(String, String)]) {
+    let done = process::run(&binary::service("write-api"), &["migrate"], environment);
+    assert!(
+        done.status.success(),
+        "write-api migrate: {}",
+        String::from_utf8_lossy(&[done.stdout, done.stderr].concat())
+    );
+}
+
+/// Starts a service on a port of its own; returns it and its base URL.
+fn launch_service(
+    name: &str,
+    index: usize,
+    mut environment: Vec<(String, String)>,
+    folder: &Path,
+) -> (Process, String) {
+    let listen = match name {
+        "write-api" => "WRITE_LISTEN",
+        "projector" => "PROJECTOR_LISTEN",
+        _ => "READ_LISTEN",
+    };
+    let address = format!("127.0.0.1:{}", port::unused());
+    environment.push((listen.to_owned(), address.clone()));
+    let mut process = Process::new(&format!("{name}-{index}"), &binary::service(name), folder)
+        .environment(environment)
+        .health(format!("http://{address}/health/ready"));
+    process.launch();
+    (process, format!("http://{address}"))
+}

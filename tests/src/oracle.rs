@@ -1,0 +1,15 @@
+//! The oracle: the state in plain collections, every command as a plain change of it, and every read and every read
+//! table by its definition. It shares nothing with the services.
+//!
+//! - `state`: the [`Oracle`] and its commands.
+//! - `events`: the state from the events of a log.
+//! - `reads`: the answer of every read.
+//! - [`tables`]: the rows of every read table.
+
+mod events;
+mod reads;
+mod state;
+pub mod tables;
+
+pub use reads::{Period, time};
+pub use state::{Account, Conversation, Message, Oracle, Post};

@@ -1,0 +1,109 @@
+//! The oracle's state from the events of a log, partition by partition: effects across partitions commute.
+
+use feedmill_events::{Envelope, Event};
+
+use super::state::Oracle;
+use crate::link::{LinkChange, LinkTarget};
+
+impl Oracle {
+    /// Applies an event that must be legal in the present state. The error names an event that undoes nothing, or
+    /// repeats something that stands.
+    pub fn apply(&mut self, envelope: &Envelope) -> Result<(), String> {
+        if !self.is_legal(&envelope.event) {
+            return Err(format!("is not legal after its predecessors: {envelope:?}"));
+        }
+        self.fold(envelope);
+        Ok(())
+    }
+
+    /// Applies an event, legal or not.
+    pub fn fold(&mut self, envelope: &Envelope) {
+        let at = envelope.at;
+        if let Some(change) = LinkChange::of(&envelope.event) {
+            match change.undone_since {
+                None => self.link(change.kind, change.from, change.to, at),
+                Some(_) => self.unlink(change.kind, change.from, change.to),
+            }
+            return;
+        }
+        match &envelope.event {
+            Event::AccountCreated(e) => {
+                self.create_account(e.account, &e.handle, &e.display_name, at);
+            }
+            Event::ProfileChanged(e) => {
+                if let Some(account) = self.accounts.get_mut(&e.account) {
+                    account.handle.clone_from(&e.handle);
+                    account.display_name.clone_from(&e.display_name);
+                    account.bio.clone_from(&e.bio);
+                }
+            }
+            Event::PostCreated(e) => {
+                let parent = e.reply_to.map(|parent| parent.post);
+                self.create_post(e.post, e.author, &e.text, parent);
+            }
+            Event::PostDeleted(e) => self.delete_post(e.post),
+            Event::ConversationCreated(e) => {
+                self.create_conversation(e.conversation, &e.members, e.title.as_deref());
+            }
+            Event::MessageSent(e) => {
+                self.send_message(e.conversation, e.message, e.sender, &e.text);
+            }
+            Event::ConversationRead(e) => self.mark_read(e.conversation, e.user, e.up_to),
+            Event::NotificationsRead(e) => self.mark_notifications_read(e.user, e.up_to),
+            link => unreachable!("LinkChange::of knows every event of a link, but not {link:?}"),
+        }
+    }
+
+    /// Whether a correct write-api could append this event now.
+    fn is_legal(&self, event: &Event) -> bool {
+        if let Some(change) = LinkChange::of(event) {
+            return self.is_legal_link(&change);
+        }
+        match event {
+            Event::AccountCreated(e) => !self.accounts.contains_key(&e.account),
+            Event::ProfileChanged(e) => self.accounts.contains_key(&e.account),
+            Event::PostCreated(e) => {
+                let parent = e
+                    .reply_to
+                    .is_none_or(|parent| self.is_author(parent.author, parent.post));
+                let new = !self.posts.contains_key(&e.post) && !self.deleted.contains(&e.post);
+                new && parent
+            }
+            Event::PostDeleted(e) => {
+                let parent = e.reply_to.map(|parent| parent.post);
+                let found = self.posts.get(&e.post);
+                found.is_some_and(|post| post.author == e.author && post.reply_to == parent)
+            }
+            Event::ConversationCreated(e) => {
+                !self.conversations.contains_key(&e.conversation)
+                    && self.pair(&e.members.iter().copied().collect()).is_none()
+            }
+            Event::MessageSent(e) => self.is_member(e.sender, e.conversation),
+            Event::ConversationRead(e) => {
+                let found = self.conversations.get(&e.conversation);
+                found.is_some_and(|found| {
+                    let mark = found.members.get(&e.user);
+                    found.messages.contains_key(&e.up_to)
+                        && mark.is_some_and(|mark| *mark < Some(e.up_to))
+                })
+            }
+            Event::NotificationsRead(e) => {
+                let mark = self.notification_marks.get(&e.user);
+                self.accounts.contains_key(&e.user) && mark.is_none_or(|mark| *mark < e.up_to)
+            }
+            _ => false,
+        }
+    }
+
+    fn is_legal_link(&self, change: &LinkChange) -> bool {
+        let target = match change.kind.target() {
+            LinkTarget::Post => change.author.map_or_else(
+                || self.posts.contains_key(&change.to),
+                |author| self.is_author(author, change.to),
+            ),
+            LinkTarget::Account => change.from != change.to,
+        };
+        let since = self.linked_since(change.kind, change.from, change.to);
+        target && since == change.undone_since
+    }
+}

@@ -1,0 +1,300 @@
+//! Every read by its definition. Lists are whole and in order, with the items as pages have them.
+
+use chrono::{DateTime, Datelike, Days, NaiveDate, SecondsFormat, Utc};
+use feedmill_events::id;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::state::{Conversation, Oracle};
+use crate::link::LinkKind;
+
+/// A UTC day, or the ISO week that a day is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Period {
+    Day(NaiveDate),
+    Week(NaiveDate),
+}
+
+impl Period {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Day(_) => "day",
+            Self::Week(_) => "week",
+        }
+    }
+
+    pub fn date(self) -> NaiveDate {
+        match self {
+            Self::Day(date) | Self::Week(date) => date,
+        }
+    }
+
+    /// Its begin and its end (exclusive), in Unix milliseconds.
+    pub fn bounds(self) -> (i64, i64) {
+        let (first, days) = match self {
+            Self::Day(date) => (date, 1),
+            Self::Week(date) => (
+                date - Days::new(u64::from(date.weekday().num_days_from_monday())),
+                7,
+            ),
+        };
+        let midnight = |date: NaiveDate| {
+            date.and_time(chrono::NaiveTime::MIN)
+                .and_utc()
+                .timestamp_millis()
+        };
+        (midnight(first), midnight(first + Days::new(days)))
+    }
+}
+
+/// RFC 3339 in UTC, with milliseconds.
+pub fn time(millis: i64) -> String {
+    let time: DateTime<Utc> = DateTime::from_timestamp_millis(millis).expect("a time");
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// The id of a notification: the time of the action, and a hash of its kind, actor and object.
+fn notification_id(kind: &str, at: i64, actor: Uuid, object: Uuid) -> Uuid {
+    let action = [kind.as_bytes(), actor.as_bytes(), object.as_bytes()].concat();
+    id::compose(at, 0, id::fnv1a(action), None)
+}
+
+impl Oracle {
+    pub fn card(&self, user: Uuid) -> Value {
+        let account = &self.accounts[&user];
+        json!({"id": user, "handle": account.handle, "display_name": account.display_name})
+    }
+
+    pub fn profile(&self, user: Uuid) -> Option<Value> {
+        let account = self.accounts.get(&user)?;
+        Some(json!({
+            "id": user,
+            "handle": account.handle,
+            "display_name": account.display_name,
+            "bio": account.bio,
+            "created_at": time(account.created_at),
+            "followers_count": self.followers(user).len(),
+            "following_count": self.following(user).len(),
+            "posts_count": self.posts.values().filter(|post| post.author == user).count(),
+        }))
+    }
+
+    /// A post as this viewer sees it; none if it is deleted.
+    pub fn post(&self, viewer: Uuid, post: Uuid) -> Option<Value> {
+        let found = self.posts.get(&post)?;
+        Some(json!({
+            "id": post,
+            "author": self.card(found.author),
+            "text": found.text,
+            "reply_to": found.reply_to,
+            "created_at": time(id::millis(post)),
+            "like_count": self.count_links_to(LinkKind::Like, post),
+            "reply_count": self.count_replies(post),
+            "liked_by_me": self.linked_since(LinkKind::Like, viewer, post).is_some(),
+        }))
+    }
+
+    fn views(&self, viewer: Uuid, posts: impl IntoIterator<Item = Uuid>) -> Vec<Value> {
+        posts
+            .into_iter()
+            .filter_map(|post| self.post(viewer, post))
+            .collect()
+    }
+
+    /// The direct replies, oldest first. They stay when the post is deleted. None if there is neither the post nor a
+    /// reply to it.
+    pub fn replies(&self, viewer: Uuid, post: Uuid) -> Option<Vec<Value>> {
+        let replies = self.posts.iter();
+        let replies = replies.filter(|(_, reply)| reply.reply_to == Some(post));
+        let replies = self.views(viewer, replies.map(|(id, _)| *id));
+        (self.posts.contains_key(&post) || !replies.is_empty()).then_some(replies)
+    }
+
+    /// Newest first, replies included.
+    pub fn user_posts(&self, viewer: Uuid, user: Uuid) -> Vec<Value> {
+        let posts = self
+            .posts
+            .iter()
+            .rev()
+            .filter(|(_, post)| post.author == user);
+        self.views(viewer, posts.map(|(id, _)| *id))
+    }
+
+    /// The ids of the feed, newest first.
+    pub fn feed_ids(&self, viewer: Uuid) -> Vec<Uuid> {
+        let posts = self.posts.iter().rev();
+        posts
+            .filter(|(_, post)| post.reply_to.is_none() && self.feed_includes(viewer, post.author))
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    pub fn feed(&self, viewer: Uuid) -> Vec<Value> {
+        self.views(viewer, self.feed_ids(viewer))
+    }
+
+    /// Latest first.
+    pub fn followers(&self, user: Uuid) -> Vec<Value> {
+        self.cards_latest_first(self.links_to(LinkKind::Follow, user))
+    }
+
+    /// Latest first.
+    pub fn following(&self, user: Uuid) -> Vec<Value> {
+        self.cards_latest_first(self.links_from(LinkKind::Follow, user))
+    }
+
+    fn cards_latest_first(&self, links: impl Iterator<Item = (Uuid, i64)>) -> Vec<Value> {
+        let view = |(user, at)| {
+            let mut card = self.card(user);
+            card["followed_at"] = json!(time(at));
+            card
+        };
+        latest_first(links).into_iter().map(view).collect()
+    }
+
+    pub fn digest(&self, viewer: Uuid, period: Period) -> Value {
+        let (from, to) = period.bounds();
+        let inside = |at: i64| (from..to).contains(&at);
+        let mine = |post: Uuid| self.is_author(viewer, post);
+        let mut posts = self.feed_ids(viewer);
+        posts.retain(|post| inside(id::millis(*post)));
+        let likes = self
+            .links(LinkKind::Like)
+            .filter(|(user, post, at)| mine(*post) && *user != viewer && inside(*at));
+        let replies = self.posts.iter().filter(|(reply, found)| {
+            found.reply_to.is_some_and(mine)
+                && found.author != viewer
+                && inside(id::millis(**reply))
+        });
+        let followers = self
+            .links_to(LinkKind::Follow, viewer)
+            .filter(|(_, at)| inside(*at));
+        let messages = self
+            .conversations
+            .values()
+            .filter(|conversation| conversation.members.contains_key(&viewer))
+            .flat_map(|conversation| &conversation.messages)
+            .filter(|(message, found)| found.sender != viewer && inside(id::millis(**message)));
+        let counters = json!({
+            "posts": posts.len(),
+            "likes_received": likes.count(),
+            "replies_received": replies.count(),
+            "new_followers": followers.count(),
+            "messages_received": messages.count(),
+        });
+        // A stable sort: of two with the same score, the newer one stays first.
+        posts.sort_by_key(|post| {
+            std::cmp::Reverse(
+                3 * self.count_replies(*post) + self.count_links_to(LinkKind::Like, *post),
+            )
+        });
+        posts.truncate(50);
+        json!({
+            "period": period.name(),
+            "from": time(from),
+            "to": time(to),
+            "counters": counters,
+            "top_posts": self.views(viewer, posts),
+        })
+    }
+
+    /// Newest activity first, and `unread_total`.
+    pub fn conversations(&self, user: Uuid) -> (Vec<Value>, usize) {
+        let mine = self
+            .conversations
+            .iter()
+            .filter(|(_, found)| found.members.contains_key(&user));
+        let mut mine: Vec<_> = mine
+            .map(|(id, found)| {
+                let activity = found.last_message().unwrap_or(*id);
+                (activity, *id, found)
+            })
+            .collect();
+        mine.sort_by_key(|(activity, id, _)| std::cmp::Reverse((*activity, *id)));
+        let views = mine.iter().map(|(_, id, found)| {
+            json!({
+                "id": id,
+                "title": found.title,
+                "members": found.members.keys().map(|member| self.card(*member)).collect::<Vec<_>>(),
+                "message_count": found.messages.len(),
+                "unread_count": found.unread(user),
+                "last_message": found.last_message().map(|id| Self::message(found, id)),
+            })
+        });
+        let total = mine.iter().map(|(_, _, found)| found.unread(user)).sum();
+        (views.collect(), total)
+    }
+
+    /// What others did to this user's account and posts, if it stands, newest first; and `unread_count`.
+    pub fn notifications(&self, user: Uuid) -> (Vec<Value>, usize) {
+        // Id, kind, actor, and the post that is shown.
+        let mut all: Vec<(Uuid, &str, Uuid, Option<Uuid>)> = Vec::new();
+        for (follower, at) in self.links_to(LinkKind::Follow, user) {
+            let id = notification_id("follow", at, follower, user);
+            all.push((id, "follow", follower, None));
+        }
+        for (actor, post, at) in self.links(LinkKind::Like) {
+            if self.is_author(user, post) {
+                let id = notification_id("like", at, actor, post);
+                all.push((id, "like", actor, Some(post)));
+            }
+        }
+        for (reply, found) in &self.posts {
+            if found
+                .reply_to
+                .is_some_and(|parent| self.is_author(user, parent))
+            {
+                let id = notification_id("reply", id::millis(*reply), found.author, *reply);
+                all.push((id, "reply", found.author, Some(*reply)));
+            }
+        }
+        all.retain(|(_, _, actor, _)| *actor != user);
+        all.sort_unstable_by(|a, b| b.cmp(a));
+        let mark = self.notification_marks.get(&user).copied();
+        let read = |id: Uuid| mark.is_some_and(|mark| id <= mark);
+        let unread = all.iter().filter(|(id, ..)| !read(*id)).count();
+        let view = |(id, kind, actor, post): (Uuid, &str, Uuid, Option<Uuid>)| {
+            let text = |id| json!({"id": id, "text": self.posts[&id].text, "reply_to": self.posts[&id].reply_to});
+            json!({
+                "id": id,
+                "type": kind,
+                "actor": self.card(actor),
+                "post": post.map(text),
+                "created_at": time(id::millis(id)),
+                "read": read(id),
+            })
+        };
+        (all.into_iter().map(view).collect(), unread)
+    }
+
+    fn message(conversation: &Conversation, message: Uuid) -> Value {
+        let found = &conversation.messages[&message];
+        json!({
+            "id": message,
+            "sender_id": found.sender,
+            "text": found.text,
+            "created_at": time(id::millis(message)),
+        })
+    }
+
+    /// Newest first; none if the user is not a member.
+    pub fn messages(&self, user: Uuid, conversation: Uuid) -> Option<Vec<Value>> {
+        let found = self.conversations.get(&conversation)?;
+        found.members.contains_key(&user).then_some(())?;
+        Some(
+            found
+                .messages
+                .keys()
+                .rev()
+                .map(|message| Self::message(found, *message))
+                .collect(),
+        )
+    }
+}
+
+/// The later link first; of two at the same time, the one with the greater id.
+fn latest_first(links: impl Iterator<Item = (Uuid, i64)>) -> Vec<(Uuid, i64)> {
+    let mut links: Vec<_> = links.collect();
+    links.sort_unstable_by_key(|(id, at)| std::cmp::Reverse((*at, *id)));
+    links
+}

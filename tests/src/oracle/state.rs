@@ -1,0 +1,218 @@
+//! The oracle's state, and every command as a plain change of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use crate::link::{LinkKind, LinkTarget};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    pub handle: String,
+    pub display_name: String,
+    pub bio: String,
+    pub created_at: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Post {
+    pub author: Uuid,
+    pub text: String,
+    pub reply_to: Option<Uuid>,
+    /// Of a root post: how many accounts followed the author when it was created.
+    pub followers: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    pub sender: Uuid,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Conversation {
+    pub title: Option<String>,
+    /// Every member and their read mark.
+    pub members: BTreeMap<Uuid, Option<Uuid>>,
+    pub messages: BTreeMap<Uuid, Message>,
+}
+
+impl Conversation {
+    /// Messages by others after the member's read mark.
+    pub fn unread(&self, member: Uuid) -> usize {
+        let mark = self.members.get(&member).copied().flatten();
+        let messages = self.messages.iter();
+        messages
+            .filter(|(id, message)| message.sender != member && Some(**id) > mark)
+            .count()
+    }
+
+    /// The newest message.
+    pub fn last_message(&self) -> Option<Uuid> {
+        self.messages.keys().next_back().copied()
+    }
+}
+
+/// The present state. Ids order things by time; times are Unix milliseconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Oracle {
+    pub accounts: BTreeMap<Uuid, Account>,
+    pub posts: BTreeMap<Uuid, Post>,
+    pub deleted: BTreeSet<Uuid>,
+    /// When each link was made, by kind, target and account.
+    links: BTreeMap<(LinkKind, Uuid, Uuid), i64>,
+    pub conversations: BTreeMap<Uuid, Conversation>,
+    /// Up to which id each account has read its notifications.
+    pub notification_marks: BTreeMap<Uuid, Uuid>,
+}
+
+impl Oracle {
+    pub fn create_account(&mut self, id: Uuid, handle: &str, display_name: &str, at: i64) {
+        let account = Account {
+            handle: handle.to_owned(),
+            display_name: display_name.to_owned(),
+            bio: String::new(),
+            created_at: at,
+        };
+        self.accounts.insert(id, account);
+    }
+
+    pub fn create_post(&mut self, id: Uuid, author: Uuid, text: &str, reply_to: Option<Uuid>) {
+        let followers = match reply_to {
+            None => self.links_to(LinkKind::Follow, author).count(),
+            Some(_) => 0,
+        };
+        let post = Post {
+            author,
+            text: text.to_owned(),
+            reply_to,
+            followers,
+        };
+        self.posts.insert(id, post);
+    }
+
+    /// Its links go with it.
+    pub fn delete_post(&mut self, id: Uuid) {
+        self.posts.remove(&id);
+        self.deleted.insert(id);
+        self.links
+            .retain(|(kind, to, _), _| kind.target() != LinkTarget::Post || *to != id);
+    }
+
+    /// Keeps the time of the first of several until it is undone.
+    pub fn link(&mut self, kind: LinkKind, from: Uuid, to: Uuid, at: i64) {
+        self.links.entry((kind, to, from)).or_insert(at);
+    }
+
+    pub fn unlink(&mut self, kind: LinkKind, from: Uuid, to: Uuid) {
+        self.links.remove(&(kind, to, from));
+    }
+
+    /// When this link was made, if it stands.
+    pub fn linked_since(&self, kind: LinkKind, from: Uuid, to: Uuid) -> Option<i64> {
+        self.links.get(&(kind, to, from)).copied()
+    }
+
+    /// Account, target and time of every link of this kind.
+    pub fn links(&self, kind: LinkKind) -> impl Iterator<Item = (Uuid, Uuid, i64)> {
+        let links = self
+            .links
+            .range((kind, Uuid::nil(), Uuid::nil())..=(kind, Uuid::max(), Uuid::max()));
+        links.map(|((_, to, from), at)| (*from, *to, *at))
+    }
+
+    /// Account and time of every link of this kind to this target.
+    pub fn links_to(&self, kind: LinkKind, to: Uuid) -> impl Iterator<Item = (Uuid, i64)> {
+        let links = self
+            .links
+            .range((kind, to, Uuid::nil())..=(kind, to, Uuid::max()));
+        links.map(|((_, _, from), at)| (*from, *at))
+    }
+
+    /// Target and time of every link of this kind from this account.
+    pub fn links_from(&self, kind: LinkKind, from: Uuid) -> impl Iterator<Item = (Uuid, i64)> {
+        let links = self.links(kind);
+        links.filter_map(move |(account, to, at)| (account == from).then_some((to, at)))
+    }
+
+    /// Takes over the times of the links that stand, which no answer to a command contains.
+    pub fn set_link_times(&mut self, kind: LinkKind, links: &[(Uuid, Uuid, i64)]) {
+        for (from, to, at) in links {
+            if let Some(known) = self.links.get_mut(&(kind, *to, *from)) {
+                *known = *at;
+            }
+        }
+    }
+
+    pub fn create_conversation(&mut self, id: Uuid, members: &[Uuid], title: Option<&str>) {
+        let members = members.iter().map(|member| (*member, None)).collect();
+        let conversation = Conversation {
+            title: title.map(str::to_owned),
+            members,
+            ..Conversation::default()
+        };
+        self.conversations.insert(id, conversation);
+    }
+
+    pub fn send_message(&mut self, conversation: Uuid, id: Uuid, sender: Uuid, text: &str) {
+        let message = Message {
+            sender,
+            text: text.to_owned(),
+        };
+        let conversation = self.conversations.entry(conversation).or_default();
+        conversation.messages.insert(id, message);
+    }
+
+    /// A read mark never moves back.
+    pub fn mark_read(&mut self, conversation: Uuid, user: Uuid, up_to: Uuid) {
+        let conversation = self.conversations.entry(conversation).or_default();
+        let mark = conversation.members.entry(user).or_default();
+        *mark = (*mark).max(Some(up_to));
+    }
+
+    /// This mark never moves back either.
+    pub fn mark_notifications_read(&mut self, user: Uuid, up_to: Uuid) {
+        let mark = self.notification_marks.entry(user).or_default();
+        *mark = up_to.max(*mark);
+    }
+
+    /// The conversation of exactly these two members, if there is one.
+    pub fn pair(&self, members: &BTreeSet<Uuid>) -> Option<Uuid> {
+        let same = |found: &Conversation| found.members.keys().eq(members);
+        let mut conversations = self.conversations.iter();
+        let found = conversations.find(|(_, found)| members.len() == 2 && same(found));
+        found.map(|(id, _)| *id)
+    }
+
+    pub fn is_member(&self, user: Uuid, conversation: Uuid) -> bool {
+        self.conversations
+            .get(&conversation)
+            .is_some_and(|found| found.members.contains_key(&user))
+    }
+
+    /// Whether this account wrote this post, and it stands.
+    pub fn is_author(&self, user: Uuid, post: Uuid) -> bool {
+        self.posts
+            .get(&post)
+            .is_some_and(|post| post.author == user)
+    }
+
+    /// How many links of this kind lead to the target.
+    pub fn count_links_to(&self, kind: LinkKind, to: Uuid) -> usize {
+        self.links_to(kind, to).count()
+    }
+
+    /// Direct replies to a post.
+    pub fn count_replies(&self, post: Uuid) -> usize {
+        self.posts
+            .values()
+            .filter(|reply| reply.reply_to == Some(post))
+            .count()
+    }
+
+    /// Whether the viewer's feed has the root posts of this author.
+    pub fn feed_includes(&self, viewer: Uuid, author: Uuid) -> bool {
+        let follows = || self.linked_since(LinkKind::Follow, viewer, author);
+        author == viewer || follows().is_some()
+    }
+}

@@ -1,0 +1,391 @@
+//! The rows of the read tables by their definitions, and the comparison with what the tables contain. Rows are lines
+//! of text, so that a difference can be read.
+//!
+//! A read model that lacks its definition here does not compile ([`of`]); a table that lacks one is found by
+//! [`undefined`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, NaiveDate};
+use feedmill_events::{Projection, id};
+use sqlx::{AssertSqlSafe, PgPool};
+use uuid::Uuid;
+
+use super::state::Oracle;
+use crate::link::LinkKind;
+
+/// A read table and its expected rows.
+pub struct Table {
+    pub name: &'static str,
+    /// Returns each row as a line of text.
+    pub select: &'static str,
+    pub rows: BTreeSet<String>,
+}
+
+/// Tables whose contents depend on the history of a feed, not on the present state. [`assert_feeds`] and
+/// [`assert_pulled`] check them.
+const HISTORICAL: [&str; 3] = ["feed_entries", "feed_floors", "pulled_authors"];
+
+/// The tables of a read model.
+pub fn of(oracle: &Oracle, projection: Projection) -> Vec<Table> {
+    match projection {
+        Projection::Profiles => profiles(oracle),
+        Projection::Feed => feed(oracle),
+        Projection::Digest => digest(oracle),
+        Projection::Conversations => conversations(oracle),
+        Projection::Notifications => notifications(oracle),
+    }
+}
+
+/// Panics unless the read model's tables are equal to their definitions. `pool` finds its tables by `search_path`.
+pub async fn assert_equal(oracle: &Oracle, projection: Projection, pool: &PgPool) {
+    for table in of(oracle, projection) {
+        let rows: Vec<String> = sqlx::query_scalar(AssertSqlSafe(table.select))
+            .fetch_all(pool)
+            .await
+            .unwrap_or_else(|error| panic!("{}: {error}", table.name));
+        let actual: BTreeSet<String> = rows.into_iter().collect();
+        let missing: Vec<_> = table.rows.difference(&actual).collect();
+        let surplus: Vec<_> = actual.difference(&table.rows).collect();
+        assert!(
+            missing.is_empty() && surplus.is_empty(),
+            "{projection}.{}: missing {missing:#?}, surplus {surplus:#?}",
+            table.name
+        );
+    }
+    if projection == Projection::Feed {
+        assert_feeds(oracle, pool).await;
+    }
+}
+
+/// Tables of a read model's schema that have no definition here.
+pub async fn undefined(projection: Projection, pool: &PgPool) -> Vec<String> {
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT tablename::text FROM pg_tables WHERE schemaname = $1 ORDER BY 1",
+    )
+    .bind(projection.name())
+    .fetch_all(pool)
+    .await
+    .expect("the tables");
+    let defined: BTreeSet<_> = of(&Oracle::default(), projection)
+        .iter()
+        .map(|table| table.name)
+        .chain(HISTORICAL)
+        .collect();
+    let undefined = tables.into_iter();
+    undefined
+        .filter(|table| !defined.contains(table.as_str()))
+        .collect()
+}
+
+/// Panics unless the pulled posts are exactly the root posts of authors who had more followers than this when they
+/// posted. Returns how many there are.
+pub async fn assert_pulled(oracle: &Oracle, max_followers: usize, pool: &PgPool) -> usize {
+    let expected: Vec<Uuid> = oracle
+        .posts
+        .iter()
+        .filter(|(_, post)| post.reply_to.is_none() && post.followers > max_followers)
+        .map(|(id, _)| *id)
+        .collect();
+    let pulled = pulled(pool).await;
+    assert_eq!(pulled, expected, "the pulled posts");
+    let authors: BTreeSet<Uuid> = pulled.iter().map(|id| oracle.posts[id].author).collect();
+    let known: Vec<Uuid> = sqlx::query_scalar("SELECT author FROM pulled_authors ORDER BY 1")
+        .fetch_all(pool)
+        .await
+        .expect("the authors of pulled posts");
+    assert_eq!(
+        known,
+        Vec::from_iter(authors),
+        "the authors of pulled posts"
+    );
+    pulled.len()
+}
+
+async fn pulled(pool: &PgPool) -> Vec<Uuid> {
+    sqlx::query_scalar("SELECT id FROM posts WHERE pulled ORDER BY 1")
+        .fetch_all(pool)
+        .await
+        .expect("the pulled posts")
+}
+
+/// Panics unless the entries of every feed, from its floor upwards, are exactly its posts that are not pulled.
+pub async fn assert_feeds(oracle: &Oracle, pool: &PgPool) {
+    let pulled = BTreeSet::from_iter(pulled(pool).await);
+    for viewer in oracle.accounts.keys() {
+        let floor: Option<Uuid> =
+            sqlx::query_scalar("SELECT floor FROM feed_floors WHERE viewer = $1")
+                .bind(viewer)
+                .fetch_optional(pool)
+                .await
+                .expect("the floor of a feed");
+        let floor = floor.unwrap_or_default();
+        let mut expected = oracle.feed_ids(*viewer);
+        expected.reverse();
+        expected.retain(|id| *id >= floor && !pulled.contains(id));
+        let sql = "SELECT post_id FROM feed_entries WHERE viewer = $1 AND post_id >= $2 ORDER BY 1";
+        let actual: Vec<Uuid> = sqlx::query_scalar(sql)
+            .bind(viewer)
+            .bind(floor)
+            .fetch_all(pool)
+            .await
+            .expect("the entries of a feed");
+        assert_eq!(actual, expected, "the feed of {viewer} from {floor}");
+    }
+}
+
+/// An id, or `-` for none.
+fn or_dash(id: Option<Uuid>) -> String {
+    id.map_or_else(|| "-".to_owned(), |id| id.to_string())
+}
+
+fn day(millis: i64) -> NaiveDate {
+    let time = DateTime::from_timestamp_millis(millis);
+    time.expect("a time").date_naive()
+}
+
+fn profiles(oracle: &Oracle) -> Vec<Table> {
+    let accounts = oracle.accounts.iter();
+    let accounts = accounts.map(|(id, a)| {
+        let (handle, name, bio, at) = (&a.handle, &a.display_name, &a.bio, a.created_at);
+        format!("{id} {handle} {name} {bio} {at}")
+    });
+    let counts = oracle.accounts.keys().filter_map(|id| {
+        let followers = oracle.count_links_to(LinkKind::Follow, *id);
+        let following = oracle.links_from(LinkKind::Follow, *id).count();
+        let posts = oracle.posts.values().filter(|post| post.author == *id);
+        let posts = posts.count();
+        ((followers, following, posts) != (0, 0, 0))
+            .then(|| format!("{id} {followers} {following} {posts}"))
+    });
+    let follows = oracle.links(LinkKind::Follow);
+    let follows = follows.map(|(from, to, at)| format!("{from} {to} {at}"));
+    vec![
+        Table {
+            name: "accounts",
+            select: "SELECT concat_ws(' ', id, handle, display_name, bio,
+                (extract(epoch FROM created_at) * 1000)::bigint) FROM accounts",
+            rows: accounts.collect(),
+        },
+        Table {
+            name: "account_counts",
+            select:
+                "SELECT concat_ws(' ', account, followers, following, posts) FROM account_counts
+                WHERE (followers, following, posts) <> (0, 0, 0)",
+            rows: counts.collect(),
+        },
+        Table {
+            name: "follows",
+            select: "SELECT concat_ws(' ', follower, followee,
+                (extract(epoch FROM followed_at) * 1000)::bigint) FROM follows",
+            rows: follows.collect(),
+        },
+    ]
+}
+
+fn feed(oracle: &Oracle) -> Vec<Table> {
+    let posts = oracle.posts.iter().map(|(id, post)| {
+        let likes = oracle.count_links_to(LinkKind::Like, *id);
+        let replies = oracle.count_replies(*id);
+        let (author, parent) = (post.author, or_dash(post.reply_to));
+        let (at, text) = (id::millis(*id), &post.text);
+        format!("{id} {author} {parent} {likes} {replies} {at} {text}")
+    });
+    let likes = oracle.links(LinkKind::Like);
+    let likes = likes.map(|(user, post, _)| format!("{post} {user}"));
+    let follows = oracle.links(LinkKind::Follow);
+    let follows = follows.map(|(from, to, _)| format!("{from} {to}"));
+    let mut followers: BTreeMap<Uuid, usize> = BTreeMap::new();
+    for (_, followee, _) in oracle.links(LinkKind::Follow) {
+        *followers.entry(followee).or_default() += 1;
+    }
+    let followers = followers.iter();
+    let followers = followers.map(|(author, count)| format!("{author} {count}"));
+    vec![
+        Table {
+            name: "posts",
+            select: "SELECT concat_ws(' ', id, author, coalesce(reply_to::text, '-'), like_count, reply_count,
+                (extract(epoch FROM created_at) * 1000)::bigint, text) FROM posts",
+            rows: posts.collect(),
+        },
+        Table {
+            name: "likes",
+            select: "SELECT concat_ws(' ', post_id, user_id) FROM likes",
+            rows: likes.collect(),
+        },
+        Table {
+            name: "feed_follows",
+            select: "SELECT concat_ws(' ', viewer, author) FROM feed_follows",
+            rows: follows.collect(),
+        },
+        Table {
+            name: "feed_followers",
+            select: "SELECT concat_ws(' ', author, followers) FROM feed_followers",
+            rows: followers.collect(),
+        },
+    ]
+}
+
+/// What a viewer received on a day.
+#[derive(Default)]
+struct Received {
+    likes: u64,
+    replies: u64,
+    followers: u64,
+    messages: u64,
+}
+
+fn digest(oracle: &Oracle) -> Vec<Table> {
+    let mut days: BTreeMap<(Uuid, NaiveDate), Received> = BTreeMap::new();
+    let mut posts: BTreeMap<(Uuid, NaiveDate), Received> = BTreeMap::new();
+    // By others, to a post that stands.
+    let mut receive = |post: Uuid, actor: Uuid, at: i64, add: fn(&mut Received)| {
+        let author = oracle.posts.get(&post).map(|post| post.author);
+        if let Some(author) = author.filter(|author| *author != actor) {
+            add(posts.entry((post, day(at))).or_default());
+            add(days.entry((author, day(at))).or_default());
+        }
+    };
+    for (user, post, at) in oracle.links(LinkKind::Like) {
+        receive(post, user, at, |received| received.likes += 1);
+    }
+    for (id, reply) in &oracle.posts {
+        if let Some(parent) = reply.reply_to {
+            let at = id::millis(*id);
+            receive(parent, reply.author, at, |received| received.replies += 1);
+        }
+    }
+    for (_, followee, at) in oracle.links(LinkKind::Follow) {
+        days.entry((followee, day(at))).or_default().followers += 1;
+    }
+    for conversation in oracle.conversations.values() {
+        for (id, message) in &conversation.messages {
+            let members = conversation.members.keys();
+            for member in members.filter(|member| **member != message.sender) {
+                let day = day(id::millis(*id));
+                days.entry((*member, day)).or_default().messages += 1;
+            }
+        }
+    }
+    let members = oracle.conversations.iter();
+    let members = members.flat_map(|(id, found)| {
+        found
+            .members
+            .keys()
+            .map(move |member| format!("{id} {member}"))
+    });
+    let days = days.iter().map(|((viewer, day), received)| {
+        let Received {
+            likes,
+            replies,
+            followers,
+            messages,
+        } = received;
+        format!("{viewer} {day} {likes} {replies} {followers} {messages}")
+    });
+    let posts = posts.iter().map(|((post, day), received)| {
+        let (author, likes, replies) =
+            (oracle.posts[post].author, received.likes, received.replies);
+        format!("{post} {day} {author} {likes} {replies}")
+    });
+    vec![
+        Table {
+            name: "digest_days",
+            select:
+                "SELECT concat_ws(' ', viewer, day, likes_received, replies_received, new_followers,
+                messages_received) FROM digest_days",
+            rows: days.collect(),
+        },
+        Table {
+            name: "digest_received",
+            select: "SELECT concat_ws(' ', post_id, day, author, likes, replies) FROM digest_received",
+            rows: posts.collect(),
+        },
+        Table {
+            name: "digest_members",
+            select: "SELECT concat_ws(' ', conversation, member) FROM digest_members",
+            rows: members.collect(),
+        },
+    ]
+}
+
+fn conversations(oracle: &Oracle) -> Vec<Table> {
+    let (mut conversations, mut members, mut messages) =
+        (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for (id, found) in &oracle.conversations {
+        let title = found.title.as_deref().unwrap_or("-");
+        let last = found.last_message();
+        let count = found.messages.len();
+        conversations.insert(format!("{id} {title} {count} {}", or_dash(last)));
+        for (message, said) in &found.messages {
+            let (sender, at, text) = (said.sender, id::millis(*message), &said.text);
+            messages.insert(format!("{id} {message} {sender} {at} {text}"));
+        }
+        for (member, mark) in &found.members {
+            let activity = last.map_or(*id, |last| last.max(*id));
+            let (mark, unread) = (or_dash(*mark), found.unread(*member));
+            members.insert(format!("{member} {id} {activity} {mark} {unread}"));
+        }
+    }
+    vec![
+        Table {
+            name: "conversations",
+            select: "SELECT concat_ws(' ', id, coalesce(title, '-'), message_count,
+                coalesce(last_message::text, '-')) FROM conversations",
+            rows: conversations,
+        },
+        Table {
+            name: "messages",
+            select: "SELECT concat_ws(' ', conversation, id, sender,
+                (extract(epoch FROM created_at) * 1000)::bigint, text) FROM messages",
+            rows: messages,
+        },
+        Table {
+            name: "members",
+            select: "SELECT concat_ws(' ', user_id, conversation, activity, coalesce(read_up_to::text, '-'),
+                unread_count) FROM members",
+            rows: members,
+        },
+    ]
+}
+
+/// With the time of a notification's id in place of the id, whose other part is a hash.
+fn notifications(oracle: &Oracle) -> Vec<Table> {
+    let mut rows = BTreeSet::new();
+    let mut notify = |viewer: Uuid, at: i64, actor: Uuid, post: Option<Uuid>, reply| {
+        if viewer != actor {
+            let (post, reply) = (or_dash(post), or_dash(reply));
+            rows.insert(format!("{viewer} {at} {actor} {post} {reply}"));
+        }
+    };
+    for (follower, followee, at) in oracle.links(LinkKind::Follow) {
+        notify(followee, at, follower, None, None);
+    }
+    for (user, post, at) in oracle.links(LinkKind::Like) {
+        notify(oracle.posts[&post].author, at, user, Some(post), None);
+    }
+    for (id, reply) in &oracle.posts {
+        if let Some(parent) = reply.reply_to
+            && let Some(found) = oracle.posts.get(&parent)
+        {
+            let at = id::millis(*id);
+            notify(found.author, at, reply.author, Some(parent), Some(*id));
+        }
+    }
+    let marks = oracle.notification_marks.iter();
+    let marks = marks.map(|(user, mark)| format!("{user} {mark}"));
+    vec![
+        Table {
+            name: "notifications",
+            select: "SELECT concat_ws(' ', viewer,
+                ('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint, actor,
+                coalesce(post::text, '-'), coalesce(reply::text, '-')) FROM notifications",
+            rows,
+        },
+        Table {
+            name: "notification_marks",
+            select: "SELECT concat_ws(' ', viewer, up_to) FROM notification_marks",
+            rows: marks.collect(),
+        },
+    ]
+}

@@ -1,0 +1,153 @@
+//! Commands about conversations.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, ensure};
+use rand::Rng;
+use uuid::Uuid;
+
+use super::{
+    random::{Kind, Pick, Theme, pick, text, usually},
+    state::{State, choose, created_id, expect_status},
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConversationCommand {
+    CreatePair {
+        with: Pick,
+    },
+    CreateGroup {
+        with: [Pick; 2],
+        titled: bool,
+    },
+    /// Into one of the account's own conversations, or any.
+    Send {
+        conversation: Pick,
+        own: bool,
+        text: Pick,
+    },
+    /// Up to a message of the conversation, or of any other (foreign).
+    MarkRead {
+        conversation: Pick,
+        own: bool,
+        message: Pick,
+        foreign: bool,
+    },
+}
+
+pub fn kinds() -> Vec<Kind<ConversationCommand>> {
+    let theme = Theme::Conversations;
+    vec![
+        Kind::new("create pair", 4.0, theme, |rng| {
+            ConversationCommand::CreatePair { with: pick(rng) }
+        }),
+        Kind::new("create group", 4.0, theme, |rng| {
+            ConversationCommand::CreateGroup {
+                with: [pick(rng), pick(rng)],
+                titled: rng.gen_bool(0.5),
+            }
+        }),
+        Kind::new("send message", 13.0, theme, |rng| {
+            ConversationCommand::Send {
+                conversation: pick(rng),
+                own: usually(rng),
+                text: pick(rng),
+            }
+        }),
+        Kind::new("mark conversation read", 7.0, theme, |rng| {
+            ConversationCommand::MarkRead {
+                conversation: pick(rng),
+                own: usually(rng),
+                message: pick(rng),
+                foreign: rng.gen_bool(0.1),
+            }
+        }),
+    ]
+}
+
+pub async fn perform(state: &mut State<'_>, who: Uuid, command: ConversationCommand) -> Result<()> {
+    match command {
+        ConversationCommand::CreatePair { with } => {
+            let with: Vec<_> = state.account(with).into_iter().collect();
+            create(state, who, &with, None).await
+        }
+        ConversationCommand::CreateGroup { with, titled } => {
+            let with: Vec<_> = with
+                .iter()
+                .filter_map(|pick| state.account(*pick))
+                .collect();
+            create(state, who, &with, titled.then_some("The mill")).await
+        }
+        ConversationCommand::Send {
+            conversation,
+            own,
+            text: pick,
+        } => {
+            let Some(conversation) = choose(&conversations(state, who, own), conversation) else {
+                return Ok(());
+            };
+            let (sent, stored) = text(pick);
+            let answer = state.client_of(who).send_message(conversation, &sent).await;
+            if !state.oracle.is_member(who, conversation) {
+                return expect_status(&answer, 404);
+            }
+            let id = created_id(&answer, 201)?;
+            state.oracle.send_message(conversation, id, who, &stored);
+            state.messages.push(id);
+            Ok(())
+        }
+        ConversationCommand::MarkRead {
+            conversation,
+            own,
+            message,
+            foreign,
+        } => {
+            let Some(conversation) = choose(&conversations(state, who, own), conversation) else {
+                return Ok(());
+            };
+            let messages = state.oracle.conversations[&conversation].messages.keys();
+            let inside: Vec<_> = messages.copied().collect();
+            let from = if foreign { &state.messages } else { &inside };
+            let Some(message) = choose(from, message) else {
+                return Ok(());
+            };
+            let legal = state.oracle.is_member(who, conversation) && inside.contains(&message);
+            let answer = state.client_of(who).mark_read(conversation, message).await;
+            expect_status(&answer, if legal { 204 } else { 404 })?;
+            if legal {
+                state.oracle.mark_read(conversation, who, message);
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The account's own conversations, or all of this run.
+fn conversations(state: &State<'_>, who: Uuid, own: bool) -> Vec<Uuid> {
+    let all = state.conversations.iter().copied();
+    all.filter(|id| !own || state.oracle.is_member(who, *id))
+        .collect()
+}
+
+async fn create(
+    state: &mut State<'_>,
+    who: Uuid,
+    with: &[Uuid],
+    title: Option<&str>,
+) -> Result<()> {
+    let members: BTreeSet<_> = with.iter().copied().chain([who]).collect();
+    let answer = state.client_of(who).create_conversation(with, title).await;
+    if members.len() < 2 {
+        return expect_status(&answer, 422);
+    }
+    if let Some(known) = state.oracle.pair(&members) {
+        let found = created_id(&answer, 200)?;
+        ensure!(found == known, "{found} instead of {known}");
+        return Ok(());
+    }
+    let id = created_id(&answer, 201)?;
+    let members: Vec<_> = members.into_iter().collect();
+    state.oracle.create_conversation(id, &members, title);
+    state.conversations.push(id);
+    Ok(())
+}

@@ -1,0 +1,237 @@
+//! The effects of the answers, compared with the log. Every account belongs to one client, which sends one command
+//! after the other. So the answers determine exactly which events there must be.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Result, anyhow};
+use feedmill_events::{Envelope, Event};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::operation::{HistoryEntry, Operation, Outcome};
+use crate::{
+    link::{LinkChange, LinkKind},
+    oracle::Oracle,
+};
+
+/// How often each effect occurs, by its description.
+pub type EffectCounts = BTreeMap<String, usize>;
+
+fn sorted(members: impl IntoIterator<Item = Uuid>) -> Vec<Uuid> {
+    let members: BTreeSet<_> = members.into_iter().collect();
+    members.into_iter().collect()
+}
+
+fn describe_link(kind: LinkKind, make: bool, from: Uuid, to: Uuid) -> String {
+    format!("{} {to} by {from}", kind.record_type(make))
+}
+
+/// The effects of all acknowledged operations, but for profiles. `entries` are in the order of their account's
+/// answers.
+pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCounts {
+    let mut effects = EffectCounts::new();
+    let mut links = BTreeSet::new();
+    // By conversation and account; notifications count as the nil conversation.
+    let mut marks: BTreeMap<(Uuid, Uuid), Uuid> = BTreeMap::new();
+    for entry in entries {
+        let Outcome::Acknowledged { id, created } = entry.outcome else {
+            continue;
+        };
+        let (account, id) = (entry.account, id.unwrap_or_default());
+        let mut add = |effect: String| *effects.entry(effect).or_default() += 1;
+        let mut is_later = |conversation: Uuid, up_to: Uuid| {
+            let mark = marks.entry((conversation, account)).or_default();
+            let is_later = *mark < up_to;
+            *mark = up_to.max(*mark);
+            is_later
+        };
+        match &entry.operation {
+            Operation::CreateAccount { handle } => add(format!("account {id} {handle}")),
+            Operation::ChangeProfile { .. } => {}
+            Operation::Post { text, reply_to } => {
+                add(format!("post {id} {account} {reply_to:?} {text}"));
+            }
+            Operation::DeletePost { post } => add(format!("deleted {post} {account}")),
+            Operation::Link { kind, to, make } => {
+                let link = (*kind, account, *to);
+                let changes = if *make {
+                    links.insert(link)
+                } else {
+                    links.remove(&link)
+                };
+                if changes {
+                    add(describe_link(*kind, *make, account, *to));
+                }
+            }
+            // The pair had a conversation already.
+            Operation::CreateConversation { .. } if !created => {}
+            Operation::CreateConversation { with, title } => {
+                let members = sorted(with.iter().copied().chain([account]));
+                add(format!("conversation {id} {members:?} {title:?}"));
+            }
+            Operation::SendMessage { conversation, text } => {
+                add(format!("message {id} {conversation} {account} {text}"));
+            }
+            Operation::MarkRead {
+                conversation,
+                up_to,
+            } => {
+                if is_later(*conversation, *up_to) {
+                    add(format!("read {conversation} {account} {up_to}"));
+                }
+            }
+            Operation::MarkNotificationsRead { up_to } => {
+                if is_later(Uuid::nil(), *up_to) {
+                    add(format!("notifications read {account} {up_to}"));
+                }
+            }
+        }
+    }
+    effects
+}
+
+/// The effects in the log, but for profiles, of which only the last change counts.
+pub async fn logged(pool: &PgPool) -> Result<EffectCounts> {
+    let bodies: Vec<(Vec<u8>,)> = sqlx::query_as("SELECT body FROM write.events")
+        .fetch_all(pool)
+        .await?;
+    let mut effects = EffectCounts::new();
+    for (body,) in bodies {
+        let envelope = Envelope::decode(&body).map_err(|error| anyhow!("{error}"))?;
+        if let Some(effect) = describe(envelope.event) {
+            *effects.entry(effect).or_default() += 1;
+        }
+    }
+    Ok(effects)
+}
+
+fn describe(event: Event) -> Option<String> {
+    if let Some(link) = LinkChange::of(&event) {
+        let make = link.undone_since.is_none();
+        return Some(describe_link(link.kind, make, link.from, link.to));
+    }
+    Some(match event {
+        Event::AccountCreated(e) => format!("account {} {}", e.account, e.handle),
+        Event::PostCreated(e) => {
+            let parent = e.reply_to.map(|parent| parent.post);
+            format!("post {} {} {parent:?} {}", e.post, e.author, e.text)
+        }
+        Event::PostDeleted(e) => format!("deleted {} {}", e.post, e.author),
+        Event::ConversationCreated(e) => {
+            let members = sorted(e.members);
+            format!("conversation {} {members:?} {:?}", e.conversation, e.title)
+        }
+        Event::MessageSent(e) => {
+            let (message, conversation) = (e.message, e.conversation);
+            format!("message {message} {conversation} {} {}", e.sender, e.text)
+        }
+        Event::ConversationRead(e) => format!("read {} {} {}", e.conversation, e.user, e.up_to),
+        Event::NotificationsRead(e) => format!("notifications read {} {}", e.user, e.up_to),
+        Event::ProfileChanged(_) => return None,
+        other => format!("{other:?}"),
+    })
+}
+
+/// Effects that do not occur as often in the log as in the answers.
+pub fn differences(expected: &EffectCounts, logged: &EffectCounts) -> Vec<String> {
+    let count = |effects: &EffectCounts, effect: &String| effects.get(effect).copied().unwrap_or(0);
+    let all: BTreeSet<_> = expected.keys().chain(logged.keys()).collect();
+    all.into_iter()
+        .map(|effect| (effect, count(expected, effect), count(logged, effect)))
+        .filter(|(_, expected, logged)| expected != logged)
+        .map(|(effect, expected, logged)| {
+            format!("acknowledged {expected} times, {logged} times in the log: {effect}")
+        })
+        .collect()
+}
+
+/// Profiles that are not what the account's last acknowledged changes made of them. A handle that was refused after
+/// an attempt with an unknown outcome may have been taken by that attempt.
+pub fn profile_differences<'a>(
+    entries: impl Iterator<Item = &'a HistoryEntry>,
+    oracle: &Oracle,
+) -> Vec<String> {
+    let mut last: BTreeMap<(Uuid, &str), Vec<&str>> = BTreeMap::new();
+    for entry in entries {
+        match (&entry.operation, entry.outcome) {
+            (Operation::CreateAccount { handle }, Outcome::Acknowledged { id: Some(id), .. }) => {
+                last.insert((id, "handle"), vec![handle]);
+                last.insert((id, "display_name"), vec![handle]);
+                last.insert((id, "bio"), vec![""]);
+            }
+            (Operation::ChangeProfile { field, value }, Outcome::Acknowledged { .. }) => {
+                last.insert((entry.account, field), vec![value]);
+            }
+            (
+                Operation::ChangeProfile { field, value },
+                Outcome::Refused { in_doubt: true, .. },
+            ) => {
+                let possible = last.entry((entry.account, field)).or_default();
+                possible.push(value);
+            }
+            _ => {}
+        }
+    }
+    let difference = |((id, field), possible): ((Uuid, &str), Vec<&str>)| {
+        let actual = oracle.accounts.get(&id).map(|account| match field {
+            "handle" => &account.handle,
+            "display_name" => &account.display_name,
+            _ => &account.bio,
+        });
+        let is_possible = actual.is_some_and(|actual| possible.contains(&actual.as_str()));
+        (!is_possible).then(|| format!("{field} of {id} is {actual:?} instead of {possible:?}"))
+    };
+    last.into_iter().filter_map(difference).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(operation: Operation, outcome: Outcome) -> HistoryEntry {
+        HistoryEntry {
+            account: Uuid::from_u128(1),
+            operation,
+            outcome,
+        }
+    }
+
+    #[test]
+    fn lost_doubled_and_invented_effects_are_found() {
+        let acknowledged = |id| Outcome::Acknowledged {
+            id: Some(Uuid::from_u128(id)),
+            created: true,
+        };
+        let refused = Outcome::Refused {
+            status: 404,
+            in_doubt: false,
+        };
+        let post = |text: &str| Operation::Post {
+            text: text.to_owned(),
+            reply_to: None,
+        };
+        let like = |make| Operation::Link {
+            kind: LinkKind::Like,
+            to: Uuid::from_u128(7),
+            make,
+        };
+        let entries = [
+            entry(post("accepted"), acknowledged(2)),
+            entry(post("refused"), refused),
+            entry(like(true), acknowledged(0)),
+            entry(like(true), acknowledged(0)),
+            entry(like(false), acknowledged(0)),
+        ];
+        let expected = expected(entries.iter());
+        assert_eq!(expected.len(), 3, "{expected:?}");
+        assert_eq!(differences(&expected, &expected), Vec::<String>::new());
+
+        let mut log = expected.clone();
+        let (lost, _) = log.pop_first().expect("three effects");
+        *log.values_mut().next().expect("two effects") = 2;
+        log.insert("invented".to_owned(), 1);
+        let wrong = differences(&expected, &log);
+        assert_eq!(wrong.len(), 3, "{wrong:?}");
+        assert!(wrong.iter().any(|line| line.contains(&lost)));
+    }
+}

@@ -1,0 +1,113 @@
+//! What a random command is for a client: the operation, with ids that exist.
+
+use uuid::Uuid;
+
+use super::shared::{Created, pick};
+use crate::{
+    link::LinkTarget,
+    property::{
+        AccountCommand, Action, Command, ConversationCommand, LinkCommand, NotificationCommand,
+        PostCommand,
+    },
+    torture::operation::Operation,
+};
+
+/// Accounts and conversations of a run at most, since lists are read to their ends.
+const MAX_ACCOUNTS: usize = 40;
+const MAX_CONVERSATIONS: usize = 400;
+
+/// The account and the operation; none if there is nothing yet that the command could be about. `accounts` are the
+/// client's own, `text` is unique.
+pub fn operation(
+    action: Action,
+    accounts: &[Uuid],
+    created: &Created,
+    text: String,
+) -> Option<(Uuid, Operation)> {
+    let who = accounts[action.who % accounts.len()];
+    let account = |index| pick(&created.accounts, index, |_| true);
+    let post = |index| pick(&created.posts, index, |_| true).map(|(_, post)| post);
+    let conversation = |index, own: bool| {
+        let matches = |(_, members): &(Uuid, Vec<Uuid>)| !own || members.contains(&who);
+        pick(&created.conversations, index, matches).map(|(id, _)| id)
+    };
+    let handle = || text.replace(' ', "_");
+    let profile = |field, value| Operation::ChangeProfile { field, value };
+    let operation = match action.command {
+        Command::Account(AccountCommand::Create) => {
+            let more = created.accounts.len() < MAX_ACCOUNTS;
+            let create = Operation::CreateAccount { handle: handle() };
+            return more.then_some((Uuid::nil(), create));
+        }
+        Command::Account(AccountCommand::Rename { taken }) => {
+            let taken = taken.and_then(|index| pick(&created.handles, index, |_| true));
+            profile("handle", taken.unwrap_or_else(handle))
+        }
+        Command::Account(AccountCommand::ChangeDisplayName { .. }) => profile("display_name", text),
+        Command::Account(AccountCommand::ChangeBio { .. }) => profile("bio", text),
+        Command::Post(PostCommand::Create { .. }) => Operation::Post {
+            text,
+            reply_to: None,
+        },
+        Command::Post(PostCommand::Reply { to, .. }) => {
+            let reply_to = Some(post(to)?);
+            Operation::Post { text, reply_to }
+        }
+        Command::Post(PostCommand::Delete { post, own }) => {
+            let matches = |(author, _): &(Uuid, Uuid)| !own || *author == who;
+            let (_, post) = pick(&created.posts, post, matches)?;
+            Operation::DeletePost { post }
+        }
+        Command::Link(LinkCommand { kind, to, make }) => {
+            let to = match kind.target() {
+                LinkTarget::Post => post(to)?,
+                LinkTarget::Account => account(to)?,
+            };
+            Operation::Link { kind, to, make }
+        }
+        Command::Conversation(
+            ConversationCommand::CreatePair { .. } | ConversationCommand::CreateGroup { .. },
+        ) if created.conversations.len() > MAX_CONVERSATIONS => return None,
+        Command::Conversation(ConversationCommand::CreatePair { with }) => {
+            let with = vec![account(with)?];
+            Operation::CreateConversation { with, title: None }
+        }
+        Command::Conversation(ConversationCommand::CreateGroup { with, titled }) => {
+            let with = with.into_iter().filter_map(account).collect();
+            let title = titled.then_some(text);
+            Operation::CreateConversation { with, title }
+        }
+        Command::Conversation(ConversationCommand::Send {
+            conversation: index,
+            own,
+            ..
+        }) => {
+            let conversation = conversation(index, own)?;
+            Operation::SendMessage { conversation, text }
+        }
+        Command::Conversation(ConversationCommand::MarkRead {
+            conversation: index,
+            own,
+            message,
+            foreign,
+        }) => {
+            let conversation = conversation(index, own)?;
+            let matches = |(of, _): &(Uuid, Uuid)| foreign || *of == conversation;
+            let (_, up_to) = pick(&created.messages, message, matches)?;
+            Operation::MarkRead {
+                conversation,
+                up_to,
+            }
+        }
+        Command::Notification(
+            NotificationCommand::MarkRead {
+                notification: index,
+            }
+            | NotificationCommand::MarkReadToPost { post: index },
+        ) => Operation::MarkNotificationsRead {
+            up_to: post(index)?,
+        },
+        Command::Notification(NotificationCommand::MarkReadToFuture) => return None,
+    };
+    Some((who, operation))
+}

@@ -1,0 +1,58 @@
+//! Bodies that are not what they claim to be.
+
+use feedmill_tests::{
+    client::{Client, assert_problem},
+    endpoints::ENDPOINTS,
+};
+
+use crate::scene::Scene;
+
+/// At every command with a body.
+pub async fn are_checked(scene: &Scene, alice: &Client) {
+    let huge = format!("{{\"text\": \"{}\"}}", "x".repeat(1 << 20));
+    let deep = "[".repeat(100_000);
+    let json = "application/json";
+    let text = br#"{"text": "a"}"#.as_slice();
+    // If two things are wrong with a body, either status is right.
+    let raw: [(&str, &[u8], &str, &[u16]); 13] = [
+        ("empty", b"", json, &[400]),
+        ("incomplete", b"{", json, &[400]),
+        ("two values", br#"{"text": "a"}{}"#, json, &[400, 422]),
+        ("not UTF-8", b"{\"text\": \"\xff\xfe\"}", json, &[400]),
+        (
+            "a lone surrogate",
+            br#"{"text": "\ud800"}"#,
+            json,
+            &[400, 422],
+        ),
+        ("nested deeply", deep.as_bytes(), json, &[400, 422]),
+        ("an array", b"[]", json, &[422]),
+        ("a number", b"1e999", json, &[400, 422]),
+        ("null", b"null", json, &[422]),
+        ("over 1 MiB", huge.as_bytes(), json, &[413]),
+        (
+            "a form",
+            b"text=a",
+            "application/x-www-form-urlencoded",
+            &[415],
+        ),
+        ("plain text", text, "text/plain", &[415]),
+        ("no content type", text, "", &[415]),
+    ];
+    for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.body.is_some()) {
+        let command = scene.request(endpoint);
+        for (what, body, content_type, statuses) in raw {
+            let mut request = alice
+                .request(command.method(), &command.path)
+                .body(body.to_vec());
+            if !content_type.is_empty() {
+                request = request.header("content-type", content_type);
+            }
+            let answer = alice.send(request).await;
+            let status = answer.status.as_u16();
+            let context = format!("{} {}: {what}", endpoint.method, command.path);
+            assert!(statuses.contains(&status), "{context}: {answer:?}");
+            assert_problem(&answer, status, &context);
+        }
+    }
+}

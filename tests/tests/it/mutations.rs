@@ -1,0 +1,182 @@
+//! The comparison finds errors: each read table is changed in one place, and a read must differ then.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use chrono::NaiveDate;
+use feedmill_events::Projection;
+use feedmill_tests::{
+    compare::{Scope, every_read},
+    import::{Names, Record, generate, import_lines, oracle},
+    kit::{Stack, StackConfig},
+    log,
+    oracle::Oracle,
+};
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
+
+/// Tables that only the projector reads, to apply later events; and one that an import leaves empty.
+const NOT_MUTATED: [&str; 4] = [
+    "feed.feed_followers",
+    "digest.digest_received",
+    "digest.digest_members",
+    "notifications.notification_marks",
+];
+
+/// A table, and a statement that makes one of its rows wrong.
+const MUTATIONS: &[(&str, &str)] = &[
+    (
+        "profiles.accounts",
+        "UPDATE %t SET bio = 'x' WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
+        "profiles.account_counts",
+        "UPDATE %t SET posts = posts + 1 WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
+        "profiles.follows",
+        "DELETE FROM %t WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
+        "profiles.follows",
+        "UPDATE %t SET followed_at = followed_at + interval '1 ms' WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
+        "feed.posts",
+        "UPDATE %t SET like_count = like_count + 1 WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
+        "feed.posts",
+        "UPDATE %t SET reply_count = reply_count + 1 WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
+        "feed.likes",
+        "DELETE FROM %t WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
+        "feed.feed_entries",
+        "DELETE FROM %t WHERE post_id = (SELECT max(post_id::text)::uuid FROM %t)",
+    ),
+    ("feed.feed_follows", "DELETE FROM %t"),
+    ("feed.feed_floors", "DELETE FROM %t"),
+    ("feed.pulled_authors", "DELETE FROM %t"),
+    (
+        "digest.digest_days",
+        "UPDATE %t SET likes_received = likes_received + 1 WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
+        "notifications.notifications",
+        "DELETE FROM %t WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
+        "conversations.conversations",
+        "UPDATE %t SET message_count = message_count + 1 WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
+        "conversations.members",
+        "UPDATE %t SET unread_count = unread_count + 1 WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
+        "conversations.messages",
+        "DELETE FROM %t WHERE id = (SELECT min(id::text)::uuid FROM %t)",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_mutation_of_a_read_table_is_found() {
+    let stack = Stack::start(StackConfig {
+        feed_depth: 3,
+        // Nobody announces these changes, so a cache would hide them.
+        environment: vec![("CACHE_MAX_BYTES".to_owned(), "0".to_owned())],
+        ..StackConfig::default()
+    })
+    .await;
+    let records = generate(1, 6, 300);
+    import_lines(&stack, records.iter().map(Record::line)).await;
+    log::wait_until_projected(&stack.pool, Duration::from_mins(1))
+        .await
+        .expect("everything projected");
+    let names = Names::read(&stack.pool).await.expect("the names");
+    let expected = oracle(&records, &names).expect("the oracle");
+    let mutated = MUTATIONS.iter().map(|(table, _)| (*table).to_owned());
+    let known: BTreeSet<_> = mutated.chain(NOT_MUTATED.map(str::to_owned)).collect();
+    for projection in Projection::ALL {
+        let tables: Vec<String> = sqlx::query_scalar(
+            "SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname = $1",
+        )
+        .bind(projection.name())
+        .fetch_all(&stack.pool)
+        .await
+        .expect("the tables");
+        let lacking: Vec<_> = tables
+            .iter()
+            .filter(|table| !known.contains(*table))
+            .collect();
+        assert!(lacking.is_empty(), "MUTATIONS lacks {lacking:?}");
+    }
+
+    compare(&stack, &expected)
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+    for (table, change) in MUTATIONS {
+        run_sql(
+            &stack,
+            &format!("CREATE TABLE public.original AS TABLE {table}"),
+        )
+        .await;
+        let changed = run_sql(&stack, &change.replace("%t", table)).await;
+        assert!(changed > 0, "{change} of {table} changes nothing");
+        let found = compare(&stack, &expected).await;
+        assert!(found.is_err(), "not found: {change} of {table}");
+        run_sql(&stack, &format!("DELETE FROM {table}")).await;
+        run_sql(
+            &stack,
+            &format!("INSERT INTO {table} TABLE public.original"),
+        )
+        .await;
+        run_sql(&stack, "DROP TABLE public.original").await;
+    }
+    compare(&stack, &expected)
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+
+    log::check_state(&stack.pool, &expected)
+        .await
+        .expect("the state of the records");
+    run_sql(
+        &stack,
+        "DELETE FROM write.likes WHERE ctid = (SELECT max(ctid) FROM write.likes)",
+    )
+    .await;
+    assert!(
+        log::check_state(&stack.pool, &expected).await.is_err(),
+        "not found: a lost like"
+    );
+    log::check_dense(&stack.pool).await.expect("a dense log");
+    run_sql(&stack, "DELETE FROM write.events WHERE seq = 2 AND partition = (SELECT max(partition) FROM write.events WHERE seq = 2)").await;
+    assert!(
+        log::check_dense(&stack.pool).await.is_err(),
+        "not found: a gap in the log"
+    );
+}
+
+async fn compare(stack: &Stack, expected: &Oracle) -> anyhow::Result<usize> {
+    let viewers: Vec<Uuid> = expected.accounts.keys().copied().collect();
+    let days: Vec<_> = (6..26)
+        .filter_map(|day| NaiveDate::from_ymd_opt(2020, 1, day))
+        .collect();
+    let scope = Scope {
+        viewers: &viewers,
+        limits: &[20],
+        days: &days,
+        sample: usize::MAX,
+    };
+    every_read(stack, &stack.client(), expected, &scope).await
+}
+
+async fn run_sql(stack: &Stack, sql: &str) -> u64 {
+    let done = sqlx::query(AssertSqlSafe(sql.to_owned()))
+        .execute(&stack.pool)
+        .await;
+    done.unwrap_or_else(|error| panic!("{sql}: {error}"))
+        .rows_affected()
+}
