@@ -113,6 +113,8 @@ events! {
     PostDeleted(v1::PostDeleted): "post.deleted", 1, post, [];
     PostLiked(v1::PostLiked): "post.liked", 1, post, [];
     PostUnliked(v1::PostUnliked): "post.unliked", 1, post, [];
+    PostBookmarked(v1::PostBookmarked): "post.bookmarked", 1, post, [];
+    PostUnbookmarked(v1::PostUnbookmarked): "post.unbookmarked", 1, post, [];
     ConversationCreated(v2::ConversationCreated): "conversation.created", 2, conversation,
         [1 => v1::ConversationCreated];
     MessageSent(v1::MessageSent): "conversation.message_sent", 1, conversation, [];

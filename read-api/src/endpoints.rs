@@ -13,6 +13,7 @@
 //!
 //! With the cache off or bypassed, every answer takes one statement.
 
+pub mod bookmarks;
 pub mod conversations;
 pub mod digest;
 pub mod feed;

@@ -61,6 +61,8 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
     add("/v1/me", one(oracle.profile(viewer)));
     let feed = oracle.feed(viewer);
     add("/v1/feed", Expected::OwnList(feed, json!({})));
+    let bookmarks = oracle.bookmarks(viewer);
+    add("/v1/bookmarks", Expected::OwnList(bookmarks, json!({})));
     let (conversations, unread) = oracle.conversations(viewer);
     let beside = json!({"unread_total": unread});
     add(

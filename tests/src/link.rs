@@ -8,6 +8,7 @@ use uuid::Uuid;
 pub enum LinkKind {
     Like,
     Follow,
+    Bookmark,
 }
 
 /// What a link leads to.
@@ -22,8 +23,8 @@ struct Facts {
     target: LinkTarget,
     /// The path of its commands, before and after the target's id.
     path: (&'static str, &'static str),
-    /// Its state: account, target, and when it was made, in Unix milliseconds.
-    state: &'static str,
+    /// Its number in `write.links.kind`.
+    number: i16,
     /// The types of its import records: made and undone.
     records: (&'static str, &'static str),
     /// The fields of its import records: account and target.
@@ -31,24 +32,30 @@ struct Facts {
 }
 
 impl LinkKind {
-    pub const ALL: [Self; 2] = [Self::Like, Self::Follow];
+    pub const ALL: [Self; 3] = [Self::Like, Self::Follow, Self::Bookmark];
 
     fn facts(self) -> Facts {
         match self {
             Self::Like => Facts {
                 target: LinkTarget::Post,
                 path: ("/v1/posts/", "/like"),
-                state: "SELECT user_id, post_id, (extract(epoch FROM liked_at) * 1000)::bigint FROM write.likes",
+                number: 1,
                 records: ("like", "unlike"),
                 fields: ("user", "post"),
             },
             Self::Follow => Facts {
                 target: LinkTarget::Account,
                 path: ("/v1/users/", "/follow"),
-                state: "SELECT follower_id, followee_id, (extract(epoch FROM followed_at) * 1000)::bigint
-                    FROM write.follows",
+                number: 2,
                 records: ("follow", "unfollow"),
                 fields: ("from", "to"),
+            },
+            Self::Bookmark => Facts {
+                target: LinkTarget::Post,
+                path: ("/v1/posts/", "/bookmark"),
+                number: 3,
+                records: ("bookmark", "unbookmark"),
+                fields: ("user", "post"),
             },
         }
     }
@@ -63,9 +70,9 @@ impl LinkKind {
         format!("{before}{to}{after}")
     }
 
-    /// A statement that returns account, target and time of every link that stands.
-    pub fn state(self) -> &'static str {
-        self.facts().state
+    /// Its number in `write.links.kind`.
+    pub fn number(self) -> i16 {
+        self.facts().number
     }
 
     /// Its name, which is also the type of the import record that makes one.
@@ -119,6 +126,11 @@ impl LinkChange {
             Event::AccountUnfollowed(e) => {
                 let since = Some(e.followed_at);
                 change(LinkKind::Follow, e.follower, e.followee, None, since)
+            }
+            Event::PostBookmarked(e) => change(LinkKind::Bookmark, e.user, e.post, None, None),
+            Event::PostUnbookmarked(e) => {
+                let since = Some(e.bookmarked_at);
+                change(LinkKind::Bookmark, e.user, e.post, None, since)
             }
             _ => return None,
         })

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Result, anyhow, ensure};
 use feedmill_events::{Envelope, Partition, Positions};
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::PgPool;
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -241,11 +241,10 @@ pub async fn links(
     kind: LinkKind,
     accounts: Option<&[Uuid]>,
 ) -> Result<Vec<(Uuid, Uuid, i64)>> {
-    let sql = format!(
-        "SELECT * FROM ({}) AS link(account, target, at)
-         WHERE $1::uuid[] IS NULL OR account = ANY($1) ORDER BY 1, 2",
-        kind.state()
+    let links = sqlx::query_as(
+        "SELECT account_id, target_id, (extract(epoch FROM since) * 1000)::bigint FROM write.links
+         WHERE kind = $1 AND ($2::uuid[] IS NULL OR account_id = ANY($2)) ORDER BY 1, 2",
     );
-    let links = sqlx::query_as(AssertSqlSafe(sql)).bind(accounts);
+    let links = links.bind(kind.number()).bind(accounts);
     Ok(links.fetch_all(pool).await?)
 }

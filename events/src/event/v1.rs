@@ -78,6 +78,20 @@ pub struct PostUnliked {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PostBookmarked {
+    pub post: Uuid,
+    pub user: Uuid,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PostUnbookmarked {
+    pub post: Uuid,
+    pub user: Uuid,
+    /// The time of the bookmark that ends.
+    pub bookmarked_at: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConversationCreated {
     pub conversation: Uuid,
     /// All members including the creator, each once.

@@ -70,6 +70,7 @@ pub fn samples() -> Vec<Envelope> {
         Event::PostUnbookmarked(v1::PostUnbookmarked {
             post: object_id(7),
             user: object_id(2),
+            bookmarked_at: 1_690_000_000_001,
         }),
         Event::ConversationCreated(v2::ConversationCreated {
             conversation: object_id(8),

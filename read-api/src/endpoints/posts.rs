@@ -63,8 +63,8 @@ pub async fn replies(
 }
 
 /// The tags of an answer that shows these posts with their authors' names.
-pub fn shown(posts: &[Post]) -> impl Iterator<Item = Tag> {
+pub fn shown<'a>(posts: impl IntoIterator<Item = &'a Post>) -> impl Iterator<Item = Tag> {
     posts
-        .iter()
+        .into_iter()
         .flat_map(|post| [Tag::post(post.id), Tag::account_summary(post.author.id)])
 }

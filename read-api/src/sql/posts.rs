@@ -219,12 +219,13 @@ pub async fn bookmarks(
     before: Option<(DateTime<Utc>, Uuid)>,
     limit: i64,
 ) -> sqlx::Result<Vec<(DateTime<Utc>, Post)>> {
-    let (at, id) = before.unwrap_or((far_future(), Uuid::max()));
+    let (at, id) = before.unzip();
     let rows = posts!(
         r#"/* post.bookmarks */
         WITH page AS (
             SELECT post_id AS id, bookmarked_at FROM bookmarks
-            WHERE user_id = $1 AND (bookmarked_at, post_id) < ($2, $3)
+            WHERE user_id = $1
+                AND (bookmarked_at, post_id) < (coalesce($2::timestamptz, 'infinity'), $3)
             ORDER BY bookmarked_at DESC, post_id DESC
             LIMIT $4
         )"#,
@@ -232,7 +233,7 @@ pub async fn bookmarks(
         order_by: "page.bookmarked_at DESC, page.id DESC",
         viewer,
         at,
-        id,
+        id.unwrap_or(Uuid::max()),
         limit
     );
     let rows = database.all("post.bookmarks", rows).await?;

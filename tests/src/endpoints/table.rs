@@ -46,6 +46,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     ),
     command("PUT", "/v1/posts/{post}/like"),
     command("DELETE", "/v1/posts/{post}/like"),
+    command("PUT", "/v1/posts/{post}/bookmark"),
+    command("DELETE", "/v1/posts/{post}/bookmark"),
     command("PUT", "/v1/users/{user}/follow"),
     command("DELETE", "/v1/users/{user}/follow"),
     command("POST", "/v1/conversations").body(
@@ -74,6 +76,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
             "?period=week",
         ])
         .max_statements(3),
+    list("/v1/bookmarks", &[Feed, Profiles]),
     list("/v1/conversations", &[Conversations, Profiles]),
     list(
         "/v1/conversations/{conversation}/messages",

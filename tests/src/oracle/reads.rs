@@ -1,5 +1,7 @@
 //! Every read by its definition. Lists are whole and in order, with the items as pages have them.
 
+use std::cmp::Reverse;
+
 use chrono::{DateTime, Datelike, Days, NaiveDate, SecondsFormat, Utc};
 use feedmill_events::id;
 use serde_json::{Value, json};
@@ -131,6 +133,13 @@ impl Oracle {
 
     pub fn feed(&self, viewer: Uuid) -> Vec<Value> {
         self.views(viewer, self.feed_ids(viewer))
+    }
+
+    /// Latest bookmark first.
+    pub fn bookmarks(&self, viewer: Uuid) -> Vec<Value> {
+        let mut bookmarks: Vec<_> = self.links_from(LinkKind::Bookmark, viewer).collect();
+        bookmarks.sort_by_key(|(post, at)| Reverse((*at, *post)));
+        self.views(viewer, bookmarks.into_iter().map(|(post, _)| post))
     }
 
     /// Latest first.

@@ -193,6 +193,8 @@ fn feed(oracle: &Oracle) -> Vec<Table> {
     });
     let likes = oracle.links(LinkKind::Like);
     let likes = likes.map(|(user, post, _)| format!("{post} {user}"));
+    let bookmarks = oracle.links(LinkKind::Bookmark);
+    let bookmarks = bookmarks.map(|(user, post, at)| format!("{post} {user} {at}"));
     let follows = oracle.links(LinkKind::Follow);
     let follows = follows.map(|(from, to, _)| format!("{from} {to}"));
     let mut followers: BTreeMap<Uuid, usize> = BTreeMap::new();
@@ -212,6 +214,12 @@ fn feed(oracle: &Oracle) -> Vec<Table> {
             name: "likes",
             select: "SELECT concat_ws(' ', post_id, user_id) FROM likes",
             rows: likes.collect(),
+        },
+        Table {
+            name: "bookmarks",
+            select: "SELECT concat_ws(' ', post_id, user_id,
+                (extract(epoch FROM bookmarked_at) * 1000)::bigint) FROM bookmarks",
+            rows: bookmarks.collect(),
         },
         Table {
             name: "feed_follows",

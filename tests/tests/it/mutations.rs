@@ -144,12 +144,12 @@ async fn every_mutation_of_a_read_table_is_found() {
         .expect("the state of the records");
     run_sql(
         &stack,
-        "DELETE FROM write.likes WHERE ctid = (SELECT max(ctid) FROM write.likes)",
+        "DELETE FROM write.links WHERE ctid = (SELECT max(ctid) FROM write.links)",
     )
     .await;
     assert!(
         log::check_state(&stack.pool, &expected).await.is_err(),
-        "not found: a lost like"
+        "not found: a lost link"
     );
     log::check_dense(&stack.pool).await.expect("a dense log");
     run_sql(&stack, "DELETE FROM write.events WHERE seq = 2 AND partition = (SELECT max(partition) FROM write.events WHERE seq = 2)").await;

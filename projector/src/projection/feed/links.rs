@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
-    batch::Logged,
+    batch::LoggedEvent,
     error::ApplyError,
     projection::links::{Links, links},
 };
@@ -47,7 +47,7 @@ pub struct FeedLinks {
 
 impl FeedLinks {
     /// Folds an event. Called in the log's order.
-    pub fn fold(&mut self, logged: &Logged) {
+    pub fn fold(&mut self, logged: &LoggedEvent) {
         match &logged.event {
             Event::AccountFollowed(e) => self.follows.start((e.followee, e.follower), ()),
             Event::AccountUnfollowed(e) => self.follows.stop((e.followee, e.follower)),

@@ -141,7 +141,7 @@ link_kinds! {
     /// An account bookmarks a post.
     Bookmark = 3, LinkTarget::Post,
     "bookmark" => v1::PostBookmarked { post: target, user: account },
-    "unbookmark" => v1::PostUnbookmarked { post: target, user: account };
+    "unbookmark" => v1::PostUnbookmarked { post: target, user: account, bookmarked_at: since };
 }
 
 pub(in crate::domain) use link_events;
