@@ -53,6 +53,10 @@ const MUTATIONS: &[(&str, &str)] = &[
         "DELETE FROM %t WHERE ctid = (SELECT max(ctid) FROM %t)",
     ),
     (
+        "feed.bookmarks",
+        "DELETE FROM %t WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
         "feed.feed_entries",
         "DELETE FROM %t WHERE post_id = (SELECT max(post_id::text)::uuid FROM %t)",
     ),
