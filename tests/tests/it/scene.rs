@@ -4,6 +4,7 @@ use feedmill_tests::{
     client::{Answer, Client},
     endpoints::{self, Endpoint},
     kit::Target,
+    link::LinkKind,
 };
 use reqwest::Method;
 use serde_json::Value;
@@ -72,7 +73,11 @@ impl Scene {
         let message = b.send_message(conversation, "A message").await;
         let message = message.expect(201).id();
         // The second item of every list.
-        a.post("Another post", None).await.expect(201);
+        let another = a.post("Another post", None).await.expect(201).id();
+        for post in [post, another] {
+            let bookmark = a.link(LinkKind::Bookmark, post, true).await;
+            bookmark.expect(204);
+        }
         b.post("Another reply", Some(post)).await.expect(201);
         a.send_message(conversation, "Another message")
             .await
