@@ -6,6 +6,7 @@
 
 mod access;
 mod app;
+mod bookmarks;
 mod cache;
 mod conversations;
 mod digest;
