@@ -1,15 +1,16 @@
 //! A running read API on its own database, and helpers that fill its tables.
 
-use std::{
-    path::Path,
-    time::{Duration, SystemTime},
-};
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use feedmill_events::{Projection, id};
+use feedmill_events::id;
 use feedmill_service::{
     Database, Health, HttpArgs, Shutdown, Signer, Verifier, http, sql, telemetry,
+};
+use feedmill_tests::{
+    kit::{self, Role},
+    token::now,
 };
 use read_api::{
     AnswerCache, AppState, Cursors, FolloweeCache, Limits, PostCache, Progress, ScoreCache, Shared,
@@ -17,7 +18,7 @@ use read_api::{
 };
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, postgres::PgPoolOptions};
+use sqlx::{AssertSqlSafe, Executor, PgPool};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
@@ -35,7 +36,7 @@ pub struct App {
     pub shutdown: Shutdown,
     pub address: String,
     client: reqwest::Client,
-    name: String,
+    _test_database: kit::Database,
 }
 
 #[derive(Debug)]
@@ -76,24 +77,6 @@ impl Reply {
     }
 }
 
-pub fn server() -> String {
-    std::env::vars()
-        .find_map(|(name, value)| (name == "TEST_DATABASE_URL").then_some(value))
-        .expect("TEST_DATABASE_URL must name a PostgreSQL on which tests may make databases; deploy/test starts one")
-}
-
-/// The server's URL with another database.
-fn database_url(database: &str) -> String {
-    let server = server();
-    let (base, parameters) = server.split_once('?').unwrap_or((&server, ""));
-    let base = base.rsplit_once('/').map_or(base, |(base, _)| base);
-    if parameters.is_empty() {
-        format!("{base}/{database}")
-    } else {
-        format!("{base}/{database}?{parameters}")
-    }
-}
-
 impl App {
     /// Without announcements, so the cache is bypassed.
     pub async fn start() -> Self {
@@ -107,26 +90,12 @@ impl App {
     /// With caches of so many bytes for answers, and for each kind of fragment.
     pub async fn with_caches(answers: u64, fragments: u64) -> Self {
         telemetry::install_crypto_provider();
-        let database = format!("read_api_test_{:016x}", rand::random::<u64>());
-        let mut admin = PgConnection::connect(&server())
-            .await
-            .expect("TEST_DATABASE_URL answers");
-        admin
-            .execute(AssertSqlSafe(format!("CREATE DATABASE {database}")))
-            .await
-            .unwrap();
-        admin.close().await.unwrap();
-        let url = database_url(&database);
-        let with = |option: &str| {
-            let separator = if url.contains('?') { '&' } else { '?' };
-            format!("{url}{separator}options=-c%20{option}")
-        };
-        let own = with("synchronous_commit%3Doff");
-        let options = |url: &str| sql::options(url, "test", Some(&search_path())).unwrap();
-        let pool = PgPoolOptions::new().connect_lazy_with(options(&own));
-        create_tables(&pool).await;
+        let test_database = kit::Database::with_read_models().await;
+        let pool = test_database.pool_with_search_path(&search_path());
         // The service itself may only read.
-        let read_only = Database::new(options(&with("role%3Dfeedmill_read")), 4).unwrap();
+        let url = test_database.url_as(Role::ReadApi);
+        let options = sql::options(&url, "test", Some(&search_path())).unwrap();
+        let read_only = Database::new(options, 4).unwrap();
         let signer = Signer::new([7; 32], "feedmill", "feedmill").unwrap();
         let tag_versions = TagVersions::default();
         let (health, shutdown, progress) = (
@@ -190,7 +159,7 @@ impl App {
             address,
             client: reqwest::Client::new(),
             shutdown,
-            name: database,
+            _test_database: test_database,
         }
     }
 
@@ -365,47 +334,8 @@ impl App {
 }
 
 impl Drop for App {
-    /// Drops the database, whether the test passed or not.
     fn drop(&mut self) {
         self.shutdown.now();
-        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(async {
-                let mut admin = PgConnection::connect(&server()).await.unwrap();
-                admin.execute(AssertSqlSafe(drop)).await.unwrap();
-            });
-        });
-        let _ = dropped.join();
-    }
-}
-
-/// Creates the read tables, each folder of migrations in its schema, as the projector does.
-async fn create_tables(pool: &PgPool) {
-    let role = "DO $$ BEGIN CREATE ROLE feedmill_read NOLOGIN; \
-                EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$";
-    pool.execute(role).await.unwrap();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations/read");
-    let projections = Projection::ALL.map(Projection::name);
-    for schema in projections.into_iter().chain(["projector"]) {
-        let mut script = format!("CREATE SCHEMA {schema}; SET search_path = {schema};\n");
-        let folder = std::fs::read_dir(root.join(schema)).unwrap();
-        let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
-        files.sort();
-        for file in files {
-            script += &std::fs::read_to_string(file).unwrap();
-        }
-        let grants = format!(
-            "GRANT USAGE ON SCHEMA {schema} TO feedmill_read; \
-             GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO feedmill_read; \
-             SET search_path = {}",
-            search_path()
-        );
-        let script = [script, grants].join(";\n");
-        pool.execute(AssertSqlSafe(script)).await.unwrap();
     }
 }
 
@@ -420,10 +350,6 @@ pub fn account_id(n: u64) -> Uuid {
 
 pub fn time(millis: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(millis).unwrap()
-}
-
-pub fn now() -> DateTime<Utc> {
-    SystemTime::now().into()
 }
 
 /// The ids of a list's items.

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use feedmill_events::Tag;
+use feedmill_tests::kit::wait_until;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use sqlx::{Executor, PgConnection};
@@ -11,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     app::{App, Reply},
-    nats::{Announcer, until},
+    nats::Announcer,
 };
 
 async fn subscribed() -> (Arc<App>, Announcer) {
@@ -56,7 +57,7 @@ impl BlockedReads {
     }
 
     async fn until_any(&self) {
-        until("a blocked statement", async || self.count().await > 0).await;
+        wait_until("a blocked statement", async || self.count().await > 0).await;
     }
 
     async fn release(mut self) {
@@ -109,7 +110,7 @@ async fn an_answer_is_cached_until_one_of_its_tags_changes() {
         assert!(app.hits(me, "/v1/feed").await);
         announcer.announce(projection, &[tag]).await;
         let misses = async || !app.hits(me, "/v1/feed").await;
-        until("a miss", misses).await;
+        wait_until("a miss", misses).await;
     }
     assert_eq!(name(&app.get(me, "/v1/feed").await), "Unannounced");
 }
@@ -175,7 +176,7 @@ async fn a_load_from_before_a_change_answers_no_request_after_it() {
     ))
     .await;
     let messages = format!("/v1/conversations/{probe}/messages");
-    until("a cached answer", async || app.hits(me, &messages).await).await;
+    wait_until("a cached answer", async || app.hits(me, &messages).await).await;
 
     let blocked = BlockedReads::new(&app).await;
     let before = spawn_get(&app, me, "/v1/me");
@@ -190,7 +191,7 @@ async fn a_load_from_before_a_change_answers_no_request_after_it() {
             &[Tag::account_summary(me), Tag::messages(probe)],
         )
         .await;
-    until("the announcement", async || !app.hits(me, &messages).await).await;
+    wait_until("the announcement", async || !app.hits(me, &messages).await).await;
 
     let after: Vec<_> = (0..5).map(|_| spawn_get(&app, me, "/v1/me")).collect();
     sleep(Duration::from_millis(200)).await;
@@ -243,7 +244,8 @@ async fn the_cache_stays_within_its_bound() {
 #[tokio::test]
 async fn without_a_cache_every_answer_is_loaded() {
     let app = App::with_cache(0).await;
-    let (_server, me) = (crate::nats::Server::start(), app.account(1).await);
+    let _announcer = Announcer::of(&app).await;
+    let me = app.account(1).await;
     for _ in 0..3 {
         let reply = app.get(me, "/v1/me").await;
         assert_eq!(
@@ -264,7 +266,7 @@ async fn the_cache_is_bypassed_without_announcements() {
     let me = app.account(1).await;
     assert!(!app.hits(me, "/v1/me").await && app.hits(me, "/v1/me").await);
     announcer.server.kill();
-    until("the loss of NATS", async || !app.hits(me, "/v1/me").await).await;
+    wait_until("the loss of NATS", async || !app.hits(me, "/v1/me").await).await;
     for n in 0..5 {
         let name = format!("New {n}");
         rename(&app, me, &name).await;
@@ -280,6 +282,7 @@ async fn no_viewer_gets_the_answer_of_another() {
     let (me, other) = (app.account(1).await, app.account(2).await);
     let post = app.post(me, 0, None).await;
     app.entries(me, &[post]).await;
+    app.bookmark(me, post, 0).await;
     let talk = Uuid::from_u128(7);
     app.run(&format!(
         "INSERT INTO likes (post_id, user_id) VALUES ('{post}', '{me}');
@@ -290,6 +293,7 @@ async fn no_viewer_gets_the_answer_of_another() {
     let paths = [
         "/v1/feed".to_owned(),
         "/v1/digest?date=2024-04-13".to_owned(),
+        "/v1/bookmarks".to_owned(),
         "/v1/conversations".to_owned(),
         "/v1/me".to_owned(),
         format!("/v1/posts/{post}"),
@@ -305,7 +309,7 @@ async fn no_viewer_gets_the_answer_of_another() {
         assert_ne!(mine.body, others.body, "{path}");
     }
     assert_eq!(
-        app.get(other, &paths[6]).await.status,
+        app.get(other, &paths[7]).await.status,
         StatusCode::NOT_FOUND
     );
     let profile = format!("/v1/users/{me}");

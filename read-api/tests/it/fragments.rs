@@ -2,13 +2,14 @@
 //! NATS server.
 
 use feedmill_events::Tag;
+use feedmill_tests::kit::wait_until;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
     app::{App, ids},
     digest, feed,
-    nats::{Announcer, until},
+    nats::Announcer,
 };
 
 /// Caches fragments, but no answers.
@@ -61,13 +62,13 @@ async fn a_fragment_is_cached_until_the_post_or_its_author_changes() {
             );
             announcer.announce(projection, &[tag]).await;
             let announced = async || first(&app, you, path).await["text"] == "unannounced";
-            until("the announced change", announced).await;
+            wait_until("the announced change", announced).await;
             let seen = first(&app, me, path).await;
             assert_eq!(seen["author"]["display_name"], "unannounced");
             change("old").await;
             announcer.announce(projection, &[tag]).await;
             let announced = async || first(&app, you, path).await["text"] == "old";
-            until("the announced change", announced).await;
+            wait_until("the announced change", announced).await;
         }
     }
 }
@@ -152,7 +153,7 @@ async fn only_missing_fragments_are_read() {
             .await;
         announcer.announce("feed", &[Tag::post(others[0])]).await;
         let gone = async || texts(path).await.len() == 2;
-        until("the page without the post", gone).await;
+        wait_until("the page without the post", gone).await;
     }
 }
 
@@ -195,10 +196,10 @@ async fn a_score_is_cached_until_the_post_changes() {
     assert_eq!(best(you).await, [posts[1], posts[0]], "not announced");
     announcer.announce("feed", &[Tag::post(posts[0])]).await;
     let announced = async || best(you).await == [posts[0], posts[1]];
-    until("two likes before none", announced).await;
+    wait_until("two likes before none", announced).await;
     announcer.announce("feed", &[Tag::post(posts[1])]).await;
     let announced = async || best(me).await == [posts[1], posts[0]];
-    until("one reply before two likes", announced).await;
+    wait_until("one reply before two likes", announced).await;
 }
 
 /// With more likes than the list of ids returns.
@@ -245,7 +246,7 @@ async fn posts_of_a_newly_followed_account_change_the_feed() {
             let feed = app.get(me, "/v1/feed").await.body;
             feed["items"][0]["id"] == post.to_string()
         };
-        until("a new post of a followed account", first).await;
+        wait_until("a new post of a followed account", first).await;
     };
     app.follow(me, one, 0).await;
     appears(one).await;

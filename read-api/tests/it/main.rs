@@ -6,18 +6,15 @@
 
 mod access;
 mod app;
+mod bookmarks;
 mod cache;
 mod conversations;
 mod digest;
 mod feed;
 mod fragments;
-#[path = "../../../tests/src/live.rs"]
-mod live;
 mod nats;
 mod notifications;
 mod page;
-#[path = "../../../tests/src/harness/port.rs"]
-mod port;
 mod position;
 mod posts;
 mod responses;

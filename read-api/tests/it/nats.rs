@@ -1,54 +1,16 @@
-//! A NATS server, and the announcements of a projector on it.
+//! The announcements of a projector.
 
-use std::{
-    process::{Child, Command, Stdio},
-    sync::atomic::{AtomicI64, Ordering},
-    time::Duration,
-};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use feedmill_events::{Advance, Announcement, Changed, Projection, Tag, subject};
 use feedmill_service::Health;
-use tokio::time::sleep;
+use feedmill_tests::kit::{Nats, wait_until};
 
 use crate::app::{App, account_id};
 
-/// A nats-server of `NATS_SERVER_BIN`, killed when the test ends.
-pub struct Server {
-    pub url: String,
-    child: Child,
-}
-
-impl Server {
-    pub fn start() -> Self {
-        let (_, binary) = std::env::vars()
-            .find(|(name, _)| name == "NATS_SERVER_BIN")
-            .expect("NATS_SERVER_BIN must be the path of a nats-server: run deploy/test");
-        let port = crate::port::unused();
-        let child = Command::new(binary)
-            .args(["-a", "127.0.0.1", "-p", &port.to_string()])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let url = format!("nats://127.0.0.1:{port}");
-        Self { url, child }
-    }
-
-    pub fn kill(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
 /// Announces as the projector does: partition 3 of every projection, one event at a time.
 pub struct Announcer {
-    pub server: Server,
+    pub server: Nats,
     client: async_nats::Client,
     seqs: [AtomicI64; Projection::ALL.len()],
 }
@@ -56,11 +18,11 @@ pub struct Announcer {
 impl Announcer {
     /// Makes the app receive announcements, so that it uses its cache.
     pub async fn of(app: &App) -> Self {
-        let server = Server::start();
+        let server = Nats::without_jetstream().await;
         for projection in Projection::ALL {
             app.checkpoint(projection.name(), 1, 3, 1).await;
         }
-        let client = feedmill_service::nats::connect(&server.url, "read-api-test").await;
+        let client = feedmill_service::nats::connect(&server.url(), "read-api-test").await;
         let progress = app.progress.clone();
         tokio::spawn(read_api::receive_announcements(
             progress,
@@ -73,7 +35,7 @@ impl Announcer {
             seqs: [const { AtomicI64::new(1) }; Projection::ALL.len()],
         };
         app.account(999_999).await;
-        until("the subscription", async || {
+        wait_until("the subscription", async || {
             app.state.tag_versions.is_subscribed()
         })
         .await;
@@ -102,25 +64,15 @@ impl Announcer {
     /// The same, and waits until the app has received it.
     pub async fn announce_and_wait(&self, app: &App, projection: &str, tags: &[Tag]) {
         let anybody = account_id(999_999);
-        until("a cached answer", async || {
+        wait_until("a cached answer", async || {
             app.hits(anybody, "/v1/me").await
         })
         .await;
         let probe = Tag::profile(anybody);
         self.announce(projection, &[tags, &[probe]].concat()).await;
-        until("the announcement", async || {
+        wait_until("the announcement", async || {
             !app.hits(anybody, "/v1/me").await
         })
         .await;
     }
-}
-
-pub async fn until(what: &str, condition: impl AsyncFn() -> bool) {
-    for _ in 0..500 {
-        if condition().await {
-            return;
-        }
-        sleep(Duration::from_millis(10)).await;
-    }
-    panic!("{what} did not come in 5 s");
 }

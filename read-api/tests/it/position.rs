@@ -3,15 +3,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use feedmill_events::Projection;
+use feedmill_events::{Advance, Announcement, Changed, Projection, subject};
+use feedmill_tests::kit::{Nats, reset_statement_counts};
 
-use crate::{
-    app::{App, account_id},
-    nats,
-    statements::calls,
-};
+use crate::app::{App, Reply, account_id};
 
-async fn at(app: &App, position: &str, prefer: &str) -> crate::app::Reply {
+async fn at(app: &App, position: &str, prefer: &str) -> Reply {
     app.get_with(
         account_id(1),
         "/v1/feed",
@@ -62,66 +59,6 @@ async fn a_read_at_a_later_position_times_out() {
 }
 
 #[tokio::test]
-async fn a_read_waits_for_exactly_the_projections_it_depends_on() {
-    let app = App::start().await;
-    let account = app.account(1).await;
-    app.checkpoint("conversations", 1, 3, 5).await;
-    app.checkpoint("feed", 1, 3, 5).await;
-    let headers = [("Feedmill-Min-Position", "3:5"), ("Prefer", "wait=0")];
-    let messages = format!("/v1/conversations/{account}/messages");
-    assert_eq!(
-        app.get_with(account, &messages, &headers).await.status,
-        404,
-        "conversations suffice"
-    );
-    for path in [
-        "/v1/conversations",
-        "/v1/feed",
-        "/v1/me",
-        "/v1/digest",
-        "/v1/users/@user1/posts",
-    ] {
-        assert_eq!(
-            app.get_with(account, path, &headers).await.code(),
-            (503, "projection_behind"),
-            "{path}"
-        );
-    }
-    app.checkpoint("profiles", 1, 3, 5).await;
-    for path in [
-        "/v1/conversations",
-        "/v1/feed",
-        "/v1/me",
-        "/v1/users/@user1/posts",
-    ] {
-        assert_eq!(
-            app.get_with(account, path, &headers).await.status,
-            200,
-            "{path}"
-        );
-    }
-    assert_eq!(
-        app.get_with(account, "/v1/digest", &headers).await.status,
-        503,
-        "the digest is behind"
-    );
-    assert_eq!(
-        app.get_with(account, "/v1/notifications", &headers)
-            .await
-            .status,
-        503,
-        "notifications are behind"
-    );
-    app.checkpoint("notifications", 1, 3, 5).await;
-    assert_eq!(
-        app.get_with(account, "/v1/notifications", &headers)
-            .await
-            .status,
-        200
-    );
-}
-
-#[tokio::test]
 async fn a_read_goes_on_soon_after_its_position_is_reached() {
     let app = Arc::new(App::start().await);
     app.checkpoint("profiles", 1, 3, 5).await;
@@ -163,16 +100,16 @@ async fn only_the_live_generation_counts() {
     assert_eq!(at(&app, "3:9", "wait=1").await.status, 200);
 }
 
-#[tokio::test]
-async fn an_invalid_position_is_rejected() {
-    let app = App::start().await;
-    for position in ["", "3", "64:1", "3:-1", "3:x", "3:1,", "3:1;4:1"] {
-        let reply = at(&app, position, "wait=0").await;
-        assert_eq!(
-            (reply.code(), reply.fields()),
-            ((422, "invalid_request"), vec!["Feedmill-Min-Position"])
-        );
-    }
+/// Polls of the checkpoints since the counts were reset.
+async fn polls(app: &App) -> i64 {
+    sqlx::query_scalar(
+        "SELECT coalesce(sum(calls), 0)::bigint FROM public.pg_stat_statements
+         WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+             AND query LIKE '/* checkpoint.live */%'",
+    )
+    .fetch_one(&app.pool)
+    .await
+    .unwrap()
 }
 
 #[tokio::test]
@@ -181,18 +118,12 @@ async fn one_task_polls_for_all_waiting_requests() {
     app.checkpoint("feed", 1, 3, 5).await;
     app.checkpoint("profiles", 1, 3, 5).await;
     assert_eq!(at(&app, "3:5", "wait=1").await.status, 200);
-    let Some(before) = calls(&app, "/* checkpoint.live */%").await else {
-        return;
-    };
+    reset_statement_counts(&app.pool).await;
     for _ in 0..30 {
         assert_eq!(at(&app, "3:5", "wait=1").await.status, 200);
     }
-    let known = calls(&app, "/* checkpoint.live */%").await.unwrap();
-    assert!(
-        known - before <= 1,
-        "a known position is not polled for: {}",
-        known - before
-    );
+    let known = polls(&app).await;
+    assert!(known <= 1, "{known} polls for a known position");
 
     let mut waiting = tokio::task::JoinSet::new();
     for _ in 0..100 {
@@ -206,22 +137,18 @@ async fn one_task_polls_for_all_waiting_requests() {
             .into_iter()
             .all(|status| status == 503)
     );
-    let after = calls(&app, "/* checkpoint.live */%").await.unwrap();
-    assert!(
-        after - known < 120,
-        "{} reads for 100 waiting",
-        after - known
-    );
+    let polls = polls(&app).await - known;
+    assert!(polls < 120, "{polls} polls for 100 waiting requests");
 }
 
 /// Sooner than an idle poll of the checkpoints.
 #[tokio::test]
 async fn announcements_advance_positions() {
-    let server = nats::Server::start();
+    let server = Nats::without_jetstream().await;
     let app = App::start().await;
     app.checkpoint("feed", 1, 3, 5).await;
     app.checkpoint("profiles", 1, 3, 6).await;
-    let client = feedmill_service::nats::connect(&server.url, "read-api-test").await;
+    let client = feedmill_service::nats::connect(&server.url(), "read-api-test").await;
     tokio::spawn(read_api::receive_announcements(
         app.progress.clone(),
         client.clone(),
@@ -230,22 +157,19 @@ async fn announcements_advance_positions() {
     // A poll of the checkpoints shows which generation is live. Announcements before it are ignored.
     assert_eq!(at(&app, "3:5", "wait=1").await.status, 200);
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let announcement = feedmill_events::Announcement {
-        projection: feedmill_events::Projection::Feed,
+    let announcement = Announcement {
+        projection: Projection::Feed,
         generation: 1,
-        progress: vec![feedmill_events::Advance {
+        progress: vec![Advance {
             partition: 3u8.try_into().unwrap(),
             from: 5,
             to: 6,
         }],
-        changed: feedmill_events::Changed::Tags(vec![]),
+        changed: Changed::Tags(vec![]),
     };
     let bytes = announcement.encode().unwrap();
     client
-        .publish(
-            feedmill_events::subject::announcements(feedmill_events::Projection::Feed),
-            bytes.into(),
-        )
+        .publish(subject::announcements(Projection::Feed), bytes.into())
         .await
         .unwrap();
     client.flush().await.unwrap();

@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use feedmill_events::id;
+use feedmill_tests::{
+    client::{EventStream, ServerSentEvent},
+    token::now,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::{
@@ -13,22 +17,21 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    app::{App, START, now},
+    app::{App, START},
     conversations::conversation,
-    live::{Event, Live},
 };
 
 const EVENT_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl App {
-    async fn live(&self, viewer: Uuid, last_event_id: Option<&str>) -> Live {
+    async fn stream(&self, viewer: Uuid, last_event_id: Option<&str>) -> EventStream {
         let mut request = reqwest::Client::new()
             .get(format!("{}/v1/stream", self.address))
             .bearer_auth(self.token(viewer));
         if let Some(id) = last_event_id {
             request = request.header("last-event-id", id);
         }
-        Live::new(request.send().await.unwrap())
+        EventStream::new(request.send().await.unwrap())
     }
 
     /// A post from so many milliseconds ago.
@@ -42,23 +45,23 @@ fn since_start() -> i64 {
     now().timestamp_millis() - START
 }
 
-async fn next(live: &mut Live) -> Event {
-    timeout(EVENT_TIMEOUT, live.next())
+async fn next(stream: &mut EventStream) -> ServerSentEvent {
+    timeout(EVENT_TIMEOUT, stream.next())
         .await
         .expect("an event in time")
         .expect("an open stream")
 }
 
 /// The next two events: an item, and the unread counts that may come before it.
-async fn item_and_unread(live: &mut Live) -> [Event; 2] {
-    let mut two = [next(live).await, next(live).await];
+async fn item_and_unread(stream: &mut EventStream) -> [ServerSentEvent; 2] {
+    let mut two = [next(stream).await, next(stream).await];
     two.sort_by_key(|event| event.name == "unread");
     two
 }
 
 /// No event comes for longer than two polls take.
-async fn no_event(live: &mut Live) {
-    let event = timeout(Duration::from_secs(5), live.next()).await;
+async fn no_event(stream: &mut EventStream) {
+    let event = timeout(Duration::from_secs(5), stream.next()).await;
     assert!(event.is_err(), "{event:?}");
 }
 
@@ -77,13 +80,13 @@ async fn new_items_are_sent_as_in_their_lists() {
     app.post_ago(other, 500).await;
     conversation(&app, since_start() - 5_000, &[me, other], 2).await;
     app.notify(me, since_start() - 500, other, None, None).await;
-    let mut live = app.live(me, None).await;
-    let first = next(&mut live).await;
+    let mut stream = app.stream(me, None).await;
+    let first = next(&mut stream).await;
     assert_eq!((&*first.name, first.data), ("unread", counts(0, 1)));
-    assert!(live.retry.is_some() && live.last_event_id.is_some());
+    assert!(stream.retry.is_some() && stream.last_event_id.is_some());
 
     let post = app.post_ago(other, 0).await;
-    let event = next(&mut live).await;
+    let event = next(&mut stream).await;
     let feed = app.get(me, "/v1/feed").await.body;
     // A stream does not read feed entries.
     assert_eq!(feed["items"], json!([]));
@@ -91,7 +94,7 @@ async fn new_items_are_sent_as_in_their_lists() {
     assert_eq!((&*event.name, event.data), ("post", shown));
 
     let (talk, messages) = conversation(&app, since_start(), &[other, me], 1).await;
-    let [event, unread] = item_and_unread(&mut live).await;
+    let [event, unread] = item_and_unread(&mut stream).await;
     let path = format!("/v1/conversations/{talk}/messages");
     let mut shown = app.get(me, &path).await.body["items"][0].clone();
     shown["conversation_id"] = json!(talk);
@@ -100,11 +103,11 @@ async fn new_items_are_sent_as_in_their_lists() {
     assert_eq!(messages.len(), 1);
 
     app.notify(me, since_start(), other, None, None).await;
-    let [event, unread] = item_and_unread(&mut live).await;
+    let [event, unread] = item_and_unread(&mut stream).await;
     let shown = app.get(me, "/v1/notifications").await.body["items"][0].clone();
     assert_eq!((&*event.name, event.data), ("notification", shown));
     assert_eq!((&*unread.name, unread.data), ("unread", counts(1, 2)));
-    no_event(&mut live).await;
+    no_event(&mut stream).await;
 }
 
 #[tokio::test]
@@ -121,25 +124,25 @@ async fn a_resumed_stream_gets_missed_items_even_older_ones() {
     app.follow(me, third, 0).await;
     let hour = 3_600_000;
     app.post_ago(other, hour).await;
-    let mut live = app.live(me, None).await;
-    next(&mut live).await;
+    let mut stream = app.stream(me, None).await;
+    next(&mut stream).await;
     let seen = app.post_ago(other, hour / 2).await;
-    assert_eq!(next(&mut live).await.id(), seen.to_string());
-    let id = live.last_event_id.clone().unwrap();
-    drop(live);
+    assert_eq!(next(&mut stream).await.id(), seen.to_string());
+    let id = stream.last_event_id.clone().unwrap();
+    drop(stream);
 
     let late = app.post_ago(third, 2 * hour).await;
     let later = app.post_ago(other, hour / 3).await;
-    let mut live = app.live(me, Some(&id)).await;
-    assert_eq!(next(&mut live).await.name, "unread");
-    assert_eq!(next(&mut live).await.id(), late.to_string());
-    assert_eq!(next(&mut live).await.id(), later.to_string());
-    no_event(&mut live).await;
-    let id = live.last_event_id.clone().unwrap();
-    drop(live);
-    let mut live = app.live(me, Some(&id)).await;
-    assert_eq!(next(&mut live).await.name, "unread");
-    no_event(&mut live).await;
+    let mut stream = app.stream(me, Some(&id)).await;
+    assert_eq!(next(&mut stream).await.name, "unread");
+    assert_eq!(next(&mut stream).await.id(), late.to_string());
+    assert_eq!(next(&mut stream).await.id(), later.to_string());
+    no_event(&mut stream).await;
+    let id = stream.last_event_id.clone().unwrap();
+    drop(stream);
+    let mut stream = app.stream(me, Some(&id)).await;
+    assert_eq!(next(&mut stream).await.name, "unread");
+    no_event(&mut stream).await;
 }
 
 #[tokio::test]
@@ -149,11 +152,11 @@ async fn a_newly_followed_account_brings_a_day_of_posts() {
     let day = 24 * 3_600_000;
     app.post_ago(other, day + 10_000).await;
     let post = app.post_ago(other, day / 2).await;
-    let mut live = app.live(me, None).await;
-    next(&mut live).await;
+    let mut stream = app.stream(me, None).await;
+    next(&mut stream).await;
     app.follow(me, other, 0).await;
-    assert_eq!(next(&mut live).await.id(), post.to_string());
-    no_event(&mut live).await;
+    assert_eq!(next(&mut stream).await.id(), post.to_string());
+    no_event(&mut stream).await;
 }
 
 #[tokio::test]
@@ -161,8 +164,8 @@ async fn too_many_items_are_a_reset_and_the_stream_continues() {
     let app = App::start().await;
     let (me, other) = (app.account(1).await, app.account(2).await);
     app.follow(me, other, 0).await;
-    let mut live = app.live(me, None).await;
-    next(&mut live).await;
+    let mut stream = app.stream(me, None).await;
+    next(&mut stream).await;
     app.run(&format!(
         "INSERT INTO posts (id, author, text, created_at)
          SELECT (lpad(to_hex({} + n), 12, '0') || '70008000000000000000')::uuid, '{other}', 'post', now()
@@ -172,7 +175,7 @@ async fn too_many_items_are_a_reset_and_the_stream_continues() {
     .await;
     let mut posts = 0;
     let reset = loop {
-        let event = next(&mut live).await;
+        let event = next(&mut stream).await;
         if event.name != "post" {
             break event;
         }
@@ -184,16 +187,16 @@ async fn too_many_items_are_a_reset_and_the_stream_continues() {
     );
     assert_eq!(posts, 1_000);
     let post = app.post_ago(other, 0).await;
-    assert_eq!(next(&mut live).await.id(), post.to_string());
+    assert_eq!(next(&mut stream).await.id(), post.to_string());
 }
 
 #[tokio::test]
 async fn a_stream_that_cannot_open_is_a_problem() {
     let app = App::start().await;
     let (me, other) = (app.account(1).await, app.account(2).await);
-    let mut live = app.live(other, None).await;
-    next(&mut live).await;
-    let others = live.last_event_id.unwrap();
+    let mut stream = app.stream(other, None).await;
+    next(&mut stream).await;
+    let others = stream.last_event_id.unwrap();
     for id in ["nonsense", "\u{fc}", &others, &others[1..]] {
         let reply = app
             .get_with(me, "/v1/stream", &[("last-event-id", id)])
@@ -210,13 +213,13 @@ async fn a_stream_that_cannot_open_is_a_problem() {
 
     let mut open = vec![];
     for _ in 0..20 {
-        open.push(app.live(me, None).await);
+        open.push(app.stream(me, None).await);
     }
     let reply = app.get(me, "/v1/stream").await;
     assert_eq!(reply.code(), (429, "too_many_streams"));
     assert!(reply.headers.contains_key("retry-after"));
     for _ in 0..9 {
-        open.push(app.live(other, None).await);
+        open.push(app.stream(other, None).await);
     }
     let reply = app.get(other, "/v1/stream").await;
     assert_eq!(reply.code(), (503, "too_many_streams"));
@@ -245,10 +248,10 @@ async fn a_stream_ends_with_its_token_and_with_the_service() {
     let me = app.account(1).await;
     let token = app.signer.sign(me, Duration::from_secs(1), now()).unwrap();
     let request = reqwest::Client::new().get(format!("{}/v1/stream", app.address));
-    let mut short = Live::new(request.bearer_auth(token).send().await.unwrap());
-    let mut long = app.live(me, None).await;
-    for live in [&mut short, &mut long] {
-        next(live).await;
+    let mut short = EventStream::new(request.bearer_auth(token).send().await.unwrap());
+    let mut long = app.stream(me, None).await;
+    for stream in [&mut short, &mut long] {
+        next(stream).await;
     }
     let end = timeout(EVENT_TIMEOUT, short.next()).await.unwrap();
     assert!(end.is_none(), "{end:?}");
