@@ -6,7 +6,6 @@
 
 mod access;
 mod app;
-mod bookmarks;
 mod cache;
 mod conversations;
 mod digest;

@@ -47,7 +47,6 @@ impl World {
         app.entries(viewer, &posts).await;
         app.entries(viewer_with_floor, &posts[40..]).await;
         app.floor(viewer_with_floor, posts[40]).await;
-        app.bookmark(viewer, posts[0], 0).await;
         app.run(&format!(
             "INSERT INTO conversations VALUES ('{CONVERSATION}', NULL, 0, NULL);
              INSERT INTO members VALUES ('{viewer}', '{CONVERSATION}', '{CONVERSATION}', NULL, 0)"
@@ -81,7 +80,6 @@ impl World {
             read(floor, DIGEST, 200, 2),
             one("/v1/conversations".to_owned()),
             one("/v1/notifications".to_owned()),
-            one("/v1/bookmarks".to_owned()),
             one(format!("/v1/conversations/{CONVERSATION}/messages")),
             missing(format!("/v1/conversations/{other}/messages")),
             one(format!("/v1/posts/{first}")),
