@@ -1,6 +1,9 @@
 //! Each projection equals its definition, for random events and any division of the log into batches.
 
+use std::collections::BTreeMap;
+
 use feedmill_events::{Envelope, Event, event::v1::MessageSent, id};
+use feedmill_tests::{link::LinkKind, log::Raw, oracle::tables};
 use projector::{
     projection::{self, Context, Definition},
     rebuild::Outcome,
@@ -9,9 +12,7 @@ use rand::{SeedableRng as _, rngs::StdRng};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::support::{
-    batches::apply_some, database::Database, model, rebuilding::rebuild, world::World,
-};
+use crate::support::{batches::apply_some, database::Database, rebuilding::rebuild, world::World};
 
 const SMALL_FEEDS: Context = Context {
     feed_depth: 3,
@@ -34,9 +35,10 @@ async fn apply_all(
 
 async fn equals_its_definition(projection: &'static Definition) {
     let (mut floors, mut pulled) = (0, 0);
+    let mut short_lived: BTreeMap<LinkKind, usize> = BTreeMap::new();
     for seed in 0..4 {
         let database = Database::new().await;
-        let pool = database.pool(projection);
+        let pool = database.pool_of(projection);
         let (mut world, mut rng) = (World::new(seed), StdRng::seed_from_u64(seed));
         let largest = [1, 3, 10, 1_000][usize::try_from(seed % 4).unwrap()];
         for _ in 0..5 {
@@ -46,14 +48,21 @@ async fn equals_its_definition(projection: &'static Definition) {
                 "{} seed {seed}, batches up to {largest} a partition",
                 projection.name()
             );
-            model::assert_equal(&world, projection, &pool).await;
+            database.assert_equal(&world, projection).await;
             if projection.name() == "feed" {
-                pulled += model::assert_pulled(&world, 3, &pool).await;
+                pulled += tables::assert_pulled(&world.oracle, 3, &pool).await;
                 let trimmed = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM feed_floors");
                 floors += trimmed.fetch_one(&pool).await.unwrap();
             }
         }
+        for (kind, count) in world.short_lived_links {
+            *short_lived.entry(kind).or_default() += count;
+        }
     }
+    assert!(
+        short_lived.len() == 2 && short_lived.values().all(|count| *count > 20),
+        "links to posts that are deleted soon, which are too few to test: {short_lived:?}"
+    );
     assert!(
         projection.name() != "feed" || floors > 20 && pulled > 20,
         "only {floors} feeds were trimmed and {pulled} posts pulled, which tests too little"
@@ -113,26 +122,16 @@ async fn a_log_with_old_event_versions_is_projected_and_rebuilt() {
         event: message,
     };
     let database = Database::new().await;
-    let raw = [
-        (
-            old.event.partition(),
-            old.event.event_type().name(),
-            old.at,
-            bytes,
-        ),
-        (
-            new.event.partition(),
-            new.event.event_type().name(),
-            new.at,
-            new.encode().unwrap(),
-        ),
-    ];
-    database.append_raw(&raw).await;
+    let old = Raw {
+        body: bytes,
+        ..Raw::from(&old)
+    };
+    database.append_raw(&[old, Raw::from(&new)]).await;
 
     let mut expected: Vec<_> = created.members.iter().copied().zip([0, 1]).collect();
     expected.sort_unstable();
     let projection = &projection::conversations::DEFINITION;
-    let pool = database.pool(projection);
+    let pool = database.pool_of(projection);
     let mut rng = StdRng::seed_from_u64(1);
     apply_all(projection, &SMALL_FEEDS, 10, &mut rng, &pool).await;
     for rebuilt in [false, true] {

@@ -5,6 +5,7 @@ use feedmill_events::{
     event::v1::{AccountFollowed, PostCreated},
     id,
 };
+use feedmill_tests::oracle::tables;
 use projector::{
     projection::{Context, feed},
     rebuild::Outcome,
@@ -16,7 +17,6 @@ use uuid::Uuid;
 use crate::support::{
     batches::apply_some,
     database::Database,
-    model,
     rebuilding::{contents, rebuild, verify},
     world::World,
 };
@@ -41,11 +41,11 @@ fn limit(fanout_max_followers: i64) -> Context {
 async fn a_rebuild_with_another_limit_gives_the_same_answers() {
     let (database, mut world, projection) =
         (Database::new().await, World::new(61), &feed::DEFINITION);
-    let pool = database.pool(projection);
+    let pool = database.pool_of(projection);
     for (live, rebuilt) in [(2, 0), (2, 10_000), (10_000, 1), (1, 2)] {
         database.append(&world.happen(300)).await;
         apply_all(&limit(live), 7, &pool).await;
-        model::assert_equal(&world, projection, &pool).await;
+        database.assert_equal(&world, projection).await;
         let ended = verify(&database, projection, &limit(rebuilt)).await;
         assert_eq!(ended.unwrap(), Outcome::Done, "{live}, then {rebuilt}");
         let mut made = vec![];
@@ -55,9 +55,9 @@ async fn a_rebuild_with_another_limit_gives_the_same_answers() {
             made.push(contents(&database, projection.name()).await);
         }
         assert_eq!(made[0], made[1]);
-        model::assert_equal(&world, projection, &pool).await;
+        database.assert_equal(&world, projection).await;
         let max = usize::try_from(rebuilt).unwrap();
-        let pulled = model::assert_pulled(&world, max, &pool).await;
+        let pulled = tables::assert_pulled(&world.oracle, max, &pool).await;
         assert_eq!(pulled > 0, rebuilt < 10_000, "{pulled} with {rebuilt}");
     }
 }
@@ -68,7 +68,7 @@ async fn a_rebuild_with_another_limit_gives_the_same_answers() {
 async fn the_follower_above_the_limit_makes_the_next_post_pulled() {
     for largest in [1, 2, 1_000] {
         let database = Database::new().await;
-        let pool = database.pool(&feed::DEFINITION);
+        let pool = database.pool_of(&feed::DEFINITION);
         let at = 1_700_000_000_000;
         let account = |n| id::compose(at, 0, n, None);
         let (author, mut events, mut posts) = (account(0), vec![], vec![]);

@@ -3,14 +3,20 @@
 use std::{
     collections::BTreeMap,
     io::{BufRead as _, BufReader},
-    process::{Command, Stdio},
+    process::Stdio,
     time::Duration,
 };
 
 use feedmill_events::{Envelope, Partition};
+use feedmill_tests::kit::Nats;
 use serde_json::Value;
 
-use crate::support::{database::Database, nats::Nats, rebuilding::run, world::World};
+use crate::support::{
+    database::Database,
+    program::{command, run},
+    stream::{create_stream, publish},
+    world::World,
+};
 
 fn lines(text: &str) -> Vec<Value> {
     text.lines()
@@ -49,50 +55,50 @@ async fn append(
     events.into_iter().zip(places).collect()
 }
 
-async fn publish(nats: &Nats, events: &[(Envelope, (Partition, i64))]) {
-    nats.publish(events.iter().map(|(envelope, place)| (envelope, *place)))
-        .await;
+fn places(
+    events: &[(Envelope, (Partition, i64))],
+) -> impl Iterator<Item = (&Envelope, (Partition, i64))> {
+    events.iter().map(|(envelope, place)| (envelope, *place))
 }
 
 #[tokio::test]
 async fn a_dump_is_complete_whatever_the_stream_lacks() {
     let (database, mut nats, mut world) =
-        (Database::new().await, Nats::started().await, World::new(41));
+        (Database::new().await, Nats::start().await, World::new(41));
     let dump = ["events", "dump"];
     // There is no stream.
     let mut all = append(&database, &mut world, 150).await;
-    assert_complete(&lines(&run(&database, &nats.url, &dump).await.text), &all);
+    assert_complete(&lines(&run(&database, &nats.url(), &dump).await.text), &all);
     // The stream has all events.
-    let stream = nats.make_stream().await;
-    publish(&nats, &all).await;
-    assert_complete(&lines(&run(&database, &nats.url, &dump).await.text), &all);
+    let stream = create_stream(&nats).await;
+    publish(&nats, places(&all)).await;
+    assert_complete(&lines(&run(&database, &nats.url(), &dump).await.text), &all);
     // Messages are deleted from it, at the beginning, in the middle and at the end.
     for sequence in [1, 2, 70, 71, 90, 149, 150] {
         stream.delete_message(sequence).await.unwrap();
     }
-    assert_complete(&lines(&run(&database, &nats.url, &dump).await.text), &all);
+    assert_complete(&lines(&run(&database, &nats.url(), &dump).await.text), &all);
     // The stream does not have the latest events yet.
     all.extend(append(&database, &mut world, 30).await);
-    assert_complete(&lines(&run(&database, &nats.url, &dump).await.text), &all);
+    assert_complete(&lines(&run(&database, &nats.url(), &dump).await.text), &all);
     // The stream is empty, then NATS is stopped.
     stream.purge().await.unwrap();
-    assert_complete(&lines(&run(&database, &nats.url, &dump).await.text), &all);
+    assert_complete(&lines(&run(&database, &nats.url(), &dump).await.text), &all);
     nats.kill();
-    assert_complete(&lines(&run(&database, &nats.url, &dump).await.text), &all);
+    assert_complete(&lines(&run(&database, &nats.url(), &dump).await.text), &all);
 }
 
 #[tokio::test]
 async fn dumps_can_be_filtered_and_events_counted() {
-    let (database, nats, mut world) =
-        (Database::new().await, Nats::started().await, World::new(42));
-    nats.make_stream().await;
+    let (database, nats, mut world) = (Database::new().await, Nats::start().await, World::new(42));
+    create_stream(&nats).await;
     let all = append(&database, &mut world, 300).await;
-    publish(&nats, &all).await;
+    publish(&nats, places(&all)).await;
     let (envelope, (place, _)) = &all[0];
     let partition = place.to_string();
     let ended = run(
         &database,
-        &nats.url,
+        &nats.url(),
         &["events", "dump", "--partition", &partition, "--from", "3"],
     )
     .await;
@@ -110,14 +116,14 @@ async fn dumps_can_be_filtered_and_events_counted() {
     };
     let ended = run(
         &database,
-        &nats.url,
+        &nats.url(),
         &["events", "dump", "--type", "post.liked"],
     )
     .await;
     assert_eq!(lines(&ended.text).len(), of_type("post.liked"));
     let ended = run(
         &database,
-        &nats.url,
+        &nats.url(),
         &["events", "dump", "--type", "post.liked", "--limit", "2"],
     )
     .await;
@@ -126,11 +132,16 @@ async fn dumps_can_be_filtered_and_events_counted() {
     let since = chrono::DateTime::from_timestamp_millis(middle)
         .unwrap()
         .to_rfc3339();
-    let ended = run(&database, &nats.url, &["events", "dump", "--since", &since]).await;
+    let ended = run(
+        &database,
+        &nats.url(),
+        &["events", "dump", "--since", &since],
+    )
+    .await;
     let later = all.iter().filter(|(e, _)| e.at >= middle).count();
     assert_eq!(lines(&ended.text).len(), later);
     assert!(envelope.at < middle);
-    let counts = lines(&run(&database, &nats.url, &["events", "count"]).await.text);
+    let counts = lines(&run(&database, &nats.url(), &["events", "count"]).await.text);
     let total: i64 = counts
         .iter()
         .map(|line| line["count"].as_i64().unwrap())
@@ -144,7 +155,7 @@ async fn dumps_can_be_filtered_and_events_counted() {
     assert_eq!(
         run(
             &database,
-            &nats.url,
+            &nats.url(),
             &["events", "dump", "--type", "post.loved"]
         )
         .await
@@ -152,24 +163,25 @@ async fn dumps_can_be_filtered_and_events_counted() {
         2
     );
     assert_eq!(
-        run(&database, &nats.url, &["events", "dump", "--since", "soon"])
-            .await
-            .code,
+        run(
+            &database,
+            &nats.url(),
+            &["events", "dump", "--since", "soon"]
+        )
+        .await
+        .code,
         2
     );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tail_prints_new_events_with_or_without_the_stream() {
-    let (database, nats, mut world) =
-        (Database::new().await, Nats::started().await, World::new(43));
-    nats.make_stream().await;
+    let (database, nats, mut world) = (Database::new().await, Nats::start().await, World::new(43));
+    create_stream(&nats).await;
     let mut all = append(&database, &mut world, 20).await;
-    publish(&nats, &all).await;
-    let mut child = Command::new(env!("CARGO_BIN_EXE_projector"))
+    publish(&nats, places(&all)).await;
+    let mut child = command(&database, &nats.url())
         .args(["events", "tail", "--from", "1"])
-        .env("PROJECTOR_DATABASE_URL", &database.url)
-        .env("NATS_URL", &nats.url)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -183,9 +195,9 @@ async fn a_tail_prints_new_events_with_or_without_the_stream() {
         }
         let events = append(&database, &mut world, 10).await;
         // The relay publishes all of them, or only some.
-        publish(&nats, &events[round.min(10)..]).await;
+        publish(&nats, places(&events[round.min(10)..])).await;
         if round == 2 {
-            nats.make_stream().await.purge().await.unwrap();
+            create_stream(&nats).await.purge().await.unwrap();
         }
         all.extend(events);
     }
@@ -202,10 +214,8 @@ async fn a_tail_prints_new_events_with_or_without_the_stream() {
 async fn a_closed_output_is_not_an_error() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(44));
     append(&database, &mut world, 2_000).await;
-    let mut child = Command::new(env!("CARGO_BIN_EXE_projector"))
+    let mut child = command(&database, &nats.url())
         .args(["events", "dump"])
-        .env("PROJECTOR_DATABASE_URL", &database.url)
-        .env("NATS_URL", &nats.url)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

@@ -80,7 +80,7 @@ impl Plans {
         apply: Apply,
         is_kept: impl Fn(&str) -> bool,
     ) -> Self {
-        let database = Database::bare().await;
+        let database = Database::with_log().await;
         database.append(&World::new(71).happen(600)).await;
         let options = connection::projection_options(&database.url, projection).unwrap();
         let mut db = options.connect().await.unwrap();
@@ -165,7 +165,7 @@ async fn enlarge_tables(database: &Database, projection: &Definition) {
     let sql = "UPDATE pg_class SET relpages = 1, reltuples = 1000000
         WHERE relnamespace = $1::regnamespace AND pg_relation_size(oid) > 0";
     let update = sqlx::query(sql).bind(projection.name());
-    update.execute(&database.admin).await.unwrap();
+    update.execute(&database.pool).await.unwrap();
 }
 
 async fn secondary_indexes(projection: &Definition, db: &mut PgConnection) -> Vec<String> {

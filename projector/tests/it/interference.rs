@@ -2,37 +2,40 @@
 
 use std::time::Duration;
 
+use feedmill_tests::kit::Nats;
 use projector::projection::{Context, digest, feed, profiles};
 
 use crate::support::{
-    database::Database, metric, model, nats::Nats, running::Running, world::World,
+    database::Database,
+    metric,
+    running::Running,
+    stream::{create_stream, publish},
+    world::World,
 };
+
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_instances_with_the_same_partitions_apply_every_event_once() {
-    let (database, nats, mut world) = (Database::new().await, Nats::started().await, World::new(6));
-    nats.make_stream().await;
+    let (database, nats, mut world) = (Database::new().await, Nats::start().await, World::new(6));
+    create_stream(&nats).await;
     let projection = &profiles::DEFINITION;
     let conflicts = metric("projector_cas_conflicts_total", projection.name());
-    let one = Running::start(projection, Context::default(), &database, &nats.url).await;
-    let two = Running::start(projection, Context::default(), &database, &nats.url).await;
+    let one = Running::start(projection, Context::default(), &database, &nats.url()).await;
+    let two = Running::start(projection, Context::default(), &database, &nats.url()).await;
     for _ in 0..40 {
         let events = world.happen(50);
         let places = database.append(&events).await;
-        nats.publish(events.iter().zip(places)).await;
+        publish(&nats, events.iter().zip(places)).await;
     }
-    database
-        .caught_up(projection, Duration::from_secs(20))
-        .await;
-    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    database.caught_up(projection, TIMEOUT).await;
+    database.assert_equal(&world, projection).await;
     assert!(metric("projector_cas_conflicts_total", projection.name()) > conflicts);
     one.stop().await;
     // The other one continues alone.
     database.append(&world.happen(50)).await;
-    database
-        .caught_up(projection, Duration::from_secs(20))
-        .await;
-    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    database.caught_up(projection, TIMEOUT).await;
+    database.assert_equal(&world, projection).await;
     two.stop().await;
 }
 
@@ -40,7 +43,7 @@ async fn two_instances_with_the_same_partitions_apply_every_event_once() {
 async fn lost_connections_do_not_block_partitions() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(7));
     let projection = &feed::DEFINITION;
-    let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
+    let worker = Running::start(projection, Context::default(), &database, &nats.url()).await;
     for _ in 0..10 {
         database.append(&world.happen(200)).await;
         tokio::time::sleep(Duration::from_millis(120)).await;
@@ -48,16 +51,14 @@ async fn lost_connections_do_not_block_partitions() {
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
             WHERE datname = current_database() AND application_name = 'projector feed'",
         )
-        .execute(&database.admin)
+        .execute(&database.pool)
         .await
         .unwrap();
     }
-    database
-        .caught_up(projection, Duration::from_secs(20))
-        .await;
-    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    database.caught_up(projection, TIMEOUT).await;
+    database.assert_equal(&world, projection).await;
     let blocked: i64 = sqlx::query_scalar("SELECT count(*) FROM projector.blocked")
-        .fetch_one(&database.admin)
+        .fetch_one(&database.pool)
         .await
         .unwrap();
     assert_eq!(blocked, 0);
@@ -68,11 +69,9 @@ async fn lost_connections_do_not_block_partitions() {
 async fn a_worker_continues_with_another_live_generation() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(8));
     let projection = &digest::DEFINITION;
-    let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
+    let worker = Running::start(projection, Context::default(), &database, &nats.url()).await;
     database.append(&world.happen(100)).await;
-    database
-        .caught_up(projection, Duration::from_secs(10))
-        .await;
+    database.caught_up(projection, TIMEOUT).await;
     // As after a cutover: the next generation has the same checkpoints.
     sqlx::raw_sql(
         "BEGIN;
@@ -81,25 +80,11 @@ async fn a_worker_continues_with_another_live_generation() {
         UPDATE projector.projections SET generation = 2 WHERE name = 'digest';
         COMMIT",
     )
-    .execute(&database.admin)
+    .execute(&database.pool)
     .await
     .unwrap();
     database.append(&world.happen(100)).await;
-    let left = || async {
-        let sql = "SELECT (sum(p.head) - sum(c.seq))::bigint FROM write.partitions p
-            JOIN projector.checkpoints c ON c.partition = p.id AND c.projection = 'digest' AND generation = 2";
-        sqlx::query_scalar::<_, i64>(sql)
-            .fetch_one(&database.admin)
-            .await
-            .unwrap()
-    };
-    for _ in 0..200 {
-        if left().await == 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    assert_eq!(left().await, 0);
-    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    database.caught_up(projection, TIMEOUT).await;
+    database.assert_equal(&world, projection).await;
     worker.stop().await;
 }

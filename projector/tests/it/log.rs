@@ -1,12 +1,13 @@
 //! Reading the log.
 
 use feedmill_events::{Envelope, Event, Partition, event::v1::PostCreated, id};
+use feedmill_tests::kit::Nats;
 use projector::{
     log,
     projection::{Context, conversations, feed},
 };
 
-use crate::support::{database::Database, nats::Nats, running::Running};
+use crate::support::{database::Database, running::Running};
 
 fn long_posts() -> Vec<Envelope> {
     let post = |n: u16| {
@@ -30,7 +31,7 @@ fn long_posts() -> Vec<Envelope> {
 async fn the_size_of_a_read_is_bounded_for_texts_of_any_length() {
     let (database, nats, projection) = (Database::new().await, Nats::absent(), &feed::DEFINITION);
     database.append(&long_posts()).await;
-    let pool = database.pool(projection);
+    let pool = database.pool_of(projection);
     let heads = log::heads(&pool).await.unwrap();
     let ranges = log::plan(Partition::all(), &log::Offsets::default(), &heads, 4_000);
     let entries = log::read(&pool, projection.event_types, &ranges)
@@ -42,7 +43,7 @@ async fn the_size_of_a_read_is_bounded_for_texts_of_any_length() {
         .map(bytes::Bytes::len)
         .sum();
     assert!(((4 << 20)..(5 << 20)).contains(&bytes), "{bytes}");
-    let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
+    let worker = Running::start(projection, Context::default(), &database, &nats.url()).await;
     database
         .caught_up(projection, std::time::Duration::from_secs(20))
         .await;
@@ -54,7 +55,7 @@ async fn events_of_other_types_are_read_without_their_bodies() {
     let database = Database::new().await;
     database.append(&long_posts()).await;
     let projection = &conversations::DEFINITION;
-    let pool = database.pool(projection);
+    let pool = database.pool_of(projection);
     let heads = log::heads(&pool).await.unwrap();
     let ranges = log::plan(Partition::all(), &log::Offsets::default(), &heads, 4_000);
     let entries = log::read(&pool, projection.event_types, &ranges)

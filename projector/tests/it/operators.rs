@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
+use feedmill_tests::{
+    kit::{Nats, wait_until},
+    log::Raw,
+};
 use projector::projection::{conversations, feed, profiles};
 use sqlx::Row as _;
 
 use crate::support::{
     database::Database,
-    model,
-    nats::Nats,
-    process::{Process, of, operate, status},
-    world::World,
+    program::{self, of, operate, status},
+    stream::{create_stream, publish},
+    world::{World, decisive_read},
 };
 
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -20,12 +23,12 @@ const NOTICED_WITHIN: Duration = Duration::from_secs(1);
 #[tokio::test]
 async fn a_paused_projection_does_not_move_and_status_names_who_paused_it() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(41));
-    let process = Process::start(&database, &nats.url, &[]);
+    let process = program::start(&database, &nats.url(), &[]);
     let places = database.append(&world.happen(200)).await;
     for projection in [&feed::DEFINITION, &profiles::DEFINITION] {
         database.caught_up(projection, TIMEOUT).await;
     }
-    let run = |args: &'static [&str]| operate(&database, &nats.url, args);
+    let run = async |args: &[&str]| operate(&database, &nats.url(), args).await;
     run(&["pause", "feed", "--reason", "the disk is full"])
         .await
         .unwrap();
@@ -35,7 +38,7 @@ async fn a_paused_projection_does_not_move_and_status_names_who_paused_it() {
     let number = partition.to_string();
     operate(
         &database,
-        &nats.url,
+        &nats.url(),
         &["pause", "profiles", &number, "--by", "ann"],
     )
     .await
@@ -52,7 +55,7 @@ async fn a_paused_projection_does_not_move_and_status_names_who_paused_it() {
         .await;
     tokio::time::sleep(NOTICED_WITHIN).await;
     assert_eq!(database.behind(&feed::DEFINITION).await, 200);
-    let seen = status(&database, &nats.url).await;
+    let seen = status(&database, &nats.url()).await;
     assert_eq!(of(&seen, "feed")["standing"]["paused"], 64);
     assert_eq!(of(&seen, "feed")["lag_events"], 200);
     assert!(of(&seen, "feed")["lag_seconds"].as_f64().unwrap() > 0.9);
@@ -70,14 +73,14 @@ async fn a_paused_projection_does_not_move_and_status_names_who_paused_it() {
     let whole = run(&["resume", "profiles"]).await;
     assert!(whole.unwrap_err().contains("is paused by itself"));
     run(&["resume", "feed"]).await.unwrap();
-    operate(&database, &nats.url, &["resume", "profiles", &number])
+    operate(&database, &nats.url(), &["resume", "profiles", &number])
         .await
         .unwrap();
     for projection in [&feed::DEFINITION, &profiles::DEFINITION] {
         database.caught_up(projection, 3 * NOTICED_WITHIN).await;
-        model::assert_equal(&world, projection, &database.pool(projection)).await;
+        database.assert_equal(&world, projection).await;
     }
-    let seen = status(&database, &nats.url).await;
+    let seen = status(&database, &nats.url()).await;
     let entries: Vec<(&str, &str)> = seen["audit"]
         .as_array()
         .unwrap()
@@ -96,32 +99,18 @@ async fn a_paused_projection_does_not_move_and_status_names_who_paused_it() {
         ("pause", "feed"),
     ];
     assert_eq!(entries, expected);
-    process.stop();
+    program::stop(process).await;
 }
 
 #[tokio::test]
 async fn only_the_event_that_blocks_a_partition_can_be_skipped() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(42));
     let projection = &conversations::DEFINITION;
-    let process = Process::start(&database, &nats.url, &[]);
+    let process = program::start(&database, &nats.url(), &[]);
     let events = world.happen(400);
-    // A read mark, on which no other event depends.
-    let spoilt = events
-        .iter()
-        .rposition(|e| e.event.event_type().name() == "conversation.read")
-        .unwrap();
-    let mut raw: Vec<_> = events
-        .iter()
-        .map(|e| {
-            (
-                e.event.partition(),
-                e.event.event_type().name(),
-                e.at,
-                e.encode().unwrap(),
-            )
-        })
-        .collect();
-    raw[spoilt].3 = b"spoilt".to_vec();
+    let spoilt = decisive_read(&events);
+    let mut raw: Vec<_> = events.iter().map(Raw::from).collect();
+    raw[spoilt].body = b"spoilt".to_vec();
     let places = database.append_raw(&raw).await;
     let (partition, seq) = places[spoilt];
     let waiting = places
@@ -142,20 +131,15 @@ async fn only_the_event_that_blocks_a_partition_can_be_skipped() {
             "--reason",
             "spoilt",
         ];
-        operate(&database, &nats.url, &args).await
+        operate(&database, &nats.url(), &args).await
     };
     // Recorded a moment after the other events were applied.
-    for _ in 0..100 {
-        let noted: i64 = sqlx::query_scalar("SELECT count(*) FROM projector.blocked")
-            .fetch_one(&database.admin)
-            .await
-            .unwrap();
-        if noted > 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    let table = operate(&database, &nats.url, &["status"]).await.unwrap();
+    wait_until("a partition is blocked", async || {
+        let count = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM projector.blocked");
+        count.fetch_one(&database.pool).await.unwrap() > 0
+    })
+    .await;
+    let table = operate(&database, &nats.url(), &["status"]).await.unwrap();
     println!("{table}");
     assert!(table.contains(&format!("BLOCKED at {seq} since")));
     for wrong in [seq - 1, seq + 1] {
@@ -168,7 +152,7 @@ async fn only_the_event_that_blocks_a_partition_can_be_skipped() {
     let refused = skip(other.to_string(), 1).await.unwrap_err();
     assert!(refused.contains("is not blocked"), "{refused}");
     let without = ["skip", "conversations", &number, "1"];
-    let refused = operate(&database, &nats.url, &without).await.unwrap_err();
+    let refused = operate(&database, &nats.url(), &without).await.unwrap_err();
     assert!(refused.contains("--reason"), "{refused}");
     skip(number.clone(), seq).await.unwrap();
     database.caught_up(projection, 3 * NOTICED_WITHIN).await;
@@ -176,7 +160,7 @@ async fn only_the_event_that_blocks_a_partition_can_be_skipped() {
     assert!(refused.contains("is not blocked"), "{refused}");
     let rows =
         sqlx::query("SELECT done_by, action, partition, seq, reason, detail FROM projector.audit")
-            .fetch_all(&database.admin)
+            .fetch_all(&database.pool)
             .await
             .unwrap();
     assert_eq!(rows.len(), 1);
@@ -186,36 +170,36 @@ async fn only_the_event_that_blocks_a_partition_can_be_skipped() {
     assert_eq!(rows[0].get::<i64, _>(3), seq);
     assert_eq!(rows[0].get::<String, _>(4), "spoilt");
     assert!(rows[0].get::<String, _>(5).contains("does not decode"));
-    process.stop();
+    program::stop(process).await;
 }
 
 #[tokio::test]
 async fn a_stopped_relay_is_reported() {
     let (database, mut nats, mut world) =
-        (Database::new().await, Nats::started().await, World::new(43));
-    nats.make_stream().await;
-    let process = Process::start(&database, &nats.url, &["--only", "profiles"]);
+        (Database::new().await, Nats::start().await, World::new(43));
+    create_stream(&nats).await;
+    let process = program::start(&database, &nats.url(), &["--only", "profiles"]);
     let events = world.happen(100);
     let places = database.append(&events).await;
-    nats.publish(events.iter().zip(places)).await;
+    publish(&nats, events.iter().zip(places)).await;
     database.caught_up(&profiles::DEFINITION, TIMEOUT).await;
-    let seen = status(&database, &nats.url).await;
+    let seen = status(&database, &nats.url()).await;
     assert_eq!(seen["relay"]["state"], "ok", "{}", seen["relay"]);
     assert_eq!(seen["relay"]["lag_events"], 0);
     // The log grows, the stream does not.
     database.append(&world.happen(120)).await;
     database.caught_up(&profiles::DEFINITION, TIMEOUT).await;
     tokio::time::sleep(Duration::from_secs(4)).await;
-    let seen = status(&database, &nats.url).await;
+    let seen = status(&database, &nats.url()).await;
     assert_eq!(seen["relay"]["state"], "behind", "{}", seen["relay"]);
     assert_eq!(seen["relay"]["lag_events"], 120);
     assert!(seen["relay"]["lag_seconds"].as_f64().unwrap() > 3.0);
-    let table = operate(&database, &nats.url, &["status"]).await.unwrap();
+    let table = operate(&database, &nats.url(), &["status"]).await.unwrap();
     println!("{table}");
     assert!(table.contains("IS 120 EVENTS BEHIND the log for"));
     assert!(process.log().contains("the stream is behind the log"));
     nats.kill();
-    let table = operate(&database, &nats.url, &["status"]).await.unwrap();
+    let table = operate(&database, &nats.url(), &["status"]).await.unwrap();
     assert!(table.contains("UNKNOWN: cannot connect to NATS"), "{table}");
-    process.stop();
+    program::stop(process).await;
 }

@@ -3,31 +3,28 @@
 use std::time::Duration;
 
 use feedmill_events::Partition;
+use feedmill_tests::{
+    kit::{Nats, wait_until},
+    log::Raw,
+};
 use projector::projection::{Context, feed, profiles};
 use sqlx::Row as _;
 
-use crate::support::{
-    database::Database, metric, model, nats::Nats, running::Running, world::World,
-};
+use crate::support::{database::Database, metric, running::Running, world::World};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A blocked partition is recorded in a transaction after those that applied the other events.
 async fn wait_for_blocked(database: &Database) -> Vec<(i16, i64, String)> {
-    for _ in 0..100 {
-        let rows = blocked(database).await;
-        if !rows.is_empty() {
-            return rows;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    vec![]
+    let is_blocked = async || !blocked(database).await.is_empty();
+    wait_until("a partition is blocked", is_blocked).await;
+    blocked(database).await
 }
 
 /// Partition, sequence number and error.
 async fn blocked(database: &Database) -> Vec<(i16, i64, String)> {
     sqlx::query("SELECT partition, seq, error FROM projector.blocked")
-        .fetch_all(&database.admin)
+        .fetch_all(&database.pool)
         .await
         .unwrap()
         .into_iter()
@@ -39,7 +36,7 @@ async fn blocked(database: &Database) -> Vec<(i16, i64, String)> {
 async fn an_event_that_does_not_decode_blocks_one_partition_until_it_is_repaired() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(9));
     let projection = &feed::DEFINITION;
-    let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
+    let worker = Running::start(projection, Context::default(), &database, &nats.url()).await;
     database.append(&world.happen(100)).await;
     database.caught_up(projection, TIMEOUT).await;
     // A valid event whose bytes are damaged in the log, among others.
@@ -50,18 +47,8 @@ async fn an_event_that_does_not_decode_blocks_one_partition_until_it_is_repaired
             .contains(&events[*index].event.event_type())
     };
     let spoilt = (150..300).find(wanted).unwrap();
-    let mut raw: Vec<_> = events
-        .iter()
-        .map(|e| {
-            (
-                e.event.partition(),
-                e.event.event_type().name(),
-                e.at,
-                e.encode().unwrap(),
-            )
-        })
-        .collect();
-    let sound = std::mem::replace(&mut raw[spoilt].3, b"spoilt".to_vec());
+    let mut raw: Vec<_> = events.iter().map(Raw::from).collect();
+    let sound = std::mem::replace(&mut raw[spoilt].body, b"spoilt".to_vec());
     let places = database.append_raw(&raw).await;
     let (partition, seq) = places[spoilt];
     let waiting = places
@@ -94,26 +81,22 @@ async fn an_event_that_does_not_decode_blocks_one_partition_until_it_is_repaired
     database.caught_up_but(projection, standing, TIMEOUT).await;
     // A restart does not unblock it.
     worker.stop().await;
-    let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
+    let worker = Running::start(projection, Context::default(), &database, &nats.url()).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(database.behind(projection).await, standing);
     sqlx::query("UPDATE write.events SET body = $3 WHERE partition = $1 AND seq = $2")
         .bind(i16::from(partition))
         .bind(seq)
         .bind(sound)
-        .execute(&database.admin)
+        .execute(&database.pool)
         .await
         .unwrap();
     database.caught_up(projection, TIMEOUT).await;
-    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    database.assert_equal(&world, projection).await;
     // The record is deleted in a transaction after the one that applied the event.
-    for _ in 0..100 {
-        if blocked(&database).await.is_empty() {
-            return worker.stop().await;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("still blocked: {:?}", blocked(&database).await);
+    let is_unblocked = async || blocked(&database).await.is_empty();
+    wait_until("no partition is blocked", is_unblocked).await;
+    worker.stop().await;
 }
 
 #[tokio::test]
@@ -122,7 +105,7 @@ async fn an_event_that_violates_a_constraint_blocks_one_partition() {
     let projection = &profiles::DEFINITION;
     // An account with this handle cannot be inserted, for a reason that only PostgreSQL knows.
     sqlx::raw_sql("ALTER TABLE profiles.accounts ADD CHECK (handle <> 'person_4')")
-        .execute(&database.admin)
+        .execute(&database.pool)
         .await
         .unwrap();
     let events = world.happen(600);
@@ -136,7 +119,7 @@ async fn an_event_that_violates_a_constraint_blocks_one_partition() {
         .iter()
         .filter(|(p, s)| *p == partition && *s >= seq)
         .count();
-    let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
+    let worker = Running::start(projection, Context::default(), &database, &nats.url()).await;
     database
         .caught_up_but(projection, i64::try_from(waiting).unwrap(), TIMEOUT)
         .await;
@@ -147,11 +130,11 @@ async fn an_event_that_violates_a_constraint_blocks_one_partition() {
         "{rows:?}"
     );
     sqlx::raw_sql("ALTER TABLE profiles.accounts DROP CONSTRAINT accounts_handle_check")
-        .execute(&database.admin)
+        .execute(&database.pool)
         .await
         .unwrap();
     database.caught_up(projection, TIMEOUT).await;
-    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    database.assert_equal(&world, projection).await;
     worker.stop().await;
 }
 
@@ -164,23 +147,17 @@ async fn a_missing_event_in_the_log_blocks_one_partition() {
     sqlx::query("DELETE FROM write.events WHERE partition = $1 AND seq = $2")
         .bind(i16::from(partition))
         .bind(seq)
-        .execute(&database.admin)
+        .execute(&database.pool)
         .await
         .unwrap();
     let waiting = places
         .iter()
         .filter(|(p, s)| *p == partition && *s >= seq)
         .count();
-    let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
+    let worker = Running::start(projection, Context::default(), &database, &nats.url()).await;
     database
         .caught_up_but(projection, i64::try_from(waiting).unwrap(), TIMEOUT)
         .await;
-    for _ in 0..100 {
-        if !blocked(&database).await.is_empty() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
     let rows = wait_for_blocked(&database).await;
     assert_eq!(
         (rows[0].0, rows[0].1),

@@ -5,10 +5,11 @@ mod kills;
 mod logic;
 mod throttling;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use feedmill_tests::kit::Nats;
 use projector::{
-    projection::{self, Context, Definition, digest, feed, profiles},
+    projection::{self, Context, digest, feed, profiles},
     rebuild::Outcome,
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
@@ -16,9 +17,8 @@ use sqlx::Connection as _;
 
 use crate::support::{
     database::Database,
-    model,
-    nats::Nats,
-    rebuilding::{contents, generation, indexes, rebuild, run, shadow_schemas, verify},
+    program::run,
+    rebuilding::{contents, generation, indexes, rebuild, shadow_schemas, verify},
     running::Running,
     world::World,
 };
@@ -34,41 +34,15 @@ async fn lively(seed: u64, events: usize) -> (Database, Nats, World, Vec<Running
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(seed));
     let mut workers = vec![];
     for projection in projection::ALL {
-        workers.push(Running::start(projection, SMALL_FEEDS, &database, &nats.url).await);
+        workers.push(Running::start(projection, SMALL_FEEDS, &database, &nats.url()).await);
     }
     for _ in 0..events.div_ceil(150) {
         database.append(&world.happen(150)).await;
         for projection in projection::ALL {
-            caught_up(&database, projection).await;
+            database.caught_up(projection, TIMEOUT).await;
         }
     }
     (database, nats, world, workers)
-}
-
-/// Waits until the live generation has applied everything.
-async fn caught_up(database: &Database, projection: &Definition) {
-    let start = Instant::now();
-    loop {
-        let behind: i64 = sqlx::query_scalar(
-            "SELECT coalesce(sum(w.head) - coalesce(sum(c.seq), 0), 1)::bigint FROM write.partitions w
-            JOIN projector.projections p ON p.name = $1
-            LEFT JOIN projector.checkpoints c
-                ON c.partition = w.id AND c.projection = p.name AND c.generation = p.generation",
-        )
-        .bind(projection.name())
-        .fetch_one(&database.admin)
-        .await
-        .unwrap();
-        if behind == 0 {
-            return;
-        }
-        assert!(
-            start.elapsed() < TIMEOUT,
-            "{} is {behind} behind",
-            projection.name()
-        );
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 async fn stop(workers: Vec<Running>) {
@@ -102,20 +76,20 @@ async fn a_rebuild_equals_the_live_model_and_replaces_it() {
             contents(&database, &format!("{schema}_previous")).await,
             before
         );
-        model::assert_equal(&world, projection, &database.pool(projection)).await;
+        database.assert_equal(&world, projection).await;
     }
     // The workers continue with the new generation, and readers may read it.
     database.append(&world.happen(200)).await;
     for projection in projection::ALL {
-        caught_up(&database, projection).await;
-        model::assert_equal(&world, projection, &database.pool(projection)).await;
+        database.caught_up(projection, TIMEOUT).await;
+        database.assert_equal(&world, projection).await;
         let readable: bool = sqlx::query_scalar(
             "SELECT bool_and(has_table_privilege('feedmill_read', format('%I.%I', schemaname, tablename), 'SELECT'))
                 AND bool_and(has_schema_privilege('feedmill_read', schemaname, 'USAGE'))
             FROM pg_tables WHERE schemaname = $1",
         )
         .bind(projection.name())
-        .fetch_one(&database.admin)
+        .fetch_one(&database.pool)
         .await
         .unwrap();
         assert!(readable, "{}", projection.name());
@@ -137,7 +111,7 @@ async fn two_rebuilds_of_the_same_log_give_the_same_rows() {
             made.push(contents(&database, projection.name()).await);
         }
         assert_eq!(made[0], made[1], "{}", projection.name());
-        model::assert_equal(&world, projection, &database.pool(projection)).await;
+        database.assert_equal(&world, projection).await;
     }
 }
 
@@ -168,7 +142,7 @@ async fn an_interrupted_rebuild_resumes_with_the_same_result() {
         assert!([generation_before, generation_before + 1].contains(&live));
         generation_before = live;
         assert_eq!(contents(&database, projection.name()).await, whole);
-        model::assert_equal(&world, projection, &database.pool(projection)).await;
+        database.assert_equal(&world, projection).await;
     }
     assert_eq!(
         rebuild(&database, projection, &SMALL_FEEDS, false)
@@ -183,19 +157,19 @@ async fn an_interrupted_rebuild_resumes_with_the_same_result() {
 async fn verify_prints_damaged_rows_and_a_rebuild_repairs_them_only_if_told_to() {
     let (database, nats, world, workers) = lively(35, 600).await;
     let (projection, all) = (&profiles::DEFINITION, ["verify", "--all", "--json"]);
-    let ended = run(&database, &nats.url, &all).await;
+    let ended = run(&database, &nats.url(), &all).await;
     assert_eq!(ended.code, 0, "{}", ended.text);
-    let account = *world.accounts.keys().next().unwrap();
+    let account = *world.oracle.accounts.keys().next().unwrap();
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
         "UPDATE profiles.account_counts SET followers = followers + 7 WHERE account = '{account}';
         DELETE FROM profiles.accounts WHERE id = '{account}';
         DELETE FROM feed.feed_entries WHERE ctid = (SELECT ctid FROM feed.feed_entries
             LEFT JOIN feed.feed_floors USING (viewer) ORDER BY post_id DESC LIMIT 1)",
     )))
-    .execute(&database.admin)
+    .execute(&database.pool)
     .await
     .unwrap();
-    let ended = run(&database, &nats.url, &all).await;
+    let ended = run(&database, &nats.url(), &all).await;
     assert_eq!(ended.code, 3, "{}", ended.text);
     for wanted in [
         "account_counts",
@@ -207,18 +181,18 @@ async fn verify_prints_damaged_rows_and_a_rebuild_repairs_them_only_if_told_to()
     }
     assert!(ended.text.contains(&account.to_string()));
     assert!(shadow_schemas(&database).await.is_empty());
-    let ended = run(&database, &nats.url, &["rebuild", "profiles"]).await;
+    let ended = run(&database, &nats.url(), &["rebuild", "profiles"]).await;
     assert_eq!(ended.code, 3, "{}", ended.text);
     assert_eq!(generation(&database, projection).await, 1);
     let ended = run(
         &database,
-        &nats.url,
+        &nats.url(),
         &["rebuild", "profiles", "feed", "--accept-differences"],
     )
     .await;
     assert_eq!(ended.code, 0, "{}", ended.text);
     for projection in [projection, &feed::DEFINITION] {
-        model::assert_equal(&world, projection, &database.pool(projection)).await;
+        database.assert_equal(&world, projection).await;
         assert_eq!(
             verify(&database, projection, &SMALL_FEEDS).await.unwrap(),
             Outcome::Done
@@ -239,33 +213,33 @@ async fn a_rollback_brings_the_previous_tables_up_to_date() {
     );
     for round in 0..3 {
         database.append(&world.happen(200)).await;
-        caught_up(&database, projection).await;
-        let ended = run(&database, &nats.url, &["rollback", "digest"]).await;
+        database.caught_up(projection, TIMEOUT).await;
+        let ended = run(&database, &nats.url(), &["rollback", "digest"]).await;
         assert_eq!(ended.code, 0, "{}", ended.text);
         assert_eq!(generation(&database, projection).await, 3 + round);
         database.append(&world.happen(50)).await;
-        caught_up(&database, projection).await;
-        model::assert_equal(&world, projection, &database.pool(projection)).await;
+        database.caught_up(projection, TIMEOUT).await;
+        database.assert_equal(&world, projection).await;
     }
     assert_eq!(shadow_schemas(&database).await, ["digest_previous"]);
-    let ended = run(&database, &nats.url, &["drop-previous", "digest"]).await;
+    let ended = run(&database, &nats.url(), &["drop-previous", "digest"]).await;
     assert_eq!(ended.code, 0, "{}", ended.text);
     assert!(shadow_schemas(&database).await.is_empty());
     let generations: i64 = sqlx::query_scalar(
         "SELECT count(DISTINCT generation) FROM projector.checkpoints WHERE projection = 'digest'",
     )
-    .fetch_one(&database.admin)
+    .fetch_one(&database.pool)
     .await
     .unwrap();
     assert_eq!(generations, 1);
     assert_eq!(
-        run(&database, &nats.url, &["rollback", "digest"])
+        run(&database, &nats.url(), &["rollback", "digest"])
             .await
             .code,
         1
     );
     assert_eq!(
-        run(&database, &nats.url, &["drop-previous", "digest"])
+        run(&database, &nats.url(), &["drop-previous", "digest"])
             .await
             .code,
         1
@@ -278,7 +252,7 @@ async fn an_unfinished_rebuild_can_be_aborted_and_two_at_once_are_refused() {
     let (database, nats, world, workers) = lively(37, 300).await;
     let projection = &profiles::DEFINITION;
     sqlx::raw_sql("UPDATE profiles.account_counts SET posts = posts + 1")
-        .execute(&database.admin)
+        .execute(&database.pool)
         .await
         .unwrap();
     assert_eq!(
@@ -289,7 +263,7 @@ async fn an_unfinished_rebuild_can_be_aborted_and_two_at_once_are_refused() {
     );
     assert_eq!(shadow_schemas(&database).await, ["profiles_next"]);
     assert_eq!(
-        run(&database, &nats.url, &["rollback", "profiles"])
+        run(&database, &nats.url(), &["rollback", "profiles"])
             .await
             .code,
         1
@@ -298,20 +272,22 @@ async fn an_unfinished_rebuild_can_be_aborted_and_two_at_once_are_refused() {
     let mut other = sqlx::PgConnection::connect(&database.url).await.unwrap();
     let lock = "SELECT pg_advisory_lock(x'72656275'::int, hashtext('profiles'))";
     sqlx::raw_sql(lock).execute(&mut other).await.unwrap();
-    let ended = run(&database, &nats.url, &["rebuild", "profiles"]).await;
+    let ended = run(&database, &nats.url(), &["rebuild", "profiles"]).await;
     assert_eq!(ended.code, 4, "{}", ended.text);
     other.close().await.unwrap();
-    let ended = run(&database, &nats.url, &["abort", "profiles"]).await;
+    let ended = run(&database, &nats.url(), &["abort", "profiles"]).await;
     assert_eq!(ended.code, 0, "{}", ended.text);
     assert!(shadow_schemas(&database).await.is_empty());
     assert_eq!(
-        run(&database, &nats.url, &["abort", "profiles"]).await.code,
+        run(&database, &nats.url(), &["abort", "profiles"])
+            .await
+            .code,
         1
     );
     let ended = rebuild(&database, projection, &SMALL_FEEDS, true)
         .await
         .unwrap();
     assert_eq!(ended, Outcome::Done);
-    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    database.assert_equal(&world, projection).await;
     stop(workers).await;
 }

@@ -2,13 +2,17 @@
 
 use std::time::{Duration, Instant};
 
+use feedmill_tests::kit::{Mode, Nats, Process, wait_until_within};
 use projector::{
     instance::{LEASE_DURATION, Lease},
     projection::{self, feed},
 };
 
 use crate::support::{
-    database::Database, model, nats::Nats, process::Process, process::status, running::Running,
+    database::Database,
+    program::{self, status},
+    running::Running,
+    stream::{create_stream, publish},
     world::World,
 };
 
@@ -24,22 +28,22 @@ impl Scene {
     async fn new(seed: u64) -> Self {
         let scene = Self {
             database: Database::new().await,
-            nats: Nats::started().await,
+            nats: Nats::start().await,
             world: World::new(seed),
         };
-        scene.nats.make_stream().await;
+        create_stream(&scene.nats).await;
         scene
     }
 
     fn start(&self) -> Process {
-        Process::start(&self.database, &self.nats.url, &[])
+        program::start(&self.database, &self.nats.url(), &[])
     }
 
     /// Appends events to the log and publishes them.
     async fn happen(&mut self, count: usize) {
         let events = self.world.happen(count);
         let places = self.database.append(&events).await;
-        self.nats.publish(events.iter().zip(places)).await;
+        publish(&self.nats, events.iter().zip(places)).await;
     }
 
     async fn caught_up(&self) {
@@ -50,8 +54,7 @@ impl Scene {
 
     async fn assert_equal(&self) {
         for projection in projection::ALL {
-            let pool = self.database.pool(projection);
-            model::assert_equal(&self.world, projection, &pool).await;
+            self.database.assert_equal(&self.world, projection).await;
         }
     }
 
@@ -60,21 +63,14 @@ impl Scene {
         sqlx::query_scalar(
             "SELECT count(*) FROM projector.instances WHERE heartbeat > now() - interval '3 s'",
         )
-        .fetch_one(&self.database.admin)
+        .fetch_one(&self.database.pool)
         .await
         .unwrap()
     }
 
     async fn until_members(&self, count: i64) {
-        let start = Instant::now();
-        while self.members().await != count {
-            assert!(
-                start.elapsed() < TIMEOUT,
-                "{} members",
-                self.members().await
-            );
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let what = format!("{count} members");
+        wait_until_within(&what, TIMEOUT, async || self.members().await == count).await;
     }
 
     /// Appends events in many partitions. Returns how long it takes until all of them are applied.
@@ -96,7 +92,7 @@ async fn partitions_move_when_instances_start_stop_and_die() {
     scene.until_members(3).await;
     scene.happen(300).await;
     scene.caught_up().await;
-    let seen = status(&scene.database, &scene.nats.url).await;
+    let seen = status(&scene.database, &scene.nats.url()).await;
     for projection in seen["projections"].as_array().unwrap() {
         let owners = projection["owners"].as_object().unwrap();
         assert_eq!(owners.len(), 3, "{owners:?}");
@@ -116,7 +112,7 @@ async fn partitions_move_when_instances_start_stop_and_die() {
     let joined = scene.applied().await;
 
     // The others take over at once.
-    let stopping = one.stop();
+    let stopping = program::stop(one).await;
     let stopped = scene.applied().await;
 
     println!(
@@ -129,7 +125,7 @@ async fn partitions_move_when_instances_start_stop_and_die() {
     assert!(stopped < usual + Duration::from_secs(1));
     scene.assert_equal().await;
     for process in [three, four] {
-        process.stop();
+        program::stop(process).await;
     }
     assert_eq!(scene.members().await, 0);
 }
@@ -144,7 +140,7 @@ async fn an_instance_that_was_suspended_past_its_lease_stops_writing_and_logs_it
     for _ in 0..2 {
         // In the middle of its work, perhaps of a transaction.
         scene.happen(100).await;
-        one.signal("STOP");
+        assert!(one.signal("STOP"));
         let stopped = Instant::now();
         let took = scene.applied().await;
         println!("right after it was stopped {took:.1?}");
@@ -153,7 +149,7 @@ async fn an_instance_that_was_suspended_past_its_lease_stops_writing_and_logs_it
         scene.happen(200).await;
         scene.caught_up().await;
         tokio::time::sleep_until((stopped + LEASE_DURATION + Duration::from_secs(1)).into()).await;
-        one.signal("CONT");
+        assert!(one.signal("CONT"));
         scene.applied().await;
         scene.assert_equal().await;
     }
@@ -172,16 +168,17 @@ async fn an_instance_that_was_suspended_past_its_lease_stops_writing_and_logs_it
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn projecting_continues_after_the_server_was_silent() {
     let mut scene = Scene::new(35).await;
-    let (proxy, url) = scene.database.through_proxy().await;
-    let _process = Process::start_at(&url, &scene.nats.url, &[]);
+    let proxy = scene.database.proxy().await;
+    let url = proxy.url(&scene.database.url);
+    let _process = program::start_at(&scene.database, &url, &scene.nats.url(), &[]);
     scene.until_members(1).await;
     scene.applied().await;
     for silence in [Duration::from_secs(1), Duration::from_secs(6)] {
         scene.happen(100).await;
-        proxy.silent(true);
+        proxy.set(Mode::Silent);
         scene.happen(100).await;
         tokio::time::sleep(silence).await;
-        proxy.silent(false);
+        proxy.set(Mode::Open);
         let took = scene.applied().await;
         println!("after {silence:?} of silence, all is applied in {took:.1?}");
         assert!(took < Duration::from_secs(10));
@@ -195,33 +192,37 @@ async fn an_instance_without_a_lease_does_not_write() {
     let projection = &feed::DEFINITION;
     let lease = Lease::default();
     lease.renew(Instant::now().checked_sub(2 * LEASE_DURATION).unwrap());
-    let worker = Running::with_lease(projection, lease.clone(), &database, &nats.url).await;
+    let worker = Running::with_lease(projection, lease.clone(), &database, &nats.url()).await;
     database.append(&world.happen(100)).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(database.behind(projection).await, 100);
     lease.renew(Instant::now());
     database.caught_up(projection, TIMEOUT).await;
-    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    database.assert_equal(&world, projection).await;
     worker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_instances_that_run_a_projection_share_its_partitions() {
     let mut scene = Scene::new(34).await;
-    let feed = Process::start(&scene.database, &scene.nats.url, &["run", "--only", "feed"]);
+    let feed = program::start(
+        &scene.database,
+        &scene.nats.url(),
+        &["run", "--only", "feed"],
+    );
     let all = scene.start();
     scene.until_members(2).await;
     scene.happen(100).await;
     scene.caught_up().await;
-    let seen = status(&scene.database, &scene.nats.url).await;
+    let seen = status(&scene.database, &scene.nats.url()).await;
     for projection in seen["projections"].as_array().unwrap() {
         let shared = projection["owners"].as_object().unwrap().len();
         assert_eq!(shared, 1 + usize::from(projection["name"] == "feed"));
     }
-    all.stop();
+    program::stop(all).await;
     scene.happen(100).await;
     scene.database.caught_up(&feed::DEFINITION, TIMEOUT).await;
-    let seen = status(&scene.database, &scene.nats.url).await;
+    let seen = status(&scene.database, &scene.nats.url()).await;
     for projection in seen["projections"].as_array().unwrap() {
         let unowned = &projection["standing"]["unowned"];
         if projection["name"] == "feed" {
@@ -230,5 +231,5 @@ async fn only_instances_that_run_a_projection_share_its_partitions() {
             assert_eq!(unowned, 64);
         }
     }
-    feed.stop();
+    program::stop(feed).await;
 }

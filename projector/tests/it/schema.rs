@@ -8,9 +8,9 @@ use crate::support::database::Database;
 
 #[tokio::test]
 async fn instances_that_start_together_create_the_schemas_once() {
-    let database = Database::bare().await;
+    let database = Database::with_log().await;
     let all = projection::ALL.iter().map(async |projection| {
-        let pool = database.pool(projection);
+        let pool = database.pool_of(projection);
         let mut db = pool.acquire().await.unwrap();
         schema::prepare(&mut db, &projection::ALL).await
     });
@@ -18,7 +18,7 @@ async fn instances_that_start_together_create_the_schemas_once() {
         result.unwrap();
     }
     let laid: i64 = sqlx::query_scalar("SELECT count(*) FROM projector.laid_migrations")
-        .fetch_one(&database.admin)
+        .fetch_one(&database.pool)
         .await
         .unwrap();
     let all: usize = migrations::ALL.iter().map(|(_, files)| files.len()).sum();
@@ -47,9 +47,9 @@ fn every_folder_of_migrations_is_a_projection_or_the_control_schema() {
 async fn the_reader_may_read_and_the_projector_may_not_write_the_log() {
     let database = Database::new().await;
     let reader = |sql: &'static str| {
-        let admin = database.admin.clone();
+        let pool = database.pool.clone();
         async move {
-            let mut tx = admin.begin().await.unwrap();
+            let mut tx = pool.begin().await.unwrap();
             sqlx::raw_sql("SET LOCAL ROLE feedmill_read")
                 .execute(&mut *tx)
                 .await
@@ -67,14 +67,14 @@ async fn the_reader_may_read_and_the_projector_may_not_write_the_log() {
         let sql = format!("SELECT has_table_privilege('feedmill_read', '{table}', 'SELECT')
             AND NOT has_table_privilege('feedmill_read', '{table}', 'INSERT, UPDATE, DELETE, TRUNCATE')");
         let sound: bool = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
-            .fetch_one(&database.admin)
+            .fetch_one(&database.pool)
             .await
             .unwrap();
         assert!(sound, "{table}");
     }
     reader("SELECT * FROM projector.checkpoints").await.unwrap();
     assert!(reader("SELECT * FROM write.events").await.is_err());
-    let pool = database.pool(projection::ALL[0]);
+    let pool = database.pool_of(projection::ALL[0]);
     assert!(
         sqlx::query("UPDATE write.partitions SET head = 1")
             .execute(&pool)

@@ -3,52 +3,37 @@
 use std::time::{Duration, Instant};
 
 use feedmill_events::{Announcement, Changed, subject};
+use feedmill_tests::kit::Nats;
 use futures::StreamExt as _;
 use projector::projection::{Context, conversations, digest, feed, profiles};
 
 use crate::support::{
-    database::Database, metric, model, nats::Nats, running::Running, world::World,
+    database::Database,
+    metric,
+    running::Running,
+    stream::{create_stream, has_consumer, publish},
+    world::World,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Waits until the worker has a consumer, which delivers everything that is published afterwards.
-async fn has_consumers(stream: &async_nats::jetstream::stream::Stream, consumers: usize) {
-    for _ in 0..400 {
-        if stream
-            .get_info()
-            .await
-            .is_ok_and(|info| info.state.consumer_count >= consumers)
-        {
-            return tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("the stream has too few consumers");
-}
-
 #[tokio::test]
 async fn an_event_is_applied_and_announced_when_it_arrives() {
-    let (database, nats, mut world) = (Database::new().await, Nats::started().await, World::new(1));
-    let stream = nats.make_stream().await;
+    let (database, nats, mut world) = (Database::new().await, Nats::start().await, World::new(1));
+    let stream = create_stream(&nats).await;
     let projection = &profiles::DEFINITION;
-    let mut heard = nats
-        .client()
-        .await
-        .subscribe(subject::announcements(
-            feedmill_events::Projection::Profiles,
-        ))
-        .await
-        .unwrap();
-    let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
-    has_consumers(&stream, 1).await;
+    let client = nats.client().await;
+    let announcements = subject::announcements(projection.projection);
+    let mut heard = client.subscribe(announcements).await.unwrap();
+    client.flush().await.unwrap();
+    let worker = Running::start(projection, Context::default(), &database, &nats.url()).await;
+    has_consumer(&stream).await;
     let mut waits = vec![];
     for _ in 0..20 {
         let events = world.happen(1);
         let places = database.append(&events).await;
         let start = Instant::now();
-        nats.publish(events.iter().zip(places.iter().copied()))
-            .await;
+        publish(&nats, events.iter().zip(places.iter().copied())).await;
         let message = tokio::time::timeout(TIMEOUT, heard.next())
             .await
             .unwrap()
@@ -75,17 +60,17 @@ async fn an_event_is_applied_and_announced_when_it_arrives() {
         "found by polling instead of by the stream: {waits:?}"
     );
     database.caught_up(projection, TIMEOUT).await;
-    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    database.assert_equal(&world, projection).await;
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn events_that_the_stream_drops_or_repeats_are_applied_once() {
-    let (database, nats, mut world) = (Database::new().await, Nats::started().await, World::new(2));
-    let stream = nats.make_stream().await;
+    let (database, nats, mut world) = (Database::new().await, Nats::start().await, World::new(2));
+    let stream = create_stream(&nats).await;
     let projection = &conversations::DEFINITION;
-    let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
-    has_consumers(&stream, 1).await;
+    let worker = Running::start(projection, Context::default(), &database, &nats.url()).await;
+    has_consumer(&stream).await;
     let (gaps, duplicates) = (
         metric("projector_gap_events_total", projection.name()),
         metric("projector_duplicate_events_total", projection.name()),
@@ -101,12 +86,12 @@ async fn events_that_the_stream_drops_or_repeats_are_applied_once() {
             .filter(|(i, _)| i % 7 != 3)
             .map(|(_, event)| *event)
             .collect();
-        nats.publish(most.iter().copied()).await;
+        publish(&nats, most.iter().copied()).await;
         tokio::time::sleep(Duration::from_millis(150)).await;
-        nats.publish(most.iter().copied().skip(20).take(30)).await;
+        publish(&nats, most.iter().copied().skip(20).take(30)).await;
     }
     database.caught_up(projection, TIMEOUT).await;
-    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    database.assert_equal(&world, projection).await;
     assert!(metric("projector_gap_events_total", projection.name()) > gaps);
     assert!(metric("projector_duplicate_events_total", projection.name()) > duplicates);
     worker.stop().await;
@@ -114,31 +99,31 @@ async fn events_that_the_stream_drops_or_repeats_are_applied_once() {
 
 #[tokio::test]
 async fn a_last_message_that_is_never_delivered_is_read_from_the_log() {
-    let (database, nats, mut world) = (Database::new().await, Nats::started().await, World::new(3));
-    let stream = nats.make_stream().await;
+    let (database, nats, mut world) = (Database::new().await, Nats::start().await, World::new(3));
+    let stream = create_stream(&nats).await;
     let projection = &digest::DEFINITION;
-    let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
-    has_consumers(&stream, 1).await;
+    let worker = Running::start(projection, Context::default(), &database, &nats.url()).await;
+    has_consumer(&stream).await;
     let events = world.happen(300);
     let places = database.append(&events).await;
-    nats.publish(events.iter().zip(places).take(150)).await;
+    publish(&nats, events.iter().zip(places).take(150)).await;
     database.caught_up(projection, Duration::from_secs(4)).await;
-    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    database.assert_equal(&world, projection).await;
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn a_wiped_stream_and_foreign_messages_change_nothing() {
-    let (database, nats, mut world) = (Database::new().await, Nats::started().await, World::new(4));
-    let stream = nats.make_stream().await;
+    let (database, nats, mut world) = (Database::new().await, Nats::start().await, World::new(4));
+    let stream = create_stream(&nats).await;
     let projection = &feed::DEFINITION;
-    let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
-    has_consumers(&stream, 1).await;
+    let worker = Running::start(projection, Context::default(), &database, &nats.url()).await;
+    has_consumer(&stream).await;
     let context = async_nats::jetstream::new(nats.client().await);
     for round in 0..3 {
         let events = world.happen(100);
         let places = database.append(&events).await;
-        nats.publish(events.iter().zip(places)).await;
+        publish(&nats, events.iter().zip(places)).await;
         // A message that the relay did not send.
         context
             .publish("feedmill.events.5", "what is this".into())
@@ -153,10 +138,10 @@ async fn a_wiped_stream_and_foreign_messages_change_nothing() {
             context.delete_stream(subject::STREAM).await.unwrap();
             database.append(&world.happen(50)).await;
             database.caught_up(projection, TIMEOUT).await;
-            has_consumers(&nats.make_stream().await, 1).await;
+            has_consumer(&create_stream(&nats).await).await;
         }
     }
-    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    database.assert_equal(&world, projection).await;
     worker.stop().await;
 }
 
@@ -165,23 +150,23 @@ async fn projections_continue_without_nats() {
     let (database, mut nats, mut world) = (Database::new().await, Nats::absent(), World::new(5));
     let projection = &feed::DEFINITION;
     database.append(&world.happen(200)).await;
-    let worker = Running::start(projection, Context::default(), &database, &nats.url).await;
+    let worker = Running::start(projection, Context::default(), &database, &nats.url()).await;
     database.caught_up(projection, TIMEOUT).await;
     assert!(worker.health.is_ready());
     database.append(&world.happen(200)).await;
     database.caught_up(projection, Duration::from_secs(2)).await;
     // NATS starts, stops in the middle, and starts again.
     for _ in 0..2 {
-        nats.start().await;
-        let stream = nats.make_stream().await;
-        has_consumers(&stream, 1).await;
+        nats.launch().await;
+        let stream = create_stream(&nats).await;
+        has_consumer(&stream).await;
         let events = world.happen(200);
         let places = database.append(&events).await;
-        nats.publish(events.iter().zip(places).take(100)).await;
+        publish(&nats, events.iter().zip(places).take(100)).await;
         nats.kill();
         database.append(&world.happen(50)).await;
         database.caught_up(projection, TIMEOUT).await;
     }
-    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    database.assert_equal(&world, projection).await;
     worker.stop().await;
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use feedmill_events::{Announcement, Changed, Tag, subject};
+use feedmill_tests::kit::Nats;
 use futures::StreamExt as _;
 use projector::{
     projection::{self, Context, Definition, profiles},
@@ -13,20 +14,28 @@ use rand::{SeedableRng as _, rngs::StdRng};
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
 
-use crate::support::{
-    batches::apply_some, database::Database, model, nats::Nats, rebuilding::settings, world::World,
-};
+use crate::support::{batches::apply_some, database::Database, rebuilding::settings, world::World};
 
-/// A kind of response: what it contains by key, as text, and its tag.
+/// A kind of response: what it contains by key, as text, and the tags on which it depends.
 struct Kind {
     name: &'static str,
     /// Takes the key and the text.
     tag: fn(&str, &str) -> Tag,
+    /// More tags, of the text.
+    listed: fn(&str) -> Vec<Tag>,
     sql: &'static str,
 }
 
 /// By kind and key.
-type Responses = BTreeMap<(&'static str, String), (Tag, String)>;
+type Responses = BTreeMap<(&'static str, String), Response>;
+
+#[derive(PartialEq)]
+struct Response {
+    tag: Tag,
+    /// The tags of what the response lists.
+    listed: Vec<Tag>,
+    text: String,
+}
 
 fn id(key: &str) -> Uuid {
     key.parse().unwrap()
@@ -34,7 +43,12 @@ fn id(key: &str) -> Uuid {
 
 /// The doc comments of `Tag`, in SQL.
 fn kinds(projection: &str) -> Vec<Kind> {
-    let kind = |name, tag, sql| Kind { name, tag, sql };
+    let kind = |name, tag, sql| Kind {
+        name,
+        tag,
+        listed: |_| vec![],
+        sql,
+    };
     match projection {
         "profiles" => vec![
             kind(
@@ -86,6 +100,16 @@ fn kinds(projection: &str) -> Vec<Kind> {
                 |key, _| Tag::feed(id(key)),
                 "SELECT viewer::text, string_agg(author::text, ' ' ORDER BY author) FROM feed_follows GROUP BY 1",
             ),
+            Kind {
+                // A page of posts depends on each of them, so a deleted post needs no tag of who bookmarked it.
+                listed: |text| text.split(' ').map(|post| Tag::post(id(post))).collect(),
+                ..kind(
+                    "bookmarks",
+                    |key, _| Tag::bookmarks(id(key)),
+                    "SELECT user_id::text, string_agg(post_id::text, ' ' ORDER BY bookmarked_at, post_id)
+                    FROM bookmarks GROUP BY 1",
+                )
+            },
             kind(
                 "posts_of_day",
                 |key, _| Tag::posts_of_day(key.parse::<NaiveDate>().unwrap()),
@@ -151,7 +175,7 @@ async fn every_table_belongs_to_a_response_with_a_tag_or_is_internal() {
             .iter()
             .flat_map(|kind| kind.sql.split(|c| !is_identifier(c)))
             .collect();
-        for table in model::table_names(projection, &database.pool(projection)).await {
+        for table in database.tables(projection).await {
             assert!(
                 read.contains(table.as_str()) || internal_tables(name).contains(&table.as_str()),
                 "no response in tests/it/tags.rs reads the table {table} of {name}: add one with its tag, or list the \
@@ -163,26 +187,37 @@ async fn every_table_belongs_to_a_response_with_a_tag_or_is_internal() {
 
 async fn responses(projection: &Definition, pool: &PgPool) -> Responses {
     let mut all = Responses::new();
-    for Kind { name, tag, sql } in kinds(projection.name()) {
+    for Kind {
+        name,
+        tag,
+        listed,
+        sql,
+    } in kinds(projection.name())
+    {
         let rows: Vec<(String, String)> = sqlx::query_as(AssertSqlSafe(sql))
             .fetch_all(pool)
             .await
             .unwrap();
-        all.extend(
-            rows.into_iter()
-                .map(|(key, text)| ((name, key.clone()), (tag(&key, &text), text))),
-        );
+        all.extend(rows.into_iter().map(|(key, text)| {
+            let (tag, listed) = (tag(&key, &text), listed(&text));
+            ((name, key), Response { tag, listed, text })
+        }));
     }
     all
 }
 
-/// The responses that differ, with their tags.
-fn differing<'a>(before: &'a Responses, after: &'a Responses) -> BTreeMap<(&'a str, &'a str), Tag> {
+/// The responses that differ. Each must be invalidated by its tag or by one of what it listed before.
+fn differing<'a>(
+    before: &'a Responses,
+    after: &'a Responses,
+) -> BTreeMap<(&'a str, &'a str), Vec<Tag>> {
     let keys = before.keys().chain(after.keys());
     keys.filter(|key| before.get(key) != after.get(key))
         .map(|key| {
-            let (tag, _) = after.get(key).or(before.get(key)).unwrap();
-            ((key.0, key.1.as_str()), *tag)
+            let tag = after.get(key).or(before.get(key)).unwrap().tag;
+            let listed = before.get(key).map(|response| response.listed.clone());
+            let tags = [vec![tag], listed.unwrap_or_default()].concat();
+            ((key.0, key.1.as_str()), tags)
         })
         .collect()
 }
@@ -196,7 +231,7 @@ async fn announces_all_changes(projection: &'static Definition) {
     let (mut named, mut needed) = (0, 0);
     for seed in 40..44 {
         let database = Database::new().await;
-        let pool = database.pool(projection);
+        let pool = database.pool_of(projection);
         let (mut world, mut rng) = (World::new(seed), StdRng::seed_from_u64(seed));
         let largest = [1, 2, 6, 1_000][usize::try_from(seed % 4).unwrap()];
         let mut before = Responses::new();
@@ -207,17 +242,24 @@ async fn announces_all_changes(projection: &'static Definition) {
                 let tags: BTreeSet<Tag> = tags.into_iter().collect();
                 let after = responses(projection, &pool).await;
                 let changed = differing(&before, &after);
-                for ((kind, key), tag) in &changed {
+                let mut needed_now: BTreeSet<Tag> = BTreeSet::new();
+                for ((kind, key), depends_on) in &changed {
+                    let announced = depends_on.iter().find(|tag| tags.contains(tag));
+                    let text = |responses: &Responses| {
+                        let response = responses.get(&(*kind, (*key).to_owned()));
+                        response.map(|response| response.text.clone())
+                    };
                     assert!(
-                        tags.contains(tag),
+                        announced.is_some(),
                         "seed {seed}: {kind} of {key} changed without its tag, from {:?} to {:?}",
-                        before.get(&(*kind, (*key).to_owned())),
-                        after.get(&(*kind, (*key).to_owned())),
+                        text(&before),
+                        text(&after),
                     );
+                    needed_now.extend(announced.copied());
                     *seen.entry((*kind).to_owned()).or_insert(0) += 1;
                 }
                 named += tags.len();
-                needed += changed.values().collect::<BTreeSet<_>>().len();
+                needed += needed_now.len();
                 before = after;
             }
         }
@@ -260,11 +302,10 @@ async fn notifications_announce_all_changes() {
 
 #[tokio::test]
 async fn a_cutover_is_announced() {
-    let (database, nats, mut world) =
-        (Database::new().await, Nats::started().await, World::new(45));
+    let (database, nats, mut world) = (Database::new().await, Nats::start().await, World::new(45));
     let projection = &profiles::DEFINITION;
     database.append(&world.happen(100)).await;
-    let (pool, mut rng) = (database.pool(projection), StdRng::seed_from_u64(45));
+    let (pool, mut rng) = (database.pool_of(projection), StdRng::seed_from_u64(45));
     let context = Context::default();
     while apply_some(projection, &context, 1_000, &mut rng, &pool)
         .await
@@ -275,7 +316,7 @@ async fn a_cutover_is_announced() {
     let mut heard = client.subscribe(subject).await.unwrap();
     client.flush().await.unwrap();
     let settings = rebuild::Settings {
-        nats_url: nats.url.clone(),
+        nats_url: nats.url().clone(),
         ..settings(&database, &context)
     };
     let mut output = Output::new(true);

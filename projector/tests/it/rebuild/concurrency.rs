@@ -8,20 +8,17 @@ use std::{
     time::Duration,
 };
 
+use feedmill_tests::kit::Role;
 use projector::{
     projection::{self, feed, profiles},
     rebuild::{self, Outcome, output::Output},
 };
-use sqlx::{
-    PgPool, Row as _,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{PgPool, Row as _, postgres::PgPoolOptions};
 use tokio::{sync::Mutex, task::JoinHandle};
 
-use super::{SMALL_FEEDS, caught_up, lively, stop};
+use super::{SMALL_FEEDS, TIMEOUT, lively, stop};
 use crate::support::{
     database::Database,
-    model,
     rebuilding::{generation, rebuild, settings, verify},
     world::World,
 };
@@ -49,16 +46,11 @@ pub async fn reading(
     stop_all: &Arc<AtomicBool>,
     reads: &Arc<AtomicU64>,
 ) -> Vec<JoinHandle<()>> {
-    let options: PgConnectOptions = database.url.parse().unwrap();
+    let search_path = "feed,profiles,digest,conversations,notifications,projector";
+    let options = database.options_as(Role::ReadApi);
     let reader = PgPoolOptions::new()
         .max_connections(3)
-        .connect_with(options.options([
-            ("role", "feedmill_read"),
-            (
-                "search_path",
-                "feed,profiles,digest,conversations,notifications,projector",
-            ),
-        ]))
+        .connect_with(options.options([("search_path", search_path)]))
         .await
         .unwrap();
     (0..3)
@@ -127,8 +119,8 @@ async fn reads_and_commands_continue_during_cutovers() {
     assert!(reads.load(Ordering::Relaxed) > 20);
     let world = world.lock().await;
     for projection in projection::ALL {
-        caught_up(&database, projection).await;
-        model::assert_equal(&world, projection, &database.pool(projection)).await;
+        database.caught_up(projection, TIMEOUT).await;
+        database.assert_equal(&world, projection).await;
         assert_eq!(
             verify(&database, projection, &SMALL_FEEDS).await.unwrap(),
             Outcome::Done

@@ -1,8 +1,6 @@
 //! `projector rebuild`, killed at random moments while commands and reads continue.
 
 use std::{
-    os::unix::process::ExitStatusExt as _,
-    process::Stdio,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -15,14 +13,13 @@ use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use tokio::{sync::Mutex, time::sleep};
 
 use super::{
-    caught_up,
+    TIMEOUT,
     concurrency::{appending, reading},
     lively, stop,
 };
 use crate::support::{
-    model,
-    process::command,
-    rebuilding::{generation, run, shadow_schemas},
+    program::{self, run},
+    rebuilding::{generation, shadow_schemas},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -40,7 +37,7 @@ async fn a_rebuild_killed_at_any_moment_leaves_the_live_model_intact_and_the_nex
     let readers = reading(&database, &stop_all, &reads).await;
 
     let start = Instant::now();
-    let ended = run(&database, &nats.url, &["rebuild", "--all"]).await;
+    let ended = run(&database, &nats.url(), &["rebuild", "--all"]).await;
     assert_eq!(ended.code, 0, "{}", ended.text);
     let longest = start.elapsed();
     println!("a rebuild that is not killed takes {longest:?}");
@@ -48,19 +45,14 @@ async fn a_rebuild_killed_at_any_moment_leaves_the_live_model_intact_and_the_nex
     let mut killed = 0;
     while killed < 10 {
         let wait = rng.gen_range(Duration::ZERO..longest);
-        let mut child = command(&database.url, &nats.url)
-            .args(["rebuild", "--all"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut process = program::start(&database, &nats.url(), &["rebuild", "--all"]);
         sleep(wait).await;
-        child.kill().unwrap();
-        let by_signal = child.wait().unwrap().signal().is_some();
-        killed += u32::from(by_signal);
+        let is_running = process.ended().is_none();
+        process.kill();
+        killed += u32::from(is_running);
         println!(
             "{} after {wait:?}",
-            if by_signal { "killed" } else { "at its end" }
+            if is_running { "killed" } else { "at its end" }
         );
         // While the world is locked, nothing is appended.
         let world = world.lock().await;
@@ -71,11 +63,11 @@ async fn a_rebuild_killed_at_any_moment_leaves_the_live_model_intact_and_the_nex
                 "{live} after {before}"
             );
             *before = live;
-            caught_up(&database, projection).await;
-            model::assert_equal(&world, projection, &database.pool(projection)).await;
+            database.caught_up(projection, TIMEOUT).await;
+            database.assert_equal(&world, projection).await;
         }
     }
-    let ended = run(&database, &nats.url, &["rebuild", "--all"]).await;
+    let ended = run(&database, &nats.url(), &["rebuild", "--all"]).await;
     assert_eq!(ended.code, 0, "{}", ended.text);
     stop_all.store(true, Ordering::Relaxed);
     writer.await.unwrap();
@@ -88,10 +80,10 @@ async fn a_rebuild_killed_at_any_moment_leaves_the_live_model_intact_and_the_nex
     let world = world.lock().await;
     for (projection, before) in projection::ALL.into_iter().zip(generations) {
         assert_eq!(generation(&database, projection).await, before + 1);
-        caught_up(&database, projection).await;
-        model::assert_equal(&world, projection, &database.pool(projection)).await;
+        database.caught_up(projection, TIMEOUT).await;
+        database.assert_equal(&world, projection).await;
     }
-    let ended = run(&database, &nats.url, &["verify", "--all"]).await;
+    let ended = run(&database, &nats.url(), &["verify", "--all"]).await;
     assert_eq!(ended.code, 0, "{}", ended.text);
     let beside = shadow_schemas(&database).await;
     assert!(

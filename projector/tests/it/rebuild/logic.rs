@@ -11,10 +11,9 @@ use projector::{
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{caught_up, lively, stop};
+use super::{TIMEOUT, lively, stop};
 use crate::support::{
     database::Database,
-    model,
     rebuilding::{generation, rebuild, settings, verify},
     running::Running,
     world::World,
@@ -46,10 +45,11 @@ async fn in_capitals(
 async fn assert_in_capitals(world: &World, database: &Database) {
     let rows: Vec<(Uuid, String, String)> =
         sqlx::query_as("SELECT id, handle, display_name FROM profiles.accounts ORDER BY 1")
-            .fetch_all(&database.admin)
+            .fetch_all(&database.pool)
             .await
             .unwrap();
     let expected: Vec<_> = world
+        .oracle
         .accounts
         .iter()
         .map(|(id, account)| {
@@ -68,7 +68,7 @@ async fn changed_logic_goes_live_with_accepted_differences_and_can_be_rolled_bac
     let ended = rebuild(&database, &CHANGED, &context, false).await.unwrap();
     assert_eq!(ended, Outcome::Differs);
     assert_eq!(generation(&database, before).await, 1);
-    model::assert_equal(&world, before, &database.pool(before)).await;
+    database.assert_equal(&world, before).await;
     stop(workers).await;
     let ended = rebuild(&database, &CHANGED, &context, true).await.unwrap();
     assert_eq!(ended, Outcome::Done);
@@ -76,9 +76,9 @@ async fn changed_logic_goes_live_with_accepted_differences_and_can_be_rolled_bac
     assert_in_capitals(&world, &database).await;
 
     // The new version continues with the rebuilt tables.
-    let worker = Running::start(&CHANGED, context.clone(), &database, &nats.url).await;
+    let worker = Running::start(&CHANGED, context.clone(), &database, &nats.url()).await;
     database.append(&world.happen(300)).await;
-    caught_up(&database, &CHANGED).await;
+    database.caught_up(&CHANGED, TIMEOUT).await;
     assert_in_capitals(&world, &database).await;
     let verified = verify(&database, &CHANGED, &context).await.unwrap();
     assert_eq!(verified, Outcome::Done);
@@ -91,11 +91,11 @@ async fn changed_logic_goes_live_with_accepted_differences_and_can_be_rolled_bac
     let ended = rebuild::rollback(before, &settings, &mut Output::new(true)).await;
     assert_eq!(ended.unwrap(), Outcome::Done);
     assert_eq!(generation(&database, before).await, 3);
-    model::assert_equal(&world, before, &database.pool(before)).await;
-    let worker = Running::start(before, context.clone(), &database, &nats.url).await;
+    database.assert_equal(&world, before).await;
+    let worker = Running::start(before, context.clone(), &database, &nats.url()).await;
     database.append(&world.happen(100)).await;
-    caught_up(&database, before).await;
-    model::assert_equal(&world, before, &database.pool(before)).await;
+    database.caught_up(before, TIMEOUT).await;
+    database.assert_equal(&world, before).await;
     let verified = verify(&database, before, &context).await.unwrap();
     assert_eq!(verified, Outcome::Done);
     worker.stop().await;

@@ -1,23 +1,22 @@
-//! The settings of a rebuild: how much it yields to the live model, and whether it applies skipped events.
+//! The settings of a rebuild: how much it yields to the live and whether it applies skipped events.
 
 use std::{collections::BTreeSet, time::Duration};
 
-use feedmill_events::{Envelope, Partition};
+use feedmill_events::Partition;
+use feedmill_tests::{kit::Nats, log::Raw};
 use projector::{
     instance::Assignment,
     projection::{conversations, profiles},
 };
 use tokio::{sync::watch, time::sleep};
 
-use super::{TIMEOUT, caught_up};
+use super::TIMEOUT;
 use crate::support::{
-    database::{Database, Raw},
-    model,
-    nats::Nats,
-    process::{Process, operate},
-    rebuilding::{generation, run},
+    database::Database,
+    program::{self, operate, run},
+    rebuilding::generation,
     running::Running,
-    world::World,
+    world::{World, decisive_read},
 };
 
 /// In one snapshot: the lag of the live generation, and the number of events applied to the next one. None before the
@@ -28,7 +27,7 @@ async fn lag_and_progress(database: &Database) -> (i64, Option<i64>) {
                 - (SELECT sum(seq)::bigint FROM projector.checkpoints WHERE projection = 'profiles' AND generation = 1),
             (SELECT sum(seq)::bigint FROM projector.checkpoints WHERE projection = 'profiles' AND generation = 2)",
     )
-    .fetch_one(&database.admin)
+    .fetch_one(&database.pool)
     .await
     .unwrap()
 }
@@ -40,9 +39,9 @@ async fn a_rebuild_waits_while_the_live_model_is_too_far_behind() {
     let projection = &profiles::DEFINITION;
     let assignment = watch::Sender::new(Assignment::all());
     let worker =
-        Running::with_assignment(projection, assignment.subscribe(), &database, &nats.url).await;
+        Running::with_assignment(projection, assignment.subscribe(), &database, &nats.url()).await;
     database.append(&world.happen(600)).await;
-    caught_up(&database, projection).await;
+    database.caught_up(projection, TIMEOUT).await;
     // From now on the live model moves one partition after the other, each before the rebuild would stop waiting for a
     // model that does not move.
     let none = BTreeSet::new();
@@ -57,7 +56,7 @@ async fn a_rebuild_waits_while_the_live_model_is_too_far_behind() {
     let rebuilding = async {
         let most = MAX_LAG.to_string();
         let args = ["rebuild", "profiles", "--max-live-lag", &most];
-        run(&database, &nats.url, &args).await
+        run(&database, &nats.url(), &args).await
     };
     let moving = async {
         let mut moved = BTreeSet::new();
@@ -92,36 +91,21 @@ async fn a_rebuild_waits_while_the_live_model_is_too_far_behind() {
         ended.text
     );
     assert_eq!(generation(&database, projection).await, 2);
-    caught_up(&database, projection).await;
-    model::assert_equal(&world, projection, &database.pool(projection)).await;
+    database.caught_up(projection, TIMEOUT).await;
+    database.assert_equal(&world, projection).await;
     worker.stop().await;
-}
-
-fn raw(events: &[Envelope]) -> Vec<Raw> {
-    let raw = |e: &Envelope| {
-        (
-            e.event.partition(),
-            e.event.event_type().name(),
-            e.at,
-            e.encode().unwrap(),
-        )
-    };
-    events.iter().map(raw).collect()
 }
 
 #[tokio::test]
 async fn skipped_events_stay_out_of_a_rebuild_unless_requested() {
     let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(42));
     let projection = &conversations::DEFINITION;
-    let process = Process::start(&database, &nats.url, &[]);
+    let process = program::start(&database, &nats.url(), &[]);
     let events = world.happen(400);
-    // A read mark, on which no other event depends, is damaged for a while.
-    let spoilt = events
-        .iter()
-        .rposition(|e| e.event.event_type().name() == "conversation.read")
-        .unwrap();
-    let mut raw = raw(&events);
-    let sound = std::mem::replace(&mut raw[spoilt].3, b"spoilt".to_vec());
+    // It is damaged for a while.
+    let spoilt = decisive_read(&events);
+    let mut raw: Vec<_> = events.iter().map(Raw::from).collect();
+    let sound = std::mem::replace(&mut raw[spoilt].body, b"spoilt".to_vec());
     let (partition, seq) = database.append_raw(&raw).await[spoilt];
     let (number, seq_text) = (partition.to_string(), seq.to_string());
     let skip = [
@@ -133,7 +117,7 @@ async fn skipped_events_stay_out_of_a_rebuild_unless_requested() {
         "spoilt",
     ];
     for attempt in 1.. {
-        match operate(&database, &nats.url, &skip).await {
+        match operate(&database, &nats.url(), &skip).await {
             Ok(_) => break,
             Err(error) => assert!(attempt < 100, "{error}"),
         }
@@ -144,20 +128,20 @@ async fn skipped_events_stay_out_of_a_rebuild_unless_requested() {
         .bind(i16::from(partition))
         .bind(seq)
         .bind(sound)
-        .execute(&database.admin)
+        .execute(&database.pool)
         .await
         .unwrap();
 
     // It could be applied now, but the live model has skipped it.
     let rebuild = async |options: &[&str], code: i32| {
         let args = [&["rebuild", "conversations"], options].concat();
-        let ended = run(&database, &nats.url, &args).await;
+        let ended = run(&database, &nats.url(), &args).await;
         assert_eq!(ended.code, code, "{}", ended.text);
     };
     rebuild(&[], 0).await;
     rebuild(&["--with-skipped"], 3).await;
     assert_eq!(generation(&database, projection).await, 2);
     rebuild(&["--with-skipped", "--accept-differences"], 0).await;
-    model::assert_equal(&world, projection, &database.pool(projection)).await;
-    process.stop();
+    database.assert_equal(&world, projection).await;
+    program::stop(process).await;
 }

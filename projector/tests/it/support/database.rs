@@ -1,204 +1,115 @@
-//! A database per test, with the log's schema.
+//! The kit's database, with the projector's schemas and its progress.
 
-use std::{str::FromStr as _, time::Duration};
+use std::{ops::Deref, time::Duration};
 
 use feedmill_events::{Envelope, Partition};
-use projector::{connection, log, projection::Definition, schema};
-use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, PgPool, Row as _,
-    postgres::{PgConnectOptions, PgPoolOptions},
-    raw_sql,
+use feedmill_tests::{
+    kit::{self, Role, TempFolder, wait_until_within},
+    log::{self, Raw},
+    oracle::tables,
 };
-use uuid::Uuid;
+use projector::{connection, projection, projection::Definition, schema};
+use sqlx::{PgPool, postgres::PgPoolOptions};
 
-use super::proxy::Proxy;
+use super::{old, world::World};
 
-const MIGRATIONS: [&str; 2] = [
-    include_str!("../../../../migrations/write/0001_log_and_state.sql"),
-    include_str!("../../../../migrations/write/0002_roles.sql"),
-];
-
-/// Dropped when the test ends.
 pub struct Database {
-    name: String,
-    server: PgConnectOptions,
-    /// As the owner of the database.
-    pub admin: PgPool,
-    /// As the projector's role.
+    inner: kit::Database,
+    /// Its URL, as the projector's role.
     pub url: String,
+    /// For the logs of the test's processes.
+    pub folder: TempFolder,
+}
+
+impl Deref for Database {
+    type Target = kit::Database;
+
+    fn deref(&self) -> &kit::Database {
+        &self.inner
+    }
 }
 
 impl Database {
-    /// Creates a database with the schemas of the log and, by the projector's code, of the read models.
+    /// With the schemas of the log and, by the projector's code, of the read models.
     pub async fn new() -> Self {
-        let database = Self::bare().await;
-        let pool = database.pool(projector::projection::ALL[0]);
+        let database = Self::with_log().await;
+        let pool = database.pool_of(projection::ALL[0]);
         let mut db = pool.acquire().await.unwrap();
-        schema::prepare(&mut db, &projector::projection::ALL)
-            .await
-            .unwrap();
+        schema::prepare(&mut db, &projection::ALL).await.unwrap();
         database
     }
 
-    /// Creates a database with the log's schema only.
-    pub async fn bare() -> Self {
+    /// With the log's schema only.
+    pub async fn with_log() -> Self {
+        // Before the first metric, which would be lost.
         let _ = feedmill_service::telemetry::metrics();
-        let server = super::setting("TEST_DATABASE_URL", "a PostgreSQL superuser's connection");
-        let server = PgConnectOptions::from_str(&server).unwrap();
-        let name = format!("projector_test_{}", Uuid::new_v4().simple());
-        let mut connection = server.connect().await.unwrap();
-        raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}")))
-            .execute(&mut connection)
-            .await
-            .unwrap();
-        let options = server.clone().database(&name);
-        let mut url = options.to_url_lossy();
-        url.query_pairs_mut()
-            .append_pair("options", "-c role=feedmill_projector");
-        let url = url.to_string();
-        let admin = PgPoolOptions::new()
-            .max_connections(3)
-            .connect_with(options)
-            .await
-            .unwrap();
-        for migration in MIGRATIONS {
-            // Roles belong to the server, so tests that create them at the same time conflict.
-            let mut attempts = 0;
-            while let Err(error) = raw_sql(migration).execute(&admin).await {
-                attempts += 1;
-                assert!(attempts < 20, "{error}");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
+        let inner = kit::Database::with_log().await;
+        let url = inner.url_as(Role::Projector);
         Self {
-            name,
-            server,
-            admin,
+            inner,
             url,
+            folder: TempFolder::new(),
         }
     }
 
-    /// A proxy to this database, and the URL that uses it.
-    pub async fn through_proxy(&self) -> (Proxy, String) {
-        let proxy = Proxy::start(&self.server).await;
-        let options = self.server.clone().database(&self.name);
-        let mut url = options.host("127.0.0.1").port(proxy.port).to_url_lossy();
-        url.query_pairs_mut()
-            .append_pair("options", "-c role=feedmill_projector");
-        let url = url.to_string();
-        (proxy, url)
-    }
-
-    pub fn pool(&self, projection: &Definition) -> PgPool {
+    /// As the projector, for the tables of one projection.
+    pub fn pool_of(&self, projection: &Definition) -> PgPool {
         let pool = PgPoolOptions::new().max_connections(2);
         pool.connect_lazy_with(connection::projection_options(&self.url, projection).unwrap())
     }
 
-    /// Appends events to the log, as write-api does. Returns their partitions and sequence numbers.
+    /// Appends events to the log. Returns their partitions and sequence numbers.
     pub async fn append(&self, envelopes: &[Envelope]) -> Vec<(Partition, i64)> {
-        let bodies = envelopes.iter().map(super::old::encode);
-        let raw: Vec<Raw> = envelopes
-            .iter()
-            .zip(bodies)
-            .map(|(envelope, body)| {
-                (
-                    envelope.event.partition(),
-                    envelope.event.event_type().name(),
-                    envelope.at,
-                    body,
-                )
-            })
-            .collect();
-        self.append_raw(&raw).await
+        let raw = envelopes.iter().map(|envelope| Raw {
+            body: old::encode(envelope),
+            ..Raw::from(envelope)
+        });
+        self.append_raw(&raw.collect::<Vec<_>>()).await
     }
 
     pub async fn append_raw(&self, events: &[Raw]) -> Vec<(Partition, i64)> {
-        let mut tx = self.admin.begin().await.unwrap();
-        let mut heads = log::Offsets::default();
-        let rows = sqlx::query("SELECT id, head FROM write.partitions ORDER BY id FOR UPDATE");
-        for row in rows.fetch_all(&mut *tx).await.unwrap() {
-            heads[Partition::try_from(row.get::<i16, _>(0)).unwrap()] = row.get(1);
-        }
-        let mut places = vec![];
-        for (partition, ..) in events {
-            heads[*partition] += 1;
-            places.push((*partition, heads[*partition]));
-        }
-        sqlx::query(
-            "INSERT INTO write.events (partition, seq, type, at, body)
-            SELECT p, s, t, to_timestamp(a / 1000.0), b
-            FROM unnest($1::smallint[], $2::bigint[], $3::text[], $4::bigint[], $5::bytea[]) AS e(p, s, t, a, b)",
-        )
-        .bind(places.iter().map(|(partition, _)| i16::from(*partition)).collect::<Vec<_>>())
-        .bind(places.iter().map(|(_, seq)| *seq).collect::<Vec<_>>())
-        .bind(events.iter().map(|event| event.1).collect::<Vec<_>>())
-        .bind(events.iter().map(|event| event.2).collect::<Vec<_>>())
-        .bind(events.iter().map(|event| event.3.as_slice()).collect::<Vec<_>>())
-        .execute(&mut *tx)
-        .await
-        .unwrap();
-        sqlx::query("UPDATE write.partitions SET head = h FROM unnest($1::smallint[], $2::bigint[]) AS n(p, h) WHERE id = p")
-            .bind(Partition::all().map(i16::from).collect::<Vec<_>>())
-            .bind(Partition::all().map(|partition| heads[partition]).collect::<Vec<_>>())
-            .execute(&mut *tx)
-            .await
-            .unwrap();
-        tx.commit().await.unwrap();
-        places
+        log::append(&self.pool, events).await.unwrap()
     }
 
-    /// The number of events that a projection has not applied.
+    /// The number of events that the live generation of a projection has not applied.
     pub async fn behind(&self, projection: &Definition) -> i64 {
         sqlx::query_scalar(
-            "SELECT (sum(p.head) - sum(coalesce(c.seq, 0)))::bigint FROM write.partitions p
-            LEFT JOIN projector.checkpoints c ON c.partition = p.id AND c.projection = $1",
+            "SELECT (sum(p.head) - coalesce(sum(c.seq), 0))::bigint FROM write.partitions p
+            LEFT JOIN projector.checkpoints c ON c.partition = p.id AND c.projection = $1
+                AND c.generation = (SELECT generation FROM projector.projections WHERE name = $1)",
         )
         .bind(projection.name())
-        .fetch_one(&self.admin)
+        .fetch_one(&self.pool)
         .await
         .unwrap()
     }
 
     /// Waits until the projection has applied all but `rest` events.
-    pub async fn caught_up_but(&self, projection: &Definition, rest: i64, within: Duration) {
-        let start = std::time::Instant::now();
-        loop {
-            let behind = self.behind(projection).await;
-            if behind == rest {
-                return;
-            }
-            assert!(
-                start.elapsed() < within,
-                "{} is {behind} events behind",
-                projection.name()
-            );
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+    pub async fn caught_up_but(&self, projection: &Definition, rest: i64, timeout: Duration) {
+        let what = format!("{} has applied all but {rest} events", projection.name());
+        let caught_up = async || self.behind(projection).await == rest;
+        wait_until_within(&what, timeout, caught_up).await;
     }
 
-    pub async fn caught_up(&self, projection: &Definition, within: Duration) {
-        self.caught_up_but(projection, 0, within).await;
+    pub async fn caught_up(&self, projection: &Definition, timeout: Duration) {
+        self.caught_up_but(projection, 0, timeout).await;
     }
-}
 
-/// Partition, type, time, envelope.
-pub type Raw = (Partition, &'static str, i64, Vec<u8>);
+    /// The tables of a projection's live schema.
+    pub async fn tables(&self, projection: &Definition) -> Vec<String> {
+        let sql = "SELECT tablename::text FROM pg_tables WHERE schemaname = $1 ORDER BY 1";
+        let tables = sqlx::query_scalar(sql).bind(projection.name());
+        tables.fetch_all(&self.pool).await.unwrap()
+    }
 
-impl Drop for Database {
-    fn drop(&mut self) {
-        let (server, name) = (self.server.clone(), self.name.clone());
-        let drop = move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
-            runtime.block_on(async {
-                let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-                raw_sql(AssertSqlSafe(sql))
-                    .execute(&mut server.connect().await?)
-                    .await
-            })?;
-            anyhow::Ok(())
-        };
-        let _ = std::thread::spawn(drop).join();
+    /// Panics unless all tables of the projection are equal to their definitions.
+    pub async fn assert_equal(&self, world: &World, projection: &Definition) {
+        let (name, pool) = (projection.projection, self.pool_of(projection));
+        tables::assert_equal(&world.oracle, name, &pool).await;
+        let undefined = tables::undefined(name, &pool).await;
+        assert!(
+            undefined.is_empty(),
+            "tables of {name} without a definition in tests/src/oracle/tables.rs: {undefined:?}"
+        );
     }
 }

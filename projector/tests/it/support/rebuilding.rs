@@ -54,7 +54,7 @@ pub async fn contents(database: &Database, schema: &str) -> Vec<(String, Vec<Str
         "SELECT tablename::text FROM pg_tables WHERE schemaname = $1 ORDER BY 1",
     )
     .bind(schema)
-    .fetch_all(&database.admin)
+    .fetch_all(&database.pool)
     .await
     .unwrap();
     assert!(!tables.is_empty(), "no schema {schema}");
@@ -62,7 +62,7 @@ pub async fn contents(database: &Database, schema: &str) -> Vec<(String, Vec<Str
     for table in tables {
         let sql = format!("SELECT t::text FROM {schema}.{table} t ORDER BY t::text COLLATE \"C\"");
         let rows = sqlx::query_scalar(AssertSqlSafe(sql))
-            .fetch_all(&database.admin)
+            .fetch_all(&database.pool)
             .await
             .unwrap();
         all.push((table, rows));
@@ -76,7 +76,7 @@ pub async fn indexes(database: &Database, schema: &str) -> Vec<String> {
         "SELECT replace(indexdef, schemaname || '.', '') FROM pg_indexes WHERE schemaname = $1 ORDER BY 1",
     )
     .bind(schema)
-    .fetch_all(&database.admin)
+    .fetch_all(&database.pool)
     .await
     .unwrap()
 }
@@ -84,7 +84,7 @@ pub async fn indexes(database: &Database, schema: &str) -> Vec<String> {
 pub async fn generation(database: &Database, projection: &Definition) -> i32 {
     sqlx::query_scalar("SELECT generation FROM projector.projections WHERE name = $1")
         .bind(projection.name())
-        .fetch_one(&database.admin)
+        .fetch_one(&database.pool)
         .await
         .unwrap()
 }
@@ -94,29 +94,7 @@ pub async fn shadow_schemas(database: &Database) -> Vec<String> {
     sqlx::query_scalar(
         r"SELECT nspname::text FROM pg_namespace WHERE nspname ~ '_(next|previous|verify)$' ORDER BY 1",
     )
-    .fetch_all(&database.admin)
+    .fetch_all(&database.pool)
     .await
     .unwrap()
-}
-
-pub struct Exit {
-    pub code: i32,
-    /// Standard output and standard error.
-    pub text: String,
-}
-
-/// Runs the program.
-pub async fn run(database: &Database, nats_url: &str, args: &[&str]) -> Exit {
-    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_projector"))
-        .env("PROJECTOR_DATABASE_URL", &database.url)
-        .env("NATS_URL", nats_url)
-        .env("USER", "somebody")
-        .args(args)
-        .output()
-        .await
-        .unwrap();
-    Exit {
-        code: output.status.code().unwrap(),
-        text: String::from_utf8([output.stdout, output.stderr].concat()).unwrap(),
-    }
 }

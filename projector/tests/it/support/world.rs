@@ -1,302 +1,306 @@
-//! A simulated community: random actions and their events.
+//! A simulated community: random actions, their events, and the state that they lead to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use feedmill_events::{
     Envelope, Event, Partition,
     event::{
         v1::{
             AccountCreated, AccountFollowed, AccountUnfollowed, ConversationRead, MessageSent,
-            NotificationsRead, Parent, PostCreated, PostDeleted, PostLiked, PostUnliked,
-            ProfileChanged,
+            NotificationsRead, Parent, PostBookmarked, PostCreated, PostDeleted, PostLiked,
+            PostUnbookmarked, PostUnliked, ProfileChanged,
         },
         v2::ConversationCreated,
     },
     id,
+};
+use feedmill_tests::{
+    link::{LinkKind, LinkTarget},
+    oracle::Oracle,
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use uuid::Uuid;
 
 const HOUR: i64 = 3_600_000;
 
-/// The present state, from which the definitions are computed.
 pub struct World {
-    rng: StdRng,
+    /// All actions but those on links, then each kind of link.
+    sources: Vec<Source>,
+    /// The index of the source that acts.
+    acting: usize,
     now: i64,
     counter: u16,
-    pub accounts: BTreeMap<Uuid, Account>,
-    /// By follower and followee, with the time of the follow.
-    pub follows: BTreeMap<(Uuid, Uuid), i64>,
-    pub posts: BTreeMap<Uuid, Post>,
-    /// By post and user, with the time of the like.
-    pub likes: BTreeMap<(Uuid, Uuid), i64>,
-    pub conversations: BTreeMap<Uuid, Conversation>,
-    /// Up to where each account has read its notifications.
-    pub notification_marks: BTreeMap<Uuid, Uuid>,
+    /// The state after all events so far.
+    pub oracle: Oracle,
+    /// The author of each post, also of deleted ones.
+    authors: BTreeMap<Uuid, Uuid>,
+    /// Per kind, the number of links that were made and deleted with their post within one call of `happen`.
+    pub short_lived_links: BTreeMap<LinkKind, usize>,
 }
 
-pub struct Account {
-    pub handle: String,
-    pub display_name: String,
-    pub bio: String,
-    pub created_at: i64,
+/// A source of actions with randomness of its own, so that a new kind of link does not change the other actions.
+struct Source {
+    /// None: all other actions.
+    kind: Option<LinkKind>,
+    rng: StdRng,
+    /// The time of its next action.
+    next: i64,
+    /// The average time between two actions.
+    interval: i64,
 }
 
-#[derive(Clone)]
-pub struct Post {
-    pub author: Uuid,
-    pub reply_to: Option<Parent>,
-    pub text: String,
-    /// The number of followers of the author when the post was created.
-    pub followers: usize,
-}
-
-#[derive(Default)]
-pub struct Conversation {
-    pub title: Option<String>,
-    pub members: BTreeSet<Uuid>,
-    /// Sender and text.
-    pub messages: BTreeMap<Uuid, (Uuid, String)>,
-    pub marks: BTreeMap<Uuid, Uuid>,
+impl Source {
+    fn new(seed: u64, kind: Option<LinkKind>) -> Self {
+        let name = kind.map_or("", LinkKind::name);
+        Self {
+            kind,
+            rng: StdRng::seed_from_u64(seed ^ id::fnv1a(name.bytes())),
+            next: 1_700_000_000_000,
+            interval: if kind.is_some() { 5 * HOUR } else { 2 * HOUR },
+        }
+    }
 }
 
 impl World {
     pub fn new(seed: u64) -> Self {
+        let kinds = LinkKind::ALL.into_iter().map(Some);
+        let kinds = std::iter::once(None).chain(kinds);
         Self {
-            rng: StdRng::seed_from_u64(seed),
-            now: 1_700_000_000_000,
+            sources: kinds.map(|kind| Source::new(seed, kind)).collect(),
+            acting: 0,
+            now: 0,
             counter: 0,
-            accounts: BTreeMap::new(),
-            follows: BTreeMap::new(),
-            posts: BTreeMap::new(),
-            likes: BTreeMap::new(),
-            conversations: BTreeMap::new(),
-            notification_marks: BTreeMap::new(),
+            oracle: Oracle::default(),
+            authors: BTreeMap::new(),
+            short_lived_links: BTreeMap::new(),
         }
     }
 
-    /// The events of the next `count` actions.
+    /// The next `count` events.
     pub fn happen(&mut self, count: usize) -> Vec<Envelope> {
         let mut events = vec![];
+        let start = self.now;
         while events.len() < count {
-            self.now += self.rng.gen_range(1..2 * HOUR);
-            let event = if self.accounts.len() < 3 {
-                Some(self.join())
-            } else {
-                self.anything()
-            };
-            if let Some(event) = event {
-                events.push(Envelope {
-                    at: self.now,
-                    event,
-                });
+            let Some(event) = self.act() else { continue };
+            if let Event::PostDeleted(deleted) = &event {
+                self.count_short_lived_links(deleted.post, start);
             }
+            let at = self.now;
+            let envelope = Envelope { at, event };
+            self.oracle.fold(&envelope);
+            events.push(envelope);
         }
         events
     }
 
+    /// The event of the next action, if it has one.
+    fn act(&mut self) -> Option<Event> {
+        let sources = self.sources.iter().enumerate();
+        let (acting, _) = sources.min_by_key(|(_, source)| source.next)?;
+        let source = &mut self.sources[acting];
+        (self.acting, self.now) = (acting, source.next);
+        source.next += source.rng.gen_range(1..2 * source.interval);
+        match source.kind {
+            None if self.oracle.accounts.len() < 3 => Some(self.join()),
+            None => self.anything(),
+            Some(kind) if source.rng.gen_bool(0.6) => self.link(kind),
+            Some(kind) => self.unlink(kind),
+        }
+    }
+
+    fn count_short_lived_links(&mut self, post: Uuid, start: i64) {
+        let to_posts = |kind: &LinkKind| kind.target() == LinkTarget::Post;
+        for kind in LinkKind::ALL.into_iter().filter(to_posts) {
+            let links = self.oracle.links_to(kind, post);
+            let count = links.filter(|(_, at)| *at > start).count();
+            *self.short_lived_links.entry(kind).or_default() += count;
+        }
+    }
+
     fn anything(&mut self) -> Option<Event> {
-        match self.rng.gen_range(0..100) {
-            0..2 => (self.accounts.len() < 9).then(|| self.join()),
+        match self.rng().gen_range(0..62) {
+            0..2 => (self.oracle.accounts.len() < 9).then(|| self.join()),
             2..4 => self.change_profile(),
-            4..16 => self.follow(),
-            16..24 => self.unfollow(),
-            24..42 => Some(self.post()),
-            42..54 => self.reply(),
-            54..62 => self.delete(),
-            62..74 => self.like(),
-            74..80 => self.unlike(),
-            80..82 => (self.conversations.len() < 5).then(|| self.converse()),
-            82..94 => self.say(),
-            94..98 => self.read(),
+            4..22 => self.post(),
+            22..34 => self.reply(),
+            34..42 => self.delete(),
+            42..44 => (self.oracle.conversations.len() < 5).then(|| self.converse()),
+            44..56 => self.say(),
+            56..60 => self.read(),
             _ => self.read_notifications(),
         }
+    }
+
+    fn rng(&mut self) -> &mut StdRng {
+        &mut self.sources[self.acting].rng
     }
 
     /// Most ids are in the order of the actions; some are older, as from an import.
     fn id(&mut self, partition: Option<Partition>) -> Uuid {
         self.counter = (self.counter + 1) % 4096;
-        let age = if self.rng.gen_ratio(1, 4) {
-            self.rng.gen_range(0..240 * HOUR)
+        let (now, counter) = (self.now, self.counter);
+        let rng = self.rng();
+        let age = if rng.gen_ratio(1, 4) {
+            rng.gen_range(0..240 * HOUR)
         } else {
             0
         };
-        id::compose(self.now - age, self.counter, self.rng.r#gen(), partition)
+        id::compose(now - age, counter, rng.r#gen(), partition)
     }
 
-    fn anyone(&mut self) -> Uuid {
-        let ids: Vec<Uuid> = self.accounts.keys().copied().collect();
-        *ids.choose(&mut self.rng).unwrap()
+    fn any<T: Copy>(&mut self, all: &[T]) -> Option<T> {
+        all.choose(self.rng()).copied()
     }
 
-    fn any<K: Copy + Ord, V>(rng: &mut StdRng, map: &BTreeMap<K, V>) -> Option<K> {
-        let keys: Vec<K> = map.keys().copied().collect();
-        keys.choose(rng).copied()
+    fn any_account(&mut self) -> Option<Uuid> {
+        let accounts: Vec<Uuid> = self.oracle.accounts.keys().copied().collect();
+        self.any(&accounts)
     }
 
-    fn any_post(&mut self) -> Option<(Uuid, Post)> {
+    fn any_post(&mut self) -> Option<Uuid> {
         // Recent posts more often, so that many actions concern the same post.
-        let recent: Vec<Uuid> = self.posts.keys().rev().take(6).copied().collect();
-        let id = if self.rng.gen_bool(0.6) {
-            recent.choose(&mut self.rng).copied()
-        } else {
-            Self::any(&mut self.rng, &self.posts)
-        }?;
-        Some((id, self.posts[&id].clone()))
+        let mut posts: Vec<Uuid> = self.oracle.posts.keys().rev().copied().collect();
+        if self.rng().gen_bool(0.6) {
+            posts.truncate(6);
+        }
+        self.any(&posts)
+    }
+
+    fn any_conversation(&mut self) -> Option<Uuid> {
+        let conversations: Vec<Uuid> = self.oracle.conversations.keys().copied().collect();
+        self.any(&conversations)
+    }
+
+    fn any_member(&mut self, conversation: Uuid) -> Option<Uuid> {
+        let members = self.oracle.conversations[&conversation].members.keys();
+        let members: Vec<Uuid> = members.copied().collect();
+        self.any(&members)
+    }
+
+    fn parent(&self, post: Uuid) -> Parent {
+        let author = self.authors[&post];
+        Parent { post, author }
     }
 
     fn join(&mut self) -> Event {
-        let account = self.id(None);
-        let handle = format!("person_{}", self.accounts.len());
-        let display_name = format!("Person {}", self.accounts.len());
-        let new = Account {
-            handle: handle.clone(),
-            display_name: display_name.clone(),
-            bio: String::new(),
-            created_at: self.now,
-        };
-        self.accounts.insert(account, new);
+        let number = self.oracle.accounts.len();
         Event::AccountCreated(AccountCreated {
-            account,
-            handle,
-            display_name,
+            account: self.id(None),
+            handle: format!("person_{number}"),
+            display_name: format!("Person {number}"),
         })
     }
 
     fn change_profile(&mut self) -> Option<Event> {
-        let account = self.anyone();
-        let bio = format!("Bio at {}", self.now);
-        let renamed = self.rng.gen_bool(0.5);
-        let known = self.accounts.get_mut(&account)?;
-        known.bio.clone_from(&bio);
-        if renamed {
-            known.display_name = format!("Name at {}", self.now);
-        }
-        let (handle, display_name) = (known.handle.clone(), known.display_name.clone());
+        let account = self.any_account()?;
+        let renamed = self.rng().gen_bool(0.5);
+        let known = self.oracle.accounts[&account].clone();
         Some(Event::ProfileChanged(ProfileChanged {
             account,
-            handle,
-            display_name,
-            bio,
+            handle: known.handle,
+            display_name: if renamed {
+                format!("Name at {}", self.now)
+            } else {
+                known.display_name
+            },
+            bio: format!("Bio at {}", self.now),
         }))
     }
 
-    fn follow(&mut self) -> Option<Event> {
-        let (follower, followee) = (self.anyone(), self.anyone());
-        if follower == followee || self.follows.contains_key(&(follower, followee)) {
-            return None;
+    fn link(&mut self, kind: LinkKind) -> Option<Event> {
+        let from = self.any_account()?;
+        let to = match kind.target() {
+            LinkTarget::Post => self.any_post(),
+            LinkTarget::Account => self.any_account(),
+        }?;
+        let exists = self.oracle.linked_since(kind, from, to).is_some();
+        (from != to && !exists).then(|| self.link_event(kind, from, to, None))
+    }
+
+    fn unlink(&mut self, kind: LinkKind) -> Option<Event> {
+        let links: Vec<_> = self.oracle.links(kind).collect();
+        let (from, to, since) = self.any(&links)?;
+        Some(self.link_event(kind, from, to, Some(since)))
+    }
+
+    /// The event that makes a link, or undoes one that was made at `since`.
+    fn link_event(&self, kind: LinkKind, from: Uuid, to: Uuid, since: Option<i64>) -> Event {
+        let (user, post, follower, followee) = (from, to, from, to);
+        let author = self.authors.get(&to).copied().unwrap_or_default();
+        match (kind, since) {
+            (LinkKind::Like, None) => Event::PostLiked(PostLiked { post, author, user }),
+            (LinkKind::Like, Some(liked_at)) => Event::PostUnliked(PostUnliked {
+                post,
+                author,
+                user,
+                liked_at,
+            }),
+            (LinkKind::Follow, None) => {
+                Event::AccountFollowed(AccountFollowed { follower, followee })
+            }
+            (LinkKind::Follow, Some(followed_at)) => Event::AccountUnfollowed(AccountUnfollowed {
+                follower,
+                followee,
+                followed_at,
+            }),
+            (LinkKind::Bookmark, None) => Event::PostBookmarked(PostBookmarked { post, user }),
+            (LinkKind::Bookmark, Some(bookmarked_at)) => {
+                Event::PostUnbookmarked(PostUnbookmarked {
+                    post,
+                    user,
+                    bookmarked_at,
+                })
+            }
         }
-        self.follows.insert((follower, followee), self.now);
-        Some(Event::AccountFollowed(AccountFollowed {
-            follower,
-            followee,
-        }))
     }
 
-    fn unfollow(&mut self) -> Option<Event> {
-        let (follower, followee) = Self::any(&mut self.rng, &self.follows)?;
-        let followed_at = self.follows.remove(&(follower, followee))?;
-        Some(Event::AccountUnfollowed(AccountUnfollowed {
-            follower,
-            followee,
-            followed_at,
-        }))
-    }
-
-    fn post(&mut self) -> Event {
-        let author = self.anyone();
-        self.create(author, None, Partition::of(author))
+    fn post(&mut self) -> Option<Event> {
+        let author = self.any_account()?;
+        Some(self.create_post(author, None, Partition::of(author)))
     }
 
     fn reply(&mut self) -> Option<Event> {
-        let author = self.anyone();
-        let (post, parent) = self.any_post()?;
-        Some(self.create(
-            author,
-            Some(Parent {
-                post,
-                author: parent.author,
-            }),
-            Partition::of(post),
-        ))
+        let (author, post) = (self.any_account()?, self.any_post()?);
+        let parent = self.parent(post);
+        Some(self.create_post(author, Some(parent), Partition::of(post)))
     }
 
-    fn create(&mut self, author: Uuid, reply_to: Option<Parent>, partition: Partition) -> Event {
+    fn create_post(
+        &mut self,
+        author: Uuid,
+        reply_to: Option<Parent>,
+        partition: Partition,
+    ) -> Event {
         let post = self.id(Some(partition));
-        let text = format!("Text of {post}");
-        let followers = self.follows.keys().filter(|(_, to)| *to == author);
-        self.posts.insert(
-            post,
-            Post {
-                author,
-                reply_to,
-                text: text.clone(),
-                followers: followers.count(),
-            },
-        );
+        self.authors.insert(post, author);
         Event::PostCreated(PostCreated {
             post,
             author,
             reply_to,
-            text,
+            text: format!("Text of {post}"),
         })
     }
 
     fn delete(&mut self) -> Option<Event> {
-        let (
-            post,
-            Post {
-                author, reply_to, ..
-            },
-        ) = self.any_post()?;
-        self.posts.remove(&post);
-        self.likes.retain(|(liked, _), _| *liked != post);
+        let post = self.any_post()?;
+        let known = &self.oracle.posts[&post];
         Some(Event::PostDeleted(PostDeleted {
             post,
-            author,
-            reply_to,
-        }))
-    }
-
-    fn like(&mut self) -> Option<Event> {
-        let user = self.anyone();
-        let (post, Post { author, .. }) = self.any_post()?;
-        if self.likes.contains_key(&(post, user)) {
-            return None;
-        }
-        self.likes.insert((post, user), self.now);
-        Some(Event::PostLiked(PostLiked { post, author, user }))
-    }
-
-    fn unlike(&mut self) -> Option<Event> {
-        let (post, user) = Self::any(&mut self.rng, &self.likes)?;
-        let liked_at = self.likes.remove(&(post, user))?;
-        let author = self.posts[&post].author;
-        Some(Event::PostUnliked(PostUnliked {
-            post,
-            author,
-            user,
-            liked_at,
+            author: known.author,
+            reply_to: known.reply_to.map(|parent| self.parent(parent)),
         }))
     }
 
     fn converse(&mut self) -> Event {
         let conversation = self.id(None);
-        let ids: Vec<Uuid> = self.accounts.keys().copied().collect();
-        let size = self.rng.gen_range(2..=3);
-        let members: Vec<Uuid> = ids.choose_multiple(&mut self.rng, size).copied().collect();
-        let title = self
-            .rng
-            .gen_bool(0.5)
-            .then(|| format!("About {}", self.now));
-        let new = Conversation {
-            title: title.clone(),
-            members: members.iter().copied().collect(),
-            ..Conversation::default()
-        };
-        self.conversations.insert(conversation, new);
+        let now = self.now;
+        let ids: Vec<Uuid> = self.oracle.accounts.keys().copied().collect();
+        let rng = self.rng();
+        let size = rng.gen_range(2..=3);
+        let members: Vec<Uuid> = ids.choose_multiple(rng, size).copied().collect();
+        let title = rng.gen_bool(0.5).then(|| format!("About {now}"));
         // Without a creator, the event is stored as version 1.
-        let creator = members.first().copied().filter(|_| self.rng.gen_bool(0.5));
+        let creator = members.first().copied().filter(|_| rng.gen_bool(0.5));
         Event::ConversationCreated(ConversationCreated {
             conversation,
             members,
@@ -306,49 +310,56 @@ impl World {
     }
 
     fn say(&mut self) -> Option<Event> {
-        let conversation = Self::any(&mut self.rng, &self.conversations)?;
+        let conversation = self.any_conversation()?;
         let message = self.id(Some(Partition::of(conversation)));
-        let talk = self.conversations.get_mut(&conversation)?;
-        let members: Vec<Uuid> = talk.members.iter().copied().collect();
-        let sender = *members.choose(&mut self.rng)?;
-        let text = format!("Message {message}");
-        talk.messages.insert(message, (sender, text.clone()));
         Some(Event::MessageSent(MessageSent {
             conversation,
             message,
-            sender,
-            text,
+            sender: self.any_member(conversation)?,
+            text: format!("Message {message}"),
         }))
     }
 
+    /// Moves a read mark to the latest message, or tries to move it to any.
     fn read(&mut self) -> Option<Event> {
-        let conversation = Self::any(&mut self.rng, &self.conversations)?;
-        let talk = self.conversations.get_mut(&conversation)?;
-        let latest = *talk.messages.keys().next_back()?;
-        let up_to = if self.rng.gen_bool(0.5) {
-            latest
-        } else {
-            Self::any(&mut self.rng, &talk.messages)?
-        };
-        let members: Vec<Uuid> = talk.members.iter().copied().collect();
-        let user = *members.choose(&mut self.rng)?;
-        let mark = talk.marks.entry(user).or_insert(up_to);
-        *mark = up_to.max(*mark);
+        let conversation = self.any_conversation()?;
+        let messages = self.oracle.conversations[&conversation].messages.keys();
+        let mut messages: Vec<Uuid> = messages.rev().copied().collect();
+        if self.rng().gen_bool(0.5) {
+            messages.truncate(1);
+        }
         Some(Event::ConversationRead(ConversationRead {
             conversation,
-            user,
-            up_to,
+            user: self.any_member(conversation)?,
+            up_to: self.any(&messages)?,
         }))
     }
 
     /// Moves the mark forward, to now or to some time ago.
     fn read_notifications(&mut self) -> Option<Event> {
-        let (user, up_to) = (self.anyone(), self.id(None));
-        let mark = self.notification_marks.entry(user).or_default();
-        if up_to <= *mark {
-            return None;
-        }
-        *mark = up_to;
-        Some(Event::NotificationsRead(NotificationsRead { user, up_to }))
+        let (user, up_to) = (self.any_account()?, self.id(None));
+        let mark = self.oracle.notification_marks.get(&user);
+        let forward = mark.is_none_or(|mark| up_to > *mark);
+        forward.then_some(Event::NotificationsRead(NotificationsRead { user, up_to }))
     }
+}
+
+/// The index of a read mark without which the read models would be different, and on which no other event depends.
+pub fn decisive_read(events: &[Envelope]) -> usize {
+    let read = |envelope: &Envelope| match &envelope.event {
+        Event::ConversationRead(read) => Some(read.clone()),
+        _ => None,
+    };
+    let reads = events.iter().enumerate();
+    let reads: Vec<_> = reads
+        .filter_map(|(index, envelope)| Some((index, read(envelope)?)))
+        .collect();
+    let is_decisive = |(index, read): &&(usize, ConversationRead)| {
+        let mut others = reads.iter().filter(|(other, _)| other != index);
+        others.all(|(_, other)| {
+            (other.conversation, other.user) != (read.conversation, read.user)
+                || other.up_to < read.up_to
+        })
+    };
+    reads.iter().rev().find(is_decisive).unwrap().0
 }

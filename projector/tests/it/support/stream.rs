@@ -1,0 +1,51 @@
+//! The stream of events, filled by the test in place of the relay.
+
+use std::time::Duration;
+
+use async_nats::{
+    HeaderMap,
+    jetstream::{
+        self,
+        stream::{self, Stream},
+    },
+};
+use feedmill_events::{Envelope, Partition, subject};
+use feedmill_tests::kit::{Nats, wait_until};
+
+/// Creates the stream as the relay does, except for a shorter window in which duplicates are dropped.
+pub async fn create_stream(nats: &Nats) -> Stream {
+    jetstream::new(nats.client().await)
+        .get_or_create_stream(stream::Config {
+            name: subject::STREAM.to_owned(),
+            subjects: vec![subject::ALL_EVENTS.to_owned()],
+            duplicate_window: Duration::from_millis(100),
+            ..stream::Config::default()
+        })
+        .await
+        .unwrap()
+}
+
+/// Publishes events with these partitions and sequence numbers.
+pub async fn publish(nats: &Nats, events: impl IntoIterator<Item = (&Envelope, (Partition, i64))>) {
+    let context = jetstream::new(nats.client().await);
+    for (envelope, (partition, seq)) in events {
+        let mut headers = HeaderMap::new();
+        headers.insert(subject::MESSAGE_ID, subject::message_id(partition, seq));
+        headers.insert(subject::EVENT_TYPE, envelope.event.event_type().name());
+        let body = envelope.encode().unwrap().into();
+        let ack = context
+            .publish_with_headers(subject::events(partition), headers, body)
+            .await;
+        ack.unwrap().await.unwrap();
+    }
+}
+
+/// Waits until a worker has a consumer, which delivers everything that is published afterwards.
+pub async fn has_consumer(stream: &Stream) {
+    wait_until("the stream has a consumer", async || {
+        let info = stream.get_info().await;
+        info.is_ok_and(|info| info.state.consumer_count > 0)
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
