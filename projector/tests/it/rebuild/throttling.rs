@@ -102,7 +102,7 @@ async fn skipped_events_stay_out_of_a_rebuild_unless_requested() {
     let projection = &conversations::DEFINITION;
     let process = program::start(&database, &nats.url(), &[]);
     let events = world.happen(400);
-    // It is damaged for a while.
+    // The event is damaged for a while.
     let spoilt = decisive_read(&events);
     let mut raw: Vec<_> = events.iter().map(Raw::from).collect();
     let sound = std::mem::replace(&mut raw[spoilt].body, b"spoilt".to_vec());
