@@ -13,30 +13,17 @@
 //! | [`Stack`] | a whole Feedmill: database, NATS and the three services |
 //! | [`Target`] | addresses, database and key of a running Feedmill, whoever started it |
 //!
-//! Instead of the support code that each crate had:
+//! The tests of write-api and service still have support code of their own:
 //!
 //! | crate | instead of | use |
 //! |---|---|---|
-//! | all | `problem(…)`, `Reply::{code, fields}` | [`crate::client::assert_problem`], [`crate::client::assert_field`], if the answer is a [`crate::client::Answer`] |
-//! | all | `#[path = "…/tests/src/harness/port.rs"] mod port`, `port::unused()` | [`unused_port`] |
-//! | read-api | `#[path = "…/tests/src/live.rs"] mod live`, `live::Live` | [`crate::client::EventStream`] |
-//! | read-api | `app::server`, `database_url`, `lay_tables`, the database in `App` and its drop | [`Database::with_read_models`], [`Database::pool_with_search_path`], [`Database::options_as`] |
-//! | read-api | `nats::Server::start`, `kill` | [`Nats::without_jetstream`], [`Nats::kill`] |
-//! | read-api | `nats::until(what, condition)` | [`wait_until`] |
-//! | read-api | `statements::{calls, forget}` | [`statement_counts`], [`reset_statement_counts`] |
-//! | read-api | `nats::PROJECTIONS` | `feedmill_events::Projection::ALL` |
+//! | write-api, service | `problem(…)`, `Reply::{code, fields}` | [`crate::client::assert_problem`], [`crate::client::assert_field`], if the answer is a [`crate::client::Answer`] |
+//! | write-api, service | `#[path = "…/tests/src/kit/port.rs"] mod port`, `port::unused()` | [`unused_port`] |
 //! | write-api | `harness::required` | [`required_setting`] |
 //! | write-api | `harness::eventually(what, limit, condition)` | [`wait_until_within`] |
 //! | write-api | `harness::Database::{new, owner_url, service_url, pool}` | [`Database::empty`] and [`Database::migrate_with`] (its own migrator), or [`Database::with_log`]; [`Database::url`], [`Database::url_as`], [`Database::pool`] |
 //! | write-api | `harness::Folder` | [`TempFolder`] |
 //! | write-api | `harness::Nats::{start, start_with, absent, start_again, wipe, process}` | [`Nats::start`], [`Nats::start_with_config`], [`Nats::absent`], [`Nats::launch`], [`Nats::wipe`], [`Nats::process`] |
-//! | projector | `support::setting` | [`required_setting`] |
-//! | projector | `support::database::Database::{bare, admin, url, through_proxy}` | [`Database::with_log`] (read models by the projector's own `schema::prepare`), [`Database::pool`], [`Database::url_as`], [`Database::proxy`] |
-//! | projector | `support::database::Database::append_raw` | [`crate::log::append`], [`crate::log::Raw`] |
-//! | projector | `support::nats::Nats::{absent, started, start, url, client}` | [`Nats::absent`], [`Nats::start`], [`Nats::launch`], [`Nats::url`], [`Nats::client`] |
-//! | projector | `support::process::Process` | [`Process`] of `env!("CARGO_BIN_EXE_projector")` |
-//! | projector | `support::proxy::Proxy`, `silent(true)` | [`Proxy`], [`Mode::Silent`] |
-//! | projector | `support::model` | [`crate::oracle::tables`], from [`crate::oracle::Oracle::fold`] |
 //! | service | `silent::proxy`, its `AtomicBool` | [`Proxy`], [`Mode::Silent`] |
 //! | service | the `DATABASE_URL` of `database::options` | [`Database::empty`], [`Database::options`] |
 

@@ -8,7 +8,7 @@ mod health;
 mod http;
 mod issuer;
 mod nats;
-#[path = "../../../tests/src/harness/port.rs"]
+#[path = "../../../tests/src/kit/port.rs"]
 mod port;
 mod shutdown;
 mod support;

@@ -10,7 +10,7 @@ mod identity;
 mod import;
 mod links;
 mod migrations;
-#[path = "../../../tests/src/harness/port.rs"]
+#[path = "../../../tests/src/kit/port.rs"]
 mod port;
 mod relay;
 mod sessions;
