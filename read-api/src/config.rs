@@ -51,9 +51,11 @@ pub struct CacheArgs {
 
 impl CacheArgs {
     pub fn shares(&self) -> CacheShares {
-        let parts = self.cache_max_bytes / 100 * u64::from(self.cache_posts_percent);
+        let (max, percent) = (self.cache_max_bytes, u64::from(self.cache_posts_percent));
+        // With 100 % nothing is left, not even a remainder: a store of a few bytes would evict each answer at once.
+        let parts = max / 100 * percent + max % 100 * percent / 100;
         CacheShares {
-            answers: self.cache_max_bytes - parts,
+            answers: max - parts,
             posts: parts - parts / 4,
             scores: parts / 8,
             followees: parts / 8,

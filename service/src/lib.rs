@@ -5,6 +5,7 @@
 //! - [`http`]: the server with its limits and middleware.
 //! - [`extract`]: extractors; [`problem`]: error responses.
 //! - [`tokens`]: the caller of a request; [`secret_file`]: keys that an installation creates for itself.
+//! - [`recent`]: recently used entries of a cache.
 //! - [`health`]: liveness and readiness.
 //! - [`shutdown`]: shutting down in two stages.
 //! - [`database`] (with [`sql`]) and [`nats`]: connections that are reopened when they fail.
@@ -16,6 +17,7 @@ pub mod health;
 pub mod http;
 pub mod nats;
 pub mod problem;
+pub mod recent;
 pub mod secret_file;
 pub mod shutdown;
 pub mod sql;

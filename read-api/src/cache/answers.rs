@@ -23,6 +23,8 @@ use crate::{error::Error, freshness::tag_versions::TagVersions};
 /// How often the gauges are updated.
 const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
 
+const TYPICAL_BYTES: usize = 10_000;
+
 /// Identifies an answer, however the client wrote the request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
@@ -76,7 +78,13 @@ impl AnswerCache {
         let metrics = Metrics::new();
         let evictions = Some(counter!("cache_evictions_total"));
         Self(Arc::new(Inner {
-            store: Store::new(max_bytes, weigh, evictions, tag_versions.clone()),
+            store: Store::new(
+                max_bytes,
+                TYPICAL_BYTES,
+                weigh,
+                evictions,
+                tag_versions.clone(),
+            ),
             loads: SingleFlight::default(),
             tag_versions,
             metrics,

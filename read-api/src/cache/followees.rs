@@ -12,6 +12,8 @@ use crate::freshness::tag_versions::TagVersions;
 /// The memory of a list besides its tags: its allocations and its place in the store.
 const OVERHEAD: usize = 190 + PLACE_BYTES;
 
+const TYPICAL_BYTES: usize = 1_000;
+
 /// Per viewer, the [`Tag::posts_of`] of every account that the viewer follows.
 type FolloweeTags = Arc<[Tag]>;
 
@@ -22,7 +24,13 @@ pub struct FolloweeCache(Arc<Store<Uuid, FolloweeTags>>);
 impl FolloweeCache {
     /// A cache of up to `max_bytes`, which caches nothing if that is 0.
     pub fn new(max_bytes: u64, tag_versions: TagVersions) -> Self {
-        Self(Arc::new(Store::new(max_bytes, weigh, None, tag_versions)))
+        Self(Arc::new(Store::new(
+            max_bytes,
+            TYPICAL_BYTES,
+            weigh,
+            None,
+            tag_versions,
+        )))
     }
 
     /// The tags of the viewer's followees.

@@ -18,6 +18,8 @@ use crate::{error::Error, freshness::tag_versions::TagVersions, sql, views::Post
 /// The memory of a fragment besides its JSON: its allocations and its place in the store.
 const OVERHEAD: usize = 240 + PLACE_BYTES;
 
+const TYPICAL_BYTES: usize = 1_000;
+
 /// The end of a fragment's JSON, and what replaces it for a viewer who likes the post.
 const NOT_LIKED: &str = "\"liked_by_me\":false}";
 const LIKED: &str = "\"liked_by_me\":true}";
@@ -52,7 +54,13 @@ impl PostCache {
         // Handles that are made before the recorder have no effect.
         feedmill_service::telemetry::metrics();
         Self {
-            fragments: Arc::new(Store::new(max_bytes, weigh, None, tag_versions.clone())),
+            fragments: Arc::new(Store::new(
+                max_bytes,
+                TYPICAL_BYTES,
+                weigh,
+                None,
+                tag_versions.clone(),
+            )),
             tag_versions,
             complete: counter!("cache_posts_total", "result" => "all"),
             incomplete: counter!("cache_posts_total", "result" => "missing"),

@@ -13,6 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use feedmill_service::recent::RecentEntries;
+use foldhash::fast::RandomState;
 use metrics::Counter;
 use moka::sync::Cache;
 
@@ -75,20 +77,23 @@ impl<V> CacheEntry<V> {
 /// Entries up to a number of bytes. moka counts the bytes and selects what is evicted (W-TinyLFU); it does not expire
 /// entries.
 pub struct Store<K, V> {
-    entries: Cache<K, Arc<CacheEntry<V>>>,
+    entries: Cache<K, Arc<CacheEntry<V>>, RandomState>,
+    recent: RecentEntries<K, CacheEntry<V>>,
     tag_versions: TagVersions,
     enabled: bool,
 }
 
 impl<K, V> Store<K, V>
 where
-    K: Eq + Hash + Send + Sync + 'static,
+    K: Eq + Hash + Clone + Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    /// A store of up to `max_bytes`, which stores nothing if that is 0. `weigh` gives the bytes of an entry and is called
-    /// when it is inserted; `evictions` counts the entries that were removed to make room.
+    /// A store of up to `max_bytes`, which stores nothing if that is 0. `typical_bytes` is the size of most entries. `weigh`
+    /// gives the bytes of an entry and is called when it is inserted; `evictions` counts the entries that were removed to
+    /// make room.
     pub fn new(
         max_bytes: u64,
+        typical_bytes: usize,
         weigh: fn(&K, &CacheEntry<V>) -> usize,
         evictions: Option<Counter>,
         tag_versions: TagVersions,
@@ -104,7 +109,8 @@ where
             });
         }
         Self {
-            entries: builder.build(),
+            entries: builder.build_with_hasher(RandomState::default()),
+            recent: RecentEntries::new(max_bytes as usize / typical_bytes),
             tag_versions,
             enabled: max_bytes > 0,
         }
@@ -116,7 +122,11 @@ where
 
     /// The entry, fresh or not.
     pub fn get(&self, key: &K) -> Option<Arc<CacheEntry<V>>> {
-        self.entries.get(key)
+        self.recent.get(key).or_else(|| {
+            let entry = self.entries.get(key)?;
+            self.recent.insert(key, &entry);
+            Some(entry)
+        })
     }
 
     /// The entry, if it is fresh `now`.
@@ -131,6 +141,7 @@ where
     /// Stores a fresh entry, in place of the key's entry before. Does nothing with a stale one.
     pub fn insert(&self, key: K, entry: &Arc<CacheEntry<V>>) {
         if self.enabled && self.is_fresh(entry, Instant::now()) {
+            self.recent.insert(&key, entry);
             self.entries.insert(key, Arc::clone(entry));
         }
     }
@@ -174,7 +185,7 @@ mod tests {
         tag_versions.set_subscribed(true);
         let weigh =
             |_: &u64, entry: &CacheEntry<AtomicU64>| entry.value.load(Ordering::Relaxed) as usize;
-        Store::new(max_bytes, weigh, None, tag_versions)
+        Store::new(max_bytes, 100, weigh, None, tag_versions)
     }
 
     fn insert(store: &Store<u64, AtomicU64>, key: u64, bytes: u64) -> Arc<CacheEntry<AtomicU64>> {

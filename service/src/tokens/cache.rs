@@ -2,9 +2,11 @@
 
 use std::{mem::size_of, sync::Arc};
 
+use foldhash::fast::RandomState;
 use moka::sync::Cache;
 
 use super::verified_token::VerifiedToken;
+use crate::recent::RecentEntries;
 
 /// In bytes: some 50,000 of the tokens that write-api signs.
 const CAPACITY: u64 = 32 << 20;
@@ -16,9 +18,15 @@ const ENTRY_OVERHEAD: usize = size_of::<VerifiedToken>() + 300;
 /// of the time for the whole token.
 type Key = [u8; 32];
 
+/// The size of most entries.
+const TYPICAL_BYTES: u64 = 650;
+
 /// Verified tokens. Refused tokens are not cached.
 #[derive(Debug)]
-pub(super) struct TokenCache(Cache<Key, Arc<VerifiedToken>>);
+pub(super) struct TokenCache {
+    tokens: Cache<Key, Arc<VerifiedToken>, RandomState>,
+    recent: RecentEntries<Key, VerifiedToken>,
+}
 
 impl TokenCache {
     pub(super) fn new() -> Self {
@@ -28,25 +36,35 @@ impl TokenCache {
                 .weigher(|_, verified: &Arc<VerifiedToken>| {
                     u32::try_from(verified.token.len() + ENTRY_OVERHEAD).unwrap_or(u32::MAX)
                 });
-        Self(cache.build())
+        Self {
+            tokens: cache.build_with_hasher(RandomState::default()),
+            recent: RecentEntries::new((CAPACITY / TYPICAL_BYTES) as usize),
+        }
     }
 
     /// The cached token, which may have expired or have been verified with other keys: see
     /// [`VerifiedToken::is_valid`].
     pub(super) fn get(&self, token: &str) -> Option<Arc<VerifiedToken>> {
-        let cached = self.0.get(key(token)?)?;
+        let key = key(token)?;
+        let cached = self.recent.get(key).or_else(|| {
+            let cached = self.tokens.get(key)?;
+            self.recent.insert(key, &cached);
+            Some(cached)
+        })?;
         (*cached.token == *token).then_some(cached)
     }
 
     pub(super) fn insert(&self, verified: Arc<VerifiedToken>) {
         if let Some(key) = key(&verified.token) {
-            self.0.insert(*key, verified);
+            self.recent.insert(key, &verified);
+            self.tokens.insert(*key, verified);
         }
     }
 
     #[cfg(test)]
     pub(super) fn clear(&self) {
-        self.0.invalidate_all();
+        self.tokens.invalidate_all();
+        self.recent.clear();
     }
 }
 
