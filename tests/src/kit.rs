@@ -13,19 +13,17 @@
 //! | [`Stack`] | a whole Feedmill: database, NATS and the three services |
 //! | [`Target`] | addresses, database and key of a running Feedmill, whoever started it |
 //!
-//! The tests of write-api and service still have support code of their own:
+//! The tests of write-api still have support code of their own:
 //!
 //! | crate | instead of | use |
 //! |---|---|---|
-//! | write-api, service | `problem(…)`, `Reply::{code, fields}` | [`crate::client::assert_problem`], [`crate::client::assert_field`], if the answer is a [`crate::client::Answer`] |
-//! | write-api, service | `#[path = "…/tests/src/kit/port.rs"] mod port`, `port::unused()` | [`unused_port`] |
+//! | write-api | `problem(…)`, `Reply::{code, fields}` | [`crate::client::assert_problem`], [`crate::client::assert_field`], if the answer is a [`crate::client::Answer`] |
+//! | write-api | `#[path = "…/tests/src/kit/port.rs"] mod port`, `port::unused()` | [`unused_port`] |
 //! | write-api | `harness::required` | [`required_setting`] |
 //! | write-api | `harness::eventually(what, limit, condition)` | [`wait_until_within`] |
 //! | write-api | `harness::Database::{new, owner_url, service_url, pool}` | [`Database::empty`] and [`Database::migrate_with`] (its own migrator), or [`Database::with_log`]; [`Database::url`], [`Database::url_as`], [`Database::pool`] |
 //! | write-api | `harness::Folder` | [`TempFolder`] |
 //! | write-api | `harness::Nats::{start, start_with, absent, start_again, wipe, process}` | [`Nats::start`], [`Nats::start_with_config`], [`Nats::absent`], [`Nats::launch`], [`Nats::wipe`], [`Nats::process`] |
-//! | service | `silent::proxy`, its `AtomicBool` | [`Proxy`], [`Mode::Silent`] |
-//! | service | the `DATABASE_URL` of `database::options` | [`Database::empty`], [`Database::options`] |
 
 mod binary;
 mod database;

@@ -1,38 +1,27 @@
 use axum::Router;
-use serde_json::{Value, json};
+use feedmill_service::HttpArgs;
+use serde_json::json;
 
-use crate::support::{short_limits, start};
+use crate::support::start;
 
 #[tokio::test]
 async fn readiness_names_the_parts_that_are_not_ready() {
-    let server = start(Router::new(), short_limits()).await;
-    let get = async |path| {
-        let response = server.get(path).await;
-        (
-            response.status().as_u16(),
-            response.json::<Value>().await.unwrap(),
-        )
+    let server = start(Router::new(), HttpArgs::default()).await;
+    let ready = async || {
+        let answer = server.get("/health/ready").await;
+        (answer.status.as_u16(), answer.json())
     };
-    assert_eq!(
-        get("/health/ready").await,
-        (200, json!({"ready": true, "parts": {}}))
-    );
-    server
-        .health
-        .set("database", Err("connection refused".to_owned()));
-    server
-        .health
-        .set_optional("nats", Err("not connected".to_owned()));
+    assert_eq!(ready().await, (200, json!({"ready": true, "parts": {}})));
+    let health = &server.health;
+    health.set("database", Err("connection refused".to_owned()));
+    health.set_optional("nats", Err("not connected".to_owned()));
     let parts = json!({"database": "connection refused", "nats": "degraded: not connected"});
     assert_eq!(
-        get("/health/ready").await,
+        ready().await,
         (503, json!({"ready": false, "parts": parts}))
     );
-    assert_eq!(get("/health/live").await.0, 200);
-    server.health.set("database", Ok(()));
+    server.get("/health/live").await.expect(200);
+    health.set("database", Ok(()));
     let parts = json!({"database": "ok", "nats": "degraded: not connected"});
-    assert_eq!(
-        get("/health/ready").await,
-        (200, json!({"ready": true, "parts": parts}))
-    );
+    assert_eq!(ready().await, (200, json!({"ready": true, "parts": parts})));
 }

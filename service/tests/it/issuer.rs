@@ -9,78 +9,51 @@ use std::{
 };
 
 use axum::{Json, Router, extract::FromRef, routing::get};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chrono::{DateTime, Utc};
-use feedmill_service::{Caller, Signer, Verifier, tokens::Trust};
-use jsonwebtoken::{Algorithm, EncodingKey};
+use ed25519_dalek::{SigningKey, pkcs8::EncodePrivateKey};
+use feedmill_service::{Caller, HttpArgs, Signer, Verifier, tokens::Trust};
+use feedmill_tests::{kit::wait_until, token::now};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
-use tokio::time::sleep;
 use uuid::Uuid;
 
-use crate::support::{Server, short_limits, start};
+use crate::support::{Server, start};
 
-pub const MINUTE: Duration = Duration::from_mins(1);
 pub const ACCOUNT: Uuid = Uuid::from_u128(7);
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the verifier reads the real clock"
-)]
-pub fn now() -> DateTime<Utc> {
-    Utc::now()
-}
 
 pub fn signer(seed: u8) -> Signer {
     Signer::new([seed; 32], "feedmill", "feedmill").unwrap()
 }
 
-pub fn trust(external: bool) -> Trust {
-    Trust {
-        issuer: "feedmill".to_owned(),
-        audience: "feedmill".to_owned(),
-        external,
-    }
+/// A valid token, signed by `signer(seed)`.
+pub fn token_of(seed: u8, account: Uuid) -> String {
+    let minute = Duration::from_mins(1);
+    signer(seed).sign(account, minute, now()).unwrap()
 }
 
-/// A token with any algorithm and claims, signed with the key of `signer(seed)`.
-pub fn token(seed: u8, alg: &str, claims: &Value) -> String {
-    let kid = signer(seed).jwks()["keys"][0]["kid"].clone();
-    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let message = format!(
-        "{}.{}",
-        part(&json!({"alg": alg, "kid": kid, "typ": "JWT"})),
-        part(claims)
-    );
-    let der = [
-        &b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20"[..],
-        &[seed; 32],
-    ]
-    .concat();
-    let signature = match alg {
-        "none" => String::new(),
-        // The key confusion attack: the public key as HMAC secret.
-        "HS256" => {
-            let public = signer(seed).jwks()["keys"][0]["x"]
-                .as_str()
-                .unwrap()
-                .to_owned();
-            let secret = EncodingKey::from_secret(&URL_SAFE_NO_PAD.decode(public).unwrap());
-            jsonwebtoken::crypto::sign(message.as_bytes(), &secret, Algorithm::HS256).unwrap()
-        }
-        _ => {
-            let key = EncodingKey::from_ed_der(&der);
-            jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::EdDSA).unwrap()
-        }
-    };
-    format!("{message}.{signature}")
-}
-
+/// Valid claims, changed.
 pub fn claims(change: impl FnOnce(&mut Value)) -> Value {
     let mut claims = json!({
         "iss": "feedmill", "aud": "feedmill", "sub": ACCOUNT, "exp": now().timestamp() + 60,
     });
     change(&mut claims);
     claims
+}
+
+/// A token with any claims, signed with the key of `signer(seed)`.
+pub fn token(seed: u8, claims: &Value) -> String {
+    let key = SigningKey::from_bytes(&[seed; 32]).to_pkcs8_der().unwrap();
+    let key = EncodingKey::from_ed_der(key.as_bytes());
+    let jwks = signer(seed).jwks();
+    let kid = jwks["keys"][0]["kid"].as_str().unwrap();
+    encode(Algorithm::EdDSA, kid, &key, claims)
+}
+
+pub fn encode(algorithm: Algorithm, kid: &str, key: &EncodingKey, claims: &Value) -> String {
+    let header = Header {
+        kid: Some(kid.to_owned()),
+        ..Header::new(algorithm)
+    };
+    jsonwebtoken::encode(&header, claims, key).unwrap()
 }
 
 #[derive(Clone)]
@@ -95,37 +68,58 @@ impl FromRef<State> for Verifier {
 /// A server whose `GET /me` answers with the account of the caller.
 pub async fn serve_me(verifier: Verifier) -> Server {
     let me = get(|Caller(identity): Caller| async move { identity.account.to_string() });
-    start(
-        Router::new().route("/me", me).with_state(State(verifier)),
-        short_limits(),
-    )
-    .await
+    let app = Router::new().route("/me", me).with_state(State(verifier));
+    start(app, HttpArgs::default()).await
 }
 
-/// Serves a key set that can change; gives the key set and the number of fetches.
-pub async fn keys(document: Value) -> (Server, Arc<Mutex<Value>>, Arc<AtomicUsize>) {
-    let (document, fetched) = (
-        Arc::new(Mutex::new(document)),
-        Arc::new(AtomicUsize::new(0)),
-    );
-    let (served, count) = (Arc::clone(&document), Arc::clone(&fetched));
-    let handler = async move || {
-        count.fetch_add(1, Ordering::SeqCst);
-        Json(served.lock().unwrap().clone())
-    };
-    (
-        start(Router::new().route("/jwks", get(handler)), short_limits()).await,
-        document,
-        fetched,
-    )
+/// A verifier with the keys of a server, which can change.
+pub struct Keys {
+    pub verifier: Verifier,
+    server: Server,
+    document: Arc<Mutex<Value>>,
+    fetches: Arc<AtomicUsize>,
 }
 
-pub async fn until(condition: impl Fn() -> bool) {
-    for _ in 0..200 {
-        if condition() {
-            return;
+impl Keys {
+    /// The verifier fetches the keys in the background.
+    pub async fn serve(document: Value, external: bool) -> Self {
+        let document = Arc::new(Mutex::new(document));
+        let fetches = Arc::new(AtomicUsize::new(0));
+        let (served, count) = (Arc::clone(&document), Arc::clone(&fetches));
+        let handler = async move || {
+            count.fetch_add(1, Ordering::SeqCst);
+            Json(served.lock().unwrap().clone())
+        };
+        let app = Router::new().route("/jwks", get(handler));
+        let server = start(app, HttpArgs::default()).await;
+        let trust = Trust {
+            issuer: "feedmill".to_owned(),
+            audience: "feedmill".to_owned(),
+            external,
+        };
+        let (health, shutdown) = (&server.health, &server.shutdown);
+        let verifier = Verifier::from_jwks(&server.url("/jwks"), trust, health, shutdown);
+        Self {
+            verifier: verifier.unwrap(),
+            server,
+            document,
+            fetches,
         }
-        sleep(Duration::from_millis(20)).await;
     }
-    panic!("the condition is still false after 4 s");
+
+    pub fn replace(&self, document: Value) {
+        *self.document.lock().unwrap() = document;
+    }
+
+    pub fn fetches(&self) -> usize {
+        self.fetches.load(Ordering::SeqCst)
+    }
+
+    pub fn are_fetched(&self) -> bool {
+        self.server.health.is_ready()
+    }
+
+    pub async fn wait(&self) {
+        wait_until("the keys are fetched", async || self.are_fetched()).await;
+    }
 }

@@ -1,4 +1,5 @@
-//! Tests of the service crate with real sockets and (in `database`) a real PostgreSQL.
+//! Tests of the service crate with real sockets, and (in `database` and `nats`) with real servers: `TEST_DATABASE_URL`, a
+//! PostgreSQL superuser, and `NATS_SERVER_BIN`, a nats-server binary.
 #![allow(clippy::unwrap_used)]
 
 mod connection_token;
@@ -8,10 +9,7 @@ mod health;
 mod http;
 mod issuer;
 mod nats;
-#[path = "../../../tests/src/kit/port.rs"]
-mod port;
 mod shutdown;
 mod support;
 mod telemetry;
 mod tokens;
-mod unresponsive;

@@ -1,10 +1,10 @@
-//! A server on a free port, a client, and assertions on responses.
+//! A server with chosen limits on a free port, and clients of it.
 
 use std::{net::SocketAddr, time::Duration};
 
 use axum::Router;
-use feedmill_service::{Health, HttpArgs, Shutdown, http};
-use serde_json::Value;
+use feedmill_service::{Health, HttpArgs, Shutdown, http, telemetry};
+use feedmill_tests::client::{Answer, Client};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -13,6 +13,7 @@ use tokio::{
 
 pub struct Server {
     pub address: SocketAddr,
+    pub client: Client,
     pub shutdown: Shutdown,
     pub health: Health,
     pub task: JoinHandle<()>,
@@ -41,8 +42,10 @@ pub async fn start(app: Router, args: HttpArgs) -> Server {
     let app = http::standard(app, &args, &health);
     let token = shutdown.clone();
     let task = tokio::spawn(async move { http::serve(listener, app, &args, token).await.unwrap() });
+    let url = format!("http://{address}");
     Server {
         address,
+        client: Client::new(&url, &url),
         shutdown,
         health,
         task,
@@ -58,14 +61,16 @@ impl Server {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    pub async fn get(&self, path: &str) -> reqwest::Response {
-        client().get(self.url(path)).send().await.unwrap()
+    pub async fn get(&self, path: &str) -> Answer {
+        self.client.get(path).await
     }
 }
 
-pub fn client() -> reqwest::Client {
-    feedmill_service::telemetry::install_crypto_provider();
-    reqwest::Client::new()
+/// A client that speaks only HTTP/2.
+pub fn http_2() -> reqwest::Client {
+    telemetry::install_crypto_provider();
+    let builder = reqwest::Client::builder().http2_prior_knowledge();
+    builder.build().unwrap()
 }
 
 /// Sends bytes unchanged and reads until the server closes the connection.
@@ -74,31 +79,4 @@ pub async fn send_raw(stream: &mut TcpStream, bytes: &[u8]) -> String {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
     String::from_utf8(answer).unwrap()
-}
-
-/// Asserts that the response is a problem document, and gives it.
-pub async fn problem(response: reqwest::Response, status: u16, code: &str) -> Value {
-    let headers = response.headers().clone();
-    let actual = response.status().as_u16();
-    let text = response.text().await.unwrap();
-    assert_eq!(actual, status, "{text}");
-    assert_eq!(
-        headers["content-type"], "application/problem+json",
-        "{text}"
-    );
-    let document: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(document["code"], code, "{text}");
-    assert_eq!(document["status"], status, "{text}");
-    assert_eq!(
-        document["type"],
-        format!("urn:feedmill:problem:{code}"),
-        "{text}"
-    );
-    for name in ["title", "detail"] {
-        assert!(
-            document[name].as_str().is_some_and(|text| !text.is_empty()),
-            "{name} in {text}"
-        );
-    }
-    document
 }

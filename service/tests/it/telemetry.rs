@@ -1,27 +1,27 @@
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex};
 
 use axum::{Router, body::Bytes, routing::post};
 use feedmill_service::{
-    config::{LogFormat, TelemetryArgs},
-    telemetry,
+    HttpArgs, TelemetryArgs,
+    config::LogFormat,
+    telemetry::{self, current_traceparent},
 };
+use feedmill_tests::kit::wait_until;
 use tracing::Instrument;
 
-use crate::support::{short_limits, start};
+use crate::support::start;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
 /// A single test, since a process has one subscriber.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_span_joins_its_parent_trace_and_is_exported_on_drop() {
-    assert_eq!(telemetry::current_traceparent(), None);
+    assert_eq!(current_traceparent(), None);
     let sent = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&sent);
     let collector = post(async move |body: Bytes| seen.lock().unwrap().extend_from_slice(&body));
-    let server = start(Router::new().route("/v1/traces", collector), short_limits()).await;
+    let app = Router::new().route("/v1/traces", collector);
+    let server = start(app, HttpArgs::default()).await;
 
     let args = TelemetryArgs {
         log_format: LogFormat::Json,
@@ -31,10 +31,8 @@ async fn a_span_joins_its_parent_trace_and_is_exported_on_drop() {
     let guard = telemetry::init("test-service", &args).unwrap();
     let span = tracing::info_span!("test.parent.continue");
     telemetry::set_parent(&span, &format!("00-{TRACE}-b7ad6b7169203331-01"));
-    let traceparent = async { telemetry::current_traceparent() }
-        .instrument(span)
-        .await
-        .unwrap();
+    let current = async { current_traceparent() }.instrument(span).await;
+    let traceparent = current.unwrap();
     assert!(
         traceparent.starts_with(&format!("00-{TRACE}-")),
         "{traceparent}"
@@ -46,12 +44,11 @@ async fn a_span_joins_its_parent_trace_and_is_exported_on_drop() {
     tokio::task::spawn_blocking(move || drop(guard))
         .await
         .unwrap();
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    let sent = sent.lock().unwrap();
-    let has = |needle: &[u8]| sent.windows(needle.len()).any(|window| window == needle);
-    assert!(
-        has(b"test.parent.continue") && has(b"test-service"),
-        "{} bytes were exported",
-        sent.len()
-    );
+    let has =
+        |sent: &[u8], text: &str| sent.windows(text.len()).any(|part| part == text.as_bytes());
+    wait_until("the span and its service are exported", async || {
+        let sent = sent.lock().unwrap();
+        has(&sent, "test.parent.continue") && has(&sent, "test-service")
+    })
+    .await;
 }

@@ -1,71 +1,70 @@
-use std::{sync::atomic::Ordering, time::Duration};
+use std::time::Duration;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
-use feedmill_service::{Health, Shutdown, Signer, TokenError, Verifier, tokens::external_account};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use serde_json::{Value, json};
-use tokio::time::sleep;
+use feedmill_service::{Signer, TokenError, Verifier, tokens::external_account};
+use feedmill_tests::{
+    kit::{TempFolder, wait_until},
+    token::now,
+};
+use jsonwebtoken::{Algorithm, EncodingKey};
+use reqwest::Method;
+use serde_json::json;
 use uuid::Uuid;
 
-use crate::{
-    issuer::{ACCOUNT, MINUTE, claims, keys, now, serve_me, signer, token, trust, until},
-    support::{client, problem},
-};
+use crate::issuer::{ACCOUNT, Keys, claims, encode, serve_me, signer, token, token_of};
 
 #[tokio::test]
-async fn only_a_valid_token_is_accepted() {
+async fn only_valid_claims_are_accepted() {
     let verifier = Verifier::of(&signer(1));
-    let good = signer(1).sign(ACCOUNT, MINUTE, now()).unwrap();
-    let identity = verifier.verify(&good).await.unwrap();
-    assert_eq!((identity.account, identity.external), (ACCOUNT, false));
-
-    let set = |name: &'static str, value: Value| move |claims: &mut Value| claims[name] = value;
-    let remove = |name: &'static str| {
-        move |claims: &mut Value| {
-            claims.as_object_mut().unwrap().remove(name);
-        }
-    };
-    let past = now().timestamp() - 6;
-    let future = now().timestamp() + 30;
-    let altered = {
-        let (head, signature) = good.rsplit_once('.').unwrap();
-        let other = signer(1).sign(Uuid::nil(), MINUTE, now()).unwrap();
-        assert_ne!(other.rsplit_once('.').unwrap().0, head);
-        format!("{}.{signature}", other.rsplit_once('.').unwrap().0)
-    };
+    let second = now().timestamp();
+    let within_leeway = claims(|claims| claims["exp"] = json!(second - 2));
+    for valid in [claims(|_| ()), within_leeway] {
+        let identity = verifier.verify(&token(1, &valid)).await.unwrap();
+        assert_eq!((identity.account, identity.external), (ACCOUNT, false));
+    }
     let cases = [
-        (
-            token(1, "EdDSA", &claims(set("exp", json!(past)))),
-            TokenError::Expired,
-        ),
-        (token(1, "EdDSA", &claims(remove("exp"))), TokenError::Claim),
-        (
-            token(1, "EdDSA", &claims(set("exp", json!("soon")))),
-            TokenError::Claim,
-        ),
-        (
-            token(1, "EdDSA", &claims(set("nbf", json!(future)))),
-            TokenError::NotYet,
-        ),
-        (
-            token(1, "EdDSA", &claims(set("iss", json!("other")))),
-            TokenError::Issuer,
-        ),
-        (token(1, "EdDSA", &claims(remove("iss"))), TokenError::Claim),
-        (
-            token(1, "EdDSA", &claims(set("aud", json!("other")))),
-            TokenError::Audience,
-        ),
-        (token(1, "EdDSA", &claims(remove("aud"))), TokenError::Claim),
-        (token(1, "EdDSA", &claims(remove("sub"))), TokenError::Claim),
-        (
-            token(1, "EdDSA", &claims(set("sub", json!("u1")))),
-            TokenError::Subject,
-        ),
-        (token(1, "none", &claims(|_| ())), TokenError::Algorithm),
-        (token(1, "HS256", &claims(|_| ())), TokenError::Algorithm),
-        (token(2, "EdDSA", &claims(|_| ())), TokenError::UnknownKey),
-        (altered, TokenError::Signature),
+        ("exp", Some(json!(second - 6)), TokenError::Expired),
+        ("exp", Some(json!("soon")), TokenError::Claim),
+        ("exp", None, TokenError::Claim),
+        ("nbf", Some(json!(second + 30)), TokenError::NotYet),
+        ("iss", Some(json!("other")), TokenError::Issuer),
+        ("iss", None, TokenError::Claim),
+        ("aud", Some(json!("other")), TokenError::Audience),
+        ("aud", None, TokenError::Claim),
+        ("sub", Some(json!("u1")), TokenError::Subject),
+        ("sub", None, TokenError::Claim),
+    ];
+    for (name, value, expected) in cases {
+        let changed = claims(|claims| match &value {
+            Some(value) => claims[name] = value.clone(),
+            None => drop(claims.as_object_mut().unwrap().remove(name)),
+        });
+        let refused = verifier.verify(&token(1, &changed)).await;
+        assert_eq!(refused.unwrap_err(), expected, "{name}: {value:?}");
+    }
+}
+
+#[tokio::test]
+async fn only_a_token_that_a_known_key_signed_is_accepted() {
+    let verifier = Verifier::of(&signer(1));
+    let (good, other) = (token_of(1, ACCOUNT), token_of(1, Uuid::nil()));
+    let (signed, signature) = good.rsplit_once('.').unwrap();
+    let (_, payload) = signed.split_once('.').unwrap();
+    let (foreign, _) = other.rsplit_once('.').unwrap();
+    assert_ne!(signed, foreign);
+    let unsigned = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
+    // The key confusion attack: the public key as HMAC secret.
+    let jwk = signer(1).jwks()["keys"][0].clone();
+    let public = URL_SAFE_NO_PAD.decode(jwk["x"].as_str().unwrap());
+    let public = EncodingKey::from_secret(&public.unwrap());
+    let kid = jwk["kid"].as_str().unwrap();
+    let confused = encode(Algorithm::HS256, kid, &public, &claims(|_| ()));
+    let cases = [
+        (format!("{unsigned}.{payload}."), TokenError::Algorithm),
+        (confused, TokenError::Algorithm),
+        (token_of(2, ACCOUNT), TokenError::UnknownKey),
+        (format!("{foreign}.{signature}"), TokenError::Signature),
         (String::new(), TokenError::Malformed),
         ("garbage".to_owned(), TokenError::Malformed),
         ("a.b.c".to_owned(), TokenError::Malformed),
@@ -73,51 +72,17 @@ async fn only_a_valid_token_is_accepted() {
         ("x".repeat(20_000), TokenError::Malformed),
     ];
     for (token, expected) in cases {
-        assert_eq!(
-            verifier.verify(&token).await.unwrap_err(),
-            expected,
-            "{token}"
-        );
+        let refused = verifier.verify(&token).await;
+        assert_eq!(refused.unwrap_err(), expected, "{token}");
     }
-    assert!(
-        verifier
-            .verify(&token(1, "EdDSA", &claims(|_| ())))
-            .await
-            .is_ok()
-    );
-    let within_leeway = claims(set("exp", json!(now().timestamp() - 2)));
-    assert!(
-        verifier
-            .verify(&token(1, "EdDSA", &within_leeway))
-            .await
-            .is_ok()
-    );
-}
-
-#[tokio::test]
-async fn a_cached_token_is_refused_after_its_expiry() {
-    let verifier = Verifier::of(&signer(1));
-    // Valid for the leeway less three seconds.
-    let claims = claims(|claims| claims["exp"] = json!(now().timestamp() - 3));
-    let token = token(1, "EdDSA", &claims);
-    for _ in 0..2 {
-        assert_eq!(verifier.verify(&token).await.unwrap().account, ACCOUNT);
-    }
-    sleep(Duration::from_secs(4)).await;
-    assert_eq!(
-        verifier.verify(&token).await.unwrap_err(),
-        TokenError::Expired
-    );
 }
 
 #[tokio::test]
 async fn a_request_without_a_valid_token_is_401() {
-    let verifier = Verifier::of(&signer(1));
-    let server = serve_me(verifier).await;
-    let good = signer(1).sign(ACCOUNT, MINUTE, now()).unwrap();
-    let expired = signer(1)
-        .sign(ACCOUNT, MINUTE, now() - TimeDelta::minutes(2))
-        .unwrap();
+    let server = serve_me(Verifier::of(&signer(1))).await;
+    let (client, good) = (&server.client, token_of(1, ACCOUNT));
+    let (minute, before) = (Duration::from_mins(1), now() - TimeDelta::minutes(2));
+    let expired = signer(1).sign(ACCOUNT, minute, before).unwrap();
     let refused = [
         None,
         Some(String::new()),
@@ -129,85 +94,66 @@ async fn a_request_without_a_valid_token_is_401() {
         Some("Bearer \u{e9}".to_owned()),
     ];
     for header in refused {
-        let mut request = client().get(server.url("/me"));
+        let mut request = client.request(Method::GET, "/me");
         if let Some(header) = &header {
             request = request.header("authorization", header);
         }
-        let response = request.send().await.unwrap();
-        assert_eq!(
-            response.headers()["www-authenticate"],
-            "Bearer",
-            "{header:?}"
-        );
-        problem(response, 401, "unauthorized").await;
+        let answer = client.send(request).await;
+        let answer = answer.expect_problem(401, "unauthorized");
+        let scheme = answer.header("www-authenticate");
+        assert_eq!(scheme, Some("Bearer"), "{header:?}");
     }
-    let twice = client()
-        .get(server.url("/me"))
-        .bearer_auth(&good)
-        .bearer_auth(&good);
-    problem(twice.send().await.unwrap(), 401, "unauthorized").await;
-    let response = client()
-        .get(server.url("/me"))
-        .bearer_auth(&good)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(response.text().await.unwrap(), ACCOUNT.to_string());
+    let request = client.request(Method::GET, "/me");
+    let twice = request.bearer_auth(&good).bearer_auth(&good);
+    let answer = client.send(twice).await;
+    answer.expect_problem(401, "unauthorized");
+    let answer = client.with_token(&good).get("/me").await;
+    assert_eq!(answer.body, ACCOUNT.to_string());
 }
 
 #[tokio::test]
 async fn an_unknown_key_causes_a_fetch() {
-    let (server, document, fetched) = keys(signer(1).jwks()).await;
-    let (health, shutdown) = (Health::new(), Shutdown::new());
-    let verifier =
-        Verifier::from_jwks(&server.url("/jwks"), trust(false), &health, &shutdown).unwrap();
-    until(|| health.is_ready()).await;
-    assert_eq!(fetched.load(Ordering::SeqCst), 1);
-    let cached = signer(1).sign(ACCOUNT, MINUTE, now()).unwrap();
+    let keys = Keys::serve(signer(1).jwks(), false).await;
+    keys.wait().await;
+    assert_eq!(keys.fetches(), 1);
+    let cached = token_of(1, ACCOUNT);
     for _ in 0..2 {
-        assert!(verifier.verify(&cached).await.is_ok());
+        assert!(keys.verifier.verify(&cached).await.is_ok());
     }
 
-    *document.lock().unwrap() = signer(2).jwks();
-    let new = signer(2).sign(ACCOUNT, MINUTE, now()).unwrap();
-    let both = tokio::join!(verifier.verify(&new), verifier.verify(&new));
+    keys.replace(signer(2).jwks());
+    let new = token_of(2, ACCOUNT);
+    let both = tokio::join!(keys.verifier.verify(&new), keys.verifier.verify(&new));
     assert!(both.0.is_ok() && both.1.is_ok());
-    assert_eq!(fetched.load(Ordering::SeqCst), 2);
+    assert_eq!(keys.fetches(), 2);
 
-    let old = signer(1).sign(ACCOUNT, MINUTE, now()).unwrap();
-    for token in [old, cached, signer(3).sign(ACCOUNT, MINUTE, now()).unwrap()] {
-        assert_eq!(
-            verifier.verify(&token).await.unwrap_err(),
-            TokenError::UnknownKey
-        );
+    for token in [cached, token_of(1, Uuid::nil()), token_of(3, ACCOUNT)] {
+        let refused = keys.verifier.verify(&token).await;
+        assert_eq!(refused.unwrap_err(), TokenError::UnknownKey);
     }
     assert_eq!(
-        fetched.load(Ordering::SeqCst),
+        keys.fetches(),
         2,
         "unknown keys cause at most one fetch in 10 s"
     );
-    shutdown.now();
 }
 
 #[tokio::test]
 async fn without_keys_the_service_is_not_ready_and_retries() {
-    let (server, document, _) = keys(json!({"keys": []})).await;
-    let (health, shutdown) = (Health::new(), Shutdown::new());
-    let verifier =
-        Verifier::from_jwks(&server.url("/jwks"), trust(false), &health, &shutdown).unwrap();
-    assert!(!health.is_ready());
-    let token = signer(1).sign(ACCOUNT, MINUTE, now()).unwrap();
-    assert_eq!(
-        verifier.verify(&token).await.unwrap_err(),
-        TokenError::NoKeys
-    );
-    *document.lock().unwrap() = json!({ "keys": [], "padding": "x".repeat(300_000) });
-    sleep(Duration::from_millis(600)).await;
-    assert!(!health.is_ready());
-    *document.lock().unwrap() = signer(1).jwks();
-    until(|| health.is_ready()).await;
-    assert_eq!(verifier.verify(&token).await.unwrap().account, ACCOUNT);
-    shutdown.now();
+    let mut large = signer(1).jwks();
+    large["padding"] = json!("x".repeat(300_000));
+    let keys = Keys::serve(large, false).await;
+    let token = token_of(1, ACCOUNT);
+    let refused = keys.verifier.verify(&token).await;
+    assert_eq!(refused.unwrap_err(), TokenError::NoKeys);
+    assert!(!keys.are_fetched());
+    keys.replace(json!({"keys": []}));
+    let before = keys.fetches();
+    wait_until("two retries", async || keys.fetches() > before + 1).await;
+    assert!(!keys.are_fetched());
+    keys.replace(signer(1).jwks());
+    keys.wait().await;
+    assert_eq!(keys.verifier.verify(&token).await.unwrap().account, ACCOUNT);
 }
 
 /// A P-256 key for these tests.
@@ -221,75 +167,49 @@ async fn an_external_subject_maps_to_an_account() {
     let mut weak = serde_json::to_value(&jwk).unwrap();
     weak["kid"] = json!("weak");
     weak["alg"] = json!("HS256");
-    let (server, ..) = keys(json!({ "keys": [jwk, weak] })).await;
-    let (health, shutdown) = (Health::new(), Shutdown::new());
-    let verifier =
-        Verifier::from_jwks(&server.url("/jwks"), trust(true), &health, &shutdown).unwrap();
-    until(|| health.is_ready()).await;
+    let keys = Keys::serve(json!({ "keys": [jwk, weak] }), true).await;
+    keys.wait().await;
 
-    let sign = |alg, kid: &str, key: &EncodingKey, claims: &Value| {
-        let header = Header {
-            kid: Some(kid.to_owned()),
-            ..Header::new(alg)
-        };
-        jsonwebtoken::encode(&header, claims, key).unwrap()
-    };
-    let mut fit = claims(|claims| claims["sub"] = json!("auth0|5"));
-    fit["preferred_username"] = json!("ann");
-    fit["aud"] = json!(["other", "feedmill"]);
-    let identity = verifier
-        .verify(&sign(Algorithm::ES256, "ec", &key, &fit))
-        .await
-        .unwrap();
+    let fit = claims(|claims| {
+        claims["sub"] = json!("auth0|5");
+        claims["preferred_username"] = json!("ann");
+        claims["aud"] = json!(["other", "feedmill"]);
+    });
+    let token = encode(Algorithm::ES256, "ec", &key, &fit);
+    let identity = keys.verifier.verify(&token).await.unwrap();
     assert_eq!(identity.account, external_account("feedmill", "auth0|5"));
-    assert_eq!(
-        (identity.external, identity.handle_hint.as_deref()),
-        (true, Some("ann"))
-    );
+    assert!(identity.external);
+    assert_eq!(identity.handle_hint.as_deref(), Some("ann"));
 
     let shared = EncodingKey::from_secret(b"shared");
-    for kid in ["ec", "weak"] {
-        let token = sign(Algorithm::HS256, kid, &shared, &fit);
-        assert_eq!(
-            verifier.verify(&token).await.unwrap_err(),
-            TokenError::Algorithm
-        );
+    let refused = [
+        (Algorithm::HS256, "ec", &shared, TokenError::Algorithm),
+        (Algorithm::HS256, "weak", &shared, TokenError::Algorithm),
+        (Algorithm::ES256, "weak", &key, TokenError::UnknownKey),
+    ];
+    for (algorithm, kid, key, expected) in refused {
+        let token = encode(algorithm, kid, key, &fit);
+        let refused = keys.verifier.verify(&token).await;
+        assert_eq!(refused.unwrap_err(), expected, "{algorithm:?} with {kid}");
     }
-    let weak = sign(Algorithm::ES256, "weak", &key, &fit);
-    assert_eq!(
-        verifier.verify(&weak).await.unwrap_err(),
-        TokenError::UnknownKey
-    );
-    shutdown.now();
 }
 
 #[test]
 fn a_key_file_is_created_once_and_readable_only_by_its_owner() {
     use std::os::unix::fs::PermissionsExt;
-    let folder = std::env::temp_dir().join(format!("feedmill-key-{}", std::process::id()));
-    let file = folder.join("sub/auth.pem");
-    let threads: Vec<_> = (0..8)
-        .map(|_| {
-            let file = file.clone();
-            std::thread::spawn(move || {
-                Signer::load_or_create(&file, "feedmill", "feedmill")
-                    .unwrap()
-                    .jwks()
-            })
-        })
-        .collect();
-    let keys: Vec<_> = threads
-        .into_iter()
-        .map(|thread| thread.join().unwrap())
-        .collect();
+    let folder = TempFolder::new();
+    let file = folder.path().join("sub/auth.pem");
+    let load = || Signer::load_or_create(&file, "feedmill", "feedmill");
+    let keys = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(load)).collect();
+        let keys = threads.into_iter().map(|thread| thread.join().unwrap());
+        keys.map(|key| key.unwrap().jwks()).collect::<Vec<_>>()
+    });
     assert!(keys.windows(2).all(|pair| pair[0] == pair[1]));
-    assert_eq!(
-        std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
     std::fs::write(&file, "no key").unwrap();
-    assert!(Signer::load_or_create(&file, "feedmill", "feedmill").is_err());
-    std::fs::remove_dir_all(folder).unwrap();
+    assert!(load().is_err());
 }
 
 #[test]

@@ -1,8 +1,25 @@
 //! Assertions about problem documents (RFC 9457).
 
-use serde_json::json;
-
 use super::http::Answer;
+
+impl Answer {
+    /// The answer itself; panics unless it is a complete problem document with this status and code.
+    #[track_caller]
+    #[expect(clippy::return_self_not_must_use, reason = "it is an assertion")]
+    pub fn expect_problem(self, status: u16, code: &str) -> Self {
+        assert_problem(&self, status, code);
+        assert_eq!(self.json()["code"], code, "{self:?}");
+        self
+    }
+
+    /// The fields that a problem document names, in its order.
+    pub fn fields(&self) -> Vec<String> {
+        let problem = self.json();
+        let errors = problem["errors"].as_array().into_iter().flatten();
+        let fields = errors.filter_map(|error| error["field"].as_str());
+        fields.map(str::to_owned).collect()
+    }
+}
 
 /// Panics unless the answer is a complete problem document with this status.
 #[track_caller]
@@ -23,15 +40,13 @@ pub fn assert_problem(answer: &Answer, status: u16, context: &str) {
     }
 }
 
-/// Panics unless the answer is 422 and names this field.
+/// Panics unless the answer is 422 and names this field and no other.
 #[track_caller]
 pub fn assert_field(answer: &Answer, field: &str, context: &str) {
     assert_problem(answer, 422, context);
+    assert_eq!(answer.fields(), [field], "{context}: {}", answer.body);
     let problem = answer.json();
-    let errors = problem["errors"].as_array().cloned().unwrap_or_default();
-    let named = errors.iter().any(|error| {
-        let message = error["message"].as_str();
-        error["field"] == json!(field) && message.is_some_and(|message| !message.is_empty())
-    });
-    assert!(named, "{context}: {field} is not named in {}", answer.body);
+    let message = problem["errors"][0]["message"].as_str();
+    let filled = message.is_some_and(|message| !message.is_empty());
+    assert!(filled, "{context}: no message in {}", answer.body);
 }
