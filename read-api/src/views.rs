@@ -14,6 +14,15 @@ pub struct Page<T> {
     pub next_cursor: Option<String>,
 }
 
+impl<T> Page<T> {
+    pub fn map<U>(self, item: impl FnMut(T) -> U) -> Page<U> {
+        Page {
+            items: self.items.into_iter().map(item).collect(),
+            next_cursor: self.next_cursor,
+        }
+    }
+}
+
 /// The public name of an account.
 ///
 /// Projections advance independently. An account whose own events are not projected yet, but which others already

@@ -63,12 +63,17 @@ impl Answer {
         })
     }
 
-    /// Adds a link to the next page, if there is one.
-    #[must_use]
-    pub fn with_next(mut self, target: Option<&str>) -> Self {
-        let link = target.map(|target| HeaderValue::try_from(format!("<{target}>; rel=\"next\"")));
-        self.link = link.and_then(Result::ok);
-        self
+    /// One page of a list. `view` contains the page; `next` is the address of the next one, if there is one; `tags` as for
+    /// [`depending_on`](Self::depending_on).
+    pub fn page(
+        view: &impl Serialize,
+        next: Option<String>,
+        tags: impl IntoIterator<Item = Tag>,
+    ) -> Result<LoadedAnswer, Error> {
+        let mut answer = Self::new(view)?;
+        let link = next.map(|target| HeaderValue::try_from(format!("<{target}>; rel=\"next\"")));
+        answer.link = link.and_then(Result::ok);
+        Ok(answer.depending_on(tags))
     }
 
     /// `tags` must include everything that the answer depends on, or changes go unnoticed.

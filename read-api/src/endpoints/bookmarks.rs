@@ -14,7 +14,6 @@ use crate::{
     },
     sql,
     state::AppState,
-    views::Page,
 };
 
 /// The viewer's bookmarks, latest first. One statement.
@@ -31,11 +30,7 @@ pub async fn page(
         let mut tags = vec![Tag::bookmarks(viewer)];
         tags.extend(shown(bookmarks.iter().map(|(_, post)| post)));
         let (page, next) = request.page(bookmarks, |(at, post)| (*at, post.id));
-        let Page { items, next_cursor } = page;
-        let items = items.into_iter().map(|(_, post)| post).collect();
-        Ok(Answer::new(&Page { items, next_cursor })?
-            .with_next(next.as_deref())
-            .depending_on(tags))
+        Answer::page(&page.map(|(_, post)| post), next, tags)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
 }

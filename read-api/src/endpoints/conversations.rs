@@ -48,17 +48,8 @@ pub async fn page(
         let mut tags = vec![Tag::conversations(viewer)];
         tags.extend(members);
         let (page, next) = request.page(listed, |listed| listed.activity);
-        let items = page.items.into_iter().map(|listed| listed.conversation);
-        let inbox = Inbox {
-            page: Page {
-                items: items.collect(),
-                next_cursor: page.next_cursor,
-            },
-            unread_total,
-        };
-        Ok(Answer::new(&inbox)?
-            .with_next(next.as_deref())
-            .depending_on(tags))
+        let page = page.map(|listed| listed.conversation);
+        Answer::page(&Inbox { page, unread_total }, next, tags)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
 }
@@ -80,9 +71,7 @@ pub async fn messages(
             .ok_or(Error::NotFound("conversation"))?;
         let (page, next) = request.page(messages, |message| message.id);
         // Not on the members: a member never leaves.
-        Ok(Answer::new(&page)?
-            .with_next(next.as_deref())
-            .depending_on([Tag::messages(id)]))
+        Answer::page(&page, next, [Tag::messages(id)])
     };
     respond(&state.answers, &context, request.cache_key(), load).await
 }

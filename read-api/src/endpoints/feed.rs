@@ -52,9 +52,7 @@ pub async fn load(
     };
     let tags = tags(request.viewer(), &feed);
     let (page, next) = request.page(feed.posts, RenderedPost::id);
-    Ok(Answer::new(&page)?
-        .with_next(next.as_deref())
-        .depending_on(tags))
+    Answer::page(&page, next, tags)
 }
 
 struct Feed {

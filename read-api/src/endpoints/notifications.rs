@@ -41,9 +41,7 @@ pub async fn page(
                 .await?;
         let tags = tags(viewer, &listed);
         let (page, next) = request.page(listed, |notification| notification.id);
-        Ok(Answer::new(&NotificationPage { page, unread_count })?
-            .with_next(next.as_deref())
-            .depending_on(tags))
+        Answer::page(&NotificationPage { page, unread_count }, next, tags)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
 }

@@ -55,9 +55,7 @@ pub async fn replies(
         let mut tags = vec![Tag::post(id)];
         tags.extend(shown(&replies));
         let (page, next) = request.page(replies, |post| post.id);
-        Ok(Answer::new(&page)?
-            .with_next(next.as_deref())
-            .depending_on(tags))
+        Answer::page(&page, next, tags)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
 }

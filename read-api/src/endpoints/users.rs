@@ -78,9 +78,7 @@ pub async fn posts(
         tags.extend(resolved(&user, id));
         tags.extend(shown(&posts));
         let (page, next) = request.page(posts, |post| post.id);
-        Ok(Answer::new(&page)?
-            .with_next(next.as_deref())
-            .depending_on(tags))
+        Answer::page(&page, next, tags)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
 }
@@ -102,9 +100,7 @@ pub async fn followers(
             .ok_or(NOT_FOUND)?;
         let tags = follow_tags(Tag::followers(id), &user, id, &follows);
         let (page, next) = request.page(follows, |follow| (follow.followed_at, follow.account.id));
-        Ok(Answer::new(&page)?
-            .with_next(next.as_deref())
-            .depending_on(tags))
+        Answer::page(&page, next, tags)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
 }
@@ -126,9 +122,7 @@ pub async fn following(
             .ok_or(NOT_FOUND)?;
         let tags = follow_tags(Tag::following(id), &user, id, &follows);
         let (page, next) = request.page(follows, |follow| (follow.followed_at, follow.account.id));
-        Ok(Answer::new(&page)?
-            .with_next(next.as_deref())
-            .depending_on(tags))
+        Answer::page(&page, next, tags)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
 }
