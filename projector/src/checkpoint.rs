@@ -21,6 +21,17 @@ pub async fn load(
         projection.name(),
     );
     let generation = named("projector.generation", statement.fetch_one(&mut *db)).await?;
+    create(projection, generation, &mut *db).await?;
+    let checkpoints = of_generation(projection, generation, db).await?;
+    Ok((generation, checkpoints))
+}
+
+/// Inserts the checkpoints of a generation that are missing, at the beginning of the log.
+pub async fn create(
+    projection: &Definition,
+    generation: i32,
+    db: &mut PgConnection,
+) -> sqlx::Result<()> {
     let statement = query!(
         "/* projector.ensure_checkpoints */
         INSERT INTO checkpoints (projection, generation, partition, seq)
@@ -29,20 +40,28 @@ pub async fn load(
         generation,
         &Partition::all().map(i16::from).collect::<Vec<_>>(),
     );
-    named("projector.ensure_checkpoints", statement.execute(&mut *db)).await?;
+    named("projector.ensure_checkpoints", statement.execute(db))
+        .await
+        .map(drop)
+}
+
+/// The checkpoints of a generation.
+pub async fn of_generation(
+    projection: &Definition,
+    generation: i32,
+    db: &mut PgConnection,
+) -> sqlx::Result<Offsets> {
     let statement = query!(
         "/* projector.checkpoints */
         SELECT partition, seq FROM checkpoints WHERE projection = $1 AND generation = $2",
         projection.name(),
         generation,
     );
-    let mut checkpoints = Offsets::default();
-    for row in named("projector.checkpoints", statement.fetch_all(&mut *db)).await? {
-        if let Ok(partition) = Partition::try_from(row.partition) {
-            checkpoints[partition] = row.seq;
-        }
-    }
-    Ok((generation, checkpoints))
+    let rows = named("projector.checkpoints", statement.fetch_all(db)).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.partition, row.seq))
+        .collect())
 }
 
 /// Moves the checkpoints over these ranges, by compare-and-set. The first statement of a transaction: another instance

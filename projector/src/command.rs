@@ -1,6 +1,5 @@
 //! The operator's subcommands, one file each.
 
-mod audit;
 mod common;
 mod events;
 mod pause;

@@ -7,6 +7,7 @@
 //! - [`cli`], [`config`]: the command line; flags and environment variables.
 //! - [`run`]: starts the workers and what they share.
 //! - [`command`]: the operator's subcommands.
+//! - [`audit`]: the log of what operators did.
 //! - [`rebuild`]: fills a projection's tables anew beside the live ones, compares the two, and cuts over.
 //! - [`instance`]: which partitions this process owns among all running ones.
 //! - [`announce`]: tells caches what changed.
@@ -17,6 +18,7 @@
 //! - [`error`]: why a batch was not applied, and what to do then.
 
 pub mod announce;
+pub mod audit;
 pub mod batch;
 pub mod checkpoint;
 pub mod cli;

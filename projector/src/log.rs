@@ -25,16 +25,9 @@ const MAX_BYTES: i64 = 4 << 20;
 /// The last sequence number of every partition.
 pub async fn heads(db: impl PgExecutor<'_>) -> Result<Offsets, ApplyError> {
     let statement = query!("/* log.heads */ SELECT id, head FROM write.partitions");
-    let mut heads = Offsets::default();
-    for row in named("log.heads", with_timeout(statement.fetch_all(db)))
-        .await
-        .map_err(ApplyError::Log)?
-    {
-        if let Ok(partition) = Partition::try_from(row.id) {
-            heads[partition] = row.head;
-        }
-    }
-    Ok(heads)
+    let rows = named("log.heads", with_timeout(statement.fetch_all(db)));
+    let rows = rows.await.map_err(ApplyError::Log)?;
+    Ok(rows.into_iter().map(|row| (row.id, row.head)).collect())
 }
 
 /// Reads the events of these ranges with one statement, each range in order, with bodies only for events of these types.

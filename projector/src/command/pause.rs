@@ -5,11 +5,9 @@ use feedmill_events::Partition;
 use feedmill_service::sql::named;
 use sqlx::{Connection as _, PgConnection, query, query_scalar};
 
-use super::{
-    audit::{self, AuditEntry},
-    common::{connect, format_time, partition},
-};
+use super::common::{connect, format_time, partition};
 use crate::{
+    audit::{self, AuditEntry},
     config::Config,
     projection::{self, Definition},
 };
@@ -51,9 +49,8 @@ impl Args {
             action,
             projection: self.name.name(),
             partition: self.partition,
-            seq: None,
             reason: &self.reason,
-            detail: None,
+            ..AuditEntry::default()
         };
         audit::record(&entry, db).await
     }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::{
+    audit,
     config::Config,
     projection::{self, Definition},
     rebuild::{self, Outcome, Settings, output::Output},
@@ -68,8 +69,8 @@ struct Options {
     /// Print one JSON object per line
     #[arg(long)]
     json: bool,
-    /// Who, for the audit log
-    #[arg(long, env = "USER", default_value = "unknown")]
+    /// Who, for the audit log and `status`
+    #[arg(long, env = "USER", default_value_t = audit::os_user())]
     by: String,
 }
 
@@ -96,77 +97,61 @@ impl Selection {
     }
 }
 
-/// The exit code is that of the worst outcome. A projection that differs does not stop the ones after it.
 pub async fn rebuild(args: &RebuildArgs, config: &Config) -> anyhow::Result<ExitCode> {
-    let (settings, mut output) = (
-        args.options.settings(config),
-        Output::new(args.options.json),
-    );
-    let mut outcome = Outcome::Done;
-    for projection in args.selection.projections() {
-        output.start();
-        let accept = args.accept_differences;
-        let result = rebuild::rebuild(projection, &settings, accept, &mut output).await?;
-        outcome = outcome.max(warn_if_busy(projection, result));
-    }
-    Ok(exit_code(outcome))
+    let accept = args.accept_differences;
+    let rebuild = async |projection, settings: &Settings, output: &mut Output| {
+        rebuild::rebuild(projection, settings, accept, output).await
+    };
+    run(
+        &args.selection.projections(),
+        &args.options,
+        config,
+        rebuild,
+    )
+    .await
 }
 
 pub async fn verify(args: &VerifyArgs, config: &Config) -> anyhow::Result<ExitCode> {
-    let (settings, mut output) = (
-        args.options.settings(config),
-        Output::new(args.options.json),
-    );
-    let mut outcome = Outcome::Done;
-    for projection in args.selection.projections() {
-        output.start();
-        let result = rebuild::verify(projection, &settings, &mut output).await?;
-        outcome = outcome.max(warn_if_busy(projection, result));
-    }
-    Ok(exit_code(outcome))
+    let projections = args.selection.projections();
+    run(&projections, &args.options, config, rebuild::verify).await
 }
 
 pub async fn rollback(args: &OneArgs, config: &Config) -> anyhow::Result<ExitCode> {
-    let (settings, mut output) = (
-        args.options.settings(config),
-        Output::new(args.options.json),
-    );
-    let result = rebuild::rollback(args.name, &settings, &mut output).await?;
-    Ok(exit_code(warn_if_busy(args.name, result)))
+    run(&[args.name], &args.options, config, rebuild::rollback).await
 }
 
 pub async fn drop_previous(args: &OneArgs, config: &Config) -> anyhow::Result<ExitCode> {
-    let (settings, mut output) = (
-        args.options.settings(config),
-        Output::new(args.options.json),
-    );
-    let result = rebuild::drop_previous(args.name, &settings, &mut output).await?;
-    Ok(exit_code(warn_if_busy(args.name, result)))
+    run(&[args.name], &args.options, config, rebuild::drop_previous).await
 }
 
 pub async fn abort(args: &OneArgs, config: &Config) -> anyhow::Result<ExitCode> {
-    let (settings, mut output) = (
-        args.options.settings(config),
-        Output::new(args.options.json),
-    );
-    let result = rebuild::abort(args.name, &settings, &mut output).await?;
-    Ok(exit_code(warn_if_busy(args.name, result)))
+    run(&[args.name], &args.options, config, rebuild::abort).await
 }
 
-fn warn_if_busy(projection: &Definition, outcome: Outcome) -> Outcome {
-    if outcome == Outcome::Busy {
-        eprintln!(
-            "another rebuild, verification or rollback of {} is running",
-            projection.name()
-        );
+/// Runs an operation for each projection. A projection that differs does not stop the ones after it. The exit code is that
+/// of the worst outcome.
+async fn run(
+    projections: &[&'static Definition],
+    options: &Options,
+    config: &Config,
+    operation: impl AsyncFn(&'static Definition, &Settings, &mut Output) -> anyhow::Result<Outcome>,
+) -> anyhow::Result<ExitCode> {
+    let (settings, mut output) = (options.settings(config), Output::new(options.json));
+    let mut worst = Outcome::Done;
+    for projection in projections {
+        output.start();
+        let outcome = operation(projection, &settings, &mut output).await?;
+        if outcome == Outcome::Busy {
+            eprintln!(
+                "another rebuild, verification or rollback of {} is running",
+                projection.name()
+            );
+        }
+        worst = worst.max(outcome);
     }
-    outcome
-}
-
-fn exit_code(outcome: Outcome) -> ExitCode {
-    match outcome {
+    Ok(match worst {
         Outcome::Done => ExitCode::SUCCESS,
         Outcome::Differs => ExitCode::from(DIFFERS),
         Outcome::Busy => ExitCode::from(BUSY),
-    }
+    })
 }

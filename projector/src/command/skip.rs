@@ -5,11 +5,9 @@ use feedmill_events::Partition;
 use feedmill_service::sql::named;
 use sqlx::{Connection as _, PgConnection, query, query_scalar};
 
-use super::{
-    audit::{self, AuditEntry},
-    common::{connect, partition},
-};
+use super::common::{connect, partition};
 use crate::{
+    audit::{self, AuditEntry},
     config::Config,
     projection::{self, Definition},
 };

@@ -14,6 +14,19 @@ impl Default for Offsets {
     }
 }
 
+/// From rows of a partition and its sequence number. Unknown partitions are ignored, and missing ones are at 0.
+impl FromIterator<(i16, i64)> for Offsets {
+    fn from_iter<I: IntoIterator<Item = (i16, i64)>>(rows: I) -> Self {
+        let mut offsets = Self::default();
+        for (partition, seq) in rows {
+            if let Ok(partition) = Partition::try_from(partition) {
+                offsets[partition] = seq;
+            }
+        }
+        offsets
+    }
+}
+
 impl Index<Partition> for Offsets {
     type Output = i64;
 

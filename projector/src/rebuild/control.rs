@@ -6,7 +6,7 @@ use feedmill_events::Partition;
 use feedmill_service::sql::named;
 use sqlx::{PgConnection, query, query_scalar};
 
-use crate::{batch::Range, error::ApplyError, log::Offsets, projection::Definition};
+use crate::{batch::Range, checkpoint, error::ApplyError, log::Offsets, projection::Definition};
 
 /// The phase of a rebuild. The transaction that completes one records the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,15 +62,9 @@ pub async fn live(
         projection.name(),
     );
     let rows = named("rebuild.live", statement.fetch_all(db)).await?;
-    let mut checkpoints = Offsets::default();
-    let mut live = 0;
-    for row in rows {
-        live = row.generation;
-        if let Ok(partition) = Partition::try_from(row.partition) {
-            checkpoints[partition] = row.seq;
-        }
-    }
-    Ok((live, checkpoints))
+    let live = rows.first().map_or(0, |row| row.generation);
+    let checkpoints = rows.into_iter().map(|row| (row.partition, row.seq));
+    Ok((live, checkpoints.collect()))
 }
 
 /// Locks the live generation: until the end of the transaction, no other becomes live and its checkpoints do not move.
@@ -80,27 +74,6 @@ pub async fn lock_live(projection: &Definition, db: &mut PgConnection) -> sqlx::
         projection.name(),
     );
     named("rebuild.hold_live", statement.fetch_one(db)).await
-}
-
-/// The checkpoints of a generation.
-pub async fn checkpoints(
-    projection: &Definition,
-    generation: i32,
-    db: &mut PgConnection,
-) -> sqlx::Result<Offsets> {
-    let statement = query!(
-        "/* rebuild.places */
-        SELECT partition, seq FROM checkpoints WHERE projection = $1 AND generation = $2",
-        projection.name(),
-        generation,
-    );
-    let mut checkpoints = Offsets::default();
-    for row in named("rebuild.places", statement.fetch_all(db)).await? {
-        if let Ok(partition) = Partition::try_from(row.partition) {
-            checkpoints[partition] = row.seq;
-        }
-    }
-    Ok(checkpoints)
 }
 
 /// Moves the checkpoints of a generation that is not live over these ranges, by compare-and-set.
@@ -170,16 +143,7 @@ pub async fn begin(
         indexes,
     );
     named("rebuild.begin", statement.execute(&mut *db)).await?;
-    let statement = query!(
-        "/* rebuild.make_checkpoints */
-        INSERT INTO checkpoints (projection, generation, partition, seq)
-        SELECT $1, $2, p, 0 FROM unnest($3::smallint[]) AS p",
-        projection.name(),
-        generation,
-        &Partition::all().map(i16::from).collect::<Vec<_>>(),
-    );
-    named("rebuild.make_checkpoints", statement.execute(db)).await?;
-    Ok(())
+    checkpoint::create(projection, generation, db).await
 }
 
 /// Records the phase of a rebuild.
@@ -287,25 +251,4 @@ pub async fn skipped(
         .into_iter()
         .filter_map(|row| Some((Partition::try_from(row.partition).ok()?, row.seq)))
         .collect())
-}
-
-/// Writes to the audit log.
-pub async fn audit(
-    projection: &Definition,
-    by: &str,
-    action: &str,
-    reason: &str,
-    db: &mut PgConnection,
-) -> sqlx::Result<()> {
-    let statement = query!(
-        "/* rebuild.audit */
-        INSERT INTO audit (done_by, action, projection, reason) VALUES ($1, $2, $3, $4)",
-        by,
-        action,
-        projection.name(),
-        reason,
-    );
-    named("rebuild.audit", statement.execute(db))
-        .await
-        .map(drop)
 }

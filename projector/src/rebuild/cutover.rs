@@ -24,7 +24,13 @@ use super::{
     shadow::Shadow,
     tables,
 };
-use crate::{announce, error::ApplyError, projection::Definition, schema};
+use crate::{
+    announce,
+    audit::{self, AuditEntry},
+    error::ApplyError,
+    projection::Definition,
+    schema,
+};
 
 /// How long an attempt waits for running reads, and thereby blocks new ones. Doubled after every
 /// `ATTEMPTS_PER_TIMEOUT` attempts, in case most reads take longer. The maximum is below `deadlock_timeout` (1 s), so no
@@ -173,7 +179,14 @@ async fn attempt_cutover(
         .collect();
     control::delete_generations(projection, &dropped, &mut tx).await?;
     control::set_live(projection, generation, &mut tx).await?;
-    control::audit(projection, &session.by, "cutover", reason.text(), &mut tx).await?;
+    let entry = AuditEntry {
+        by: &session.by,
+        action: "cutover",
+        projection: projection.name(),
+        reason: reason.text(),
+        ..AuditEntry::default()
+    };
+    audit::record(&entry, &mut tx).await?;
     tx.commit().await?;
     Ok(generation)
 }

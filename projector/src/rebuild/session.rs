@@ -12,6 +12,7 @@ use sqlx::{
 
 use super::{control, schemas, settings::Settings, source::Source};
 use crate::{
+    audit::{self, AuditEntry},
     checkpoint,
     projection::{Context, Definition},
     schema::{self, CONTROL_SCHEMA},
@@ -94,7 +95,14 @@ impl Session {
         if action == "abort" {
             control::end(self.projection, &mut tx).await?;
         }
-        control::audit(self.projection, &self.by, action, schema, &mut tx).await?;
+        let entry = AuditEntry {
+            by: &self.by,
+            action,
+            projection: self.projection.name(),
+            reason: schema,
+            ..AuditEntry::default()
+        };
+        audit::record(&entry, &mut tx).await?;
         tx.commit().await
     }
 

@@ -11,6 +11,7 @@ use super::{
     tables,
 };
 use crate::{
+    checkpoint,
     error::ApplyError,
     log::{Offsets, distance},
     projection::{Apply, Definition},
@@ -45,7 +46,8 @@ impl Shadow {
                 && let Some(phase) = unfinished.phase
             {
                 let generation = unfinished.generation;
-                let applied = control::checkpoints(projection, generation, &mut session.db).await?;
+                let applied =
+                    checkpoint::of_generation(projection, generation, &mut session.db).await?;
                 set_search_path(&schema, &mut session.db).await?;
                 output.message(projection, "resuming the unfinished rebuild");
                 return Ok(Self {
@@ -111,7 +113,7 @@ impl Shadow {
         };
         set_search_path(&schema, &mut session.db).await?;
         Ok(Self {
-            applied: control::checkpoints(projection, generation, &mut session.db).await?,
+            applied: checkpoint::of_generation(projection, generation, &mut session.db).await?,
             schema,
             generation: Some(generation),
             phase: Phase::Follow,

@@ -7,10 +7,10 @@ use feedmill_service::sql::named;
 use sqlx::{PgConnection, query};
 
 /// An action of an operator.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct AuditEntry<'a> {
     pub by: &'a str,
-    /// The subcommand.
+    /// The subcommand, or `cutover`.
     pub action: &'a str,
     pub projection: &'a str,
     pub partition: Option<Partition>,
