@@ -13,17 +13,6 @@
 //! | [`Stack`] | a whole Feedmill: database, NATS and the three services |
 //! | [`Target`] | addresses, database and key of a running Feedmill, whoever started it |
 //!
-//! The tests of write-api still have support code of their own:
-//!
-//! | crate | instead of | use |
-//! |---|---|---|
-//! | write-api | `problem(…)`, `Reply::{code, fields}` | [`crate::client::assert_problem`], [`crate::client::assert_field`], if the answer is a [`crate::client::Answer`] |
-//! | write-api | `#[path = "…/tests/src/kit/port.rs"] mod port`, `port::unused()` | [`unused_port`] |
-//! | write-api | `harness::required` | [`required_setting`] |
-//! | write-api | `harness::eventually(what, limit, condition)` | [`wait_until_within`] |
-//! | write-api | `harness::Database::{new, owner_url, service_url, pool}` | [`Database::empty`] and [`Database::migrate_with`] (its own migrator), or [`Database::with_log`]; [`Database::url`], [`Database::url_as`], [`Database::pool`] |
-//! | write-api | `harness::Folder` | [`TempFolder`] |
-//! | write-api | `harness::Nats::{start, start_with, absent, start_again, wipe, process}` | [`Nats::start`], [`Nats::start_with_config`], [`Nats::absent`], [`Nats::launch`], [`Nats::wipe`], [`Nats::process`] |
 
 mod binary;
 mod database;
@@ -52,7 +41,7 @@ pub use postgres::Postgres;
 pub use process::{Process, run, run_measured, signal};
 pub use proxy::{Mode, Proxy};
 pub use routes::Routes;
-pub use settings::{required_setting, setting};
+pub use settings::setting;
 pub use stack::{Stack, StackConfig};
 pub use statements::{reset_statement_counts, statement_counts};
 pub use target::Target;

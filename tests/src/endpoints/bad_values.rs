@@ -66,7 +66,7 @@ pub fn sign_in_password() -> Vec<Value> {
 }
 
 pub fn token() -> Vec<Value> {
-    vec![json!(1)]
+    vec![json!(null), json!(1)]
 }
 
 pub fn optional_id() -> Vec<Value> {

@@ -11,11 +11,6 @@ pub fn setting(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// An environment variable; panics if it is missing.
-pub fn required_setting(name: &str) -> String {
-    setting(name).unwrap_or_else(|| panic!("{name} is not set: run deploy/test, which sets it"))
-}
-
 /// The PostgreSQL server on which tests create databases, as a superuser.
 pub fn test_database_url() -> String {
     setting("TEST_DATABASE_URL").expect(

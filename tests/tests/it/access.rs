@@ -62,7 +62,7 @@ async fn invalid_tokens_are_refused(stack: &Stack, scene: &Scene) {
             }
             let answer = client.send(sent).await;
             assert_problem(&answer, 401, &format!("token: {what}, {request:?}"));
-            assert!(answer.header("www-authenticate").is_some(), "{answer:?}");
+            assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
         }
     }
 }
@@ -73,6 +73,7 @@ async fn tokens_without_an_account_are_refused(stack: &Stack, scene: &Scene) {
     for command in scene.commands() {
         let answer = command.send(&nobody).await;
         assert_problem(&answer, 401, &format!("no account: {command:?}"));
+        assert_eq!(answer.json()["code"], "unknown_account", "{command:?}");
     }
     let me = nobody.get("/v1/me").await;
     assert!([401, 404].contains(&me.status.as_u16()), "{me:?}");
@@ -160,6 +161,10 @@ async fn unknown_ids_are_404(stack: &Stack, scene: &Scene) {
         .command(Method::POST, "/v1/posts/and/more", None)
         .await;
     assert_problem(&answer, 404, "an unknown path");
+    let answer = alice
+        .command(Method::PUT, "/v1/users/@bob/follow", None)
+        .await;
+    assert_problem(&answer, 404, "a handle in place of an id");
 }
 
 /// No path has a method that the table lacks.

@@ -1,12 +1,9 @@
 //! `write-api import`, of every type of record.
 
-use std::io::Write;
-
 use chrono::{DateTime, Utc};
+use feedmill_tests::kit::{Database, Role, TempFolder};
 use sqlx::PgPool;
 use write_api::import::{self, ImportError, Summary};
-
-use crate::harness::{Database, Folder};
 
 /// Records in order of time; `at` is added, a second apart.
 fn records() -> Vec<String> {
@@ -34,11 +31,10 @@ fn records() -> Vec<String> {
 }
 
 async fn import(database: &Database, lines: &[String]) -> Result<Summary, ImportError> {
-    let folder = Folder::new();
+    let folder = TempFolder::new();
     let path = folder.path().join("records.jsonl");
-    let mut file = std::fs::File::create(&path).unwrap();
-    file.write_all(lines.join("\n").as_bytes()).unwrap();
-    let options = database.service_url().parse().unwrap();
+    std::fs::write(&path, lines.join("\n")).unwrap();
+    let options = database.options_as(Role::WriteApi);
     let now = DateTime::<Utc>::UNIX_EPOCH + chrono::TimeDelta::days(20_000);
     let file = std::fs::File::open(path).unwrap();
     import::run(&options, file, now, |_| ()).await
@@ -52,8 +48,8 @@ async fn count(pool: &PgPool, table: &str) -> i64 {
 
 #[tokio::test]
 async fn every_type_of_record_is_imported_once() {
-    let database = Database::new().await;
-    let pool = database.pool().await;
+    let database = Database::with_log().await;
+    let pool = &database.pool;
     let records = records();
     let summary = import(&database, &records).await.unwrap();
     // The second conversation of a pair is the first one.
@@ -70,7 +66,7 @@ async fn every_type_of_record_is_imported_once() {
         ("messages", 2),
         ("imported", 15),
     ] {
-        assert_eq!(count(&pool, table).await, rows, "write.{table}");
+        assert_eq!(count(pool, table).await, rows, "write.{table}");
     }
     let again = import(&database, &records).await.unwrap();
     assert_eq!((again.records, again.known, again.events), (15, 15, 0));
@@ -78,7 +74,7 @@ async fn every_type_of_record_is_imported_once() {
 
 #[tokio::test]
 async fn a_file_imported_in_two_parts_is_the_same_as_in_one() {
-    let (whole, parts) = (Database::new().await, Database::new().await);
+    let (whole, parts) = (Database::with_log().await, Database::with_log().await);
     let records = records();
     import(&whole, &records).await.unwrap();
     for end in [6, 11, records.len()] {
@@ -86,9 +82,8 @@ async fn a_file_imported_in_two_parts_is_the_same_as_in_one() {
     }
     let ids = async |database: &Database| {
         let sql = "SELECT kind, record, id::text FROM write.imported ORDER BY 1, 2";
-        let pool = database.pool().await;
         let rows: Vec<(String, String, Option<String>)> =
-            sqlx::query_as(sql).fetch_all(&pool).await.unwrap();
+            sqlx::query_as(sql).fetch_all(&database.pool).await.unwrap();
         rows
     };
     assert_eq!(ids(&whole).await, ids(&parts).await);
@@ -96,7 +91,7 @@ async fn a_file_imported_in_two_parts_is_the_same_as_in_one() {
 
 #[tokio::test]
 async fn a_broken_line_is_named_and_nothing_is_imported() {
-    let database = Database::new().await;
+    let database = Database::with_log().await;
     let mut records = records();
     records[3] = records[3].replace("u1", "nobody");
     records[5] = records[5].replace("like", "wave");
@@ -106,5 +101,5 @@ async fn a_broken_line_is_named_and_nothing_is_imported() {
         "{error}"
     );
     assert!(error.contains("line 6: unknown variant `wave`"), "{error}");
-    assert_eq!(count(&database.pool().await, "accounts").await, 0);
+    assert_eq!(count(&database.pool, "accounts").await, 0);
 }

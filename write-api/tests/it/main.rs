@@ -10,7 +10,5 @@ mod identity;
 mod import;
 mod links;
 mod migrations;
-#[path = "../../../tests/src/kit/port.rs"]
-mod port;
 mod relay;
 mod sessions;

@@ -1,11 +1,10 @@
 //! The schema `write`: its rights, and the move of data by migrations.
 
 use chrono::{DateTime, Utc};
+use feedmill_tests::kit::Database;
 use sqlx::{PgPool, migrate::Migrator};
 use uuid::Uuid;
 use write_api::domain::LinkKind;
-
-use crate::harness::Database;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/write");
 
@@ -39,43 +38,41 @@ async fn wrong_rights(pool: &PgPool) -> Vec<String> {
 
 #[tokio::test]
 async fn the_service_has_its_rights_on_every_table() {
-    let database = Database::new().await;
-    let wrong = wrong_rights(&database.pool().await).await;
+    let database = Database::with_log().await;
+    let wrong = wrong_rights(&database.pool).await;
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[tokio::test]
 async fn a_later_table_gets_its_rights_and_one_without_them_is_named() {
-    let database = Database::new().await;
-    let pool = database.pool().await;
+    let database = Database::with_log().await;
+    let pool = &database.pool;
     sqlx::raw_sql("CREATE TABLE write.later (id uuid)")
-        .execute(&pool)
+        .execute(pool)
         .await
         .unwrap();
-    assert_eq!(wrong_rights(&pool).await, [""; 0]);
+    assert_eq!(wrong_rights(pool).await, [""; 0]);
     sqlx::raw_sql("REVOKE DELETE ON write.later FROM feedmill_write")
-        .execute(&pool)
+        .execute(pool)
         .await
         .unwrap();
     assert_eq!(
-        wrong_rights(&pool).await,
+        wrong_rights(pool).await,
         ["feedmill_write lacks DELETE on write.later"]
     );
 }
 
 #[tokio::test]
 async fn stored_likes_and_follows_become_links() {
-    // Migrated, so that the roles exist: tests that create them at once would conflict.
-    let _other = Database::new().await;
     let database = Database::empty().await;
-    let pool = database.pool().await;
-    let before = |version: i64| version < 4;
-    for migration in MIGRATIONS.iter().filter(|one| before(one.version)) {
-        sqlx::raw_sql(migration.sql.clone())
-            .execute(&pool)
-            .await
-            .unwrap();
-    }
+    let pool = &database.pool;
+    let older = async {
+        for migration in MIGRATIONS.iter().filter(|one| one.version < 4) {
+            let sql = sqlx::raw_sql(migration.sql.clone());
+            sql.execute(pool).await.unwrap();
+        }
+    };
+    database.migrate_with(older).await;
     let (target, account) = (Uuid::from_u128(1), Uuid::from_u128(2));
     let since = |millis| DateTime::<Utc>::from_timestamp_millis(millis).unwrap();
     for (insert, millis) in [
@@ -92,18 +89,18 @@ async fn stored_likes_and_follows_become_links() {
             .bind(target)
             .bind(account)
             .bind(since(millis))
-            .execute(&pool)
+            .execute(pool)
             .await
             .unwrap();
     }
     let links = MIGRATIONS.iter().find(|one| one.version == 4).unwrap();
     sqlx::raw_sql(links.sql.clone())
-        .execute(&pool)
+        .execute(pool)
         .await
         .unwrap();
     let sql = "SELECT kind, target_id, account_id, since FROM write.links ORDER BY kind";
     let links: Vec<(i16, Uuid, Uuid, DateTime<Utc>)> =
-        sqlx::query_as(sql).fetch_all(&pool).await.unwrap();
+        sqlx::query_as(sql).fetch_all(pool).await.unwrap();
     let expected = [
         (i16::from(LinkKind::Like), target, account, since(1_001)),
         (i16::from(LinkKind::Follow), target, account, since(2_002)),

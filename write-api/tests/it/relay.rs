@@ -5,7 +5,7 @@ mod operator;
 
 use std::{
     collections::BTreeMap,
-    process::{Child, Command, Stdio},
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -13,13 +13,12 @@ use std::{
 use async_nats::jetstream::{self, consumer};
 use feedmill_events::{Partition, subject};
 use feedmill_service::{Health, nats};
+use feedmill_tests::kit::{Database, Nats, Process, Role, TempFolder, wait_until_within};
 use futures::StreamExt;
 use sqlx::PgPool;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use write_api::{commit_notifier::CommitNotifier, log::Entry, relay::Relay};
-
-use crate::harness::{Database, Folder, Nats, eventually};
 
 /// A relay in this process.
 struct Running {
@@ -38,7 +37,7 @@ impl Running {
         );
         let nats = nats::connect(&server.url(), "test").await;
         let relay = Relay {
-            options: database.service_url().parse().unwrap(),
+            options: database.options_as(Role::WriteApi),
             nats,
             notifier: Arc::clone(&notifier),
             health: health.clone(),
@@ -130,7 +129,7 @@ async fn stored(server: &Nats) -> u64 {
 /// Waits until the stream has as many messages as the log has events, and then checks that it has every event once, and each
 /// partition in order.
 async fn assert_equal(pool: &PgPool, server: &Nats, limit: Duration) {
-    eventually("the stream has the whole log", limit, || async {
+    wait_until_within("the stream has the whole log", limit, async || {
         stored(server).await >= head(pool).await as u64
     })
     .await;
@@ -150,8 +149,8 @@ const SOON: Duration = Duration::from_secs(15);
 
 #[tokio::test]
 async fn the_stream_becomes_equal_to_the_log() {
-    let (database, server) = (Database::new().await, Nats::start().await);
-    let pool = database.pool().await;
+    let (database, server) = (Database::with_log().await, Nats::start().await);
+    let pool = database.pool.clone();
     append(&pool, 3, 5_000).await;
     append(&pool, 40, 700).await;
     let relay = Running::start(&database, &server).await;
@@ -173,8 +172,8 @@ async fn the_stream_becomes_equal_to_the_log() {
 
 #[tokio::test]
 async fn entries_that_were_handed_over_are_not_read_and_missing_ones_are() {
-    let (database, server) = (Database::new().await, Nats::start().await);
-    let pool = database.pool().await;
+    let (database, server) = (Database::with_log().await, Nats::start().await);
+    let pool = database.pool.clone();
     let relay = Running::start(&database, &server).await;
     append(&pool, 5, 1).await;
     assert_equal(&pool, &server, SOON).await;
@@ -183,8 +182,8 @@ async fn entries_that_were_handed_over_are_not_read_and_missing_ones_are() {
     relay
         .notifier
         .add(handed.map(|(partition, seq)| entry(partition, seq)));
-    let published = || async { stored(&server).await == 6 };
-    eventually("the entries are published", SOON, published).await;
+    let published = async || stored(&server).await == 6;
+    wait_until_within("the entries are published", SOON, published).await;
     append(&pool, 5, 3).await;
     append(&pool, 6, 2).await;
     assert_equal(&pool, &server, SOON).await;
@@ -201,8 +200,8 @@ async fn entries_that_were_handed_over_are_not_read_and_missing_ones_are() {
 
 #[tokio::test]
 async fn events_committed_before_the_stop_are_published() {
-    let (database, server) = (Database::new().await, Nats::start().await);
-    let pool = database.pool().await;
+    let (database, server) = (Database::with_log().await, Nats::start().await);
+    let pool = database.pool.clone();
     append(&pool, 1, 1).await;
     let relay = Running::start(&database, &server).await;
     assert_equal(&pool, &server, SOON).await;
@@ -213,25 +212,25 @@ async fn events_committed_before_the_stop_are_published() {
 
 #[tokio::test]
 async fn nats_may_start_late_and_lose_everything() {
-    let (database, mut server) = (Database::new().await, Nats::absent());
-    let pool = database.pool().await;
+    let (database, mut server) = (Database::with_log().await, Nats::absent());
+    let pool = database.pool.clone();
     append(&pool, 9, 100).await;
     let relay = Running::start(&database, &server).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    server.start_again().await;
+    server.launch().await;
     assert_equal(&pool, &server, SOON).await;
     server.kill();
     server.wipe();
     relay.notifier.add(append(&pool, 10, 100).await);
-    server.start_again().await;
+    server.launch().await;
     assert_equal(&pool, &server, SOON).await;
     relay.stop().await;
 }
 
 #[tokio::test]
 async fn killing_nats_under_load_loses_no_event_and_keeps_the_order() {
-    let (database, mut server) = (Database::new().await, Nats::start().await);
-    let pool = database.pool().await;
+    let (database, mut server) = (Database::with_log().await, Nats::start().await);
+    let pool = database.pool.clone();
     let relay = Running::start(&database, &server).await;
     let (notifier, writer_pool) = (Arc::clone(&relay.notifier), pool.clone());
     let writer = tokio::spawn(async move {
@@ -244,7 +243,7 @@ async fn killing_nats_under_load_loses_no_event_and_keeps_the_order() {
         tokio::time::sleep(Duration::from_millis(700)).await;
         server.kill();
         tokio::time::sleep(Duration::from_millis(200)).await;
-        server.start_again().await;
+        server.launch().await;
     }
     writer.await.unwrap();
     assert_equal(&pool, &server, Duration::from_secs(30)).await;
@@ -253,8 +252,8 @@ async fn killing_nats_under_load_loses_no_event_and_keeps_the_order() {
 
 #[tokio::test]
 async fn of_two_instances_one_leads_and_the_other_notifies_it() {
-    let (database, server) = (Database::new().await, Nats::start().await);
-    let pool = database.pool().await;
+    let (database, server) = (Database::with_log().await, Nats::start().await);
+    let pool = database.pool.clone();
     let first = Running::start(&database, &server).await;
     append(&pool, 1, 1).await;
     assert_equal(&pool, &server, SOON).await;
@@ -268,7 +267,7 @@ async fn of_two_instances_one_leads_and_the_other_notifies_it() {
     for _ in 0..20 {
         second.notifier.add(append(&pool, 2, 1).await);
         let want = head(&pool).await as u64;
-        eventually("the event arrives", SOON, || async {
+        wait_until_within("the event arrives", SOON, async || {
             stored(&server).await == want
         })
         .await;
@@ -286,18 +285,18 @@ async fn of_two_instances_one_leads_and_the_other_notifies_it() {
         .execute(&pool)
         .await
         .unwrap();
-    let after = || async {
+    let after = async || {
         leaders(&pool)
             .await
             .iter()
             .any(|leader| *leader != before[0])
     };
-    eventually("somebody leads again", Duration::from_secs(5), after).await;
+    wait_until_within("somebody leads again", Duration::from_secs(5), after).await;
     append(&pool, 2, 10).await;
     assert_equal(&pool, &server, SOON).await;
 
     first.stop().await;
-    eventually("the other leads", Duration::from_secs(5), || async {
+    wait_until_within("the other leads", Duration::from_secs(5), async || {
         leaders(&pool).await.len() == 1
     })
     .await;
@@ -314,52 +313,46 @@ async fn leaders(pool: &PgPool) -> Vec<i32> {
 }
 
 /// The binary as a process, which can be stopped with SIGSTOP.
-fn process(database: &Database, server: &Nats, folder: &Folder) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_write-api"))
-        .args([
-            "--write-listen",
-            "127.0.0.1:0",
-            "--write-database-url",
-            &database.service_url(),
-        ])
-        .args(["--nats-url", &server.url(), "--auth-key-file"])
-        .arg(folder.path().join("key.pem"))
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
-fn signal(process: &Child, name: &str) {
-    let status = Command::new("kill")
-        .args([name, &process.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(status.success());
+fn process(database: &Database, server: &Nats, folder: &TempFolder) -> Process {
+    let program = Path::new(env!("CARGO_BIN_EXE_write-api"));
+    let mut process = Process::new("write-api", program, folder.path()).arguments(&[
+        "--write-listen",
+        "127.0.0.1:0",
+        "--write-database-url",
+        &database.url_as(Role::WriteApi),
+        "--nats-url",
+        &server.url(),
+        "--auth-key-file",
+        &folder.path().join("key.pem").display().to_string(),
+    ]);
+    process.launch();
+    process
 }
 
 #[tokio::test]
 async fn a_hanging_leader_is_replaced_and_does_no_harm_when_it_wakes() {
-    let (database, server, folder) = (Database::new().await, Nats::start().await, Folder::new());
-    let pool = database.pool().await;
-    let mut first = process(&database, &server, &folder);
+    let (database, server) = (Database::with_log().await, Nats::start().await);
+    let folder = TempFolder::new();
+    let pool = database.pool.clone();
+    let first = process(&database, &server, &folder);
     append(&pool, 5, 100).await;
     assert_equal(&pool, &server, SOON).await;
     let hanging = leaders(&pool).await;
     let second = Running::start(&database, &server).await;
 
-    signal(&first, "-STOP");
+    assert!(first.signal("STOP"));
     append(&pool, 5, 100).await;
     append(&pool, 6, 100).await;
-    let after = || async {
+    let after = async || {
         leaders(&pool)
             .await
             .iter()
             .any(|leader| !hanging.contains(leader))
     };
-    eventually("the other leads", Duration::from_secs(6), after).await;
+    wait_until_within("the other leads", Duration::from_secs(6), after).await;
     assert_equal(&pool, &server, SOON).await;
 
-    signal(&first, "-CONT");
+    assert!(first.signal("CONT"));
     for _ in 0..20 {
         second.notifier.add(append(&pool, 5, 100).await);
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -367,6 +360,4 @@ async fn a_hanging_leader_is_replaced_and_does_no_harm_when_it_wakes() {
     assert_equal(&pool, &server, SOON).await;
     assert_eq!(leaders(&pool).await.len(), 1);
     second.stop().await;
-    first.kill().unwrap();
-    first.wait().unwrap();
 }

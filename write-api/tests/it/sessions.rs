@@ -3,108 +3,70 @@
 use std::time::{Duration, Instant};
 
 use feedmill_service::Database;
+use feedmill_tests::{
+    client::{Answer, Client, PASSWORD},
+    kit::Role,
+};
 use futures::future::join_all;
-use reqwest::{Method, Response};
+use reqwest::Method;
 use serde_json::{Value, json};
 use write_api::housekeeping;
 
-use crate::harness::{Api, Person, problem};
+use crate::harness::Api;
 
-async fn sign_in(api: &Api, handle: &str, password: &str) -> Response {
-    api.post(
-        "/v1/sessions",
-        json!({ "handle": handle, "password": password }),
-    )
-    .await
+async fn guess(client: &Client, handle: &str) -> Answer {
+    let body = json!({ "handle": handle, "password": "a wrong password" });
+    let path = "/v1/sessions";
+    client.command(Method::POST, path, Some(body)).await
 }
 
-async fn refresh(api: &Api, token: &str) -> Response {
-    api.post("/v1/sessions/refresh", json!({ "refresh_token": token }))
-        .await
+async fn refresh(client: &Client, token: &str) -> Answer {
+    let body = json!({ "refresh_token": token });
+    let path = "/v1/sessions/refresh";
+    client.command(Method::POST, path, Some(body)).await
 }
 
-async fn tokens(response: Response) -> (String, String) {
-    assert_eq!(response.status(), 201);
-    assert_eq!(response.headers()["cache-control"], "no-store");
-    let body: Value = response.json().await.unwrap();
+/// The access token and the refresh token.
+fn tokens(answer: Answer) -> (String, String) {
+    let answer = answer.expect(201);
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let body = answer.json();
     assert_eq!(body["token_type"], "Bearer");
     assert_eq!(body["expires_in"], 900);
     let text = |field: &str| body[field].as_str().unwrap().to_owned();
     (text("access_token"), text("refresh_token"))
 }
 
-/// Whether a command with this access token is accepted.
-async fn works(api: &Api, token: &str) -> bool {
-    let request = api
-        .request(Method::POST, "/v1/posts")
-        .bearer_auth(token)
-        .json(&json!({ "text": "hello" }));
-    request.send().await.unwrap().status() == 201
-}
-
-#[tokio::test]
-async fn a_session_continues_by_refreshing() {
-    let api = Api::start().await;
-    api.person("miller").await;
-    let (access, first) = tokens(sign_in(&api, "Miller", "long enough").await).await;
-    assert!(works(&api, &access).await);
-    let (access, second) = tokens(refresh(&api, &first).await).await;
-    assert!(works(&api, &access).await);
-    assert_ne!(first, second);
-    let (_, third) = tokens(refresh(&api, &second).await).await;
-    tokens(refresh(&api, &third).await).await;
-}
-
-#[tokio::test]
-async fn a_used_refresh_token_ends_its_session_and_no_other() {
-    let api = Api::start().await;
-    api.person("miller").await;
-    let (_, other) = tokens(sign_in(&api, "miller", "long enough").await).await;
-    let (_, first) = tokens(sign_in(&api, "miller", "long enough").await).await;
-    let (_, second) = tokens(refresh(&api, &first).await).await;
-    let dead = (401, "dead_token".to_owned(), vec![]);
-    assert_eq!(problem(refresh(&api, &first).await).await, dead);
-    assert_eq!(problem(refresh(&api, &second).await).await, dead);
-    tokens(refresh(&api, &other).await).await;
-}
-
 #[tokio::test]
 async fn one_of_many_concurrent_refreshes_succeeds() {
     let api = Api::start().await;
-    api.person("miller").await;
-    let (_, token) = tokens(sign_in(&api, "miller", "long enough").await).await;
-    let all = join_all((0..20).map(|_| refresh(&api, &token))).await;
-    assert_eq!(
-        all.iter()
-            .filter(|response| response.status() == 201)
-            .count(),
-        1
-    );
-    assert_eq!(
-        all.iter()
-            .filter(|response| response.status() == 401)
-            .count(),
-        19
-    );
+    let miller = api.person("miller").await;
+    let (_, token) = tokens(miller.sign_in("miller").await);
+    let all = join_all((0..20).map(|_| refresh(&miller, &token))).await;
+    let count = |status: u16| all.iter().filter(|answer| answer.status == status).count();
+    assert_eq!((count(201), count(401)), (1, 19));
 }
 
 #[tokio::test]
 async fn an_invalid_refresh_token_is_refused() {
     let api = Api::start().await;
-    api.person("miller").await;
-    let (access, token) = tokens(sign_in(&api, "miller", "long enough").await).await;
-    let dead = (401, "dead_token".to_owned(), vec![]);
+    let miller = api.person("miller").await;
+    let (access, token) = tokens(miller.sign_in("miller").await);
+    let is_refused = async |token: &str| {
+        let answer = refresh(&miller, token).await;
+        answer.expect_problem(401, "dead_token");
+    };
     for bad in ["", "x", &access, &token[1..], &"A".repeat(100_000), "ö"] {
-        assert_eq!(problem(refresh(&api, bad).await).await, dead, "{bad:.20}");
+        is_refused(bad).await;
     }
     // An expired session, before and after it is deleted.
-    let pool = api.database.pool().await;
+    let pool = &api.database.pool;
     sqlx::query("UPDATE write.sessions SET expires_at = now() - interval '1 second'")
-        .execute(&pool)
+        .execute(pool)
         .await
         .unwrap();
-    assert_eq!(problem(refresh(&api, &token).await).await, dead);
-    let options = api.database.service_url().parse().unwrap();
+    is_refused(&token).await;
+    let options = api.database.options_as(Role::WriteApi);
     housekeeping::clean(
         &Database::new(options, 1).unwrap(),
         chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::days(40_000),
@@ -112,29 +74,27 @@ async fn an_invalid_refresh_token_is_refused() {
     .await
     .unwrap();
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM write.sessions")
-        .fetch_one(&pool)
+        .fetch_one(pool)
         .await
         .unwrap();
     assert_eq!(left, 0);
-    assert_eq!(problem(refresh(&api, &token).await).await, dead);
+    is_refused(&token).await;
 }
 
 #[tokio::test]
 async fn signing_in_does_not_reveal_whether_a_handle_exists() {
     let api = Api::start().await;
-    api.person("miller").await;
+    let miller = api.person("miller").await;
     let timed = async |handle: &str| {
         let started = Instant::now();
-        let response = sign_in(&api, handle, "a wrong password").await;
-        let took = started.elapsed();
-        (took, response.status(), response.text().await.unwrap())
+        let answer = guess(&miller, handle).await.expect(401);
+        (started.elapsed(), answer.body)
     };
     // Alternating, and the fastest of each, so that other load on the machine is not measured. Without the hash it would take
     // a tenth of the time.
     let (mut known, mut nobody) = (Duration::MAX, Duration::MAX);
     for _ in 0..9 {
         let (one, other) = (timed("miller").await, timed("nobody").await);
-        assert_eq!((one.1.as_u16(), &one.2), (401, &other.2));
         assert_eq!(one.1, other.1);
         (known, nobody) = (known.min(one.0), nobody.min(other.0));
     }
@@ -145,120 +105,93 @@ async fn signing_in_does_not_reveal_whether_a_handle_exists() {
 #[tokio::test]
 async fn guessing_is_limited_for_its_handle_only() {
     let api = Api::start().await;
-    api.person("miller").await;
+    let miller = api.person("miller").await;
     api.person("baker").await;
     // A new minute may begin once during the attempts.
     let mut refused = None;
     for _ in 0..21 {
-        let response = sign_in(&api, "miller", "a wrong password").await;
-        if response.status() == 429 {
-            refused = Some(response);
+        let answer = guess(&miller, "miller").await;
+        if answer.status == 429 {
+            refused = Some(answer);
             break;
         }
     }
     let refused = refused.expect("guessing is not limited");
-    let wait: u64 = refused.headers()["retry-after"]
-        .to_str()
-        .unwrap()
-        .parse()
-        .unwrap();
+    let refused = refused.expect_problem(429, "too_many_attempts");
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=60).contains(&wait));
-    assert_eq!(problem(refused).await.1, "too_many_attempts");
-    tokens(sign_in(&api, "baker", "long enough").await).await;
+    tokens(miller.sign_in("baker").await);
 }
 
 #[tokio::test]
 async fn a_flood_of_sign_ins_is_refused_and_not_queued_without_limit() {
     let api = Api::start().await;
+    let client = api.client();
     let handles: Vec<String> = (0..400).map(|n| format!("nobody_{n}")).collect();
     let started = Instant::now();
-    let all = join_all(
-        handles
-            .iter()
-            .map(|handle| sign_in(&api, handle, "a wrong password")),
-    )
-    .await;
-    let count = |status: u16| {
-        all.iter()
-            .filter(|response| response.status() == status)
-            .count()
-    };
+    let all = join_all(handles.iter().map(|handle| guess(&client, handle))).await;
+    let count = |status: u16| all.iter().filter(|answer| answer.status == status).count();
     assert!(count(503) > 0 && count(401) > 0 && count(401) + count(503) == 400);
     assert!(started.elapsed() < Duration::from_secs(20));
     // Afterwards sign-ins work.
-    api.person("miller").await;
-    tokens(sign_in(&api, "miller", "long enough").await).await;
+    let miller = api.person("miller").await;
+    tokens(miller.sign_in("miller").await);
 }
 
 #[tokio::test]
 async fn a_key_returns_the_same_tokens() {
-    let mut api = Api::start().await;
-    let miller = api.person("miller").await.id;
-    let with_key = async |api: &Api, path: &str, key: &str, body: &Value| {
-        let request = api
-            .request(Method::POST, path)
-            .header("Idempotency-Key", key);
-        request.json(body).send().await.unwrap()
+    let api = Api::start().await;
+    api.person("miller").await;
+    let with_key = async |client: &Client, path: &str, key: &str, body: &Value| {
+        let request = client.request(Method::POST, path);
+        let request = request.header("Idempotency-Key", key).json(body);
+        client.send(request).await
     };
-    let credentials = json!({ "handle": "miller", "password": "long enough" });
-    let first = with_key(&api, "/v1/sessions", "a", &credentials).await;
-    assert!(!first.headers().contains_key("idempotency-replayed"));
-    let first = tokens(first).await;
+    let credentials = json!({ "handle": "miller", "password": PASSWORD });
+    let first = with_key(&api.client(), "/v1/sessions", "a", &credentials).await;
+    assert_eq!(first.header("idempotency-replayed"), None);
+    let first = tokens(first);
 
-    api.stop().await;
-    api.start_again(&[]).await;
-    let again = with_key(&api, "/v1/sessions", "a", &credentials).await;
-    assert_eq!(again.headers()["idempotency-replayed"], "true");
-    assert_eq!(tokens(again).await, first);
+    let api = api.restart().await;
+    let client = api.client();
+    let again = with_key(&client, "/v1/sessions", "a", &credentials).await;
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(tokens(again), first);
     let wrong = json!({ "handle": "miller", "password": "a wrong password" });
-    assert_eq!(
-        with_key(&api, "/v1/sessions", "a", &wrong).await.status(),
-        401
-    );
+    let answer = with_key(&client, "/v1/sessions", "a", &wrong).await;
+    answer.expect_problem(401, "wrong_credentials");
 
+    let path = "/v1/sessions/refresh";
     let body = json!({ "refresh_token": first.1 });
-    let second = tokens(with_key(&api, "/v1/sessions/refresh", "b", &body).await).await;
-    let again = with_key(&api, "/v1/sessions/refresh", "b", &body).await;
-    assert_eq!(again.headers()["idempotency-replayed"], "true");
-    assert_eq!(tokens(again).await, second);
+    let second = tokens(with_key(&client, path, "b", &body).await);
+    let again = with_key(&client, path, "b", &body).await;
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(tokens(again), second);
     // The same key for another request.
-    let reused = with_key(&api, "/v1/sessions", "b", &credentials).await;
-    assert_eq!(
-        problem(reused).await,
-        (422, "idempotency_key_reused".to_owned(), vec![])
-    );
+    let reused = with_key(&client, "/v1/sessions", "b", &credentials).await;
+    reused.expect_problem(422, "idempotency_key_reused");
     // Concurrent requests with one key are one.
     let body = json!({ "refresh_token": second.1 });
-    let all = join_all((0..10).map(|_| with_key(&api, "/v1/sessions/refresh", "c", &body))).await;
-    let third = tokens(with_key(&api, "/v1/sessions/refresh", "c", &body).await).await;
-    for response in all {
-        assert_eq!(tokens(response).await, third);
+    let all = join_all((0..10).map(|_| with_key(&client, path, "c", &body))).await;
+    let third = tokens(with_key(&client, path, "c", &body).await);
+    for answer in all {
+        assert_eq!(tokens(answer), third);
     }
 
     // The commands and sessions of an account share its keys.
-    let person = Person {
-        api: &api,
-        id: miller,
-        token: second.0.clone(),
-    };
-    let post = person
-        .request(Method::POST, "/v1/posts")
-        .header("Idempotency-Key", "b");
-    let reused = post.json(&json!({ "text": "hello" })).send().await.unwrap();
-    assert_eq!(problem(reused).await.1, "idempotency_key_reused");
+    let miller = client.with_token(&second.0);
+    let reused = with_key(&miller, "/v1/posts", "b", &json!({ "text": "hello" })).await;
+    reused.expect_problem(422, "idempotency_key_reused");
 
     // No token is stored.
-    let pool = api.database.pool().await;
     let stored: Vec<String> = sqlx::query_scalar("SELECT answer::text FROM write.idempotency")
-        .fetch_all(&pool)
+        .fetch_all(&api.database.pool)
         .await
         .unwrap();
     assert!(!stored.is_empty());
     for answer in stored {
-        assert!(
-            !answer.contains(&first.1)
-                && !answer.contains(&second.1)
-                && !answer.contains(&second.0)
-        );
+        for token in [&first.1, &second.1, &second.0] {
+            assert!(!answer.contains(token));
+        }
     }
 }

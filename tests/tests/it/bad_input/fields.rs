@@ -22,6 +22,7 @@ pub async fn are_checked(scene: &Scene, alice: &Client) {
             let shown: String = body.to_string().chars().take(120).collect();
             let context = format!("{} {} {shown}", endpoint.method, request.path);
             assert_field(&answer, field, &context);
+            assert_eq!(answer.json()["code"], "invalid_request", "{context}");
         };
         for (field, bad_values) in body.fields {
             for value in bad_values() {

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use feedmill_tests::kit::{Database, Nats};
 use sqlx::PgPool;
 use tokio::time::sleep;
 use write_api::commit_notifier::CommitNotifier;
 
-use super::{Running, append, assert_equal, contents, signal};
-use crate::harness::{Database, Nats};
+use super::{Running, append, assert_equal, contents};
 
 /// A sync to disk for each message: some hundred or thousand messages a second.
 const SLOW: &str = "jetstream: { sync_interval: always }";
@@ -31,19 +31,22 @@ async fn append_all_over(pool: &PgPool, notifier: &CommitNotifier, count: i64) {
 /// place that is not the end.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_server_that_lost_its_stream_gets_it_back_without_a_gap() {
-    let (database, mut server) = (Database::new().await, Nats::start_with(SLOW).await);
-    let pool = database.pool().await;
+    let (database, mut server) = (
+        Database::with_log().await,
+        Nats::start_with_config(SLOW).await,
+    );
+    let pool = database.pool.clone();
     let relay = Running::start(&database, &server).await;
     append_all_over(&pool, &relay.notifier, 6_000).await;
     server.kill();
     server.wipe();
-    server.start_again().await;
+    server.launch().await;
     let writing = append_all_over(&pool, &relay.notifier, 6_000);
     let slowing = async {
         for _ in 0..150 {
-            signal(server.process(), "-STOP");
+            assert!(server.process.signal("STOP"));
             sleep(Duration::from_millis(90)).await;
-            signal(server.process(), "-CONT");
+            assert!(server.process.signal("CONT"));
             sleep(Duration::from_millis(10)).await;
         }
     };

@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use async_nats::jetstream::{self, stream};
 use feedmill_events::{Partition, subject};
+use feedmill_tests::{
+    client::http,
+    kit::{Database, Nats, wait_until_within},
+};
 
 use super::{Running, SOON, append, assert_equal, contents, stored};
-use crate::harness::{Database, Nats, eventually};
 
 #[tokio::test]
 async fn a_deleted_stream_is_filled_again() {
-    let (database, server) = (Database::new().await, Nats::start().await);
-    let pool = database.pool().await;
+    let (database, server) = (Database::with_log().await, Nats::start().await);
+    let pool = database.pool.clone();
     let relay = Running::start(&database, &server).await;
     append(&pool, 3, 500).await;
     append(&pool, 4, 500).await;
@@ -46,8 +49,8 @@ async fn last(server: &Nats, partition: u8) -> Option<i64> {
 /// of partition 2. Then, without a relay, 5 more of partition 2 and the first 3 of partition 7 were appended; and a new relay
 /// has started.
 async fn limited(duplicate_window: Duration) -> (Database, Nats, Running) {
-    let (database, server) = (Database::new().await, Nats::start().await);
-    let pool = database.pool().await;
+    let (database, server) = (Database::with_log().await, Nats::start().await);
+    let pool = database.pool.clone();
     let limited = stream::Config {
         name: subject::STREAM.to_owned(),
         subjects: vec![subject::ALL_EVENTS.to_owned()],
@@ -61,12 +64,12 @@ async fn limited(duplicate_window: Duration) -> (Database, Nats, Running) {
         .unwrap();
     let relay = Running::start(&database, &server).await;
     append(&pool, 1, 30).await;
-    eventually("partition 1 is there", SOON, || async {
+    wait_until_within("partition 1 is there", SOON, async || {
         last(&server, 1).await == Some(30)
     })
     .await;
     append(&pool, 2, 100).await;
-    eventually("partition 2 is there", SOON, || async {
+    wait_until_within("partition 2 is there", SOON, async || {
         last(&server, 2).await == Some(100)
     })
     .await;
@@ -76,11 +79,11 @@ async fn limited(duplicate_window: Duration) -> (Database, Nats, Running) {
     append(&pool, 7, 3).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     let relay = Running::start(&database, &server).await;
-    eventually("partition 2 goes on", SOON, || async {
+    wait_until_within("partition 2 goes on", SOON, async || {
         last(&server, 2).await == Some(105)
     })
     .await;
-    eventually("partition 7 shows its head", SOON, || async {
+    wait_until_within("partition 7 shows its head", SOON, async || {
         last(&server, 7).await == Some(3)
     })
     .await;
@@ -100,7 +103,7 @@ async fn a_limited_stream_keeps_its_limit_and_shows_the_heads_of_the_log() {
     // The stream does not show whether partition 1 was published. Its last event is published again: a reader that misses
     // events notices the gap, and one that has it skips it. Earlier events are not published again.
     let (_database, server, relay) = limited(Duration::from_millis(200)).await;
-    eventually("partition 1 shows its head", SOON, || async {
+    wait_until_within("partition 1 shows its head", SOON, async || {
         last(&server, 1).await == Some(30)
     })
     .await;
@@ -118,8 +121,8 @@ async fn a_duplicate_in_the_stream_does_not_block_its_partition() {
         limited_stream(&server).await.state.last_sequence,
         30 + 100 + 5 + 1
     );
-    append(&database.pool().await, 1, 2).await;
-    eventually("partition 1 goes on", SOON, || async {
+    append(&database.pool, 1, 2).await;
+    wait_until_within("partition 1 goes on", SOON, async || {
         last(&server, 1).await == Some(32)
     })
     .await;
@@ -132,8 +135,8 @@ async fn a_duplicate_in_the_stream_does_not_block_its_partition() {
 
 #[tokio::test]
 async fn a_stream_ahead_of_the_log_stops_the_relay_with_a_reason() {
-    let (database, server) = (Database::new().await, Nats::start().await);
-    let pool = database.pool().await;
+    let (database, server) = (Database::with_log().await, Nats::start().await);
+    let pool = database.pool.clone();
     append(&pool, 1, 10).await;
     let relay = Running::start(&database, &server).await;
     assert_equal(&pool, &server, SOON).await;
@@ -149,22 +152,17 @@ async fn a_stream_ahead_of_the_log_stops_the_relay_with_a_reason() {
         .unwrap();
     append(&pool, 2, 10).await;
     let relay = Running::start(&database, &server).await;
-    let app = || async {
+    let app = async || {
         let router = relay.health.router();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let served = tokio::spawn(async move { axum::serve(listener, router).await });
-        feedmill_service::telemetry::install_crypto_provider();
-        let body = reqwest::get(format!("http://{address}/health/ready"))
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap();
+        let ready = http().get(format!("http://{address}/health/ready"));
+        let body = ready.send().await.unwrap().text().await.unwrap();
         served.abort();
         body.contains("the database is older than the stream")
     };
-    eventually("health has the reason", SOON, app).await;
+    wait_until_within("health has the reason", SOON, app).await;
     assert_eq!(stored(&server).await, 10);
     // The operator decides to keep the database.
     jetstream::new(server.client().await)
@@ -178,8 +176,8 @@ async fn a_stream_ahead_of_the_log_stops_the_relay_with_a_reason() {
 /// JetStream would drop the deleted message as a duplicate if it were published again.
 #[tokio::test(flavor = "multi_thread")]
 async fn after_the_last_message_of_a_partition_was_deleted_the_next_one_is_published_at_once() {
-    let (database, server) = (Database::new().await, Nats::start().await);
-    let pool = database.pool().await;
+    let (database, server) = (Database::with_log().await, Nats::start().await);
+    let pool = database.pool.clone();
     let relay = Running::start(&database, &server).await;
     for partition in [1, 2] {
         relay.notifier.add(append(&pool, partition, 3).await);
@@ -188,7 +186,7 @@ async fn after_the_last_message_of_a_partition_was_deleted_the_next_one_is_publi
         let found = contents(&server).await;
         found.values().map(Vec::len).sum::<usize>() == count
     };
-    eventually("all is there", SOON, async || has(6).await).await;
+    wait_until_within("all is there", SOON, async || has(6).await).await;
     let stream = jetstream::new(server.client().await)
         .get_stream(subject::STREAM)
         .await
@@ -200,7 +198,7 @@ async fn after_the_last_message_of_a_partition_was_deleted_the_next_one_is_publi
         .unwrap();
     stream.delete_message(last.sequence).await.unwrap();
     relay.notifier.add(append(&pool, 1, 2).await);
-    eventually("what follows is there", SOON, async || has(7).await).await;
+    wait_until_within("what follows is there", SOON, async || has(7).await).await;
     assert_eq!(contents(&server).await[&partition], [1, 2, 4, 5]);
     relay.stop().await;
 }
