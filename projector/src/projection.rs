@@ -4,7 +4,7 @@
 //! the batch in memory, in the log's order, to its net changes (`fold.rs`), applies these with a fixed sequence of
 //! set-based statements whose number does not depend on the size of the batch (`sql.rs`), and computes from the same
 //! changes the cache tags of the responses that are now different (`tags.rs`). What all projections do with links (likes,
-//! follows) is in [`links`].
+//! follows, bookmarks) is in [`links`].
 //!
 //! A projection reads no clock and no other projection's tables. Its statements name no schema: the connection's
 //! `search_path` selects one, so that a rebuild fills another schema with the same code.

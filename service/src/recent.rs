@@ -1,11 +1,12 @@
 //! Recently used entries of a cache, found without the bookkeeping of moka.
 //!
 //! moka records every lookup, to know what to evict: 0.4 to 0.5 µs each, where the lookup itself takes a tenth. This table
-//! answers most lookups, and lets only some reach moka: the first uses of an entry, then one in 16. What is used often is
-//! therefore still known as used often.
+//! answers most lookups, and lets only some reach moka: the uses 1, 2, 4 and 8 of an entry, and every 16th. What is used
+//! often is therefore still known as used often.
 //!
-//! The table holds no values. Its references are weak, so an entry that moka evicts is gone. Each key has one place, in
-//! which the key that was used last replaces the one before, as in a direct-mapped cache of a processor.
+//! The references are weak: an entry that moka has evicted is found only while somebody else still holds it. Its allocation
+//! stays until the bucket is reused, without what it points to. Each key has one bucket, in which a key replaces another,
+//! as in a direct-mapped cache of a processor.
 
 use std::{
     fmt,
@@ -15,11 +16,14 @@ use std::{
 
 use foldhash::fast::RandomState;
 
+/// What moka takes for an entry besides its key and value, measured with 200,000 entries.
+pub const MOKA_ENTRY_BYTES: usize = 330;
+
 /// Of this many lookups of an entry, one reaches moka.
 const RECORDED: u32 = 16;
 
-/// Where the entries of some keys have room for one.
-type Place<K, V> = Mutex<Option<Recent<K, V>>>;
+/// Room for one of the keys that share it.
+type Bucket<K, V> = Mutex<Option<Recent<K, V>>>;
 
 struct Recent<K, V> {
     key: K,
@@ -29,7 +33,7 @@ struct Recent<K, V> {
 
 /// Weak references to values, by key.
 pub struct RecentEntries<K, V> {
-    places: Box<[Place<K, V>]>,
+    buckets: Box<[Bucket<K, V>]>,
     hasher: RandomState,
 }
 
@@ -40,21 +44,24 @@ impl<K, V> fmt::Debug for RecentEntries<K, V> {
 }
 
 impl<K: Eq + Hash, V> RecentEntries<K, V> {
-    /// Without places it has no entries.
-    pub fn new(places: usize) -> Self {
+    /// What each bucket takes at most, in bytes, with the allocation of an evicted entry.
+    pub const BUCKET_BYTES: usize = size_of::<Bucket<K, V>>() + size_of::<V>();
+
+    /// With 0 buckets, nothing is ever found.
+    pub fn new(buckets: usize) -> Self {
         Self {
-            places: (0..places).map(|_| Mutex::default()).collect(),
+            buckets: (0..buckets).map(|_| Mutex::default()).collect(),
             hasher: RandomState::default(),
         }
     }
 
     /// The entry, unless it is not here or moka must record its use.
     pub fn get(&self, key: &K) -> Option<Arc<V>> {
-        let mut place = self
-            .place(key)?
+        let mut bucket = self
+            .bucket(key)?
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let recent = place.as_mut().filter(|recent| recent.key == *key)?;
+        let recent = bucket.as_mut().filter(|recent| recent.key == *key)?;
         recent.uses = recent.uses.wrapping_add(1);
         if recent.uses.is_power_of_two() || recent.uses.is_multiple_of(RECORDED) {
             return None;
@@ -67,14 +74,14 @@ impl<K: Eq + Hash, V> RecentEntries<K, V> {
     where
         K: Clone,
     {
-        let Some(place) = self.place(key) else {
+        let Some(bucket) = self.bucket(key) else {
             return;
         };
-        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *place {
+        let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *bucket {
             Some(recent) if recent.key == *key => recent.entry = Arc::downgrade(entry),
-            place => {
-                *place = Some(Recent {
+            bucket => {
+                *bucket = Some(Recent {
                     key: key.clone(),
                     entry: Arc::downgrade(entry),
                     uses: 0,
@@ -85,17 +92,17 @@ impl<K: Eq + Hash, V> RecentEntries<K, V> {
 
     #[cfg(test)]
     pub(crate) fn clear(&self) {
-        for place in &self.places {
-            *place.lock().unwrap() = None;
+        for bucket in &self.buckets {
+            *bucket.lock().unwrap() = None;
         }
     }
 
-    fn place(&self, key: &K) -> Option<&Place<K, V>> {
-        let place = self
+    fn bucket(&self, key: &K) -> Option<&Bucket<K, V>> {
+        let index = self
             .hasher
             .hash_one(key)
-            .checked_rem(self.places.len() as u64)?;
-        self.places.get(place as usize)
+            .checked_rem(self.buckets.len() as u64)?;
+        self.buckets.get(index as usize)
     }
 }
 
@@ -126,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_share_a_place_replace_each_other() {
+    fn keys_that_share_a_bucket_replace_each_other() {
         let recent = RecentEntries::new(1);
         let (one, two) = (Arc::new(1), Arc::new(2));
         recent.insert(&1, &one);
@@ -136,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn without_places_nothing_is_found() {
+    fn without_buckets_nothing_is_found() {
         let recent = RecentEntries::new(0);
         recent.insert(&1, &Arc::new(1));
         assert!((0..20).all(|_| recent.get(&1).is_none()));

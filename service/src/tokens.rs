@@ -2,7 +2,7 @@
 //!
 //! - [`Signer`] signs with the key of the installation.
 //! - [`Verifier`] verifies with the keys (`keys`) of a signer or of a key set that is fetched (`jwks`).
-//! - A verified token is cached twice: by its connection (`connection_token`), and for all connections (`cache`).
+//! - A verified token is cached by its connection (`connection_token`) and for all connections (`cache`).
 //! - [`Caller`] extracts the caller of a request.
 
 mod cache;

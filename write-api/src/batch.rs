@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use feedmill_events::{EncodeError, Envelope, Partition, Positions};
+use feedmill_events::{EncodeError, Envelope, EventType, Partition, Positions};
 use sqlx::{Acquire, PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
@@ -28,6 +28,15 @@ pub enum DecideError {
     Rejected(#[from] Rejection),
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    /// A defect: the head of the event's partition is not locked for this command.
+    #[error(
+        "the event {event} is in partition {partition}, but its command locked partition {locked}"
+    )]
+    NotLocked {
+        event: EventType,
+        partition: Partition,
+        locked: Partition,
+    },
 }
 
 impl<'c> Batch<'c> {
@@ -71,10 +80,17 @@ impl<'c> Batch<'c> {
         trace: Option<&str>,
     ) -> Result<(Outcome, Positions), DecideError> {
         let decision = command.decide(&self.state, actor, moment)?;
-        let partition = command.partition(actor);
-        let mut positions = Positions::single(partition, self.heads.current(partition));
+        let locked = command.partition(actor);
+        let mut positions = Positions::single(locked, self.heads.current(locked));
         for event in decision.events {
             let partition = event.partition();
+            if partition != locked {
+                return Err(DecideError::NotLocked {
+                    event: event.event_type(),
+                    partition,
+                    locked,
+                });
+            }
             let at = moment.millis;
             let envelope = Envelope { at, event };
             let seq = self.heads.current(partition) + 1;

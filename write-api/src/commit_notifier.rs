@@ -25,7 +25,7 @@ pub struct CommitNotifier {
     is_pending: Notify,
 }
 
-/// The commits since the relay last asked.
+/// The commits since the last call of [`CommitNotifier::next`].
 #[derive(Debug, Default)]
 pub struct Committed {
     pub entries: Vec<Entry>,

@@ -1,4 +1,4 @@
-//! Links: sets of pairs that come, go, and go with what they point at (likes, follows).
+//! Links: sets of pairs that come, go, and go with what they point at (likes, follows, bookmarks).
 //!
 //! A fold collects them in a [`Net`] by target and source; [`links!`] generates the statements of their table.
 

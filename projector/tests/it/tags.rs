@@ -52,7 +52,7 @@ fn kinds(projection: &str) -> Vec<Kind> {
     match projection {
         "profiles" => vec![
             kind(
-                "card",
+                "account_summary",
                 |key, _| Tag::account_summary(id(key)),
                 "SELECT id::text, concat_ws(' ', handle, display_name) FROM accounts",
             ),

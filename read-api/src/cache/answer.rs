@@ -6,19 +6,20 @@ use axum::http::HeaderValue;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use feedmill_events::Tag;
+use feedmill_service::recent::MOKA_ENTRY_BYTES;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::{OnceCell, Semaphore};
 
-use super::{encoding::Encoding, store::PLACE_BYTES};
+use super::encoding::Encoding;
 use crate::{error::Error, freshness::tag_versions::Slot};
 
 /// A body up to this size fits into one packet and is not compressed.
 const MIN_COMPRESSED_BYTES: usize = 1024;
 
 /// The memory of an answer besides its bytes: some 20 allocations with fragmentation (2,700 bytes, measured with 12,000
-/// and 75,000 feeds of 20 to 60 posts; answers of one post take less) and its place in the store.
-const OVERHEAD: usize = 2700 + PLACE_BYTES;
+/// and 75,000 feeds of 20 to 60 posts; answers of one post take less) and its entry in moka.
+const OVERHEAD: usize = 2700 + MOKA_ENTRY_BYTES;
 
 #[derive(Debug)]
 pub struct Answer {

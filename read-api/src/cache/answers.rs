@@ -23,6 +23,7 @@ use crate::{error::Error, freshness::tag_versions::TagVersions};
 /// How often the gauges are updated.
 const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
 
+/// The size of most entries.
 const TYPICAL_BYTES: usize = 10_000;
 
 /// Identifies an answer, however the client wrote the request.
@@ -95,14 +96,15 @@ impl AnswerCache {
         self.0.store.is_enabled()
     }
 
-    /// The cached answer, if it is fresh, or what `load` gives. Never older than the request, which came at `arrived`.
+    /// The cached answer, if it is fresh, or what `load` gives. Never older than `not_before`, which is after the wait for a
+    /// position.
     ///
     /// Concurrent requests for a key share one load. `load` is called at most once. With `bypass_cache` the answer is
     /// loaded by this request.
     pub async fn get<L>(
         &self,
         key: &Key,
-        arrived: Instant,
+        not_before: Instant,
         bypass_cache: bool,
         load: impl Fn() -> L,
     ) -> Result<(CachedAnswer, Source), Error>
@@ -110,7 +112,7 @@ impl AnswerCache {
         L: Future<Output = Result<LoadedAnswer, Error>>,
     {
         let inner = &*self.0;
-        if !bypass_cache && let Some(entry) = inner.find(key, arrived) {
+        if !bypass_cache && let Some(entry) = inner.find(key, not_before) {
             inner.metrics.hits.increment(1);
             return Ok((entry, Source::Cache));
         }
@@ -120,7 +122,7 @@ impl AnswerCache {
         if bypass_cache || !inner.store.is_enabled() {
             return inner.load(key, load()).await;
         }
-        Box::pin(inner.load_or_join(key, arrived, load)).await
+        Box::pin(inner.load_or_join(key, not_before, load)).await
     }
 
     /// Weighs an entry again, after another encoding of it was made.
@@ -168,7 +170,7 @@ impl Inner {
     async fn load_or_join<L>(
         &self,
         key: &Key,
-        arrived: Instant,
+        not_before: Instant,
         load: impl Fn() -> L,
     ) -> Result<(CachedAnswer, Source), Error>
     where
@@ -178,7 +180,7 @@ impl Inner {
             let mut own = None;
             let joined = self.loads.join(key, async {
                 // Another load may have ended between the lookup and the join.
-                if let Some(entry) = self.store.get_fresh(key, arrived) {
+                if let Some(entry) = self.store.get_fresh(key, not_before) {
                     return Some(entry);
                 }
                 let loaded = own.insert(self.load(key, load()).await);
@@ -194,7 +196,7 @@ impl Inner {
             };
             // A load that began before this request may have missed a change that this request must see. The next one
             // begins after this request.
-            if entry.loaded_at >= arrived || self.store.is_fresh(&entry, Instant::now()) {
+            if entry.loaded_at >= not_before || self.store.is_fresh(&entry, Instant::now()) {
                 self.metrics.joined.increment(1);
                 return Ok((entry, Source::JoinedLoad));
             }

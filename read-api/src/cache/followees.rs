@@ -4,15 +4,17 @@
 use std::{sync::Arc, time::Instant};
 
 use feedmill_events::Tag;
+use feedmill_service::recent::MOKA_ENTRY_BYTES;
 use uuid::Uuid;
 
-use super::store::{CacheEntry, PLACE_BYTES, Store};
+use super::store::{CacheEntry, Store};
 use crate::freshness::tag_versions::TagVersions;
 
-/// The memory of a list besides its tags: its allocations and its place in the store.
-const OVERHEAD: usize = 190 + PLACE_BYTES;
+/// The memory of a list besides its tags: its allocations and its entry in moka.
+const OVERHEAD: usize = 190 + MOKA_ENTRY_BYTES;
 
-const TYPICAL_BYTES: usize = 1_000;
+/// The size of most entries.
+const TYPICAL_BYTES: usize = 2_000;
 
 /// Per viewer, the [`Tag::posts_of`] of every account that the viewer follows.
 type FolloweeTags = Arc<[Tag]>;

@@ -23,9 +23,6 @@ use crate::freshness::tag_versions::{Slot, TagVersions};
 /// No entry is used for longer, in case a change was never announced.
 pub const MAX_AGE: Duration = Duration::from_mins(10);
 
-/// What moka takes for an entry besides its key and value, measured with 200,000 entries.
-pub const PLACE_BYTES: usize = 330;
-
 /// A value, what it depends on, and when it was loaded.
 #[derive(Debug)]
 pub struct CacheEntry<V> {
@@ -36,12 +33,13 @@ pub struct CacheEntry<V> {
     version: u64,
     /// The version at the last successful check.
     checked: AtomicU64,
-    /// When the load began.
+    /// When it was loaded.
     pub loaded_at: Instant,
 }
 
 impl<V> CacheEntry<V> {
-    /// A value that depends on `slots` and whose load began at `version` and `loaded_at`, or later.
+    /// A value that depends on `slots` and whose load began at `version` or later. It is used for [`MAX_AGE`] from
+    /// `loaded_at`, which is before the load where other requests may join it.
     pub fn new(
         value: V,
         slots: impl Into<Box<[Slot]>>,
@@ -75,7 +73,7 @@ impl<V> CacheEntry<V> {
 }
 
 /// Entries up to a number of bytes. moka counts the bytes and selects what is evicted (W-TinyLFU); it does not expire
-/// entries.
+/// entries. Most lookups are answered by [`RecentEntries`].
 pub struct Store<K, V> {
     entries: Cache<K, Arc<CacheEntry<V>>, RandomState>,
     recent: RecentEntries<K, CacheEntry<V>>,
@@ -98,7 +96,10 @@ where
         evictions: Option<Counter>,
         tag_versions: TagVersions,
     ) -> Self {
-        let mut builder = Cache::builder().max_capacity(max_bytes).weigher(
+        let recent = max_bytes as usize / typical_bytes;
+        let recent_bytes = recent * RecentEntries::<K, CacheEntry<V>>::BUCKET_BYTES;
+        let max_weight = max_bytes.saturating_sub(recent_bytes as u64);
+        let mut builder = Cache::builder().max_capacity(max_weight).weigher(
             move |key: &K, entry: &Arc<CacheEntry<V>>| {
                 u32::try_from(weigh(key, entry)).unwrap_or(u32::MAX)
             },
@@ -110,7 +111,7 @@ where
         }
         Self {
             entries: builder.build_with_hasher(RandomState::default()),
-            recent: RecentEntries::new(max_bytes as usize / typical_bytes),
+            recent: RecentEntries::new(recent),
             tag_versions,
             enabled: max_bytes > 0,
         }
@@ -185,7 +186,7 @@ mod tests {
         tag_versions.set_subscribed(true);
         let weigh =
             |_: &u64, entry: &CacheEntry<AtomicU64>| entry.value.load(Ordering::Relaxed) as usize;
-        Store::new(max_bytes, 100, weigh, None, tag_versions)
+        Store::new(max_bytes, 10_000, weigh, None, tag_versions)
     }
 
     fn insert(store: &Store<u64, AtomicU64>, key: u64, bytes: u64) -> Arc<CacheEntry<AtomicU64>> {

@@ -1,7 +1,10 @@
 //! How many statements a read takes: the bounds in the documentation of `endpoints`.
 
 use feedmill_events::Tag;
-use feedmill_tests::kit::{Role, reset_statement_counts, statement_counts};
+use feedmill_tests::{
+    endpoints,
+    kit::{Role, reset_statement_counts, statement_counts},
+};
 use uuid::Uuid;
 
 use crate::{app::App, nats::Announcer};
@@ -47,6 +50,7 @@ impl World {
         app.entries(viewer, &posts).await;
         app.entries(viewer_with_floor, &posts[40..]).await;
         app.floor(viewer_with_floor, posts[40]).await;
+        app.bookmark(viewer, posts[0], 0).await;
         app.run(&format!(
             "INSERT INTO conversations VALUES ('{CONVERSATION}', NULL, 0, NULL);
              INSERT INTO members VALUES ('{viewer}', '{CONVERSATION}', '{CONVERSATION}', NULL, 0)"
@@ -78,6 +82,7 @@ impl World {
             read(viewer, DIGEST, 200, 3),
             read(viewer, "/v1/digest?period=week&date=2024-04-13", 200, 3),
             read(floor, DIGEST, 200, 2),
+            one("/v1/bookmarks".to_owned()),
             one("/v1/conversations".to_owned()),
             one("/v1/notifications".to_owned()),
             one(format!("/v1/conversations/{CONVERSATION}/messages")),
@@ -107,6 +112,33 @@ struct Read {
     status: u16,
     /// The most statements with an empty cache.
     cold: i64,
+}
+
+/// Whether a path, without its query, is that of an endpoint.
+fn is_path_of(endpoint: &str, path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
+    let (names, parts): (Vec<_>, Vec<_>) =
+        (endpoint.split('/').collect(), path.split('/').collect());
+    let mut pairs = names.iter().zip(&parts);
+    names.len() == parts.len() && pairs.all(|(name, part)| name.starts_with('{') || name == part)
+}
+
+#[test]
+fn the_reads_cover_every_endpoint_with_its_bound() {
+    let world = World {
+        viewer: Uuid::nil(),
+        viewer_with_floor: Uuid::nil(),
+        author: Uuid::nil(),
+        posts: vec![Uuid::nil(); 2],
+    };
+    let reads = world.reads();
+    for endpoint in endpoints::reads() {
+        let of_endpoint = reads
+            .iter()
+            .filter(|read| is_path_of(endpoint.path, &read.path));
+        let most = of_endpoint.map(|read| read.cold).max();
+        assert_eq!(most, Some(endpoint.max_statements), "{}", endpoint.path);
+    }
 }
 
 /// Asserts a number of statements. Counts again a few times: the server drops counters when it has too many, of all

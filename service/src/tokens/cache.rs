@@ -6,13 +6,13 @@ use foldhash::fast::RandomState;
 use moka::sync::Cache;
 
 use super::verified_token::VerifiedToken;
-use crate::recent::RecentEntries;
+use crate::recent::{MOKA_ENTRY_BYTES, RecentEntries};
 
 /// In bytes: some 50,000 of the tokens that write-api signs.
 const CAPACITY: u64 = 32 << 20;
 
-/// The size of an entry without the text of its token, with an estimate of what moka adds.
-const ENTRY_OVERHEAD: usize = size_of::<VerifiedToken>() + 300;
+/// The size of an entry without the text of its token.
+const ENTRY_OVERHEAD: usize = size_of::<VerifiedToken>() + MOKA_ENTRY_BYTES;
 
 /// The end of a token, which is a part of its signature and so differs from token to token. Hashing it takes a fraction
 /// of the time for the whole token.

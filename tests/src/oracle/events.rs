@@ -50,7 +50,9 @@ impl Oracle {
             }
             Event::ConversationRead(e) => self.mark_read(e.conversation, e.user, e.up_to),
             Event::NotificationsRead(e) => self.mark_notifications_read(e.user, e.up_to),
-            link => unreachable!("LinkChange::of knows every event of a link, but not {link:?}"),
+            event => unreachable!(
+                "the oracle lacks {event:?}: add it to `LinkChange::of` or `Oracle::fold` and `is_legal`"
+            ),
         }
     }
 

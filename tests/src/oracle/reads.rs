@@ -62,7 +62,7 @@ fn notification_id(kind: &str, at: i64, actor: Uuid, object: Uuid) -> Uuid {
 }
 
 impl Oracle {
-    pub fn card(&self, user: Uuid) -> Value {
+    pub fn account_summary(&self, user: Uuid) -> Value {
         let account = &self.accounts[&user];
         json!({"id": user, "handle": account.handle, "display_name": account.display_name})
     }
@@ -86,7 +86,7 @@ impl Oracle {
         let found = self.posts.get(&post)?;
         Some(json!({
             "id": post,
-            "author": self.card(found.author),
+            "author": self.account_summary(found.author),
             "text": found.text,
             "reply_to": found.reply_to,
             "created_at": time(id::millis(post)),
@@ -144,19 +144,19 @@ impl Oracle {
 
     /// Latest first.
     pub fn followers(&self, user: Uuid) -> Vec<Value> {
-        self.cards_latest_first(self.links_to(LinkKind::Follow, user))
+        self.follows_latest_first(self.links_to(LinkKind::Follow, user))
     }
 
     /// Latest first.
     pub fn following(&self, user: Uuid) -> Vec<Value> {
-        self.cards_latest_first(self.links_from(LinkKind::Follow, user))
+        self.follows_latest_first(self.links_from(LinkKind::Follow, user))
     }
 
-    fn cards_latest_first(&self, links: impl Iterator<Item = (Uuid, i64)>) -> Vec<Value> {
+    fn follows_latest_first(&self, links: impl Iterator<Item = (Uuid, i64)>) -> Vec<Value> {
         let view = |(user, at)| {
-            let mut card = self.card(user);
-            card["followed_at"] = json!(time(at));
-            card
+            let mut summary = self.account_summary(user);
+            summary["followed_at"] = json!(time(at));
+            summary
         };
         latest_first(links).into_iter().map(view).collect()
     }
@@ -224,7 +224,7 @@ impl Oracle {
             json!({
                 "id": id,
                 "title": found.title,
-                "members": found.members.keys().map(|member| self.card(*member)).collect::<Vec<_>>(),
+                "members": found.members.keys().map(|member| self.account_summary(*member)).collect::<Vec<_>>(),
                 "message_count": found.messages.len(),
                 "unread_count": found.unread(user),
                 "last_message": found.last_message().map(|id| Self::message(found, id)),
@@ -267,7 +267,7 @@ impl Oracle {
             json!({
                 "id": id,
                 "type": kind,
-                "actor": self.card(actor),
+                "actor": self.account_summary(actor),
                 "post": post.map(text),
                 "created_at": time(id::millis(id)),
                 "read": read(id),

@@ -10,32 +10,47 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    account::{self, Account},
-    conversation,
+    account::{self, Account, Accounts},
+    conversation::{self, Conversations},
     link::{
-        self,
+        self, Links,
         kind::{LinkKey, LinkKind},
         sql::LinkColumns,
     },
     notification,
-    post::{self, Post},
+    post::{self, Post, Posts},
     state::State,
 };
 
 /// Loads the rows that were requested since the last call. Call it before the first decision.
 pub async fn load(connection: &mut PgConnection, state: &mut State) -> sqlx::Result<()> {
-    load_common(&mut *connection, state).await?;
-    conversation::sql::load(&mut *connection, &mut state.conversations).await?;
-    notification::sql::load(connection, &mut state.notification_marks).await
+    // Names every field, so that a new noun does not compile until it is loaded.
+    let State {
+        accounts,
+        posts,
+        links,
+        conversations,
+        notification_marks,
+    } = state;
+    load_common(&mut *connection, accounts, posts, links, conversations).await?;
+    conversation::sql::load(&mut *connection, conversations).await?;
+    notification::sql::load(connection, notification_marks).await
 }
 
 /// Saves the net changes of the batch: a statement for each table and kind of change, none for what did not change.
 pub async fn save(connection: &mut PgConnection, state: State) -> sqlx::Result<()> {
-    account::sql::save(&mut *connection, state.accounts).await?;
-    post::sql::save(&mut *connection, state.posts).await?;
-    link::sql::save(&mut *connection, state.links).await?;
-    conversation::sql::save(&mut *connection, state.conversations).await?;
-    notification::sql::save(connection, state.notification_marks).await
+    let State {
+        accounts,
+        posts,
+        links,
+        conversations,
+        notification_marks,
+    } = state;
+    account::sql::save(&mut *connection, accounts).await?;
+    post::sql::save(&mut *connection, posts).await?;
+    link::sql::save(&mut *connection, links).await?;
+    conversation::sql::save(&mut *connection, conversations).await?;
+    notification::sql::save(connection, notification_marks).await
 }
 
 /// The table of a row, as the statement's first column numbers it.
@@ -49,12 +64,18 @@ enum Source {
 }
 
 /// Accounts, posts, links and members of conversations. A row has the columns of its source; the others are NULL.
-async fn load_common(connection: &mut PgConnection, state: &mut State) -> sqlx::Result<()> {
-    let (accounts, handles) = state.accounts.take_requested();
-    let posts = state.posts.take_requested();
-    let links: LinkColumns = state.links.take_requested().into_iter().collect();
-    let members = state.conversations.take_requested_members();
-    let (conversations, members): (Vec<Uuid>, Vec<Uuid>) = members.into_iter().unzip();
+async fn load_common(
+    connection: &mut PgConnection,
+    accounts: &mut Accounts,
+    posts: &mut Posts,
+    links: &mut Links,
+    conversations: &mut Conversations,
+) -> sqlx::Result<()> {
+    let (account_ids, handles) = accounts.take_requested();
+    let post_ids = posts.take_requested();
+    let link_keys: LinkColumns = links.take_requested().into_iter().collect();
+    let members = conversations.take_requested_members();
+    let (conversation_ids, members): (Vec<Uuid>, Vec<Uuid>) = members.into_iter().unzip();
     let query = sqlx::query!(
         r#"/* state.load */
         SELECT 1::int2 AS "source!: Source", id AS "id!", NULL::uuid AS account_id, NULL::int2 AS kind,
@@ -76,13 +97,13 @@ async fn load_common(connection: &mut PgConnection, state: &mut State) -> sqlx::
         SELECT 4, m.conversation_id, m.user_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, m.read_up_to
         FROM unnest($7::uuid[], $8::uuid[]) AS n(conversation_id, user_id)
         JOIN write.members m ON m.conversation_id = n.conversation_id AND m.user_id = n.user_id"#,
-        &accounts,
+        &account_ids,
         &handles,
-        &posts,
-        &links.targets,
-        &links.kinds,
-        &links.accounts,
-        &conversations,
+        &post_ids,
+        &link_keys.targets,
+        &link_keys.kinds,
+        &link_keys.accounts,
+        &conversation_ids,
         &members,
     );
     for row in named("state.load", query.fetch_all(connection)).await? {
@@ -94,7 +115,7 @@ async fn load_common(connection: &mut PgConnection, state: &mut State) -> sqlx::
                     bio: present(row.bio)?,
                     created_at: millis(row.since)?,
                 };
-                state.accounts.load(row.id, account);
+                accounts.load(row.id, account);
             }
             Source::Post => {
                 let parent = row.reply_to.zip(row.reply_to_author);
@@ -102,7 +123,7 @@ async fn load_common(connection: &mut PgConnection, state: &mut State) -> sqlx::
                     author: present(row.account_id)?,
                     reply_to: parent.map(|(post, author)| Parent { post, author }),
                 };
-                state.posts.load(row.id, post);
+                posts.load(row.id, post);
             }
             Source::Link => {
                 let kind = LinkKind::try_from(present(row.kind)?);
@@ -111,13 +132,11 @@ async fn load_common(connection: &mut PgConnection, state: &mut State) -> sqlx::
                     kind: kind.map_err(|error| sqlx::Error::Decode(error.into()))?,
                     account: present(row.account_id)?,
                 };
-                state.links.load(key, millis(row.since)?);
+                links.load(key, millis(row.since)?);
             }
             Source::Member => {
                 let member = present(row.account_id)?;
-                state
-                    .conversations
-                    .load_member(row.id, member, row.read_up_to);
+                conversations.load_member(row.id, member, row.read_up_to);
             }
         }
     }

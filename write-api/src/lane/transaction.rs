@@ -64,9 +64,9 @@ fn answer(
     let decided = batch.decide(submission.actor, &submission.command, clock.now(), trace);
     let (outcome, positions) = decided.map_err(|error| match error {
         DecideError::Rejected(rejection) => Refusal::Rejected(rejection),
-        DecideError::Encode(error) => {
+        DecideError::Encode(_) | DecideError::NotLocked { .. } => {
             let command = submission.command.name();
-            tracing::error!(%error, command, "lane: cannot encode an event");
+            tracing::error!(%error, command, "lane: cannot append the event of a command");
             Refusal::Internal
         }
     })?;

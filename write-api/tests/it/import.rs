@@ -1,7 +1,10 @@
 //! `write-api import`, of every type of record.
 
 use chrono::{DateTime, Utc};
-use feedmill_tests::kit::{Database, Role, TempFolder};
+use feedmill_tests::{
+    kit::{Database, Role, TempFolder},
+    link::LinkKind,
+};
 use sqlx::PgPool;
 use write_api::import::{self, ImportError, Summary};
 
@@ -16,6 +19,9 @@ fn records() -> Vec<String> {
         r#""type":"like","user":"u2","post":"p1""#,
         r#""type":"like","user":"u1","post":"p2""#,
         r#""type":"unlike","user":"u1","post":"p2""#,
+        r#""type":"bookmark","user":"u2","post":"p1""#,
+        r#""type":"bookmark","user":"u1","post":"p2""#,
+        r#""type":"unbookmark","user":"u1","post":"p2""#,
         r#""type":"unfollow","from":"u2","to":"u1""#,
         r#""type":"follow","from":"u1","to":"u2""#,
         r#""type":"conversation","id":"c1","members":["u1","u2"],"title":"Talk""#,
@@ -51,25 +57,32 @@ async fn every_type_of_record_is_imported_once() {
     let database = Database::with_log().await;
     let pool = &database.pool;
     let records = records();
+    for kind in LinkKind::ALL {
+        for record_type in [kind.record_type(true), kind.record_type(false)] {
+            let field = format!(r#""type":"{record_type}""#);
+            let found = records.iter().any(|record| record.contains(&field));
+            assert!(found, "no record of type {record_type}");
+        }
+    }
     let summary = import(&database, &records).await.unwrap();
     // The second conversation of a pair is the first one.
     assert_eq!(
         (summary.records, summary.known, summary.events),
-        (15, 0, 14)
+        (18, 0, 17)
     );
     for (table, rows) in [
         ("accounts", 2),
         ("posts", 2),
-        ("links", 2),
+        ("links", 3),
         ("conversations", 1),
         ("members", 2),
         ("messages", 2),
-        ("imported", 15),
+        ("imported", 18),
     ] {
         assert_eq!(count(pool, table).await, rows, "write.{table}");
     }
     let again = import(&database, &records).await.unwrap();
-    assert_eq!((again.records, again.known, again.events), (15, 15, 0));
+    assert_eq!((again.records, again.known, again.events), (18, 18, 0));
 }
 
 #[tokio::test]
@@ -77,7 +90,7 @@ async fn a_file_imported_in_two_parts_is_the_same_as_in_one() {
     let (whole, parts) = (Database::with_log().await, Database::with_log().await);
     let records = records();
     import(&whole, &records).await.unwrap();
-    for end in [6, 11, records.len()] {
+    for end in [6, 14, records.len()] {
         import(&parts, &records[..end]).await.unwrap();
     }
     let ids = async |database: &Database| {

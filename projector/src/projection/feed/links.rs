@@ -1,5 +1,5 @@
-//! The links of the feed's tables: who follows whom, and who likes or bookmarks which post. Everything about one of them (its net
-//! changes, its statements and its cache tags) is here.
+//! The links of the feed's tables: who follows whom, and who likes or bookmarks which post. This file has their net changes,
+//! statements and cache tags, except that `posts.rs` inserts likes, because a like also changes a count.
 
 use chrono::{DateTime, Utc};
 use feedmill_events::{Event, Tag};

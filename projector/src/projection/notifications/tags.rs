@@ -8,9 +8,10 @@ use super::fold::Changes;
 /// `lost` are the viewers whose notifications about a deleted post were deleted.
 pub fn of(changes: &Changes, lost: Vec<Uuid>) -> Vec<Tag> {
     let acts = changes.acts.changed().chain(changes.replies.changed());
-    let told = acts.map(|(viewer, _)| viewer);
+    let viewers = acts.map(|(viewer, _)| viewer);
     let read = changes.marks.keys().copied();
-    told.chain(read)
+    viewers
+        .chain(read)
         .chain(lost)
         .map(Tag::notifications)
         .collect()

@@ -11,14 +11,14 @@ use crate::domain::clock::time;
 pub async fn save(connection: &mut PgConnection, links: Links) -> sqlx::Result<()> {
     let deleted_targets = links.deleted_targets;
     let changes = links.rows.into_changes();
-    let is_kept = |key: &LinkKey| !deleted_targets.contains(&key.target);
+    let target_exists = |key: &LinkKey| !deleted_targets.contains(&key.target);
     let added: Vec<(LinkKey, i64)> = changes
         .inserted
         .into_iter()
         .chain(changes.updated)
-        .filter(|(key, _)| is_kept(key))
+        .filter(|(key, _)| target_exists(key))
         .collect();
-    let removed: Vec<LinkKey> = changes.removed.into_iter().filter(is_kept).collect();
+    let removed: Vec<LinkKey> = changes.removed.into_iter().filter(target_exists).collect();
     let deleted_targets: Vec<Uuid> = deleted_targets.iter().copied().collect();
     insert(&mut *connection, &added).await?;
     delete(&mut *connection, &removed).await?;

@@ -44,6 +44,22 @@ fn adding_and_removing_are_idempotent() {
     }
 }
 
+/// The transaction locks the command's partition only.
+#[test]
+fn an_event_is_in_the_partition_of_its_command() {
+    for kind in LinkKind::ALL.iter().copied() {
+        let (mut given, target) = given(kind);
+        for action in [LinkAction::Add, LinkAction::Remove] {
+            let command = command(kind, action, target);
+            let changed = events(&given, 2, command);
+            for event in &changed {
+                assert_eq!(event.partition(), command.partition(), "{event:?}");
+            }
+            given.extend(changed);
+        }
+    }
+}
+
 #[test]
 fn a_link_needs_its_target() {
     for kind in LinkKind::ALL.iter().copied() {
