@@ -1,6 +1,6 @@
 //! What is cached in memory. Every entry is checked against the tag versions when it is used (`freshness`).
 //!
-//! - [`store`]: the one bounded store, by moka, with the freshness check.
+//! - [`store`]: the one bounded store, with the freshness check.
 //! - [`answers`]: whole answers; [`single_flight`] shares loads of one key, [`answer`] and [`encoding`] make the bytes.
 //! - [`posts`], [`followees`]: fragments that a feed or a digest is assembled from, if the whole answer is not cached.
 //! - [`scores`]: what the top posts of a digest are chosen by.

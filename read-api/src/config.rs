@@ -52,7 +52,7 @@ pub struct CacheArgs {
 impl CacheArgs {
     pub fn shares(&self) -> CacheShares {
         let (max, percent) = (self.cache_max_bytes, u64::from(self.cache_posts_percent));
-        // With 100 % nothing is left, not even a remainder: a store of a few bytes would evict each answer at once.
+        // Not `max / 100 * percent`: 100 % would leave a few bytes for answers, where each is inserted and evicted at once.
         let parts = max / 100 * percent + max % 100 * percent / 100;
         CacheShares {
             answers: max - parts,
@@ -180,6 +180,25 @@ mod tests {
     #[test]
     fn the_settings_are_consistent() {
         Config::command().debug_assert();
+    }
+
+    #[test]
+    fn the_shares_are_exact() {
+        let shares = |cache_max_bytes, cache_posts_percent| {
+            let args = CacheArgs {
+                cache_max_bytes,
+                cache_posts_percent,
+            };
+            let shares = args.shares();
+            (
+                shares.answers,
+                shares.posts + shares.scores + shares.followees,
+            )
+        };
+        assert_eq!(shares(268_435_456, 100).0, 0);
+        assert_eq!(shares(268_435_456, 0), (268_435_456, 0));
+        assert_eq!(shares(1_000, 25), (750, 250));
+        assert_eq!(shares(u64::MAX, 100).0, 0);
     }
 
     #[test]

@@ -5,11 +5,12 @@
 //! - [`http`]: the server with its limits and middleware.
 //! - [`extract`]: extractors; [`problem`]: error responses.
 //! - [`tokens`]: the caller of a request; [`secret_file`]: keys that an installation creates for itself.
-//! - [`recent`]: recently used entries of a cache.
+//! - [`bounded_cache`]: a cache with a maximum size in bytes.
 //! - [`health`]: liveness and readiness.
 //! - [`shutdown`]: shutting down in two stages.
 //! - [`database`] (with [`sql`]) and [`nats`]: connections that are reopened when they fail.
 
+pub mod bounded_cache;
 pub mod config;
 pub mod database;
 pub mod extract;
@@ -17,7 +18,6 @@ pub mod health;
 pub mod http;
 pub mod nats;
 pub mod problem;
-pub mod recent;
 pub mod secret_file;
 pub mod shutdown;
 pub mod sql;

@@ -6,7 +6,7 @@ use axum::http::HeaderValue;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use feedmill_events::Tag;
-use feedmill_service::recent::MOKA_ENTRY_BYTES;
+use feedmill_service::bounded_cache::MOKA_ENTRY_BYTES;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::{OnceCell, Semaphore};

@@ -23,8 +23,8 @@ use crate::{error::Error, freshness::tag_versions::TagVersions};
 /// How often the gauges are updated.
 const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The size of most entries.
-const TYPICAL_BYTES: usize = 10_000;
+/// About the size of a page of a feed.
+const BYTES_PER_BUCKET: u64 = 10_000;
 
 /// Identifies an answer, however the client wrote the request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -81,7 +81,7 @@ impl AnswerCache {
         Self(Arc::new(Inner {
             store: Store::new(
                 max_bytes,
-                TYPICAL_BYTES,
+                BYTES_PER_BUCKET,
                 weigh,
                 evictions,
                 tag_versions.clone(),

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Instant};
 
 use feedmill_events::Tag;
-use feedmill_service::recent::MOKA_ENTRY_BYTES;
+use feedmill_service::bounded_cache::MOKA_ENTRY_BYTES;
 use uuid::Uuid;
 
 use super::store::{CacheEntry, Store};
@@ -13,8 +13,8 @@ use crate::freshness::tag_versions::TagVersions;
 /// The memory of a list besides its tags: its allocations and its entry in moka.
 const OVERHEAD: usize = 190 + MOKA_ENTRY_BYTES;
 
-/// The size of most entries.
-const TYPICAL_BYTES: usize = 2_000;
+/// Twice the size of most lists.
+const BYTES_PER_BUCKET: u64 = 2_000;
 
 /// Per viewer, the [`Tag::posts_of`] of every account that the viewer follows.
 type FolloweeTags = Arc<[Tag]>;
@@ -28,7 +28,7 @@ impl FolloweeCache {
     pub fn new(max_bytes: u64, tag_versions: TagVersions) -> Self {
         Self(Arc::new(Store::new(
             max_bytes,
-            TYPICAL_BYTES,
+            BYTES_PER_BUCKET,
             weigh,
             None,
             tag_versions,

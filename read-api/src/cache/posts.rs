@@ -1,13 +1,13 @@
 //! The cache of post fragments: the JSON of single posts, which the pages of a feed and the top posts of a digest are
 //! assembled from. PostgreSQL then has to return only ids.
 //!
-//! In moka alone, the lookups of a page of 20 took 23 of 112 µs (docs/bench.md, "History"): see
-//! [`recent`](feedmill_service::recent).
+//! The lookups of a page are most of what the cache costs, so they must be cheap: see
+//! [`bounded_cache`](feedmill_service::bounded_cache).
 
 use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use feedmill_events::Tag;
-use feedmill_service::{Database, recent::MOKA_ENTRY_BYTES};
+use feedmill_service::{Database, bounded_cache::MOKA_ENTRY_BYTES};
 use metrics::{Counter, counter};
 use serde::{Serialize, Serializer, ser::Error as _};
 use serde_json::value::{RawValue, to_raw_value};
@@ -19,8 +19,8 @@ use crate::{error::Error, freshness::tag_versions::TagVersions, sql, views::Post
 /// The memory of a fragment besides its JSON: its allocations and its entry in moka.
 const OVERHEAD: usize = 240 + MOKA_ENTRY_BYTES;
 
-/// The size of most entries.
-const TYPICAL_BYTES: usize = 2_000;
+/// Twice the size of most fragments.
+const BYTES_PER_BUCKET: u64 = 2_000;
 
 /// The end of a fragment's JSON, and what replaces it for a viewer who likes the post.
 const NOT_LIKED: &str = "\"liked_by_me\":false}";
@@ -58,7 +58,7 @@ impl PostCache {
         Self {
             fragments: Arc::new(Store::new(
                 max_bytes,
-                TYPICAL_BYTES,
+                BYTES_PER_BUCKET,
                 weigh,
                 None,
                 tag_versions.clone(),

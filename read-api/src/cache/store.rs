@@ -13,10 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use feedmill_service::recent::RecentEntries;
-use foldhash::fast::RandomState;
+use feedmill_service::bounded_cache::BoundedCache;
 use metrics::Counter;
-use moka::sync::Cache;
 
 use crate::freshness::tag_versions::{Slot, TagVersions};
 
@@ -72,11 +70,9 @@ impl<V> CacheEntry<V> {
     }
 }
 
-/// Entries up to a number of bytes. moka counts the bytes and selects what is evicted (W-TinyLFU); it does not expire
-/// entries. Most lookups are answered by [`RecentEntries`].
+/// Entries up to a number of bytes. The cache does not expire them.
 pub struct Store<K, V> {
-    entries: Cache<K, Arc<CacheEntry<V>>, RandomState>,
-    recent: RecentEntries<K, CacheEntry<V>>,
+    entries: BoundedCache<K, CacheEntry<V>>,
     tag_versions: TagVersions,
     enabled: bool,
 }
@@ -86,32 +82,17 @@ where
     K: Eq + Hash + Clone + Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    /// A store of up to `max_bytes`, which stores nothing if that is 0. `typical_bytes` is the size of most entries. `weigh`
-    /// gives the bytes of an entry and is called when it is inserted; `evictions` counts the entries that were removed to
-    /// make room.
+    /// A store of up to `max_bytes`, which stores nothing if that is 0. The other arguments are those of
+    /// [`BoundedCache::new`].
     pub fn new(
         max_bytes: u64,
-        typical_bytes: usize,
+        bytes_per_bucket: u64,
         weigh: fn(&K, &CacheEntry<V>) -> usize,
         evictions: Option<Counter>,
         tag_versions: TagVersions,
     ) -> Self {
-        let recent = max_bytes as usize / typical_bytes;
-        let recent_bytes = recent * RecentEntries::<K, CacheEntry<V>>::BUCKET_BYTES;
-        let max_weight = max_bytes.saturating_sub(recent_bytes as u64);
-        let mut builder = Cache::builder().max_capacity(max_weight).weigher(
-            move |key: &K, entry: &Arc<CacheEntry<V>>| {
-                u32::try_from(weigh(key, entry)).unwrap_or(u32::MAX)
-            },
-        );
-        if let Some(evictions) = evictions {
-            builder = builder.eviction_listener(move |_, _, cause| {
-                evictions.increment(cause.was_evicted().into());
-            });
-        }
         Self {
-            entries: builder.build_with_hasher(RandomState::default()),
-            recent: RecentEntries::new(recent),
+            entries: BoundedCache::new(max_bytes, bytes_per_bucket, weigh, evictions),
             tag_versions,
             enabled: max_bytes > 0,
         }
@@ -123,11 +104,7 @@ where
 
     /// The entry, fresh or not.
     pub fn get(&self, key: &K) -> Option<Arc<CacheEntry<V>>> {
-        self.recent.get(key).or_else(|| {
-            let entry = self.entries.get(key)?;
-            self.recent.insert(key, &entry);
-            Some(entry)
-        })
+        self.entries.get(key)
     }
 
     /// The entry, if it is fresh `now`.
@@ -142,19 +119,18 @@ where
     /// Stores a fresh entry, in place of the key's entry before. Does nothing with a stale one.
     pub fn insert(&self, key: K, entry: &Arc<CacheEntry<V>>) {
         if self.enabled && self.is_fresh(entry, Instant::now()) {
-            self.recent.insert(&key, entry);
-            self.entries.insert(key, Arc::clone(entry));
+            self.entries.insert(key, entry);
         }
     }
 
-    /// The number of entries. Approximate: moka updates it in batches.
+    /// The number of entries, approximately.
     pub fn entry_count(&self) -> u64 {
         self.entries.entry_count()
     }
 
-    /// The bytes of all entries. Approximate, as [`entry_count`](Self::entry_count).
+    /// The bytes of all entries, approximately.
     pub fn bytes(&self) -> u64 {
-        self.entries.weighted_size()
+        self.entries.bytes()
     }
 
     /// Makes [`entry_count`](Self::entry_count) and [`bytes`](Self::bytes) exact.

@@ -2,14 +2,14 @@
 
 use std::{mem::size_of, sync::Arc};
 
-use foldhash::fast::RandomState;
-use moka::sync::Cache;
-
 use super::verified_token::VerifiedToken;
-use crate::recent::{MOKA_ENTRY_BYTES, RecentEntries};
+use crate::bounded_cache::{BoundedCache, MOKA_ENTRY_BYTES};
 
-/// In bytes: some 50,000 of the tokens that write-api signs.
-const CAPACITY: u64 = 32 << 20;
+/// In bytes: some 45,000 of the tokens that write-api signs.
+const MAX_BYTES: u64 = 32 << 20;
+
+/// Twice the size of an entry.
+const BYTES_PER_BUCKET: u64 = 1_300;
 
 /// The size of an entry without the text of its token.
 const ENTRY_OVERHEAD: usize = size_of::<VerifiedToken>() + MOKA_ENTRY_BYTES;
@@ -18,53 +18,32 @@ const ENTRY_OVERHEAD: usize = size_of::<VerifiedToken>() + MOKA_ENTRY_BYTES;
 /// of the time for the whole token.
 type Key = [u8; 32];
 
-/// The size of most entries.
-const TYPICAL_BYTES: u64 = 650;
-
 /// Verified tokens. Refused tokens are not cached.
 #[derive(Debug)]
-pub(super) struct TokenCache {
-    tokens: Cache<Key, Arc<VerifiedToken>, RandomState>,
-    recent: RecentEntries<Key, VerifiedToken>,
-}
+pub(super) struct TokenCache(BoundedCache<Key, VerifiedToken>);
 
 impl TokenCache {
     pub(super) fn new() -> Self {
-        let cache =
-            Cache::builder()
-                .max_capacity(CAPACITY)
-                .weigher(|_, verified: &Arc<VerifiedToken>| {
-                    u32::try_from(verified.token.len() + ENTRY_OVERHEAD).unwrap_or(u32::MAX)
-                });
-        Self {
-            tokens: cache.build_with_hasher(RandomState::default()),
-            recent: RecentEntries::new((CAPACITY / TYPICAL_BYTES) as usize),
-        }
+        let weigh = |_: &Key, verified: &VerifiedToken| verified.token.len() + ENTRY_OVERHEAD;
+        Self(BoundedCache::new(MAX_BYTES, BYTES_PER_BUCKET, weigh, None))
     }
 
     /// The cached token, which may have expired or have been verified with other keys: see
     /// [`VerifiedToken::is_valid`].
     pub(super) fn get(&self, token: &str) -> Option<Arc<VerifiedToken>> {
-        let key = key(token)?;
-        let cached = self.recent.get(key).or_else(|| {
-            let cached = self.tokens.get(key)?;
-            self.recent.insert(key, &cached);
-            Some(cached)
-        })?;
+        let cached = self.0.get(key(token)?)?;
         (*cached.token == *token).then_some(cached)
     }
 
-    pub(super) fn insert(&self, verified: Arc<VerifiedToken>) {
+    pub(super) fn insert(&self, verified: &Arc<VerifiedToken>) {
         if let Some(key) = key(&verified.token) {
-            self.recent.insert(key, &verified);
-            self.tokens.insert(*key, verified);
+            self.0.insert(*key, verified);
         }
     }
 
     #[cfg(test)]
     pub(super) fn clear(&self) {
-        self.tokens.invalidate_all();
-        self.recent.clear();
+        self.0.clear();
     }
 }
 
@@ -93,7 +72,7 @@ mod tests {
         let signature = "s".repeat(86);
         let (token, other) = (format!("a.b.{signature}"), format!("a.c.{signature}"));
         let cache = TokenCache::new();
-        cache.insert(Arc::new(VerifiedToken {
+        cache.insert(&Arc::new(VerifiedToken {
             token: token.as_str().into(),
             identity: Identity {
                 account: uuid::Uuid::nil(),

@@ -154,7 +154,7 @@ impl Verifier {
             identity: self.identity(decoded.claims)?,
             keys,
         });
-        self.0.cache.insert(Arc::clone(&verified));
+        self.0.cache.insert(&verified);
         Ok(verified)
     }
 

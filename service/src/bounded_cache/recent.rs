@@ -1,25 +1,17 @@
-//! Recently used entries of a cache, found without the bookkeeping of moka.
+//! Recently used entries: a table of weak references, by key.
 //!
-//! moka records every lookup, to know what to evict: 0.4 to 0.5 µs each, where the lookup itself takes a tenth. This table
-//! answers most lookups, and lets only some reach moka: the uses 1, 2, 4 and 8 of an entry, and every 16th. What is used
-//! often is therefore still known as used often.
-//!
-//! The references are weak: an entry that moka has evicted is found only while somebody else still holds it. Its allocation
-//! stays until the bucket is reused, without what it points to. Each key has one bucket, in which a key replaces another,
-//! as in a direct-mapped cache of a processor.
+//! An entry that moka has evicted is found here only while somebody else still holds it. Its allocation stays until the
+//! bucket is reused, without what it points to. Each key has one bucket, in which a key replaces another, as in a
+//! direct-mapped cache of a processor.
 
 use std::{
-    fmt,
     hash::{BuildHasher, Hash},
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use foldhash::fast::RandomState;
 
-/// What moka takes for an entry besides its key and value, measured with 200,000 entries.
-pub const MOKA_ENTRY_BYTES: usize = 330;
-
-/// Of this many lookups of an entry, one reaches moka.
+/// After its first uses, one in this many uses of an entry reaches moka.
 const RECORDED: u32 = 16;
 
 /// Room for one of the keys that share it.
@@ -31,28 +23,23 @@ struct Recent<K, V> {
     uses: u32,
 }
 
-/// Weak references to values, by key.
 pub struct RecentEntries<K, V> {
     buckets: Box<[Bucket<K, V>]>,
     hasher: RandomState,
 }
 
-impl<K, V> fmt::Debug for RecentEntries<K, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RecentEntries")
-    }
-}
-
 impl<K: Eq + Hash, V> RecentEntries<K, V> {
-    /// What each bucket takes at most, in bytes, with the allocation of an evicted entry.
-    pub const BUCKET_BYTES: usize = size_of::<Bucket<K, V>>() + size_of::<V>();
-
     /// With 0 buckets, nothing is ever found.
     pub fn new(buckets: usize) -> Self {
         Self {
             buckets: (0..buckets).map(|_| Mutex::default()).collect(),
             hasher: RandomState::default(),
         }
+    }
+
+    /// What the table takes at most, in bytes, with the allocations of evicted entries.
+    pub fn max_bytes(&self) -> usize {
+        self.buckets.len() * (size_of::<Bucket<K, V>>() + size_of::<V>())
     }
 
     /// The entry, unless it is not here or moka must record its use.
@@ -91,7 +78,7 @@ impl<K: Eq + Hash, V> RecentEntries<K, V> {
     }
 
     #[cfg(test)]
-    pub(crate) fn clear(&self) {
+    pub fn clear(&self) {
         for bucket in &self.buckets {
             *bucket.lock().unwrap() = None;
         }
