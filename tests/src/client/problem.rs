@@ -8,7 +8,10 @@ impl Answer {
     #[expect(clippy::return_self_not_must_use, reason = "it is an assertion")]
     pub fn expect_problem(self, status: u16, code: &str) -> Self {
         assert_problem(&self, status, code);
-        assert_eq!(self.json()["code"], code, "{self:?}");
+        let problem = self.json();
+        assert_eq!(problem["code"], code, "{self:?}");
+        let problem_type = format!("urn:feedmill:problem:{code}");
+        assert_eq!(problem["type"], problem_type, "{self:?}");
         self
     }
 

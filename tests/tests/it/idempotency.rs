@@ -53,20 +53,25 @@ async fn a_repeated_key_returns_the_first_answer() {
             assert_same(&answer, &first[index]);
         }
     }
+    let another_path = Request {
+        path: format!("/v1/posts/{}/like", scene.reply),
+        ..request("PUT", "/v1/posts/{post}/like")
+    };
     for (index, command) in commands.iter().enumerate() {
         let key = format!("key-{index}");
-        let other = match &command.body {
-            Some(body) => Request {
+        if let Some(body) = &command.body {
+            let other = Request {
                 body: Some(changed(body)),
                 ..command.clone()
-            },
-            None => Request {
-                path: format!("/v1/posts/{}/like", scene.reply),
-                ..request("PUT", "/v1/posts/{post}/like")
-            },
-        };
-        let answer = send(&alice, &other, &key).await;
-        answer.expect_problem(422, "idempotency_key_reused");
+            };
+            let answer = send(&alice, &other, &key).await;
+            answer.expect_problem(422, "idempotency_key_reused");
+        }
+        // The key of a sign-up is not alice's.
+        if command.path != "/v1/accounts" {
+            let answer = send(&alice, &another_path, &key).await;
+            answer.expect_problem(422, "idempotency_key_reused");
+        }
     }
     assert_eq!(
         log::heads(&stack.pool).await.expect("the heads"),
@@ -85,8 +90,15 @@ async fn a_repeated_key_returns_the_first_answer() {
         body: Some(json!({"handle": "bob"})),
         ..request("PATCH", "/v1/me")
     };
-    let refused = send(&alice, &late, "late").await;
-    refused.expect_problem(409, "handle_taken");
+    for key in ["late", "other"] {
+        let refused = send(&alice, &late, key).await;
+        refused.expect_problem(409, "handle_taken");
+    }
+    let other = Request {
+        body: Some(json!({"display_name": "Alice"})),
+        ..late.clone()
+    };
+    send(&alice, &other, "other").await.expect(200);
     bob.change_profile(json!({"handle": "robert"}))
         .await
         .expect(200);
