@@ -34,4 +34,6 @@ pub use link::{
 pub use notification::NotificationCommand;
 pub use post::PostCommand;
 pub use state::State;
-pub use text::{Bio, DisplayName, Handle, MessageText, Password, PostText, TextError, Title};
+pub use text::{
+    Bio, DisplayName, GivenPassword, Handle, MessageText, Password, PostText, TextError, Title,
+};

@@ -14,6 +14,8 @@ pub fn text() -> Vec<Value> {
         json!("a\u{0}b"),
         json!("a\u{7}b"),
         json!("a\u{85}b"),
+        json!("\u{200b}"),
+        json!("\u{3164}\r\n\u{2800}"),
     ]
 }
 
@@ -25,11 +27,21 @@ pub fn name() -> Vec<Value> {
         json!("  "),
         json!("x".repeat(101)),
         json!("two\nlines"),
+        json!("two\u{2028}lines"),
+        json!("a\ttab"),
+        json!("\u{3164}"),
+        json!("open\u{202e}override"),
+        json!("closed\u{2069}isolate"),
     ]
 }
 
 pub fn bio() -> Vec<Value> {
-    vec![json!(1), json!("x".repeat(501)), json!("\u{1}")]
+    vec![
+        json!(1),
+        json!("x".repeat(501)),
+        json!("\u{1}"),
+        json!("\u{200b}"),
+    ]
 }
 
 pub fn handle() -> Vec<Value> {
@@ -60,9 +72,9 @@ pub fn password() -> Vec<Value> {
     ]
 }
 
-/// The password of a sign-in: any text may be one.
+/// The password of a sign-in: almost any text may be one.
 pub fn sign_in_password() -> Vec<Value> {
-    vec![json!(1), json!(null)]
+    vec![json!(1), json!(null), json!(""), json!("x".repeat(1_025))]
 }
 
 pub fn token() -> Vec<Value> {

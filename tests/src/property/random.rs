@@ -59,7 +59,7 @@ pub fn usually(rng: &mut StdRng) -> bool {
 /// A text as it is sent, and as it is stored.
 pub fn text(pick: Pick) -> (String, String) {
     let same = |text: String| (text.clone(), text);
-    match pick % 5 {
+    match pick % 6 {
         0 => (
             format!("  spaces around {pick}\n"),
             format!("spaces around {pick}"),
@@ -67,6 +67,10 @@ pub fn text(pick: Pick) -> (String, String) {
         1 => same(format!("two\nlines \"{pick}\" \\ </b>")),
         2 => (format!("cafe\u{301} {pick}"), format!("caf\u{e9} {pick}")),
         3 => same(format!("東京 🌾 {pick}")),
+        4 => (
+            format!("\r\nthree\r\n\tlines\r{pick}\t"),
+            format!("three\n\tlines\n{pick}"),
+        ),
         _ => same(format!("plain {pick}")),
     }
 }

@@ -1,7 +1,10 @@
 //! Checked texts. A value of these types is trimmed, in Unicode normalization form C, within its length in characters (Unicode
-//! scalar values), and free of control characters.
+//! scalar values), and free of control characters, except line feeds and tabs in texts of several lines. It shows something,
+//! unless it is empty. A name is a single line, and its bidirectional controls are balanced.
 
-use std::fmt;
+mod unicode;
+
+use std::{borrow::Cow, fmt};
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -16,25 +19,66 @@ pub enum TextError {
     },
     #[error("must not contain control characters (U+{0:04X})")]
     Control(u32),
+    #[error("must be a single line (U+{0:04X} begins another)")]
+    LineSeparator(u32),
+    #[error("must have a character that is visible")]
+    Invisible,
+    #[error("must close every bidirectional control that it opens, and no other")]
+    Bidirectional,
     #[error("may only contain letters a to z, digits and underscores")]
     Handle,
 }
 
-fn clean(raw: &str, min: usize, max: usize, lines: bool) -> Result<String, TextError> {
-    let text: String = raw.trim().nfc().collect();
-    let control = |c: &char| c.is_control() && !(lines && *c == '\n');
-    if let Some(found) = text.chars().find(control) {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// A text of several lines.
+    Lines,
+    /// A name, which others show within a line of their own.
+    Name,
+}
+
+fn clean(raw: &str, min: usize, max: usize, layout: Layout) -> Result<String, TextError> {
+    let trimmed = raw.trim();
+    let text: String = match layout {
+        Layout::Lines => with_line_feeds(trimmed).nfc().collect(),
+        Layout::Name => trimmed.nfc().collect(),
+    };
+    let is_layout = |c: char| layout == Layout::Lines && matches!(c, '\n' | '\t');
+    if let Some(found) = text.chars().find(|c| c.is_control() && !is_layout(*c)) {
         return Err(TextError::Control(found as u32));
     }
-    let actual = text.chars().count();
-    if actual < min || actual > max {
-        return Err(TextError::Length { min, max, actual });
+    check_length(&text, min, max)?;
+    if !text.is_empty() && text.chars().all(unicode::is_invisible) {
+        return Err(TextError::Invisible);
+    }
+    if layout == Layout::Name {
+        check_name(&text)?;
     }
     Ok(text)
 }
 
+/// CR LF and CR become LF.
+fn with_line_feeds(text: &str) -> Cow<'_, str> {
+    if text.contains('\r') {
+        text.replace("\r\n", "\n").replace('\r', "\n").into()
+    } else {
+        text.into()
+    }
+}
+
+/// A name is shown beside other text, which it must not move or reorder.
+fn check_name(name: &str) -> Result<(), TextError> {
+    if let Some(found) = name.chars().find(|c| unicode::is_line_separator(*c)) {
+        return Err(TextError::LineSeparator(found as u32));
+    }
+    if !unicode::has_balanced_bidi_controls(name) {
+        return Err(TextError::Bidirectional);
+    }
+    Ok(())
+}
+
 macro_rules! text {
-    ($(#[$doc:meta])* $name:ident, $min:expr, $max:expr, $lines:expr) => {
+    ($(#[$doc:meta])* $name:ident, $min:expr, $max:expr, $layout:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct $name(String);
@@ -43,7 +87,7 @@ macro_rules! text {
             type Error = TextError;
 
             fn try_from(raw: String) -> Result<Self, TextError> {
-                clean(&raw, $min, $max, $lines).map(Self)
+                clean(&raw, $min, $max, $layout).map(Self)
             }
         }
 
@@ -62,24 +106,24 @@ macro_rules! text {
 }
 
 text!(
-    /// The text of a post. Line feeds are allowed.
-    PostText, 1, 5_000, true
+    /// The text of a post.
+    PostText, 1, 5_000, Layout::Lines
 );
 text!(
     /// The text of a message, by the rules of a post.
-    MessageText, 1, 5_000, true
+    MessageText, 1, 5_000, Layout::Lines
 );
 text!(
     /// The name of an account as people read it.
-    DisplayName, 1, 100, false
+    DisplayName, 1, 100, Layout::Name
 );
 text!(
     /// The description of an account. May be empty.
-    Bio, 0, 500, true
+    Bio, 0, 500, Layout::Lines
 );
 text!(
     /// The title of a conversation.
-    Title, 1, 100, false
+    Title, 1, 100, Layout::Name
 );
 
 /// The unique name of an account: `[a-z0-9_]{2,30}`. Capitals are converted to lower case, so handles are unique regardless
@@ -92,14 +136,7 @@ impl TryFrom<String> for Handle {
 
     fn try_from(raw: String) -> Result<Self, TextError> {
         let handle = raw.trim().to_ascii_lowercase();
-        let actual = handle.chars().count();
-        if !(2..=30).contains(&actual) {
-            return Err(TextError::Length {
-                min: 2,
-                max: 30,
-                actual,
-            });
-        }
+        check_length(&handle, 2, 30)?;
         if !handle
             .bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
@@ -122,7 +159,7 @@ impl From<Handle> for String {
     }
 }
 
-/// A password of 8 to 200 characters. It is normalized to form C, so that it is the same on every device, and otherwise
+/// A new password of 8 to 200 characters. It is normalized to form C, so that it is the same on every device, and otherwise
 /// unchanged.
 #[derive(Clone)]
 pub struct Password(String);
@@ -132,14 +169,7 @@ impl TryFrom<String> for Password {
 
     fn try_from(raw: String) -> Result<Self, TextError> {
         let password: String = raw.nfc().collect();
-        let actual = password.chars().count();
-        if !(8..=200).contains(&actual) {
-            return Err(TextError::Length {
-                min: 8,
-                max: 200,
-                actual,
-            });
-        }
+        check_length(&password, 8, 200)?;
         Ok(Self(password))
     }
 }
@@ -150,6 +180,50 @@ impl Password {
     }
 }
 
+/// The password of a sign-in: 1 to 1,024 characters. It need not be one that a new account may have, because imported
+/// accounts have the passwords of another system.
+#[derive(Clone)]
+pub struct GivenPassword {
+    normalized: String,
+    /// None if it is the same.
+    as_typed: Option<String>,
+}
+
+impl TryFrom<String> for GivenPassword {
+    type Error = TextError;
+
+    fn try_from(raw: String) -> Result<Self, TextError> {
+        check_length(&raw, 1, 1_024)?;
+        let normalized: String = raw.nfc().collect();
+        let as_typed = (raw != normalized).then_some(raw);
+        Ok(Self {
+            normalized,
+            as_typed,
+        })
+    }
+}
+
+impl GivenPassword {
+    /// In form C, as passwords are hashed here.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.normalized.as_bytes()
+    }
+
+    /// The password before it was normalized, if that is different.
+    pub fn as_typed(&self) -> Option<&[u8]> {
+        self.as_typed.as_ref().map(String::as_bytes)
+    }
+}
+
+fn check_length(text: &str, min: usize, max: usize) -> Result<(), TextError> {
+    let actual = text.chars().count();
+    if (min..=max).contains(&actual) {
+        Ok(())
+    } else {
+        Err(TextError::Length { min, max, actual })
+    }
+}
+
 /// Never prints the password.
 impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -157,57 +231,12 @@ impl fmt::Debug for Password {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn post(raw: &str) -> Result<String, TextError> {
-        PostText::try_from(raw.to_owned()).map(String::from)
-    }
-
-    #[test]
-    fn texts_are_trimmed_and_normalized() {
-        assert_eq!(post("  cafe\u{301}\n").unwrap(), "caf\u{e9}");
-        assert_eq!(post("a\nb").unwrap(), "a\nb");
-    }
-
-    #[test]
-    fn a_text_of_the_wrong_length_is_refused() {
-        assert_eq!(
-            post(" \t "),
-            Err(TextError::Length {
-                min: 1,
-                max: 5_000,
-                actual: 0
-            })
-        );
-        assert!(post(&"é".repeat(5_000)).is_ok());
-        assert_eq!(
-            post(&"é".repeat(5_001)),
-            Err(TextError::Length {
-                min: 1,
-                max: 5_000,
-                actual: 5_001
-            })
-        );
-    }
-
-    #[test]
-    fn control_characters_are_refused() {
-        for bad in ["a\0b", "a\u{7}b", "a\u{85}b", "a\rb"] {
-            assert!(matches!(post(bad), Err(TextError::Control(_))), "{bad:?}");
-        }
-        assert!(DisplayName::try_from("two\nlines".to_owned()).is_err());
-    }
-
-    #[test]
-    fn a_handle_is_lower_case() {
-        assert_eq!(
-            Handle::try_from("Old_Mill7".to_owned()).unwrap().as_str(),
-            "old_mill7"
-        );
-        for bad in ["a", "", "with space", "ümlaut", "dash-ed", &"a".repeat(31)] {
-            assert!(Handle::try_from(bad.to_owned()).is_err(), "{bad:?}");
-        }
+/// Never prints the password.
+impl fmt::Debug for GivenPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GivenPassword(…)")
     }
 }
+
+#[cfg(test)]
+mod tests;
