@@ -12,6 +12,7 @@ mod lines;
 mod names;
 mod record;
 mod record_type;
+mod records;
 mod report;
 
 use std::{fs::File, io::Seek};
@@ -19,7 +20,7 @@ use std::{fs::File, io::Seek};
 use chrono::{DateTime, Utc};
 use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
 
-use self::lines::Lines;
+use self::records::Records;
 pub use self::report::{ImportError, Progress, Summary};
 
 /// The maximum number of records in a transaction.
@@ -37,16 +38,15 @@ pub async fn run(
     file.rewind()?;
 
     let mut summary = Summary::default();
-    let mut lines = Lines::of(&file);
+    let mut records = Records::of(&file);
     loop {
         let mut batch = Vec::with_capacity(MAX_BATCH);
         while batch.len() < MAX_BATCH {
-            match lines.next() {
+            match records.next() {
                 None => break,
-                Some(line) => {
-                    let (line, text) = line?;
-                    let record = record::parse(&text)
-                        .map_err(|reason| ImportError::Line { line, reason })?;
+                Some(item) => {
+                    let (line, record) = item?;
+                    let record = record.map_err(|reason| ImportError::Line { line, reason })?;
                     batch.push((line, record));
                 }
             }

@@ -46,6 +46,15 @@ pub async fn broken_lines(target: &Target, folder: &Path) -> Result<usize> {
             r#"{{"type":"account","id":"b {tag}","handle":"no good","display_name":"x","at":"{at}"}}"#
         ),
         format!(
+            r#"{{"type":"account","id":"b {tag}","handle":"b_{tag}","display_name":"a\u202eb","at":"{at}"}}"#
+        ),
+        format!(
+            r#"{{"type":"account","id":"b {tag}","handle":"b_{tag}","display_name":"x","password_hash":"$1$x$y","at":"{at}"}}"#
+        ),
+        format!(
+            r#"{{"type":"account","id":"b {tag}","handle":"b_{tag}","display_name":"x","external":{{"issuer":"x","subject":""}},"at":"{at}"}}"#
+        ),
+        format!(
             r#"{{"type":"message","id":"b {tag}","conversation":"c {tag}","sender":"good {tag}","text":"x","at":"{at}"}}"#
         ),
     ];

@@ -73,10 +73,14 @@ struct Source {
 }
 
 impl Source {
+    /// Often not at all, so that many records have the same time.
     fn advance(&mut self) {
+        if self.rng.gen_bool(0.3) {
+            return;
+        }
         let longest = (MAX_INTERVAL as f64 / self.share) as i64;
         let interval = self.rng.gen_range(0..longest);
-        // On whole minutes, so that some records have the same time.
+        // On whole minutes, so that some records of different types have the same time.
         self.at += interval - interval % 60_000;
     }
 }
@@ -86,6 +90,8 @@ struct Community {
     people: usize,
     posts: Vec<String>,
     links: BTreeSet<(LinkKind, String, String)>,
+    /// The last link of each kind.
+    last_links: BTreeMap<LinkKind, (String, String)>,
     /// Members and messages, by conversation.
     conversations: BTreeMap<String, (Vec<String>, Vec<String>)>,
 }
@@ -96,6 +102,7 @@ impl Community {
             people,
             posts: Vec::new(),
             links: BTreeSet::new(),
+            last_links: BTreeMap::new(),
             conversations: BTreeMap::new(),
         }
     }
@@ -129,8 +136,13 @@ impl Community {
         }
     }
 
-    /// A new link, or the end of one.
+    /// A new link, or the end of one. Sometimes the last one again, perhaps at the same time.
     fn link(&mut self, kind: LinkKind, rng: &mut StdRng) -> Option<What> {
+        if rng.gen_bool(0.3)
+            && let Some((from, to)) = self.last_links.get(&kind).cloned()
+        {
+            return Some(self.toggle(kind, from, to));
+        }
         let from = self.someone(rng);
         let to = match kind.target() {
             LinkTarget::Account => Some(self.someone(rng)).filter(|to| *to != from),
@@ -140,19 +152,25 @@ impl Community {
             }
         }?;
         let link = (kind, from.clone(), to.clone());
-        let make = self.links.insert(link.clone());
-        if !make && rng.gen_bool(0.5) {
+        if self.links.contains(&link) && rng.gen_bool(0.5) {
             return None;
         }
+        Some(self.toggle(kind, from, to))
+    }
+
+    fn toggle(&mut self, kind: LinkKind, from: String, to: String) -> What {
+        let link = (kind, from.clone(), to.clone());
+        let make = self.links.insert(link.clone());
         if !make {
             self.links.remove(&link);
         }
-        Some(What::Link {
+        self.last_links.insert(kind, (from.clone(), to.clone()));
+        What::Link {
             kind,
             make,
             from,
             to,
-        })
+        }
     }
 
     fn conversation(&mut self, rng: &mut StdRng) -> Option<What> {

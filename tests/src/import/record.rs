@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -151,8 +151,32 @@ impl Names {
     }
 }
 
-/// The oracle after all records.
+/// Fails unless the ids of posts, messages and conversations are in the order of their records, also of those with one
+/// time.
+fn check_order(records: &[Record], names: &Names) -> Result<()> {
+    for kind in ["post", "message", "conversation"] {
+        let mut last = Uuid::nil();
+        for Record { what, .. } in records {
+            let id = match (kind, what) {
+                ("post", What::Post { id, .. })
+                | ("message", What::Message { id, .. })
+                | ("conversation", What::Conversation { id, .. }) => names.id(kind, id)?,
+                _ => continue,
+            };
+            ensure!(
+                id > last,
+                "the {kind} {} is not after the one before",
+                names.name(&id.to_string())
+            );
+            last = id;
+        }
+    }
+    Ok(())
+}
+
+/// The oracle after all records. Fails if ids are not in the order of the records.
 pub fn oracle(records: &[Record], names: &Names) -> Result<Oracle> {
+    check_order(records, names)?;
     let account = |name: &str| names.id("account", name);
     let post = |name: &str| names.id("post", name);
     let conversation = |name: &str| names.id("conversation", name);

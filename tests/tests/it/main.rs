@@ -8,6 +8,7 @@ mod fanout;
 mod faults;
 mod idempotency;
 mod import;
+mod import_order;
 mod kit;
 mod mutations;
 mod positions;

@@ -17,6 +17,18 @@ pub struct Moment {
 }
 
 impl Moment {
+    /// The moment of an imported record. `ordinal` counts the lines of its millisecond. It takes the 32 bits after the time, so
+    /// ids are in the order of the lines in whatever partitions they are. `hash` is of the record's name and fills the bits
+    /// between ordinal and partition, of which there are 36: two files may have records with the same time and ordinal.
+    pub fn imported(millis: i64, ordinal: u32, hash: u64) -> Self {
+        let low_bits = u64::from(ordinal) & ((1 << 20) - 1);
+        Self {
+            millis,
+            counter: (ordinal >> 20) as u16,
+            random: low_bits << 42 | hash & ((1 << 42) - 1),
+        }
+    }
+
     /// The id of the resource that the command creates.
     pub fn id(self, partition: Partition) -> Uuid {
         id::compose(self.millis, self.counter, self.random, Some(partition))
@@ -68,5 +80,19 @@ mod tests {
         let partition = Partition::try_from(3u8).unwrap();
         let ids: Vec<_> = (0..10_000).map(|_| clock.now().id(partition)).collect();
         assert!(ids.is_sorted_by(|a, b| a < b));
+    }
+
+    #[test]
+    fn imported_ids_are_in_the_order_of_their_ordinals() {
+        let last = Partition::all().last().unwrap();
+        let first = Partition::all().next().unwrap();
+        for ordinal in [0, 1, 4_095, 0xF_FFFE, 0xF_FFFF, 0x10_0000, u32::MAX - 1] {
+            let low = Moment::imported(5, ordinal, u64::MAX).id(last);
+            let high = Moment::imported(5, ordinal + 1, 0).id(first);
+            assert!(low < high, "{ordinal}");
+            assert_eq!((id::millis(low), id::millis(high)), (5, 5));
+        }
+        let other_file = Moment::imported(5, 7, 1 << 6).id(first);
+        assert_ne!(Moment::imported(5, 7, 0).id(first), other_file);
     }
 }

@@ -10,9 +10,9 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::{
-    lines::Lines,
-    names, record,
+    names,
     record_type::Name,
+    records::Records,
     report::{ImportError, Progress},
 };
 
@@ -38,7 +38,7 @@ impl Broken {
 }
 
 /// Checks a file, and returns the number of its records. It takes eight bytes of memory for each record that others can
-/// refer to.
+/// refer to, and for each external identity.
 pub async fn file(
     connection: &mut PgConnection,
     file: &File,
@@ -51,10 +51,10 @@ pub async fn file(
     let mut broken = Broken::default();
     let mut last = DateTime::<Utc>::MIN_UTC;
     let mut records = 0;
-    for line in Lines::of(file) {
-        let (line, text) = line?;
+    for item in Records::of(file) {
+        let (line, record) = item?;
         records += 1;
-        let record = match record::parse(&text) {
+        let record = match record {
             Ok(record) => record,
             Err(reason) => {
                 broken.add(line, &reason);
@@ -81,6 +81,14 @@ pub async fn file(
             broken.add(
                 line,
                 &format!("id: there is another {record_type} of this id before it"),
+            );
+        }
+        if let Some(account) = record.external_account()
+            && !defined.insert(hasher.hash_one(account))
+        {
+            broken.add(
+                line,
+                "external: there is another account of this identity before it",
             );
         }
         if outside.len() >= LOOKUP_BATCH {

@@ -10,7 +10,10 @@ use super::report::ImportError;
 /// A longer line is refused, so that it is not read into memory. In bytes.
 const MAX_LINE: u64 = 256 * 1024;
 
-/// The lines of a file with their numbers, counted from 1. Empty lines are skipped.
+/// The byte order mark that some programs write at the start of a file in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// The lines of a file with their numbers, counted from 1. Empty lines and a byte order mark at the start are skipped.
 pub struct Lines<R> {
     reader: R,
     number: u64,
@@ -18,10 +21,13 @@ pub struct Lines<R> {
 
 impl<'f> Lines<BufReader<&'f File>> {
     pub fn of(file: &'f File) -> Self {
-        Self {
-            reader: BufReader::with_capacity(256 * 1024, file),
-            number: 0,
-        }
+        Self::new(BufReader::with_capacity(256 * 1024, file))
+    }
+}
+
+impl<R> Lines<R> {
+    pub fn new(reader: R) -> Self {
+        Self { reader, number: 0 }
     }
 }
 
@@ -47,9 +53,43 @@ impl<R: BufRead> Iterator for Lines<R> {
                         reason,
                     }));
                 }
-                Ok(_) if line.trim_ascii().is_empty() => {}
-                Ok(_) => return Some(Ok((self.number, line))),
+                Ok(_) => {
+                    if self.number == 1 && line.starts_with(BYTE_ORDER_MARK) {
+                        line.drain(..BYTE_ORDER_MARK.len());
+                    }
+                    if !line.trim_ascii().is_empty() {
+                        return Some(Ok((self.number, line)));
+                    }
+                }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &str) -> Vec<(u64, String)> {
+        let line = |line: Result<(u64, Vec<u8>), ImportError>| {
+            let (number, text) = line.unwrap();
+            (number, String::from_utf8(text).unwrap())
+        };
+        Lines::new(text.as_bytes()).map(line).collect()
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped_at_the_start_only() {
+        assert_eq!(lines("\u{feff}{}"), [(1, "{}".to_owned())]);
+        assert_eq!(lines("\u{feff}\r\n{}"), [(2, "{}".to_owned())]);
+        let later = "\u{feff}{}".to_owned();
+        assert_eq!(lines("\n\u{feff}{}"), [(2, later.clone())]);
+        assert_eq!(lines("\u{feff}\u{feff}{}"), [(1, later)]);
+    }
+
+    #[test]
+    fn empty_lines_are_counted_and_skipped() {
+        let expected = [(2, "a\n".to_owned()), (4, "b".to_owned())];
+        assert_eq!(lines("\na\n \nb"), expected);
     }
 }

@@ -20,6 +20,9 @@ use self::{
 use super::record_type::{Name, Names, RecordType};
 use crate::domain::{Command, LinkKind, Moment};
 
+/// The maximum length of an id, or of the fields of a record without one, in bytes.
+const MAX_KEY: usize = 600;
+
 /// The types of records, by the `type` field.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -56,31 +59,50 @@ impl RawRecord {
     }
 }
 
-/// A record whose form and texts are valid.
+/// A record whose form and texts are valid. [`super::records::Records`] gives it its place in the file.
 pub struct Record {
     /// The type and the key of the record, which identify it.
     pub name: Name,
     pub at: DateTime<Utc>,
     /// The names that earlier records must have created.
     pub references: Vec<Name>,
+    /// The place among the records of its millisecond in the file, counted from 0.
+    ordinal: u32,
     content: Box<dyn RecordType>,
 }
 
 impl Record {
-    /// Depends on the record alone, so that the ids made from it are the same on every run.
-    pub fn moment(&self) -> Moment {
-        let (record_type, key) = &self.name;
-        let hash = id::fnv1a(record_type.bytes().chain([0]).chain(key.bytes()));
-        Moment {
-            millis: self.at.timestamp_millis(),
-            counter: (hash >> 52) as u16,
-            random: hash,
+    pub fn set_ordinal(&mut self, ordinal: u32) {
+        self.ordinal = ordinal;
+    }
+
+    /// Distinguishes a record without an id from `before` equal ones of its millisecond. The first of them keeps its name:
+    /// versions that imported no other one know it by this name.
+    pub fn set_repetition(&mut self, before: u32) {
+        if before > 0 {
+            self.name.1 = format!("{}#{}", self.name.1, before + 1);
         }
+    }
+
+    /// The same on every machine and in every version.
+    pub fn name_hash(&self) -> u64 {
+        let (record_type, key) = &self.name;
+        id::fnv1a(record_type.bytes().chain([0]).chain(key.bytes()))
+    }
+
+    /// Depends on the record and its place alone, so that the ids made from it are the same on every run.
+    pub fn moment(&self) -> Moment {
+        Moment::imported(self.at.timestamp_millis(), self.ordinal, self.name_hash())
     }
 
     /// Whether later records can refer to this one.
     pub fn creates_resource(&self) -> bool {
         self.content.creates_resource()
+    }
+
+    /// The id of an account that an identity provider vouches for.
+    pub fn external_account(&self) -> Option<Uuid> {
+        self.content.external_account()
     }
 
     /// The members, if the record is a conversation.
@@ -112,8 +134,12 @@ pub fn parse(line: &[u8]) -> Result<Record, String> {
     let mut references = References::default();
     content.command(&mut references)?;
     let key = content.key();
-    if key.is_empty() || key.len() > 600 || key.contains('\0') {
-        return Err("id: must have 1 to 200 characters, and no NUL".to_owned());
+    if key.is_empty() || key.len() > MAX_KEY || key.contains('\0') {
+        return Err(if content.creates_resource() {
+            format!("id: must have 1 to {MAX_KEY} bytes, and no NUL")
+        } else {
+            format!("its fields must have up to {MAX_KEY} bytes together, and no NUL")
+        });
     }
     let at = content.at();
     if at.timestamp_millis() < 0 {
@@ -123,6 +149,7 @@ pub fn parse(line: &[u8]) -> Result<Record, String> {
         name: (record_type, key),
         at,
         references: references.0,
+        ordinal: 0,
         content,
     })
 }

@@ -18,7 +18,8 @@ pub trait Names {
 pub trait RecordType: Send + Sync {
     fn at(&self) -> DateTime<Utc>;
 
-    /// What distinguishes the record from others of its type: its id or, if it has none, its fields and time.
+    /// What distinguishes the record from others of its type: its id or, if it has none, its fields and time. Equal records
+    /// without an id are told apart by how many there were before.
     fn key(&self) -> String;
 
     /// Checks the texts, and returns the actor and their command. It asks `names` for every record that this one refers to,
@@ -28,6 +29,11 @@ pub trait RecordType: Send + Sync {
     /// Whether later records can refer to this one by its key.
     fn creates_resource(&self) -> bool {
         true
+    }
+
+    /// The id of an account that an identity provider vouches for. If the account exists, the record stands for it.
+    fn external_account(&self) -> Option<Uuid> {
+        None
     }
 
     /// The members of a conversation. If they are a pair that has a conversation, the record stands for that one.

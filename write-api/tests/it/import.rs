@@ -50,7 +50,7 @@ fn records() -> Vec<String> {
         .collect()
 }
 
-async fn import(database: &Database, lines: &[String]) -> Result<Summary, ImportError> {
+pub async fn import(database: &Database, lines: &[String]) -> Result<Summary, ImportError> {
     let folder = TempFolder::new();
     let path = folder.path().join("records.jsonl");
     std::fs::write(&path, lines.join("\n")).unwrap();
@@ -60,7 +60,7 @@ async fn import(database: &Database, lines: &[String]) -> Result<Summary, Import
     import::run(&options, file, now, |_| ()).await
 }
 
-async fn count(pool: &PgPool, table: &str) -> i64 {
+pub async fn count(pool: &PgPool, table: &str) -> i64 {
     let sql = format!("SELECT count(*) FROM write.{table}");
     let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql));
     query.fetch_one(pool).await.unwrap()
