@@ -17,15 +17,15 @@ use serde::Serialize;
 
 pub use attempts::Attempts;
 pub use error::SessionError;
-pub use password::{Busy, Hasher};
+pub use password::{Busy, HashError, Hasher, RightPassword, StoredHash};
 pub use refresh::RefreshTokens;
 pub use store::delete_expired;
 
 use crate::{
-    domain::{Handle, Moment, Password},
+    domain::{GivenPassword, Handle, Moment},
     idempotency::IdempotencyKey,
 };
-use store::IssuedSession;
+use store::{Credentials, IssuedSession};
 
 /// How long a refresh token is valid. Each refresh starts it again.
 const REFRESH_TTL: chrono::TimeDelta = chrono::TimeDelta::days(30);
@@ -75,11 +75,12 @@ impl Sessions {
         }
     }
 
-    /// Opens a session if the password is right. An unknown handle takes as long as a wrong password.
+    /// Opens a session if the password is right. An unknown handle takes as long as a wrong password of an account whose hash
+    /// has the current parameters.
     pub async fn open(
         &self,
         handle: &Handle,
-        password: Password,
+        password: GivenPassword,
         key: Option<&IdempotencyKey>,
         now: Moment,
     ) -> Result<Granted, SessionError> {
@@ -88,16 +89,26 @@ impl Sessions {
             .begin(handle.as_str(), now.millis)
             .map_err(SessionError::TooManyAttempts)?;
         let found = store::credentials(&self.database, handle.as_str()).await?;
-        let (account, hash) = found.map_or((None, None), |found| {
-            (Some(found.account), Some(found.hash))
-        });
-        let is_right = self.hasher.verify(password, hash).await?;
-        let (Some(account), true) = (account, is_right) else {
+        let hash = found.as_ref().and_then(Credentials::stored_hash);
+        let right = self.hasher.verify(password, hash).await?;
+        let (Some(credentials), Some(right)) = (found, right) else {
             return Err(SessionError::WrongCredentials);
         };
         attempt.succeeded();
+        if let Some(new_hash) = right.new_hash {
+            self.replace_hash(&credentials, &new_hash).await;
+        }
+        let account = credentials.account;
         let issued = store::open(&self.database, account, key, now, now.at() + REFRESH_TTL).await?;
         self.grant(&issued)
+    }
+
+    /// Replaces a hash that does not have the current parameters. The next sign-in tries again if it fails.
+    async fn replace_hash(&self, credentials: &Credentials, new_hash: &str) {
+        if let Err(error) = store::replace_hash(&self.database, credentials, new_hash).await {
+            let account = credentials.account;
+            tracing::warn!(%account, %error, "session: the new hash of a password cannot be stored");
+        }
     }
 
     /// Issues the next tokens of a session in exchange for its current refresh token. Of several requests with one token the

@@ -5,6 +5,9 @@ use uuid::Uuid;
 /// The accepted difference between an issuer's clock and ours, in seconds.
 pub const LEEWAY_SECONDS: u64 = 5;
 
+/// The maximum length of a subject.
+pub const MAX_SUBJECT_BYTES: usize = 1024;
+
 /// The UUIDv5 namespace of accounts that an external identity provider vouches for.
 const EXTERNAL_ACCOUNTS: Uuid = Uuid::from_u128(0x8a0f_5d6e_3b1c_4f62_9d57_61c4_20e8_7a35);
 
@@ -22,7 +25,8 @@ pub struct Identity {
     pub expires: u64,
 }
 
-/// The account id of a subject of an external identity provider: the same in every service.
+/// The account id of a subject of an external identity provider: the same in every service and in an import. Different pairs
+/// have different ids as long as no issuer contains a line feed.
 pub fn external_account(issuer: &str, subject: &str) -> Uuid {
     Uuid::new_v5(
         &EXTERNAL_ACCOUNTS,

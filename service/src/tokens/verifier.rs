@@ -10,7 +10,7 @@ use super::{
     cache::TokenCache,
     connection_token::ConnectionToken,
     error::TokenError,
-    identity::{Identity, external_account},
+    identity::{Identity, MAX_SUBJECT_BYTES, external_account},
     jwks::{self, KeySource},
     keys::{KeySet, Trust},
     signer::Signer,
@@ -160,7 +160,7 @@ impl Verifier {
 
     fn identity(&self, claims: Claims) -> Result<Identity, TokenError> {
         let external = self.0.trust.external;
-        let account = if claims.sub.is_empty() || claims.sub.len() > 1024 {
+        let account = if claims.sub.is_empty() || claims.sub.len() > MAX_SUBJECT_BYTES {
             return Err(TokenError::Subject);
         } else if external {
             external_account(&claims.iss, &claims.sub)

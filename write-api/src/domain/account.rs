@@ -20,8 +20,10 @@ use super::{
 
 #[derive(Debug, Clone)]
 pub enum AccountCommand {
-    /// The actor is nil. Imported accounts have no password.
+    /// The actor is nil. `account` is the id if an identity provider vouches for an imported account; if it exists already,
+    /// nothing changes. Otherwise the moment gives the id. An imported account may have no password.
     Create {
+        account: Option<Uuid>,
         handle: Handle,
         display_name: DisplayName,
         password_hash: Option<String>,
@@ -148,9 +150,13 @@ impl Accounts {
 impl AccountCommand {
     pub fn partition(&self, actor: Uuid) -> Partition {
         match self {
+            Self::Create {
+                account: Some(account),
+                ..
+            }
+            | Self::Ensure { account, .. } => Partition::of(*account),
             // Two accounts that are created with one handle at once meet in one partition.
             Self::Create { handle, .. } => id::partition_of_key(handle.as_str().bytes()),
-            Self::Ensure { account, .. } => Partition::of(*account),
             Self::ChangeProfile { .. } => Partition::of(actor),
         }
     }
@@ -165,7 +171,14 @@ impl AccountCommand {
 
     pub fn request(&self, accounts: &mut Accounts) {
         match self {
-            Self::Create { handle, .. } => accounts.handles.request(handle.as_str().to_owned()),
+            Self::Create {
+                account, handle, ..
+            } => {
+                if let Some(account) = account {
+                    accounts.request(*account);
+                }
+                accounts.handles.request(handle.as_str().to_owned());
+            }
             Self::Ensure {
                 account,
                 handle_hint,
@@ -192,11 +205,15 @@ impl AccountCommand {
     ) -> Result<Decision, Rejection> {
         match self {
             Self::Create {
+                account,
                 handle,
                 display_name,
                 password_hash,
             } => {
-                let id = moment.id(self.partition(actor));
+                let id = account.unwrap_or_else(|| moment.id(self.partition(actor)));
+                if let Some(existing) = accounts.get(id) {
+                    return Ok(unchanged(id, existing));
+                }
                 let mut decision = create(accounts, id, handle.as_str(), display_name.as_str())?;
                 decision.password_hash = password_hash.clone().map(|hash| (id, hash));
                 Ok(decision)
@@ -231,6 +248,13 @@ impl AccountCommand {
             }
         }
     }
+}
+
+fn unchanged(id: Uuid, account: &Account) -> Decision {
+    Decision::unchanged(Outcome::Account {
+        account: account.summary(id),
+        bio: account.bio.clone(),
+    })
 }
 
 fn create(
@@ -277,11 +301,8 @@ fn ensure(
     handle_hint: Option<&str>,
     name_hint: Option<&str>,
 ) -> Result<Decision, Rejection> {
-    if let Some(account) = accounts.get(id) {
-        return Ok(Decision::unchanged(Outcome::Account {
-            account: account.summary(id),
-            bio: account.bio.clone(),
-        }));
+    if let Some(existing) = accounts.get(id) {
+        return Ok(unchanged(id, existing));
     }
     let handle = candidate_handles(id, handle_hint)
         .into_iter()

@@ -42,6 +42,7 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     let (handle, display_name, password) = request.body.parse()?;
     let command = AccountCommand::Create {
+        account: None,
         handle,
         display_name,
         password_hash: Some(local(&app)?.hasher.hash(password).await?),

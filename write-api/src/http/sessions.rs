@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{Handle, Password},
+    domain::{GivenPassword, Handle},
     session::Granted,
 };
 
@@ -25,7 +25,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    fn parse(self) -> Result<(Handle, Password), Problem> {
+    fn parse(self) -> Result<(Handle, GivenPassword), Problem> {
         let mut fields = Fields::default();
         let handle = fields.take("handle", self.handle);
         let password = fields.take("password", self.password);

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     batch::Batch,
     domain::{
-        Command, ConversationCommand, Outcome, State,
+        AccountCommand, Command, ConversationCommand, Outcome, State,
         conversation::{Pair, pair},
     },
 };
@@ -144,8 +144,10 @@ fn created_id(
         return None;
     }
     let id = record.moment().id(command.partition(actor));
-    let Command::Conversation(ConversationCommand::Start { members, .. }) = command else {
-        return Some(id);
+    let members = match command {
+        Command::Conversation(ConversationCommand::Start { members, .. }) => members,
+        Command::Account(AccountCommand::Create { account, .. }) => return account.or(Some(id)),
+        _ => return Some(id),
     };
     let Some(pair) = pair(members.iter().copied()) else {
         return Some(id);

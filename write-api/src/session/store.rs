@@ -7,13 +7,25 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-use super::error::SessionError;
+use super::{error::SessionError, password::StoredHash};
 use crate::{domain::Moment, idempotency::IdempotencyKey};
 
 pub struct Credentials {
     pub account: Uuid,
     /// The hash of the password.
     pub hash: String,
+}
+
+impl Credentials {
+    /// None if this version cannot read the hash: then no password is right.
+    pub fn stored_hash(&self) -> Option<StoredHash> {
+        StoredHash::parse(&self.hash)
+            .inspect_err(|reason| {
+                let account = self.account;
+                tracing::error!(%account, %reason, "session: cannot read the password hash of an account, no password is accepted");
+            })
+            .ok()
+    }
 }
 
 /// What the tokens of a session are computed from. It is stored as the answer to an idempotency key: none of it is secret.
@@ -40,6 +52,23 @@ pub async fn credentials(database: &Database, handle: &str) -> sqlx::Result<Opti
         handle
     );
     database.optional("session.credentials.read", query).await
+}
+
+/// Stores a new hash of the same password, unless the password was changed meanwhile.
+pub async fn replace_hash(
+    database: &Database,
+    credentials: &Credentials,
+    new_hash: &str,
+) -> sqlx::Result<()> {
+    let update = sqlx::query!(
+        r#"/* session.hash.replace */
+        UPDATE write.passwords SET hash = $3 WHERE account_id = $1 AND hash = $2"#,
+        credentials.account,
+        credentials.hash,
+        new_hash
+    );
+    database.execute("session.hash.replace", update).await?;
+    Ok(())
 }
 
 /// Opens a session.

@@ -58,6 +58,7 @@ fn an_external_account_gets_a_free_handle() {
 #[test]
 fn a_password_hash_is_stored_and_is_in_no_event() {
     let create = AccountCommand::Create {
+        account: None,
         handle: Handle::try_from("miller".to_owned()).unwrap(),
         display_name: DisplayName::try_from("Miller".to_owned()).unwrap(),
         password_hash: Some("the hash".to_owned()),
@@ -71,4 +72,29 @@ fn a_password_hash_is_stored_and_is_in_no_event() {
         display_name: "Miller".to_owned(),
     };
     assert_eq!(decision.events, [Event::AccountCreated(expected)]);
+}
+
+#[test]
+fn an_imported_account_of_an_identity_provider_has_its_id_and_is_created_once() {
+    let create = |handle: &str| AccountCommand::Create {
+        account: Some(id(5)),
+        handle: Handle::try_from(handle.to_owned()).unwrap(),
+        display_name: DisplayName::try_from("Fifth".to_owned()).unwrap(),
+        password_hash: Some("the hash".to_owned()),
+    };
+    assert_eq!(create("fifth").partition(Uuid::nil()), Partition::of(id(5)));
+    let created = events(&[account(1)], 0, create("fifth"));
+    let expected = AccountCreated {
+        account: id(5),
+        handle: "fifth".to_owned(),
+        display_name: "Fifth".to_owned(),
+    };
+    assert_eq!(created, [Event::AccountCreated(expected)]);
+    assert_eq!(
+        rejection(&[account(1)], 0, create("user1")),
+        Rejection::HandleTaken
+    );
+    // The account keeps its handle and has no password.
+    let again = decide(&created, 0, create("sixth")).unwrap();
+    assert_eq!((again.events, again.password_hash), (vec![], None));
 }
