@@ -136,7 +136,10 @@ impl Database {
         sql::named(name, async {
             let mut connection = self.connection().await?;
             let result = statement(&mut connection).await;
-            if result.as_ref().err().is_none_or(leaves_connection_usable) {
+            let error = result.as_ref().err();
+            if error.is_some_and(is_undefined_table) {
+                connection.close();
+            } else if error.is_none_or(leaves_connection_usable) {
                 connection.return_to_pool();
             }
             result
@@ -154,6 +157,10 @@ impl PooledConnection {
     /// Without a ping: nothing is running on the connection.
     fn return_to_pool(mut self) {
         self.0 = None;
+    }
+
+    fn close(mut self) {
+        drop(self.0.take().map(Object::take));
     }
 }
 
@@ -232,6 +239,14 @@ fn leaves_connection_usable(error: &sqlx::Error) -> bool {
     let error = error.as_database_error();
     let error = error.and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
     error.is_some_and(|error| error.severity() == PgSeverity::Error)
+}
+
+/// Whether a table was not found. It may exist: PostgreSQL looks the schemas of `search_path` up one after the other, keeps the
+/// result, and does not notice when a schema that it missed is created meanwhile. Another connection finds it.
+fn is_undefined_table(error: &sqlx::Error) -> bool {
+    const UNDEFINED_TABLE: &str = "42P01";
+    let error = error.as_database_error();
+    error.is_some_and(|error| error.code().as_deref() == Some(UNDEFINED_TABLE))
 }
 
 fn from_pool_error(error: PoolError<sqlx::Error>) -> sqlx::Error {

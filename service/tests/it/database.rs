@@ -113,6 +113,16 @@ async fn an_unresponsive_server_costs_no_slot() {
 }
 
 #[tokio::test]
+async fn a_connection_that_does_not_find_a_table_is_replaced() {
+    let (_server, database) = pool(1).await;
+    let first = pid(&database).await;
+    one(&database, "1 / 0").await.unwrap_err();
+    assert_eq!(pid(&database).await, first);
+    one(&database, "1 FROM missing").await.unwrap_err();
+    assert_ne!(pid(&database).await, first);
+}
+
+#[tokio::test]
 async fn connections_have_the_configured_settings() {
     let server = kit::Database::empty().await;
     let options = sql::options(&server.url(), "settings", Some("pg_catalog")).unwrap();
