@@ -11,14 +11,15 @@ pub struct HttpArgs {
     /// The maximum number of open connections; further ones wait until one closes
     #[arg(long, env = "HTTP_MAX_CONNECTIONS", default_value = "20000", value_parser = at_least_one)]
     pub max_connections: usize,
-    /// How long a client may take to send the header of a request; then the connection is closed
+    /// How long a client may take to send the header of a request, from its first byte; then the connection is closed
     #[arg(long, env = "HTTP_HEADER_TIMEOUT", default_value = "10s", value_parser = duration)]
     pub header_timeout: Duration,
     /// How long a request may take from its header to its response; then it is answered with 503
     #[arg(long, env = "HTTP_REQUEST_TIMEOUT", default_value = "15s", value_parser = duration)]
     pub request_timeout: Duration,
-    /// How long a connection may stay open without a request; it is closed after at most twice this time
-    #[arg(long, env = "HTTP_IDLE_TIMEOUT", default_value = "60s", value_parser = duration)]
+    /// How long a connection may stay open without a request; then it is closed. Must be longer than a proxy or load
+    /// balancer keeps connections for reuse, which is often 60s; from 60s to 120s is usual
+    #[arg(long, env = "HTTP_IDLE_TIMEOUT", default_value = "75s", value_parser = duration)]
     pub idle_timeout: Duration,
     /// How long a client may stop reading a response; then the connection is closed
     #[arg(long, env = "HTTP_WRITE_TIMEOUT", default_value = "20s", value_parser = duration)]
@@ -38,7 +39,7 @@ impl Default for HttpArgs {
             max_connections: 20_000,
             header_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(15),
-            idle_timeout: Duration::from_mins(1),
+            idle_timeout: Duration::from_secs(75),
             write_timeout: Duration::from_secs(20),
             body_limit: 1 << 20,
             shutdown_grace: Duration::from_secs(10),

@@ -1,8 +1,11 @@
 //! The HTTP server with its limits, and the middleware around every request.
 
-mod in_flight;
+mod activity;
+mod header_reader;
 mod layers;
+mod observed_reads;
 mod request_metrics;
+mod response_body;
 mod server;
 mod write_timeout;
 

@@ -1,9 +1,13 @@
-//! The accept loop, in place of axum's `serve`, which has neither a header timeout nor a connection limit.
+//! The accept loop, in place of axum's `serve`, which has neither timeouts nor a connection limit.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use axum::{Router, body::Body, http::Request};
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, Version},
+};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -12,13 +16,15 @@ use hyper_util::{
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{MissedTickBehavior, interval},
+    time::{Instant, sleep},
 };
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::{
-    in_flight::{InFlight, RequestCounts},
+    activity::{Activity, Deadline, InFlight},
+    observed_reads::ObservedReads,
+    response_body::ResponseBody,
     write_timeout::WriteTimeout,
 };
 use crate::{config::HttpArgs, shutdown::Shutdown, tokens::ConnectionToken};
@@ -40,7 +46,7 @@ pub async fn serve(
         .context("the listener has no address")?;
     let max_open_files = raise_open_file_limit();
     tracing::info!(%address, max_open_files, "http: listening");
-    let builder = Arc::new(builder(args));
+    let builder = Arc::new(builder());
     let permits = Arc::new(Semaphore::new(
         args.max_connections.min(Semaphore::MAX_PERMITS),
     ));
@@ -75,12 +81,10 @@ fn raise_open_file_limit() -> u64 {
     })
 }
 
-fn builder(args: &HttpArgs) -> auto::Builder<TokioExecutor> {
+fn builder() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(args.header_timeout);
+    // hyper's timeout for headers also runs between requests. The clock of a connection has both timeouts.
+    builder.http1().header_read_timeout(None);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -104,7 +108,7 @@ async fn accept(
                 Err(error) => {
                     // Usually out of file descriptors: waiting lets some connections end.
                     tracing::warn!(%error, "http: cannot accept a connection, retrying in 100 ms");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    sleep(Duration::from_millis(100)).await;
                 }
             }
         }
@@ -136,27 +140,30 @@ impl Connection {
     }
 
     async fn serve(self, stream: TcpStream) {
-        let counts = Arc::new(RequestCounts::default());
+        let activity = Arc::new(Activity::new());
         let token = ConnectionToken::default();
         let service = service_fn(|request: Request<Incoming>| {
-            let in_flight = InFlight::new(&counts);
+            let in_flight = InFlight::new(&activity);
+            // In HTTP/2, the bytes of the next header may have been read before this request was parsed.
+            if request.version() < Version::HTTP_2 {
+                activity.header_ended();
+            }
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(token.clone());
             let response = self.app.clone().oneshot(request);
             async move {
                 response
                     .await
-                    .map(|response| response.map(|body| in_flight.until_sent(body)))
+                    .map(|response| response.map(|body| ResponseBody::new(body, in_flight)))
             }
         });
-        let stream = TokioIo::new(WriteTimeout::new(stream, self.write_timeout));
+        let stream = WriteTimeout::new(stream, self.write_timeout, Arc::clone(&activity));
+        let stream = TokioIo::new(ObservedReads::new(stream, Arc::clone(&activity)));
         let mut connection = pin!(self.builder.serve_connection(stream, service));
-        // hyper's header timeout starts with the first bytes of HTTP/1. This clock closes connections of clients that
-        // send nothing at all, and idle HTTP/2 connections.
-        let mut clock = interval(self.header_timeout);
-        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        clock.tick().await;
-        let (mut started_before, mut shutting_down) = (0, false);
+        // A header may begin at any time, and its deadline is then earlier than the one that this clock was set to.
+        let interval = self.header_timeout.min(self.idle_timeout);
+        let mut clock = pin!(sleep(interval));
+        let mut closing = false;
         loop {
             tokio::select! {
                 ended = connection.as_mut() => {
@@ -166,21 +173,27 @@ impl Connection {
                     return;
                 }
                 () = self.shutdown.hard.cancelled() => return,
-                () = self.shutdown.soft.cancelled(), if !shutting_down => {
-                    shutting_down = true;
+                () = self.shutdown.soft.cancelled(), if !closing => {
+                    closing = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                _ = clock.tick() => {
-                    let started = counts.started();
-                    if started == started_before && counts.in_flight() == 0 {
-                        return;
-                    }
-                    if started_before == 0 {
-                        clock = interval(self.idle_timeout);
-                        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-                        clock.tick().await;
-                    }
-                    started_before = started;
+                () = clock.as_mut() => {
+                    let now = Instant::now();
+                    let next = now + interval;
+                    let deadline = activity.deadline(self.header_timeout, self.idle_timeout);
+                    let next = match deadline {
+                        Some(Deadline::Header(at)) if at <= now => return,
+                        Some(Deadline::Idle(at)) if at <= now && closing => return,
+                        Some(Deadline::Idle(at)) if at <= now => {
+                            closing = true;
+                            connection.as_mut().graceful_shutdown();
+                            // A client of HTTP/2 has this long to confirm it.
+                            next
+                        }
+                        Some(Deadline::Header(at) | Deadline::Idle(at)) => at.min(next),
+                        None => next,
+                    };
+                    clock.as_mut().reset(next);
                 }
             }
         }

@@ -4,6 +4,7 @@ use std::{
     future::Future,
     io::{self, IoSlice},
     pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -14,6 +15,8 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+use super::activity::Activity;
+
 /// Fails with `TimedOut` when nothing could be written for `timeout`. Without it, a client that stops reading would
 /// hold its connection and the buffered response for ever.
 pub(super) struct WriteTimeout {
@@ -21,14 +24,16 @@ pub(super) struct WriteTimeout {
     timeout: Duration,
     /// Runs from the first write that had to wait until one succeeds.
     deadline: Option<Pin<Box<Sleep>>>,
+    activity: Arc<Activity>,
 }
 
 impl WriteTimeout {
-    pub(super) fn new(stream: TcpStream, timeout: Duration) -> Self {
+    pub(super) fn new(stream: TcpStream, timeout: Duration, activity: Arc<Activity>) -> Self {
         Self {
             stream,
             timeout,
             deadline: None,
+            activity,
         }
     }
 
@@ -38,9 +43,12 @@ impl WriteTimeout {
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.deadline = None;
+            if self.deadline.take().is_some() {
+                self.activity.set_write_blocked(false);
+            }
             return written;
         }
+        self.activity.set_write_blocked(true);
         let timeout = self.timeout;
         let deadline = self
             .deadline

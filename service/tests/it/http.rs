@@ -53,7 +53,6 @@ impl Drop for Guard {
 async fn a_connection_with_an_incomplete_header_is_closed() {
     let server = start(app(), short_limits()).await;
     let starts = [
-        "",
         "G",
         "P",
         "PRI * HTTP/2.0\r\n",
@@ -199,12 +198,11 @@ async fn the_body_limit_holds_with_and_without_content_length() {
     let answer = send(Method::GET, "/hello", 2000).await;
     answer.expect_problem(413, "body_too_large");
 
-    let chunked = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned()
-        + &format!("64\r\n{}\r\n", "y".repeat(100)).repeat(40)
-        + "0\r\n\r\n";
-    let expecting =
-        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\nExpect: 100-continue\r\n\r\n";
-    for request in [chunked.as_str(), expecting] {
+    let head = "POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+    let chunks = format!("64\r\n{}\r\n", "y".repeat(100)).repeat(40);
+    let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n");
+    let expecting = format!("{head}Content-Length: 9000\r\nExpect: 100-continue\r\n\r\n");
+    for request in [chunked, expecting] {
         let answer = send_raw(&mut server.connect().await, request.as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     }

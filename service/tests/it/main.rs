@@ -5,9 +5,11 @@
 mod connection_token;
 mod database;
 mod extract;
+mod h2_frames;
 mod health;
 mod http;
 mod issuer;
+mod keep_alive;
 mod nats;
 mod shutdown;
 mod support;
