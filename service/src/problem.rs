@@ -8,6 +8,8 @@ use axum::{
 };
 use serde::Serialize;
 
+const UNSUPPORTED_ENCODING: &str = "unsupported_encoding";
+
 /// An error response. `code` is stable and for programs; `detail` is for people.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -118,6 +120,15 @@ impl Problem {
         )
     }
 
+    /// 415 `unsupported_encoding`, with `Accept-Encoding: identity`: the body has a content coding.
+    pub fn unsupported_encoding() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            UNSUPPORTED_ENCODING,
+            "the body must be sent as it is, without a Content-Encoding",
+        )
+    }
+
     /// 500 `internal`. Logs the error with its causes; the response reveals nothing of it.
     pub fn internal(error: &(dyn Error + 'static)) -> Self {
         tracing::error!(error = %WithCauses(error), "http: a request failed with an internal error");
@@ -170,6 +181,11 @@ impl IntoResponse for Problem {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.code == UNSUPPORTED_ENCODING {
+            // RFC 9110, section 15.5.16: what distinguishes it from a media type that is not supported.
+            let identity = HeaderValue::from_static("identity");
+            headers.insert(header::ACCEPT_ENCODING, identity);
         }
         if let Some(after) = self.retry_after {
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     body::{Bytes, HttpBody},
     extract::{FromRequest, Request},
-    http::header,
+    http::{HeaderMap, header},
 };
 use http_body_util::BodyExt;
 
@@ -26,7 +26,7 @@ impl Default for BodyLimit {
 const MAX_DRAIN_BYTES: usize = 16 << 20;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The bytes of the body. Rejections: 413 if it is too large, 400 if it is incomplete.
+/// The bytes of the body. Rejections: 415 if it has a content coding, 413 if it is too large, 400 if it is incomplete.
 #[derive(Debug, Clone)]
 pub struct Body(pub Bytes);
 
@@ -34,6 +34,9 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        if has_content_coding(request.headers()) {
+            return Err(Problem::unsupported_encoding());
+        }
         let BodyLimit(limit) = request.extensions().get().copied().unwrap_or_default();
         let mut body = request.into_body();
         let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
@@ -53,6 +56,16 @@ impl<S: Send + Sync> FromRequest<S> for Body {
         }
         Ok(Self(bytes.into()))
     }
+}
+
+/// Whether `Content-Encoding` names anything but `identity`. Bodies are small, and decoding one would need limits of its
+/// own.
+fn has_content_coding(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::CONTENT_ENCODING).iter();
+    values
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
 }
 
 /// Refuses a request whose `Content-Length` is over the limit, before its handler sees it.

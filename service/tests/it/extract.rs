@@ -179,6 +179,37 @@ async fn only_json_content_types_are_accepted() {
 }
 
 #[tokio::test]
+async fn a_body_with_a_content_coding_is_415() {
+    let server = server().await;
+    let send = async |codings: &[&str]| {
+        let request = server.client.request(Method::POST, "/orders");
+        let request = request.header("content-type", "application/json");
+        let add = |request: reqwest::RequestBuilder, coding: &&str| {
+            request.header("content-encoding", *coding)
+        };
+        let request = codings.iter().fold(request, add);
+        server.client.send(request.body("{\"text\":\"a\"}")).await
+    };
+    for codings in [
+        &["gzip"][..],
+        &["br"],
+        &["x-made-up"],
+        &["identity, gzip"],
+        &["identity", "deflate"],
+    ] {
+        let answer = send(codings).await;
+        let answer = answer.expect_problem(415, "unsupported_encoding");
+        assert_eq!(answer.header("accept-encoding"), Some("identity"));
+    }
+    for codings in [&["identity"][..], &["Identity, identity"], &[""]] {
+        send(codings).await.expect(200);
+    }
+    // Another 415 does not say that.
+    let form = send_as(&server, None, "text=a").await.expect(415);
+    assert_eq!(form.header("accept-encoding"), None);
+}
+
+#[tokio::test]
 async fn an_invalid_query_names_the_parameter() {
     let server = server().await;
     let cases = [

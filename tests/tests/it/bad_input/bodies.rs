@@ -2,13 +2,38 @@
 
 use feedmill_tests::{
     client::{Client, assert_problem},
-    endpoints::ENDPOINTS,
+    endpoints::{ENDPOINTS, Kind},
 };
+use serde_json::json;
 
 use crate::scene::Scene;
 
-/// At every command with a body.
 pub async fn are_checked(scene: &Scene, alice: &Client) {
+    are_json(scene, alice).await;
+    have_no_content_coding(scene, alice).await;
+}
+
+/// At every command, also at those whose body is ignored.
+async fn have_no_content_coding(scene: &Scene, alice: &Client) {
+    for endpoint in ENDPOINTS.iter().filter(|e| e.kind == Kind::Command) {
+        let command = scene.request(endpoint);
+        let body = command.body.clone().unwrap_or_else(|| json!({}));
+        for coding in ["gzip", "br", "deflate", "identity, gzip"] {
+            let request = alice
+                .request(command.method(), &command.path)
+                .header("content-encoding", coding)
+                .json(&body);
+            let answer = alice.send(request).await;
+            let context = format!("{} {}: {coding}", endpoint.method, command.path);
+            assert_problem(&answer, 415, &context);
+            assert_eq!(answer.json()["code"], "unsupported_encoding", "{context}");
+            assert_eq!(answer.header("accept-encoding"), Some("identity"));
+        }
+    }
+}
+
+/// At every command with a body.
+async fn are_json(scene: &Scene, alice: &Client) {
     let huge = format!("{{\"text\": \"{}\"}}", "x".repeat(1 << 20));
     let deep = "[".repeat(100_000);
     let json = "application/json";
