@@ -13,6 +13,8 @@ pub enum TokenError {
     UnknownKey,
     #[error("the token is signed with an algorithm that is not accepted")]
     Algorithm,
+    #[error("the token has critical header parameters (crit), none of which is supported")]
+    Critical,
     #[error("the token's signature is invalid")]
     Signature,
     #[error("the token has expired")]

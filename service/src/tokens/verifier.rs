@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{decode, decode_header, errors::ErrorKind, jwk::JwkSet};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -131,6 +132,9 @@ impl Verifier {
         if !self.0.trust.accepts(header.alg) {
             return Err(TokenError::Algorithm);
         }
+        if has_critical_parameters(token) {
+            return Err(TokenError::Critical);
+        }
         let kid = header.kid.as_deref();
         match self.check(token, kid) {
             Err(TokenError::UnknownKey | TokenError::NoKeys)
@@ -211,6 +215,17 @@ impl Verifier {
                 .await;
         }
     }
+}
+
+/// Whether the header has the parameter `crit`, with any value. It names extensions that a recipient must understand
+/// (RFC 7515, section 4.1.11), and none is supported.
+fn has_critical_parameters(token: &str) -> bool {
+    let header = token.split('.').next().unwrap_or_default();
+    let parameters = URL_SAFE_NO_PAD
+        .decode(header)
+        .ok()
+        .and_then(|json| serde_json::from_slice::<serde_json::Map<_, _>>(&json).ok());
+    parameters.is_none_or(|parameters| parameters.contains_key("crit"))
 }
 
 #[cfg(test)]

@@ -9,10 +9,11 @@ use std::{
 };
 
 use axum::{Json, Router, extract::FromRef, routing::get};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::{SigningKey, pkcs8::EncodePrivateKey};
 use feedmill_service::{Caller, HttpArgs, Signer, Verifier, tokens::Trust};
 use feedmill_tests::{kit::wait_until, token::now};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, crypto::sign};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -41,13 +42,23 @@ pub fn claims(change: impl FnOnce(&mut Value)) -> Value {
 
 /// A token with any claims, signed with the key of `signer(seed)`.
 pub fn token(seed: u8, claims: &Value) -> String {
-    let key = SigningKey::from_bytes(&[seed; 32]).to_pkcs8_der().unwrap();
-    let key = EncodingKey::from_ed_der(key.as_bytes());
-    let jwks = signer(seed).jwks();
-    let kid = jwks["keys"][0]["kid"].as_str().unwrap();
-    encode(Algorithm::EdDSA, kid, &key, claims)
+    token_with(seed, |_| (), claims)
 }
 
+/// The same with a changed header.
+pub fn token_with(seed: u8, change: impl FnOnce(&mut Value), claims: &Value) -> String {
+    let kid = &signer(seed).jwks()["keys"][0]["kid"];
+    let mut header = json!({"alg": "EdDSA", "kid": kid, "typ": "JWT"});
+    change(&mut header);
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let message = format!("{}.{}", part(&header), part(claims));
+    let key = SigningKey::from_bytes(&[seed; 32]).to_pkcs8_der().unwrap();
+    let key = EncodingKey::from_ed_der(key.as_bytes());
+    let signature = sign(message.as_bytes(), &key, Algorithm::EdDSA).unwrap();
+    format!("{message}.{signature}")
+}
+
+/// A token with any algorithm, key and claims.
 pub fn encode(algorithm: Algorithm, kid: &str, key: &EncodingKey, claims: &Value) -> String {
     let header = Header {
         kid: Some(kid.to_owned()),

@@ -9,10 +9,10 @@ use feedmill_tests::{
 };
 use jsonwebtoken::{Algorithm, EncodingKey};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::issuer::{ACCOUNT, Keys, claims, encode, serve_me, signer, token, token_of};
+use crate::issuer::{ACCOUNT, Keys, claims, encode, serve_me, signer, token, token_of, token_with};
 
 #[tokio::test]
 async fn only_valid_claims_are_accepted() {
@@ -75,6 +75,22 @@ async fn only_a_token_that_a_known_key_signed_is_accepted() {
         let refused = verifier.verify(&token).await;
         assert_eq!(refused.unwrap_err(), expected, "{token}");
     }
+}
+
+#[tokio::test]
+async fn a_token_with_critical_header_parameters_is_refused() {
+    let verifier = Verifier::of(&signer(1));
+    let with = |name: &str, value: &Value| {
+        let change = |header: &mut Value| header[name] = value.clone();
+        token_with(1, change, &claims(|_| ()))
+    };
+    for critical in [json!(["exp"]), json!(["b64"]), json!([]), json!(null)] {
+        let refused = verifier.verify(&with("crit", &critical)).await;
+        assert_eq!(refused.unwrap_err(), TokenError::Critical, "{critical}");
+    }
+    // Another parameter that is not known is ignored.
+    let other = with("made_up", &json!(1));
+    assert!(verifier.verify(&other).await.is_ok());
 }
 
 #[tokio::test]
