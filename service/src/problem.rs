@@ -8,6 +8,9 @@ use axum::{
 };
 use serde::Serialize;
 
+/// A problem lists at most this many errors, so that the response to a bad request is not much larger than the request.
+pub const MAX_ERRORS: usize = 20;
+
 const UNSUPPORTED_ENCODING: &str = "unsupported_encoding";
 
 /// An error response. `code` is stable and for programs; `detail` is for people.
@@ -64,18 +67,23 @@ impl Problem {
         Self::fields(vec![FieldError::new(field, message)])
     }
 
-    /// 422 `invalid_request`, for several fields.
+    /// 422 `invalid_request`, for several fields. Lists the first [`MAX_ERRORS`].
     pub fn fields(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
             [error] if error.field.is_empty() => error.message.clone(),
             [error] => format!("{}: {}", error.field, error.message),
+            errors if errors.len() > MAX_ERRORS => {
+                format!("many fields are invalid; these are the first {MAX_ERRORS}")
+            }
             _ => "several fields are invalid".to_owned(),
         };
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", detail).with_errors(errors)
     }
 
+    /// Lists the first [`MAX_ERRORS`].
     #[must_use]
-    pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
+    pub fn with_errors(mut self, mut errors: Vec<FieldError>) -> Self {
+        errors.truncate(MAX_ERRORS);
         self.errors = errors;
         self
     }

@@ -6,6 +6,9 @@ use serde_json::error::Category;
 
 use crate::problem::Problem;
 
+/// Of a field's path, and of the message about it.
+const MAX_CHARACTERS: usize = 300;
+
 /// Parses a JSON object. Errors: 400 `malformed_json` if it is not JSON, 422 that names the field if it does not match
 /// `T`. An array is refused, although serde would accept it for a struct.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
@@ -78,7 +81,16 @@ pub(super) fn mismatch(path: &str, message: &str) -> Problem {
     } else {
         (path.to_owned(), message.to_owned())
     };
-    Problem::field(field, message)
+    Problem::field(shortened(field), shortened(message))
+}
+
+/// A client's names and values are repeated, but not at any length.
+fn shortened(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(MAX_CHARACTERS) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 fn quoted<'a>(message: &'a str, before: &str) -> Option<&'a str> {

@@ -9,6 +9,7 @@ use feedmill_service::{
 use feedmill_tests::client::Answer;
 use reqwest::Method;
 use serde::Deserialize;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::{Server, start};
@@ -72,7 +73,7 @@ async fn send_as(server: &Server, kind: Option<&str>, body: impl Into<reqwest::B
 #[track_caller]
 fn assert_error(answer: Answer, field: &str, message: &str, context: &str) {
     let problem = answer.expect_problem(422, "invalid_request").json();
-    let expected = serde_json::json!([{"field": field, "message": message}]);
+    let expected = json!([{"field": field, "message": message}]);
     assert_eq!(problem["errors"], expected, "for {context}");
 }
 
@@ -125,6 +126,25 @@ async fn an_invalid_body_names_the_field() {
     }
     let answer = send(&server, r#"{"text":"a","lines":[{"id":"x"}]}"#).await;
     assert_eq!(answer.expect(422).fields(), ["lines[0].id"]);
+}
+
+#[tokio::test]
+async fn a_problem_repeats_long_names_and_values_only_in_part() {
+    let server = server().await;
+    for body in [
+        json!({ "text": "a", "é".repeat(400): 1 }),
+        json!({ "text": "a", "count": "\u{200b}".repeat(300) }),
+    ] {
+        let answer = send(&server, body.to_string()).await;
+        let problem = answer.expect_problem(422, "invalid_request").json();
+        let [error] = problem["errors"].as_array().unwrap().as_slice() else {
+            panic!("{problem}")
+        };
+        for part in ["field", "message"] {
+            let text = error[part].as_str().unwrap();
+            assert!(text.chars().count() <= 301, "{problem}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ use super::{
 };
 
 /// A message changes the row of each member in the read model, so this bounds its cost.
-const MAX_MEMBERS: usize = 100;
+pub const MAX_MEMBERS: usize = 100;
 
 #[derive(Debug, Clone)]
 pub enum ConversationCommand {
@@ -148,6 +148,8 @@ impl ConversationCommand {
 
     pub fn request(&self, actor: Uuid, accounts: &mut Accounts, conversations: &mut Conversations) {
         match self {
+            // Will be rejected, without loading any of them.
+            Self::Start { members, .. } if members.len() > MAX_MEMBERS => {}
             Self::Start { members, .. } => {
                 for member in members {
                     accounts.request(*member);

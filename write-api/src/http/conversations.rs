@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{AccountSummary, ConversationCommand, Outcome},
+    domain::{AccountSummary, ConversationCommand, Outcome, conversation::MAX_MEMBERS},
 };
 
 #[derive(Deserialize)]
@@ -23,10 +23,14 @@ pub struct NewConversation {
 
 impl NewConversation {
     fn parse(self, creator: Uuid) -> Result<ConversationCommand, Problem> {
+        if self.members.len() > MAX_MEMBERS {
+            let message = format!("must have at most {MAX_MEMBERS} ids");
+            return Err(Problem::field("members", message));
+        }
         let mut fields = Fields::default();
         let title = fields.take_optional("title", self.title);
         let numbered = self.members.iter().enumerate();
-        // Collected first, so that every invalid id is named and not only the first.
+        // Collected first, so that other invalid ids are named too.
         let members: Vec<Option<Uuid>> = numbered
             .map(|(index, id)| fields.take_id(&format!("members[{index}]"), id))
             .collect();

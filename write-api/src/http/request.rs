@@ -9,6 +9,7 @@ use axum::{
 use feedmill_service::{
     FieldError, Problem,
     extract::{Body, parse_json, require_json},
+    problem::MAX_ERRORS,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -104,7 +105,7 @@ pub fn local(app: &App) -> Result<&Local, Problem> {
     })
 }
 
-/// Parses the fields of a body into domain types, and collects the errors of all of them.
+/// Parses the fields of a body into domain types, and collects the errors of all of them; of very many, the first ones.
 #[derive(Default)]
 pub struct Fields(Vec<FieldError>);
 
@@ -114,7 +115,7 @@ impl Fields {
         match value.try_into() {
             Ok(value) => Some(value),
             Err(error) => {
-                self.0.push(FieldError::new(field, error.to_string()));
+                self.refuse(field, error.to_string());
                 None
             }
         }
@@ -140,12 +141,19 @@ impl Fields {
     pub fn take_id(&mut self, field: &str, value: &str) -> Option<uuid::Uuid> {
         let id = uuid::Uuid::try_parse(value).ok();
         if id.is_none() {
-            self.0.push(FieldError::new(field, "is not an id"));
+            self.refuse(field, "is not an id");
         }
         id
     }
 
-    /// 422 with all errors.
+    fn refuse(&mut self, field: &str, message: impl Into<String>) {
+        // One more than is listed, so that the problem can say that there are more.
+        if self.0.len() <= MAX_ERRORS {
+            self.0.push(FieldError::new(field, message));
+        }
+    }
+
+    /// 422 with the errors.
     pub fn problem(self) -> Problem {
         Problem::fields(self.0)
     }

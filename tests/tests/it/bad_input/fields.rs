@@ -51,10 +51,30 @@ pub async fn are_checked(scene: &Scene, alice: &Client) {
             .await;
         assert_field(&answer, field, &format!("members: {members}"));
     }
+    errors_are_bounded(alice).await;
     let answer = alice.link(LinkKind::Follow, scene.alice, true).await;
     assert_problem(&answer, 422, "to follow oneself");
     let answer = alice.create_account("ALICE", "Another").await;
     assert_problem(&answer, 409, "a handle that is taken, in capitals");
     let answer = alice.change_profile(json!({"handle": "Bob"})).await;
     assert_problem(&answer, 409, "a handle that is taken");
+}
+
+/// However much of a body is invalid, the answer is small.
+async fn errors_are_bounded(alice: &Client) {
+    let errors = async |members: Vec<String>| {
+        let body = json!({"members": members});
+        let answer = alice
+            .command(Method::POST, "/v1/conversations", Some(body))
+            .await;
+        assert_problem(&answer, 422, "members");
+        answer.json()["errors"].as_array().cloned().expect("errors")
+    };
+    let invalid = errors(vec!["x".to_owned(); 100]).await;
+    assert_eq!(invalid.len(), 20);
+    assert_eq!(invalid[19]["field"], "members[19]");
+    // Refused by its length, not item by item.
+    let too_many = errors(vec!["x".to_owned(); 1_000]).await;
+    assert_eq!(too_many.len(), 1);
+    assert_eq!(too_many[0]["field"], "members");
 }

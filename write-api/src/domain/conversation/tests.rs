@@ -52,6 +52,17 @@ fn a_conversation_needs_another_member_that_exists() {
 }
 
 #[test]
+fn too_many_members_are_rejected_without_loading_them() {
+    let numbers: Vec<u64> = (2..200).collect();
+    let command = start(&numbers);
+    let expected = Rejection::TooManyMembers(MAX_MEMBERS);
+    assert_eq!(rejection(&[account(1)], 1, command.clone()), expected);
+    let mut accounts = Accounts::default();
+    command.request(id(1), &mut accounts, &mut Conversations::default());
+    assert_eq!(accounts.take_requested(), (vec![], vec![]));
+}
+
+#[test]
 fn a_conversation_of_others_is_not_found() {
     let given = [
         account(1),
