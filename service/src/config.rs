@@ -24,7 +24,7 @@ pub struct HttpArgs {
     /// How long a client may stop reading a response; then the connection is closed
     #[arg(long, env = "HTTP_WRITE_TIMEOUT", default_value = "20s", value_parser = duration)]
     pub write_timeout: Duration,
-    /// The maximum size of a request body in bytes; a larger one is refused with 413
+    /// The maximum size of a request body in bytes; a larger one is refused with 413. Most routes accept less
     #[arg(long, env = "HTTP_BODY_LIMIT", default_value = "1048576")]
     pub body_limit: usize,
     /// How long requests in flight may take to finish after SIGTERM; then they are cancelled

@@ -12,7 +12,7 @@ mod body;
 mod json;
 
 pub(crate) use body::refuse_too_large;
-pub use body::{Body, BodyLimit};
+pub use body::{Body, BodyLimit, RouteBodyLimit};
 pub use json::parse as parse_json;
 
 /// A JSON object. Rejections: 415 without a JSON content type, 413 if it is too large, 400 if it is not JSON or not

@@ -1,9 +1,10 @@
 //! All routes of write-api.
 
 use axum::{
-    Router,
-    routing::{delete, get, patch, post, put},
+    Extension, Router,
+    routing::{MethodRouter, delete, get, patch, post, put},
 };
+use feedmill_service::extract::RouteBodyLimit;
 
 use crate::{
     app::App,
@@ -11,14 +12,21 @@ use crate::{
     http::{accounts, conversations, keys, links, me, messages, notifications, posts, sessions},
 };
 
+/// The maximum size of a body in bytes.
+const BODY_LIMIT: usize = 8 << 10;
+
+/// The same for a body with the text of a post or message: 5,000 characters, each of which may take 12 bytes of JSON.
+const TEXT_BODY_LIMIT: usize = 64 << 10;
+
 pub fn router(app: App) -> Router {
+    let text = |route: MethodRouter<App>| route.layer(Extension(RouteBodyLimit(TEXT_BODY_LIMIT)));
     Router::new()
         .route("/.well-known/jwks.json", get(keys::list))
         .route("/v1/accounts", post(accounts::create))
         .route("/v1/sessions", post(sessions::create))
         .route("/v1/sessions/refresh", post(sessions::refresh))
         .route("/v1/me", patch(me::change))
-        .route("/v1/posts", post(posts::create))
+        .route("/v1/posts", text(post(posts::create)))
         .route("/v1/posts/{id}", delete(posts::remove))
         .route("/v1/posts/{id}/like", links::put_and_delete(LinkKind::Like))
         .route(
@@ -30,8 +38,13 @@ pub fn router(app: App) -> Router {
             links::put_and_delete(LinkKind::Follow),
         )
         .route("/v1/conversations", post(conversations::create))
-        .route("/v1/conversations/{id}/messages", post(messages::create))
+        .route(
+            "/v1/conversations/{id}/messages",
+            text(post(messages::create)),
+        )
         .route("/v1/conversations/{id}/read", put(messages::mark_read))
         .route("/v1/notifications/read", put(notifications::mark_read))
+        // For the routes that have no other limit.
+        .layer(Extension(RouteBodyLimit(BODY_LIMIT)))
         .with_state(app)
 }

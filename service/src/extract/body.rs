@@ -5,15 +5,20 @@ use std::time::Duration;
 use axum::{
     body::{Bytes, HttpBody},
     extract::{FromRequest, Request},
-    http::{HeaderMap, header},
+    http::{Extensions, HeaderMap, header},
 };
 use http_body_util::BodyExt;
 
 use crate::problem::Problem;
 
-/// The maximum size of a body in bytes: an extension of the request, set by the middleware.
+/// The maximum size of any body in bytes: an extension of the request, set by the middleware.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyLimit(pub usize);
+
+/// The maximum size of a body of some routes in bytes, where it is less than [`BodyLimit`]: an extension, added by the
+/// router. It bounds the memory that half-sent bodies take.
+#[derive(Debug, Clone, Copy)]
+pub struct RouteBodyLimit(pub usize);
 
 impl Default for BodyLimit {
     fn default() -> Self {
@@ -37,7 +42,8 @@ impl<S: Send + Sync> FromRequest<S> for Body {
         if has_content_coding(request.headers()) {
             return Err(Problem::unsupported_encoding());
         }
-        let BodyLimit(limit) = request.extensions().get().copied().unwrap_or_default();
+        let limit = limit_of(request.extensions());
+        let request = refuse_too_large(request, limit).await?;
         let mut body = request.into_body();
         let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
         let mut bytes = Vec::with_capacity(expected.min(limit));
@@ -58,6 +64,12 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     }
 }
 
+fn limit_of(extensions: &Extensions) -> usize {
+    let BodyLimit(all) = extensions.get().copied().unwrap_or_default();
+    let route = extensions.get();
+    route.map_or(all, |RouteBodyLimit(limit)| all.min(*limit))
+}
+
 /// Whether `Content-Encoding` names anything but `identity`. Bodies are small, and decoding one would need limits of its
 /// own.
 fn has_content_coding(headers: &HeaderMap) -> bool {
@@ -68,7 +80,7 @@ fn has_content_coding(headers: &HeaderMap) -> bool {
         .any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
 }
 
-/// Refuses a request whose `Content-Length` is over the limit, before its handler sees it.
+/// Refuses a request whose `Content-Length` is over the limit, before its body is read.
 pub(crate) async fn refuse_too_large(request: Request, limit: usize) -> Result<Request, Problem> {
     let declared = request
         .headers()

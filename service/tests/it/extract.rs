@@ -1,10 +1,10 @@
 use axum::{
-    Router,
+    Extension, Router,
     routing::{get, post},
 };
 use feedmill_service::{
     HttpArgs,
-    extract::{Json, Path, Query},
+    extract::{Body, Json, Path, Query, RouteBodyLimit},
 };
 use feedmill_tests::client::Answer;
 use reqwest::Method;
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::{Server, start};
+use crate::support::{Server, send_raw, short_limits, start};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -227,6 +227,37 @@ async fn a_body_with_a_content_coding_is_415() {
     // Another 415 does not say that.
     let form = send_as(&server, None, "text=a").await.expect(415);
     assert_eq!(form.header("accept-encoding"), None);
+}
+
+#[tokio::test]
+async fn a_route_may_have_a_lower_limit() {
+    let echo = || post(|Body(bytes): Body| async move { bytes });
+    let app = Router::new()
+        .route("/small", echo())
+        .route("/large", echo().layer(Extension(RouteBodyLimit(500))))
+        // Over the limit of the server.
+        .route("/huge", echo().layer(Extension(RouteBodyLimit(5_000))))
+        .layer(Extension(RouteBodyLimit(100)));
+    let server = start(app, short_limits()).await;
+    for (path, limit) in [("/small", 100), ("/large", 500), ("/huge", 1_000)] {
+        let send = async |size| {
+            let request = server.client.request(Method::POST, path);
+            server.client.send(request.body(vec![b'x'; size])).await
+        };
+        assert_eq!(send(limit).await.expect(200).body.len(), limit);
+        let size = limit + 1;
+        send(size).await.expect_problem(413, "body_too_large");
+        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
+        let chunk = "x".repeat(size);
+        let chunked =
+            format!("{head}Transfer-Encoding: chunked\r\n\r\n{size:x}\r\n{chunk}\r\n0\r\n\r\n");
+        // Half-sent: refused by its declared length.
+        let half_sent = format!("{head}Content-Length: {size}\r\nExpect: 100-continue\r\n\r\n");
+        for bytes in [chunked, half_sent] {
+            let answer = send_raw(&mut server.connect().await, bytes.as_bytes()).await;
+            assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -53,6 +53,8 @@ pub struct Endpoint {
     pub access: Access,
     pub kind: Kind,
     pub body: Option<Body>,
+    /// In bytes, of a body that is read or ignored.
+    pub body_limit: usize,
     /// The read models that an answer is made of: those that a read with a position waits for.
     pub projections: &'static [Projection],
     /// Query strings to read it with.

@@ -37,13 +37,15 @@ pub const ENDPOINTS: &[Endpoint] = &[
             ("bio", bad_values::bio),
         ],
     ),
-    command("POST", "/v1/posts").body(
-        r#"{"text": "hello"}"#,
-        &[
-            ("text", bad_values::text),
-            ("reply_to", bad_values::optional_id),
-        ],
-    ),
+    command("POST", "/v1/posts")
+        .body(
+            r#"{"text": "hello"}"#,
+            &[
+                ("text", bad_values::text),
+                ("reply_to", bad_values::optional_id),
+            ],
+        )
+        .body_limit(64 << 10),
     command("PUT", "/v1/posts/{post}/like"),
     command("DELETE", "/v1/posts/{post}/like"),
     command("PUT", "/v1/posts/{post}/bookmark"),
@@ -59,7 +61,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     ),
     command("POST", "/v1/conversations/{conversation}/messages")
         .access(Access::Member)
-        .body(r#"{"text": "hello"}"#, &[("text", bad_values::text)]),
+        .body(r#"{"text": "hello"}"#, &[("text", bad_values::text)])
+        .body_limit(64 << 10),
     command("PUT", "/v1/conversations/{conversation}/read")
         .access(Access::Member)
         .body(r#"{"up_to": "{message}"}"#, &[("up_to", bad_values::id)]),
@@ -102,6 +105,7 @@ const fn command(method: &'static str, path: &'static str) -> Endpoint {
         access: Access::Account,
         kind: Kind::Command,
         body: None,
+        body_limit: 8 << 10,
         projections: &[],
         queries: &[""],
         max_statements: 0,
@@ -146,6 +150,10 @@ impl Endpoint {
     const fn body(self, legal: &'static str, fields: &'static [(&'static str, BadValues)]) -> Self {
         let body = Some(Body { legal, fields });
         Self { body, ..self }
+    }
+
+    const fn body_limit(self, body_limit: usize) -> Self {
+        Self { body_limit, ..self }
     }
 
     const fn queries(self, queries: &'static [&'static str]) -> Self {
