@@ -21,7 +21,7 @@ pub struct HttpArgs {
     /// balancer keeps connections for reuse, which is often 60s; from 60s to 120s is usual
     #[arg(long, env = "HTTP_IDLE_TIMEOUT", default_value = "75s", value_parser = duration)]
     pub idle_timeout: Duration,
-    /// How long a client may stop reading a response; then the connection is closed
+    /// How long a client may stop reading a response; then the connection is closed, or in HTTP/2 the response is reset
     #[arg(long, env = "HTTP_WRITE_TIMEOUT", default_value = "20s", value_parser = duration)]
     pub write_timeout: Duration,
     /// The maximum size of a request body in bytes; a larger one is refused with 413. Most routes accept less

@@ -7,6 +7,7 @@ mod observed_reads;
 mod request_metrics;
 mod response_body;
 mod server;
+mod stalled_streams;
 mod write_timeout;
 
 pub use layers::standard;

@@ -23,6 +23,8 @@ pub(super) struct Activity {
     /// The first byte of a header that is not complete, or [`NO_HEADER`].
     header_since: AtomicU64,
     write_blocked: AtomicBool,
+    /// Bytes of responses that have not been handed to the connection.
+    unsent: AtomicUsize,
 }
 
 const NO_HEADER: u64 = u64::MAX;
@@ -44,6 +46,7 @@ impl Activity {
             idle_since: AtomicU64::new(0),
             header_since: AtomicU64::new(NO_HEADER),
             write_blocked: AtomicBool::new(false),
+            unsent: AtomicUsize::new(0),
         }
     }
 
@@ -89,18 +92,39 @@ impl Activity {
 }
 
 /// A request in flight, until it is dropped.
-pub(super) struct InFlight(Arc<Activity>);
+pub(super) struct InFlight {
+    activity: Arc<Activity>,
+    /// Bytes of its response that have not been handed to the connection.
+    unsent: usize,
+}
 
 impl InFlight {
     pub(super) fn new(activity: &Arc<Activity>) -> Self {
         activity.in_flight.fetch_add(1, Relaxed);
-        Self(Arc::clone(activity))
+        Self {
+            activity: Arc::clone(activity),
+            unsent: 0,
+        }
+    }
+
+    /// Adds to the unsent bytes of the response, and gives those of the connection before.
+    pub(super) fn queue(&mut self, bytes: usize) -> usize {
+        self.unsent += bytes;
+        self.activity.unsent.fetch_add(bytes, Relaxed)
+    }
+
+    /// Subtracts from them. Bytes that were not queued are ignored: a body may be longer than was known.
+    pub(super) fn dequeue(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.unsent);
+        self.unsent -= bytes;
+        self.activity.unsent.fetch_sub(bytes, Relaxed);
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let activity = &self.0;
+        self.dequeue(self.unsent);
+        let activity = &self.activity;
         activity.idle_since.store(activity.now(), Relaxed);
         // After the time, which a reader that sees no request must see too.
         activity.in_flight.fetch_sub(1, Release);

@@ -10,7 +10,7 @@ use axum::{
 };
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto,
 };
 use tokio::{
@@ -24,13 +24,27 @@ use tower::ServiceExt;
 use super::{
     activity::{Activity, Deadline, InFlight},
     observed_reads::ObservedReads,
-    response_body::ResponseBody,
+    response_body::respond,
+    stalled_streams::StreamExecutor,
     write_timeout::WriteTimeout,
 };
 use crate::{config::HttpArgs, shutdown::Shutdown, tokens::ConnectionToken};
 
-/// Concurrent requests of one HTTP/2 connection.
-const MAX_STREAMS: u32 = 128;
+/// Concurrent requests of one HTTP/2 connection. A proxy that needs more opens another connection.
+const MAX_STREAMS: u32 = 32;
+
+/// The maximum number of bytes of a request's body that HTTP/2 accepts before they are read: the largest body of most
+/// routes.
+const STREAM_WINDOW: u32 = 64 << 10;
+
+/// The same for all requests of a connection.
+const CONNECTION_WINDOW: u32 = 256 << 10;
+
+/// The maximum number of bytes that are buffered for each stream of HTTP/2 and for each connection of HTTP/1, either way. A
+/// header of HTTP/1 must fit.
+const MAX_BUFFER: usize = 64 << 10;
+
+type Builder = auto::Builder<StreamExecutor>;
 
 /// Serves until `shutdown`. Soft: accepts no new connections, finishes requests in flight, and closes idle
 /// connections. Hard: closes all connections. At `args.max_connections`, new connections wait in the listener's
@@ -46,7 +60,7 @@ pub async fn serve(
         .context("the listener has no address")?;
     let max_open_files = raise_open_file_limit();
     tracing::info!(%address, max_open_files, "http: listening");
-    let builder = Arc::new(builder());
+    let builder = Arc::new(builder(args));
     let permits = Arc::new(Semaphore::new(
         args.max_connections.min(Semaphore::MAX_PERMITS),
     ));
@@ -81,14 +95,22 @@ fn raise_open_file_limit() -> u64 {
     })
 }
 
-fn builder() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn builder(args: &HttpArgs) -> Builder {
+    let mut builder = auto::Builder::new(StreamExecutor {
+        write_timeout: args.write_timeout,
+    });
     // hyper's timeout for headers also runs between requests. The clock of a connection has both timeouts.
-    builder.http1().header_read_timeout(None);
+    builder
+        .http1()
+        .header_read_timeout(None)
+        .max_buf_size(MAX_BUFFER);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(MAX_BUFFER)
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(10));
     builder
@@ -121,7 +143,7 @@ async fn accept(
 }
 
 struct Connection {
-    builder: Arc<auto::Builder<TokioExecutor>>,
+    builder: Arc<Builder>,
     app: Router,
     header_timeout: Duration,
     idle_timeout: Duration,
@@ -151,11 +173,7 @@ impl Connection {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(token.clone());
             let response = self.app.clone().oneshot(request);
-            async move {
-                response
-                    .await
-                    .map(|response| response.map(|body| ResponseBody::new(body, in_flight)))
-            }
+            async move { response.await.map(|response| respond(response, in_flight)) }
         });
         let stream = WriteTimeout::new(stream, self.write_timeout, Arc::clone(&activity));
         let stream = TokioIo::new(ObservedReads::new(stream, Arc::clone(&activity)));

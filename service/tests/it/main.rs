@@ -12,6 +12,7 @@ mod issuer;
 mod keep_alive;
 mod nats;
 mod shutdown;
+mod slow_readers;
 mod support;
 mod telemetry;
 mod tokens;
