@@ -1,6 +1,5 @@
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use feedmill_service as service;
 use projector::{Cli, command::Command};
 
@@ -9,7 +8,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    let Cli { command, config } = Cli::parse();
+    let Cli { command, config } = service::config::parse();
     let _telemetry = service::telemetry::init("projector", &config.telemetry)?;
     match command {
         None | Some(Command::Run) => {}

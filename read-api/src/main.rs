@@ -1,7 +1,6 @@
 //! `read-api`: see `--help`.
 
-use clap::Parser;
-use feedmill_service::{Shutdown, telemetry};
+use feedmill_service::{Shutdown, config, telemetry};
 use read_api::Config;
 
 #[global_allocator]
@@ -9,7 +8,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let config = Config::parse();
+    let config: Config = config::parse();
     let _telemetry = telemetry::init("read-api", &config.telemetry)?;
     let shutdown = Shutdown::on_signals(config.http.shutdown_grace)?;
     read_api::serve(&config, shutdown).await

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Command, Parser, ValueEnum};
 
 /// Limits of the HTTP server. Durations are written like `500ms`, `10s` or `2m`.
 #[derive(Debug, Clone, Args)]
@@ -61,6 +61,13 @@ pub struct TelemetryArgs {
     /// spans are exported
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     pub otlp_endpoint: Option<String>,
+    /// The share of requests whose spans are exported, from 0 to 1
+    #[arg(long, env = "OTEL_TRACES_SAMPLER_ARG", default_value = "1", value_parser = share)]
+    pub trace_share: f64,
+    /// Let the sampled flag of a request's `traceparent` decide if its spans are exported, instead of the share. Set it
+    /// only behind a proxy that writes this header: otherwise clients decide what is exported
+    #[arg(long, env = "TRUST_SAMPLED_FLAG")]
+    pub trust_sampled_flag: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -80,6 +87,20 @@ pub struct NatsArgs {
     pub nats_url: String,
 }
 
+/// Parses the command line and the environment; ends the process with a message if they are invalid, and for `--help`.
+pub fn parse<P: Parser>() -> P {
+    let matches = hide_values(P::command()).get_matches();
+    P::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+/// `--help` shows the names of environment variables, but not their values: some are secret, and any URL may contain a
+/// password.
+fn hide_values(command: Command) -> Command {
+    command
+        .mut_args(|arg| arg.hide_env_values(true))
+        .mut_subcommands(hide_values)
+}
+
 /// Parses `500ms`, `10s`, `2m` or `1h`; without a unit, seconds. Errors: zero, or anything else.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -97,6 +118,13 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     match number.checked_mul(millis) {
         Some(0) | None => Err(format!("{text:?} is out of range")),
         Some(millis) => Ok(Duration::from_millis(millis)),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err(format!("{text:?} is not a number from 0 to 1")),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod activity;
 mod header_reader;
+mod host;
 mod layers;
 mod observed_reads;
 mod request_metrics;

@@ -12,9 +12,17 @@ use std::{
 
 use anyhow::Context as _;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use opentelemetry::{propagation::TextMapPropagator, trace::TracerProvider};
+use opentelemetry::{
+    Context,
+    propagation::TextMapPropagator,
+    trace::{SpanContext, TraceContextExt, TracerProvider},
+};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig};
-use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
+use opentelemetry_sdk::{
+    Resource,
+    propagation::TraceContextPropagator,
+    trace::{Sampler, SdkTracerProvider},
+};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
@@ -31,6 +39,16 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 static EXPORTS_TRACES: AtomicBool = AtomicBool::new(false);
 
+/// Which requests of clients are traced.
+#[derive(Debug, Clone, Copy)]
+struct Sampling {
+    /// From 0 to 1.
+    share: f64,
+    trust_sampled_flag: bool,
+}
+
+static SAMPLING: OnceLock<Sampling> = OnceLock::new();
+
 /// Dropping it exports the remaining spans.
 #[must_use = "the remaining spans are exported when this is dropped at the end of main"]
 pub struct Telemetry {
@@ -46,8 +64,12 @@ pub fn init(service_name: &'static str, args: &TelemetryArgs) -> anyhow::Result<
         .otlp_endpoint
         .as_deref()
         .filter(|url| !url.is_empty())
-        .map(|url| exporter(service_name, url));
+        .map(|url| exporter(service_name, url, args.trace_share));
     let provider = provider.transpose()?;
+    let _ = SAMPLING.set(Sampling {
+        share: args.trace_share,
+        trust_sampled_flag: args.trust_sampled_flag,
+    });
     EXPORTS_TRACES.store(provider.is_some(), Ordering::Relaxed);
     let filter = EnvFilter::try_new(&args.filter).with_context(|| {
         format!(
@@ -90,7 +112,11 @@ pub fn exports_traces() -> bool {
     EXPORTS_TRACES.load(Ordering::Relaxed)
 }
 
-fn exporter(service_name: &'static str, endpoint: &str) -> anyhow::Result<SdkTracerProvider> {
+fn exporter(
+    service_name: &'static str,
+    endpoint: &str,
+    share: f64,
+) -> anyhow::Result<SdkTracerProvider> {
     let exporter = SpanExporter::builder()
         .with_http()
         .with_protocol(Protocol::HttpBinary)
@@ -100,6 +126,9 @@ fn exporter(service_name: &'static str, endpoint: &str) -> anyhow::Result<SdkTra
         .with_context(|| format!("cannot export spans to {endpoint:?}"))?;
     Ok(SdkTracerProvider::builder()
         .with_batch_exporter(exporter)
+        .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(
+            share,
+        ))))
         .with_resource(Resource::builder().with_service_name(service_name).build())
         .build())
 }
@@ -156,9 +185,69 @@ pub fn current_traceparent() -> Option<String> {
     carrier.remove("traceparent")
 }
 
-/// Makes a span part of the trace of an event or a request header. The span must not have been entered. An invalid
-/// traceparent is ignored.
+/// Makes a span part of the trace of an event, whose sampled flag decides if it is exported. The span must not have been
+/// entered. An invalid traceparent is ignored.
 pub fn set_parent(span: &Span, traceparent: &str) {
+    let _ = span.set_parent(extract(traceparent));
+}
+
+/// Makes a span part of the trace of a client's request. The client's sampled flag is not trusted, unless a setting says
+/// so: it could have everything exported, or nothing. Otherwise as [`set_parent`].
+pub(crate) fn set_client_parent(span: &Span, traceparent: &str) {
+    let parent = extract(traceparent);
+    let _ = span.set_parent(match SAMPLING.get() {
+        Some(sampling) => sampling.decide(parent),
+        None => parent,
+    });
+}
+
+fn extract(traceparent: &str) -> Context {
     let carrier = HashMap::from([("traceparent".to_owned(), traceparent.to_owned())]);
-    let _ = span.set_parent(TraceContextPropagator::new().extract(&carrier));
+    TraceContextPropagator::new().extract(&carrier)
+}
+
+impl Sampling {
+    fn decide(self, context: Context) -> Context {
+        let parent = context.span().span_context().clone();
+        if self.trust_sampled_flag || !parent.is_valid() {
+            return context;
+        }
+        let is_sampled = rand::random::<f64>() < self.share;
+        Context::new().with_remote_span_context(SpanContext::new(
+            parent.trace_id(),
+            parent.span_id(),
+            parent.trace_flags().with_sampled(is_sampled),
+            true,
+            parent.trace_state().clone(),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a request is exported whose client set the sampled flag, and one whose client did not.
+    fn decisions(share: f64, trust_sampled_flag: bool) -> [bool; 2] {
+        let sampling = Sampling {
+            share,
+            trust_sampled_flag,
+        };
+        ["01", "00"].map(|flags| {
+            let traceparent =
+                format!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-{flags}");
+            let context = sampling.decide(extract(&traceparent));
+            let span = context.span();
+            let parent = span.span_context();
+            assert_eq!(parent.span_id().to_string(), "b7ad6b7169203331");
+            parent.is_sampled()
+        })
+    }
+
+    #[test]
+    fn the_sampled_flag_of_a_client_is_trusted_only_if_a_setting_says_so() {
+        assert_eq!(decisions(1.0, false), [true, true]);
+        assert_eq!(decisions(0.0, false), [false, false]);
+        assert_eq!(decisions(0.5, true), [true, false]);
+    }
 }

@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use feedmill_service::telemetry;
+use feedmill_service::{config, telemetry};
 use write_api::{
     config::{Cli, Subcommand},
     subcommand,
@@ -13,7 +12,7 @@ use write_api::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    match run(config::parse::<Cli>()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("write-api: {error:#}");

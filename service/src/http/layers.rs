@@ -1,4 +1,4 @@
-//! The middleware around every request: span, metrics, body limit, request timeout, and catching panics.
+//! The middleware around every request: span, metrics, host, body limit, request timeout, and catching panics.
 
 use std::{panic::AssertUnwindSafe, pin::pin, task::Poll, time::Instant};
 
@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::HttpBody,
     extract::{MatchedPath, Request, State},
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
@@ -15,7 +15,7 @@ use feedmill_events::subject::TRACEPARENT;
 use futures::FutureExt;
 use tracing::{Instrument, Level, Span, field::Empty};
 
-use super::request_metrics;
+use super::{host, request_metrics};
 use crate::{
     config::HttpArgs,
     extract::{self, BodyLimit},
@@ -23,6 +23,9 @@ use crate::{
     problem::Problem,
     telemetry,
 };
+
+/// A browser must not guess another type than the response says.
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// The complete router of a service: the routes of `app`, `/health/…` and `/metrics`, problem documents for unknown
 /// routes, and around all of them the limits of `args`, a span, and the metrics
@@ -54,11 +57,14 @@ async fn middleware(State(args): State<HttpArgs>, request: Request, next: Next) 
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     let span = span(method, route, request.headers());
     let response = with_limits(&args, request, next);
-    let response = if span.is_disabled() {
+    let mut response = if span.is_disabled() {
         response.await
     } else {
         response.instrument(span.clone()).await
     };
+    response
+        .headers_mut()
+        .insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     let status = response.status();
     span.record("status", status.as_u16());
     if status.is_server_error() {
@@ -103,7 +109,7 @@ fn span(method: &'static str, route: &str, headers: &HeaderMap) -> Span {
         .get(TRACEPARENT)
         .and_then(|value| value.to_str().ok())
     {
-        telemetry::set_parent(&span, parent);
+        telemetry::set_client_parent(&span, parent);
     }
     span
 }
@@ -111,6 +117,9 @@ fn span(method: &'static str, route: &str, headers: &HeaderMap) -> Span {
 /// Runs the handler within the limits. On timeout its future is dropped. The panic hook logs the message of a panic.
 async fn with_limits(args: &HttpArgs, request: Request, next: Next) -> Response {
     let response = async {
+        if let Err(problem) = host::check(&request) {
+            return problem.into_response();
+        }
         let request = if request.body().is_end_stream() {
             request
         } else {

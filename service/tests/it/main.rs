@@ -6,6 +6,7 @@ mod connection_token;
 mod database;
 mod extract;
 mod h2_frames;
+mod headers;
 mod health;
 mod http;
 mod issuer;

@@ -1,12 +1,17 @@
 use std::sync::{Arc, Mutex};
 
-use axum::{Router, body::Bytes, routing::post};
+use axum::{
+    Router,
+    body::Bytes,
+    routing::{get, post},
+};
 use feedmill_service::{
     HttpArgs, TelemetryArgs,
     config::LogFormat,
     telemetry::{self, current_traceparent},
 };
 use feedmill_tests::kit::wait_until;
+use reqwest::Method;
 use tracing::Instrument;
 
 use crate::support::start;
@@ -20,13 +25,18 @@ async fn a_span_joins_its_parent_trace_and_is_exported_on_drop() {
     let sent = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&sent);
     let collector = post(async move |body: Bytes| seen.lock().unwrap().extend_from_slice(&body));
-    let app = Router::new().route("/v1/traces", collector);
+    let traceparent = get(async || current_traceparent().unwrap_or_default());
+    let app = Router::new()
+        .route("/v1/traces", collector)
+        .route("/traceparent", traceparent);
     let server = start(app, HttpArgs::default()).await;
 
     let args = TelemetryArgs {
         log_format: LogFormat::Json,
         filter: "warn,it=info,feedmill_service=info".to_owned(),
         otlp_endpoint: Some(server.url("")),
+        trace_share: 1.0,
+        trust_sampled_flag: false,
     };
     let guard = telemetry::init("test-service", &args).unwrap();
     let span = tracing::info_span!("test.parent.continue");
@@ -38,6 +48,15 @@ async fn a_span_joins_its_parent_trace_and_is_exported_on_drop() {
         "{traceparent}"
     );
     assert!(!traceparent.contains("b7ad6b7169203331"), "{traceparent}");
+    for flags in ["00", "01"] {
+        let client_parent = format!("00-{TRACE}-b7ad6b7169203331-{flags}");
+        let request = server.client.request(Method::GET, "/traceparent");
+        let request = request.header("traceparent", client_parent);
+        let own = server.client.send(request).await.body;
+        // The client's trace, but not its decision.
+        assert!(own.starts_with(&format!("00-{TRACE}-")), "{own}");
+        assert!(own.ends_with("-01"), "{own}");
+    }
     let odd = tracing::info_span!("test.parent.odd");
     telemetry::set_parent(&odd, "no traceparent");
 
