@@ -13,9 +13,13 @@ pub struct Config {
     #[arg(long, env = "PROJECTOR_DATABASE_URL", hide_env_values = true)]
     pub database_url: String,
 
-    /// Address and port of the health and metrics endpoints
+    /// Address and port of `/health/live`
     #[arg(long, env = "PROJECTOR_LISTEN", default_value = "127.0.0.1:8082")]
     pub listen: SocketAddr,
+
+    /// Address and port of metrics and readiness, for operators; nobody else must reach it
+    #[arg(long, env = "ADMIN_LISTEN", default_value = "127.0.0.1:8092")]
+    pub admin_listen: SocketAddr,
 
     /// Run only these projections, separated by commas. Without it, all projections run
     #[arg(long, global = true, value_delimiter = ',', value_parser = projection::by_name)]

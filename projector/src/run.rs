@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_nats::connection::State;
 use axum::Router;
-use feedmill_service::{self as service, Health, Shutdown};
-use tokio::{net::TcpListener, task::JoinSet};
+use feedmill_service::{self as service, Health, Shutdown, http::Listeners};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -26,14 +26,11 @@ const INVALID_URL: &str = "PROJECTOR_DATABASE_URL is not a PostgreSQL URL";
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     metrics::describe();
     let health = Health::new();
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", config.listen))?;
-    let app = service::http::standard(Router::new(), &config.http, &health);
-    let http = config.http.clone();
+    let listeners = Listeners::bind(config.listen, "PROJECTOR_LISTEN", config.admin_listen).await?;
+    let (http, parts) = (config.http.clone(), health.clone());
     let mut tasks = JoinSet::new();
     let stop = shutdown.clone();
-    tasks.spawn(async move { service::http::serve(listener, app, &http, stop).await });
+    tasks.spawn(async move { listeners.serve(Router::new(), &http, &parts, stop).await });
     let stop = shutdown.clone();
     tasks.spawn(async move {
         tokio::select! {

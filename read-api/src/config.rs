@@ -13,6 +13,9 @@ pub struct Config {
     /// The address to listen on
     #[arg(long, env = "READ_LISTEN", default_value = "127.0.0.1:8081")]
     pub listen: SocketAddr,
+    /// The address of metrics and readiness, for operators; clients must not reach it
+    #[arg(long, env = "ADMIN_LISTEN", default_value = "127.0.0.1:8091")]
+    pub admin_listen: SocketAddr,
     /// URL of the database with the read tables. The role needs only SELECT on them
     #[arg(long, env = "READ_DATABASE_URL", hide_env_values = true)]
     pub database_url: String,

@@ -1,8 +1,7 @@
 //! Starts the service.
 
 use anyhow::Context;
-use feedmill_service::{Database, Health, Shutdown, Verifier, http as server, nats, sql};
-use tokio::net::TcpListener;
+use feedmill_service::{Database, Health, Shutdown, Verifier, http::Listeners, nats, sql};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -25,9 +24,7 @@ use crate::{
 pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let health = Health::new();
     let cursors = Cursors::new(&config.cursors.key()?);
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("cannot listen on {} (READ_LISTEN)", config.listen))?;
+    let listeners = Listeners::bind(config.listen, "READ_LISTEN", config.admin_listen).await?;
     let (url, trust) = (&config.auth.key_set(), config.auth.trust());
     let verifier = Verifier::from_jwks(url, trust, &health, &shutdown)?;
     let options = sql::options(&config.database_url, "read-api", Some(&search_path()))
@@ -82,8 +79,9 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
         streams,
     });
     tasks.spawn(warm_up(state.clone()));
-    let app = server::standard(router(state), &config.http, &health);
-    server::serve(listener, app, &config.http, shutdown).await?;
+    listeners
+        .serve(router(state), &config.http, &health, shutdown)
+        .await?;
     database.close();
     Ok(())
 }

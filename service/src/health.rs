@@ -8,6 +8,12 @@ use std::{
 use axum::{Json, Router, http::StatusCode, routing::get};
 use serde_json::{Value, json};
 
+/// `GET /health/live`: always 200, as long as the process answers. For clients and operators.
+pub(crate) fn live() -> Router {
+    let live = get(|| async { Json(json!({ "live": true })) });
+    Router::new().route("/health/live", live)
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Ok,
@@ -44,26 +50,21 @@ impl Health {
             .any(|part| matches!(part, Part::NotReady(_)))
     }
 
-    /// `GET /health/live`: always 200. `GET /health/ready`: 200 or 503, with the parts:
+    /// For operators: `GET /health/live`, and `GET /health/ready`: 200 or 503, with the parts:
     /// `{"ready": true, "parts": {"database": "ok"}}`.
     pub fn router(&self) -> Router {
         let health = self.clone();
-        Router::new()
-            .route(
-                "/health/live",
-                get(|| async { Json(json!({ "live": true })) }),
-            )
-            .route(
-                "/health/ready",
-                get(move || async move {
-                    let status = if health.is_ready() {
-                        StatusCode::OK
-                    } else {
-                        StatusCode::SERVICE_UNAVAILABLE
-                    };
-                    (status, Json(health.report()))
-                }),
-            )
+        live().route(
+            "/health/ready",
+            get(move || async move {
+                let status = if health.is_ready() {
+                    StatusCode::OK
+                } else {
+                    StatusCode::SERVICE_UNAVAILABLE
+                };
+                (status, Json(health.report()))
+            }),
+        )
     }
 
     fn report(&self) -> Value {

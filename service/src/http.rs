@@ -4,6 +4,7 @@ mod activity;
 mod header_reader;
 mod host;
 mod layers;
+mod listeners;
 mod observed_reads;
 mod request_metrics;
 mod response_body;
@@ -11,5 +12,6 @@ mod server;
 mod stalled_streams;
 mod write_timeout;
 
-pub use layers::standard;
+pub use layers::{admin, standard};
+pub use listeners::Listeners;
 pub use server::serve;

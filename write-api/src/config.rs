@@ -52,6 +52,9 @@ pub struct Config {
     /// The address on which commands are served
     #[arg(long, env = "WRITE_LISTEN", default_value = "127.0.0.1:8080")]
     pub write_listen: SocketAddr,
+    /// The address of metrics and readiness, for operators; clients must not reach it
+    #[arg(long, env = "ADMIN_LISTEN", default_value = "127.0.0.1:8090")]
+    pub admin_listen: SocketAddr,
     /// How many commits may be in progress at once, each with a connection of its own. Commands that arrive meanwhile share
     /// the next commit. The default is the number of cores, from 4 to 16; it rarely needs a change
     #[arg(long, env = "LANES", default_value_t = lanes(), value_parser = clap::value_parser!(u16).range(1..=64))]

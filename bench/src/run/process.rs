@@ -24,6 +24,8 @@ pub struct Process {
     name: String,
     child: Child,
     pub address: String,
+    /// The address of its metrics and readiness.
+    pub admin_address: String,
     log: std::path::PathBuf,
 }
 
@@ -47,11 +49,13 @@ pub fn free_address() -> Result<String> {
 }
 
 impl Process {
-    /// Starts a server that listens at `address`, and waits until it answers `path` with 200.
+    /// Starts a server that listens at `address` and for operators at `admin_address`, and waits until it answers `path`
+    /// there with 200.
     pub async fn start(
         name: &str,
         mut command: Command,
         address: &str,
+        admin_address: &str,
         path: &str,
         folder: &Path,
     ) -> Result<Self> {
@@ -66,6 +70,7 @@ impl Process {
             name: name.to_owned(),
             child,
             address: address.to_owned(),
+            admin_address: admin_address.to_owned(),
             log,
         };
         process.wait_until_ready(path).await?;
@@ -79,7 +84,7 @@ impl Process {
             if let Some(status) = self.child.try_wait()? {
                 bail!("{} ended ({status}): {}", self.name, self.last_log_line());
             }
-            let mut connection = Connection::new(&self.address);
+            let mut connection = Connection::new(&self.admin_address);
             if let Ok(response) = connection.send(request.bytes.as_bytes()).await
                 && response.is_success()
             {

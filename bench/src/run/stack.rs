@@ -190,7 +190,9 @@ impl Stack {
     ) -> Result<Process> {
         let address = free_address()?;
         let mut environment = self.environment(database);
+        let admin_address = free_address()?;
         environment.push((listen, address.clone()));
+        environment.push(("ADMIN_LISTEN", admin_address.clone()));
         environment.extend_from_slice(settings);
         let command = command(&self.bin.join(name), &[], &environment);
         // Without NATS a service works, but is not ready.
@@ -199,7 +201,7 @@ impl Stack {
         } else {
             "/health/ready"
         };
-        Process::start(name, command, &address, path, &self.folder).await
+        Process::start(name, command, &address, &admin_address, path, &self.folder).await
     }
 
     /// Starts a subcommand of this binary as a server, and waits until `path` is answered.
@@ -216,7 +218,15 @@ impl Stack {
             &arguments,
             &self.environment(database),
         );
-        Process::start(arguments[0], command, &address, path, &self.folder).await
+        Process::start(
+            arguments[0],
+            command,
+            &address,
+            &address,
+            path,
+            &self.folder,
+        )
+        .await
     }
 
     /// Runs a measuring subcommand of this binary with `input` in a file, and gives its summary.
@@ -263,7 +273,7 @@ pub async fn relayed(write_api: &Process) -> Result<()> {
     let until = Instant::now() + Duration::from_mins(2);
     let metrics = crate::load::get(0, "/metrics", "");
     loop {
-        let (_, body) = request(&write_api.address, &metrics).await?;
+        let (_, body) = request(&write_api.admin_address, &metrics).await?;
         let text = String::from_utf8_lossy(&body);
         let lag = text
             .lines()

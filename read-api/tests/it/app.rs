@@ -147,7 +147,7 @@ impl App {
         let args = HttpArgs::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let routes = http::standard(read_api::router(state.clone()), &args, &health);
+        let routes = http::standard(read_api::router(state.clone()), &args);
         let stop = shutdown.clone();
         tokio::spawn(async move { http::serve(listener, routes, &args, stop).await.unwrap() });
         Self {

@@ -283,10 +283,7 @@ async fn a_client_that_does_not_read_is_disconnected() {
     .await;
     let slow = async {
         loop {
-            let metrics = reqwest::get(format!("{}/metrics", app.address))
-                .await
-                .unwrap();
-            let metrics = metrics.text().await.unwrap();
+            let metrics = feedmill_service::telemetry::metrics().render();
             if metrics.contains("stream_ends_total{why=\"slow\"} 1") {
                 break;
             }

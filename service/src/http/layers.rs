@@ -19,7 +19,7 @@ use super::{host, request_metrics};
 use crate::{
     config::HttpArgs,
     extract::{self, BodyLimit},
-    health::Health,
+    health::{self, Health},
     problem::Problem,
     telemetry,
 };
@@ -27,22 +27,30 @@ use crate::{
 /// A browser must not guess another type than the response says.
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
-/// The complete router of a service: the routes of `app`, `/health/…` and `/metrics`, problem documents for unknown
+/// The complete router of a service for its clients: the routes of `app` and `/health/live`, problem documents for unknown
 /// routes, and around all of them the limits of `args`, a span, and the metrics
 /// `http_requests_total{method,route,status}` and `http_request_duration_seconds{method,route}`.
-pub fn standard(app: Router, args: &HttpArgs, health: &Health) -> Router {
+pub fn standard(app: Router, args: &HttpArgs) -> Router {
+    complete(app.merge(health::live()), args)
+}
+
+/// The router of a service for its operators: `/metrics` and `/health/…`.
+pub fn admin(args: &HttpArgs, health: &Health) -> Router {
     let metrics = telemetry::metrics();
-    app.merge(health.router())
-        .route(
-            "/metrics",
-            get(|| async move {
-                (
-                    [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
-                    metrics.render(),
-                )
-            }),
-        )
-        .fallback(extract::not_found_fallback)
+    let app = health.router().route(
+        "/metrics",
+        get(|| async move {
+            (
+                [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+                metrics.render(),
+            )
+        }),
+    );
+    complete(app, args)
+}
+
+fn complete(app: Router, args: &HttpArgs) -> Router {
+    app.fallback(extract::not_found_fallback)
         .method_not_allowed_fallback(extract::method_not_allowed)
         .layer(from_fn_with_state(args.clone(), middleware))
 }

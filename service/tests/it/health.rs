@@ -1,12 +1,11 @@
-use axum::Router;
 use feedmill_service::HttpArgs;
 use serde_json::json;
 
-use crate::support::start;
+use crate::support::start_admin;
 
 #[tokio::test]
 async fn readiness_names_the_parts_that_are_not_ready() {
-    let server = start(Router::new(), HttpArgs::default()).await;
+    let server = start_admin(HttpArgs::default()).await;
     let ready = async || {
         let answer = server.get("/health/ready").await;
         (answer.status.as_u16(), answer.json())

@@ -20,7 +20,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::support::{http_2, send_raw, short_limits, start};
+use crate::support::{http_2, send_raw, short_limits, start, start_admin};
 
 fn app() -> Router {
     Router::new()
@@ -253,7 +253,8 @@ async fn requests_are_counted_by_route() {
     for path in ["/counted/1", "/counted/2", "/elsewhere"] {
         server.get(path).await;
     }
-    let metrics = server.get("/metrics").await;
+    let admin = start_admin(HttpArgs::default()).await;
+    let metrics = admin.get("/metrics").await;
     let kind = metrics.header("content-type");
     assert_eq!(kind, Some("text/plain; version=0.0.4"));
     for line in [

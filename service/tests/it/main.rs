@@ -11,6 +11,7 @@ mod health;
 mod http;
 mod issuer;
 mod keep_alive;
+mod listeners;
 mod nats;
 mod shutdown;
 mod slow_readers;

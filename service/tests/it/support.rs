@@ -36,10 +36,21 @@ pub fn short_limits() -> HttpArgs {
 }
 
 pub async fn start(app: Router, args: HttpArgs) -> Server {
+    serve(http::standard(app, &args), args, Health::new()).await
+}
+
+/// What operators see.
+pub async fn start_admin(args: HttpArgs) -> Server {
+    let health = Health::new();
+    serve(http::admin(&args, &health), args, health).await
+}
+
+async fn serve(app: Router, args: HttpArgs, health: Health) -> Server {
+    // As `telemetry::init` does: requests before the recorder is installed are not counted.
+    telemetry::metrics();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (shutdown, health) = (Shutdown::new(), Health::new());
-    let app = http::standard(app, &args, &health);
+    let shutdown = Shutdown::new();
     let token = shutdown.clone();
     let task = tokio::spawn(async move { http::serve(listener, app, &args, token).await.unwrap() });
     let url = format!("http://{address}");

@@ -226,7 +226,7 @@ fn migrate(environment: &[(String, String)]) {
     );
 }
 
-/// Starts a service on a port of its own; returns it and its base URL.
+/// Starts a service on ports of its own; returns it and its base URL.
 fn launch_service(
     name: &str,
     index: usize,
@@ -238,11 +238,12 @@ fn launch_service(
         "projector" => "PROJECTOR_LISTEN",
         _ => "READ_LISTEN",
     };
-    let address = format!("127.0.0.1:{}", port::unused());
+    let [address, admin] = [(); 2].map(|()| format!("127.0.0.1:{}", port::unused()));
     environment.push((listen.to_owned(), address.clone()));
+    environment.push(("ADMIN_LISTEN".to_owned(), admin.clone()));
     let mut process = Process::new(&format!("{name}-{index}"), &binary::service(name), folder)
         .environment(environment)
-        .health(format!("http://{address}/health/ready"));
+        .health(format!("http://{admin}/health/ready"));
     process.launch();
     (process, format!("http://{address}"))
 }

@@ -1,10 +1,10 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use async_nats::connection::State as NatsState;
 use feedmill_events::PARTITIONS;
-use feedmill_service::{Database, Health, Shutdown, Verifier, http, nats, sql};
-use tokio::{net::TcpListener, task::JoinHandle};
+use feedmill_service::{Database, Health, Shutdown, Verifier, http::Listeners, nats, sql};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -39,6 +39,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 /// A running write-api.
 pub struct Server {
     address: SocketAddr,
+    admin_address: SocketAddr,
     task: JoinHandle<anyhow::Result<()>>,
 }
 
@@ -46,10 +47,10 @@ impl Server {
     /// Listens and serves. PostgreSQL may start later; until then commands are refused. NATS may start later too; no
     /// command needs it. Errors: the port is taken, a setting is invalid, or the database has no schema `write`.
     pub async fn start(config: Config, shutdown: Shutdown) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(config.write_listen)
-            .await
-            .with_context(|| format!("cannot listen on {}", config.write_listen))?;
-        let address = listener.local_addr()?;
+        let listeners =
+            Listeners::bind(config.write_listen, "WRITE_LISTEN", config.admin_listen).await?;
+        let address = listeners.public_address()?;
+        let admin_address = listeners.admin_address()?;
         let health = Health::new();
         let options = sql::options(config.write_database_url()?, APPLICATION_NAME, None)?;
         let database = Database::new(options.clone(), MAX_CONNECTIONS)?;
@@ -80,13 +81,9 @@ impl Server {
             stop_housekeeping.clone(),
         ));
 
-        let app = http::standard(
-            router(App::new(lanes, verifier, local, clock)),
-            &config.http,
-            &health,
-        );
+        let app = router(App::new(lanes, verifier, local, clock));
         let task = tokio::spawn(async move {
-            let served = http::serve(listener, app, &config.http, shutdown).await;
+            let served = listeners.serve(app, &config.http, &health, shutdown).await;
             stop_housekeeping.cancel();
             watch.abort();
             // The router held the last handle to the lanes, so they finish their queue and end.
@@ -95,12 +92,21 @@ impl Server {
             let _ = tokio::join!(relay, housekeeping);
             served
         });
-        Ok(Self { address, task })
+        Ok(Self {
+            address,
+            admin_address,
+            task,
+        })
     }
 
-    /// The address it listens on.
+    /// The address it listens on for clients.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address it listens on for operators.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin_address
     }
 
     /// Waits for the end of a shutdown.

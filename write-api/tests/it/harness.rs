@@ -25,6 +25,8 @@ pub fn config(database_url: &str, folder: &TempFolder, arguments: &[&str]) -> Co
         "write-api",
         "--write-listen",
         "127.0.0.1:0",
+        "--admin-listen",
+        "127.0.0.1:0",
         "--write-database-url",
         database_url,
         "--nats-url",
@@ -87,6 +89,11 @@ impl Api {
 
     pub fn url(&self) -> String {
         format!("http://{}", self.server.address())
+    }
+
+    /// A client of the listener for operators.
+    pub fn admin(&self) -> Client {
+        Client::new(&format!("http://{}", self.server.admin_address()), "")
     }
 
     /// A token for an account, whether or not it exists.

@@ -151,6 +151,11 @@ async fn keys_health_and_metrics_are_served() {
     assert_eq!(jwks["keys"][0]["crv"], "Ed25519");
     assert!(jwks["keys"][0].get("d").is_none());
     get("/health/live").await;
+    for path in ["/health/ready", "/metrics"] {
+        client.command(Method::GET, path, None).await.expect(404);
+    }
+    let admin = api.admin();
+    let get = async |path: &str| admin.command(Method::GET, path, None).await.expect(200);
     // Without NATS it is ready, and degraded.
     wait_until("the state of NATS is known", async || {
         let ready = get("/health/ready").await.json();
@@ -180,7 +185,9 @@ async fn without_postgresql_it_starts_and_is_not_ready() {
     let server = Server::start(config, shutdown.clone()).await.unwrap();
     let client = Client::new(&format!("http://{}", server.address()), "");
     let get = async |path: &str| client.command(Method::GET, path, None).await;
-    let ready = get("/health/ready").await.expect(503).json();
+    let admin = Client::new(&format!("http://{}", server.admin_address()), "");
+    let ready = admin.command(Method::GET, "/health/ready", None).await;
+    let ready = ready.expect(503).json();
     assert_eq!(ready["parts"]["database"], "PostgreSQL does not answer");
     get("/health/live").await.expect(200);
     let ttl = std::time::Duration::from_mins(1);

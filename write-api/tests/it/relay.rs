@@ -324,6 +324,8 @@ fn process(database: &Database, server: &Nats, folder: &TempFolder) -> Process {
         &server.url(),
         "--auth-key-file",
         &folder.path().join("key.pem").display().to_string(),
+        "--admin-listen",
+        "127.0.0.1:0",
     ]);
     process.launch();
     process

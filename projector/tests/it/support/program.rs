@@ -18,6 +18,7 @@ fn environment(database_url: &str, nats_url: &str) -> Vec<(String, String)> {
         ("PROJECTOR_DATABASE_URL", database_url),
         ("NATS_URL", nats_url),
         ("PROJECTOR_LISTEN", "127.0.0.1:0"),
+        ("ADMIN_LISTEN", "127.0.0.1:0"),
         ("USER", "somebody"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))

@@ -1,0 +1,61 @@
+//! The two addresses of a service: a public one for clients, and a private one for operators.
+
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use axum::Router;
+use tokio::net::TcpListener;
+
+use super::{layers, server};
+use crate::{config::HttpArgs, health::Health, shutdown::Shutdown};
+
+pub struct Listeners {
+    public: TcpListener,
+    admin: TcpListener,
+}
+
+impl Listeners {
+    /// `setting` is the name of the setting that `public` comes from. Errors: an address that is in use.
+    pub async fn bind(
+        public: SocketAddr,
+        setting: &str,
+        admin: SocketAddr,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            public: bind(public, setting).await?,
+            admin: bind(admin, "ADMIN_LISTEN").await?,
+        })
+    }
+
+    pub fn public_address(&self) -> anyhow::Result<SocketAddr> {
+        Ok(self.public.local_addr()?)
+    }
+
+    pub fn admin_address(&self) -> anyhow::Result<SocketAddr> {
+        Ok(self.admin.local_addr()?)
+    }
+
+    /// Serves `app` and `/health/live` to clients, and `/metrics` and `/health/…` to operators, until `shutdown`; see
+    /// [`server::serve`].
+    pub async fn serve(
+        self,
+        app: Router,
+        args: &HttpArgs,
+        health: &Health,
+        shutdown: Shutdown,
+    ) -> anyhow::Result<()> {
+        let app = layers::standard(app, args);
+        let admin = layers::admin(args, health);
+        tokio::try_join!(
+            server::serve(self.public, app, args, shutdown.clone()),
+            server::serve(self.admin, admin, args, shutdown),
+        )?;
+        Ok(())
+    }
+}
+
+async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address} ({setting})"))
+}

@@ -1,0 +1,47 @@
+use std::net::{Ipv4Addr, SocketAddr};
+
+use axum::{Router, routing::get};
+use feedmill_service::{Health, Shutdown, http::Listeners};
+use feedmill_tests::client::http;
+
+use crate::support::short_limits;
+
+const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+#[tokio::test]
+async fn metrics_and_readiness_are_not_for_clients() {
+    let listeners = Listeners::bind(ANY_PORT, "LISTEN", ANY_PORT).await.unwrap();
+    let public = listeners.public_address().unwrap();
+    let admin = listeners.admin_address().unwrap();
+    let (health, shutdown) = (Health::new(), Shutdown::new());
+    health.set("database", Err("connection refused".to_owned()));
+    let stop = shutdown.clone();
+    let served = tokio::spawn(async move {
+        let app = Router::new().route("/v1/feed", get(|| async { "posts" }));
+        listeners.serve(app, &short_limits(), &health, stop).await
+    });
+    let status = async |address: SocketAddr, path: &str| {
+        let response = http().get(format!("http://{address}{path}")).send().await;
+        response.unwrap().status().as_u16()
+    };
+    for (path, to_clients, to_operators) in [
+        ("/v1/feed", 200, 404),
+        ("/health/live", 200, 200),
+        ("/health/ready", 404, 503),
+        ("/metrics", 404, 200),
+    ] {
+        assert_eq!(status(public, path).await, to_clients, "{path}");
+        assert_eq!(status(admin, path).await, to_operators, "{path}");
+    }
+    shutdown.soft.cancel();
+    served.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_named_with_its_setting() {
+    let first = Listeners::bind(ANY_PORT, "LISTEN", ANY_PORT).await.unwrap();
+    let used = first.admin_address().unwrap();
+    let error = Listeners::bind(ANY_PORT, "LISTEN", used).await.err();
+    let message = error.unwrap().to_string();
+    assert!(message.contains("ADMIN_LISTEN"), "{message}");
+}
