@@ -47,6 +47,8 @@ tags! {
     notifications = 12;
     /// A viewer's list of bookmarks (feed).
     bookmarks = 14;
+    /// The read marks of a conversation's members (conversations).
+    read_marks = 15;
 }
 
 impl Tag {

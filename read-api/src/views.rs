@@ -88,16 +88,25 @@ pub struct Post {
     pub liked_by_me: bool,
 }
 
+/// A conversation with members of type `M`: in a list, their names; alone, [`Member`]s.
 #[derive(Debug, Clone, Serialize)]
-pub struct Conversation {
+pub struct Conversation<M> {
     pub id: Uuid,
     pub title: Option<String>,
     /// All members, ordered by id.
-    pub members: Vec<AccountSummary>,
+    pub members: Vec<M>,
     pub message_count: i64,
     /// Messages by others after the viewer's read mark.
     pub unread_count: i64,
     pub last_message: Option<Message>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Member {
+    #[serde(flatten)]
+    pub account: AccountSummary,
+    /// The message up to which the member has read.
+    pub read_up_to: Option<Uuid>,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -83,8 +83,21 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
     }
     let conversations = oracle.conversations.keys();
     for conversation in conversations.step_by(step(oracle.conversations.len())) {
-        let path = format!("/v1/conversations/{conversation}/messages");
-        add(&path, list(oracle.messages(viewer, *conversation)));
+        let path = format!("/v1/conversations/{conversation}");
+        add(&path, one(oracle.conversation(viewer, *conversation)));
+        let messages = oracle.messages(viewer, *conversation);
+        add(&format!("{path}/messages"), list(messages));
+    }
+    let messages = || {
+        oracle.conversations.iter().flat_map(|(conversation, found)| {
+            let messages = found.messages.keys();
+            messages.map(move |message| (*conversation, *message))
+        })
+    };
+    for (conversation, message) in messages().step_by(step(messages().count())) {
+        let path = format!("/v1/conversations/{conversation}/messages/{message}");
+        let message = oracle.one_message(viewer, conversation, message);
+        add(&path, one(message));
     }
     let count = oracle.posts.len() + oracle.deleted.len();
     let posts = oracle.posts.keys().chain(&oracle.deleted);

@@ -138,6 +138,12 @@ fn kinds(projection: &str) -> Vec<Kind> {
                 "SELECT c.id::text, coalesce(string_agg(m::text, ' ' ORDER BY m.id), '-')
                 FROM conversations c LEFT JOIN messages m ON m.conversation = c.id GROUP BY 1",
             ),
+            kind(
+                "read_marks",
+                |key, _| Tag::read_marks(id(key)),
+                "SELECT conversation::text, string_agg(concat_ws('/', user_id, read_up_to), ' ' ORDER BY user_id)
+                FROM members WHERE read_up_to IS NOT NULL GROUP BY 1",
+            ),
         ],
         "notifications" => vec![kind(
             "notifications",

@@ -8,22 +8,22 @@ use uuid::Uuid;
 
 use super::Result;
 use crate::{
-    cache::answer::Answer,
+    cache::{answer::Answer, answers::Key},
     error::Error,
     http::{
-        page::{PageQuery, PageRequest},
+        page::{NoQuery, PageQuery, PageRequest},
         request_context::RequestContext,
         respond::respond,
     },
     sql,
     state::AppState,
-    views::{Conversation, Page},
+    views::{AccountSummary, Conversation, Page},
 };
 
 #[derive(Debug, Serialize)]
 struct Inbox {
     #[serde(flatten)]
-    page: Page<Conversation>,
+    page: Page<Conversation<AccountSummary>>,
     /// Of all conversations, also those on other pages.
     unread_total: i64,
 }
@@ -52,6 +52,44 @@ pub async fn page(
         Answer::page(&Inbox { page, unread_total }, next, tags)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
+}
+
+/// One conversation with its members' read marks, for its members. One statement.
+pub async fn one(
+    State(state): State<AppState>,
+    Path(id): Path<Uuid>,
+    Query(NoQuery {}): Query<NoQuery>,
+    context: RequestContext,
+) -> Result {
+    let key = Key::new(context.viewer, format!("/v1/conversations/{id}"));
+    let load = || async {
+        let conversation = sql::conversations::one(&state.database, context.viewer, id)
+            .await?
+            .ok_or(Error::NotFound("conversation"))?;
+        let members = conversation.members.iter();
+        let members = members.map(|member| Tag::account_summary(member.account.id));
+        let tags = [Tag::messages(id), Tag::read_marks(id)];
+        Ok(Answer::new(&conversation)?.depending_on(tags.into_iter().chain(members)))
+    };
+    respond(&state.answers, &context, key, load).await
+}
+
+/// One message of a conversation, for its members. One statement.
+pub async fn message(
+    State(state): State<AppState>,
+    Path((id, message)): Path<(Uuid, Uuid)>,
+    Query(NoQuery {}): Query<NoQuery>,
+    context: RequestContext,
+) -> Result {
+    let path = format!("/v1/conversations/{id}/messages/{message}");
+    let key = Key::new(context.viewer, path);
+    let load = || async {
+        let message = sql::conversations::message(&state.database, context.viewer, id, message)
+            .await?
+            .ok_or(Error::NotFound("message"))?;
+        Ok(Answer::new(&message)?.depending_on([Tag::messages(id)]))
+    };
+    respond(&state.answers, &context, key, load).await
 }
 
 /// The messages of a conversation, newest first, for its members. One statement.

@@ -1,47 +1,92 @@
 //! The conversations of a viewer, and the messages of a conversation.
 
+use chrono::{DateTime, Utc};
 use feedmill_service::Database;
 use uuid::Uuid;
 
-use crate::views::{AccountSummary, Conversation, Message};
+use crate::views::{AccountSummary, Conversation, Member, Message};
 
 /// A conversation in the list of one of its members.
 pub struct ListedConversation {
     /// The key of the list: the id of the last message, or of the conversation while it has none.
     pub activity: Uuid,
-    pub conversation: Conversation,
+    pub conversation: Conversation<AccountSummary>,
 }
 
-/// The viewer's conversations before the activity `before`, latest activity first; and the number of unread messages in
-/// all conversations together.
-pub async fn page(
-    database: &Database,
-    viewer: Uuid,
-    before: Option<Uuid>,
-    limit: i64,
-) -> sqlx::Result<(Vec<ListedConversation>, i64)> {
-    let rows = sqlx::query!(
-        r#"/* conversation.page */
-        WITH total AS (
-            SELECT coalesce(sum(unread_count), 0)::bigint AS unread
-            FROM members
-            WHERE user_id = $1 AND unread_count > 0
-        ), page AS MATERIALIZED (
-            SELECT conversation AS id, activity, unread_count
-            FROM members
-            WHERE user_id = $1 AND activity < $2
-            ORDER BY activity DESC
-            LIMIT $3
-        )
-        SELECT
-            total.unread AS "unread_total!",
+/// The columns that [`conversations!`] selects. The first ones are NULL in a row that has no conversation.
+struct ConversationRow {
+    id: Option<Uuid>,
+    unread_count: Option<i64>,
+    title: Option<String>,
+    message_count: Option<i64>,
+    member_ids: Option<Vec<Uuid>>,
+    member_handles: Option<Vec<String>>,
+    member_names: Option<Vec<String>>,
+    message_id: Option<Uuid>,
+    sender: Option<Uuid>,
+    text: Option<String>,
+    created_at: Option<DateTime<Utc>>,
+}
+
+impl ConversationRow {
+    /// `member` makes a member of an account and its index in the row.
+    fn into_conversation<M>(
+        self,
+        member: impl Fn(usize, AccountSummary) -> M,
+    ) -> Option<Conversation<M>> {
+        let mut accounts: Vec<_> = self
+            .member_ids?
+            .into_iter()
+            .zip(self.member_handles?)
+            .zip(self.member_names?)
+            .map(|((id, handle), display_name)| AccountSummary {
+                id,
+                handle,
+                display_name,
+            })
+            .enumerate()
+            .collect();
+        // Ordering within the three aggregates took a fifth of the statement's time.
+        accounts.sort_unstable_by_key(|(_, account)| account.id);
+        let members = accounts.into_iter();
+        let last_message = match (self.message_id, self.sender, self.text, self.created_at) {
+            (Some(id), Some(sender_id), Some(text), Some(created_at)) => Some(Message {
+                id,
+                sender_id,
+                text,
+                created_at,
+            }),
+            _ => None,
+        };
+        Some(Conversation {
+            id: self.id?,
+            title: self.title,
+            members: members
+                .map(|(index, account)| member(index, account))
+                .collect(),
+            message_count: self.message_count.unwrap_or(0),
+            unread_count: self.unread_count?,
+            last_message,
+        })
+    }
+}
+
+/// `sqlx::query!` of a statement whose rows are conversations, as `posts!` for posts. The CTE `page` has the columns
+/// `id`, `activity` and `unread_count` of the viewer's memberships. `of_members` are further aggregates of `members AS
+/// member`, each after a comma.
+macro_rules! conversations {
+    ($with:tt, columns: $columns:tt, of_members: $of_members:tt, $($argument:expr),+ $(,)?) => {
+        sqlx::query!(
+            $with
+                + " SELECT "
+                + $columns
+                + r#"
             page.id AS "id?", page.activity AS "activity?", page.unread_count AS "unread_count?",
             conversation.title AS "title?", conversation.message_count AS "message_count?",
             people.ids AS "member_ids?", people.handles AS "member_handles?", people.names AS "member_names?",
             message.id AS "message_id?", message.sender AS "sender?", message.text AS "text?",
             message.created_at AS "created_at?"
-        FROM total
-        LEFT JOIN page ON true
+        FROM page
         LEFT JOIN LATERAL (
             SELECT title, message_count, last_message FROM conversations WHERE id = page.id LIMIT 1
         ) AS conversation ON true
@@ -55,56 +100,141 @@ pub async fn page(
             SELECT
                 array_agg(member.user_id) AS ids,
                 array_agg(coalesce(account.handle, '')) AS handles,
-                array_agg(coalesce(account.display_name, '')) AS names
+                array_agg(coalesce(account.display_name, '')) AS names"#
+                + $of_members
+                + "
             FROM members AS member
             LEFT JOIN LATERAL (
                 SELECT handle, display_name FROM accounts WHERE id = member.user_id LIMIT 1
             ) AS account ON true
             WHERE member.conversation = page.id
         ) AS people
-        ORDER BY page.activity DESC"#,
+        ORDER BY page.activity DESC",
+            $($argument),+
+        )
+    };
+}
+
+/// The [`ConversationRow`] of a row of [`conversations!`].
+macro_rules! conversation_row {
+    ($row:expr) => {
+        ConversationRow {
+            id: $row.id,
+            unread_count: $row.unread_count,
+            title: $row.title,
+            message_count: $row.message_count,
+            member_ids: $row.member_ids,
+            member_handles: $row.member_handles,
+            member_names: $row.member_names,
+            message_id: $row.message_id,
+            sender: $row.sender,
+            text: $row.text,
+            created_at: $row.created_at,
+        }
+    };
+}
+
+/// The viewer's conversations before the activity `before`, latest activity first; and the number of unread messages in
+/// all conversations together.
+pub async fn page(
+    database: &Database,
+    viewer: Uuid,
+    before: Option<Uuid>,
+    limit: i64,
+) -> sqlx::Result<(Vec<ListedConversation>, i64)> {
+    let rows = conversations!(
+        r#"/* conversation.page */
+        WITH total AS (
+            SELECT coalesce(sum(unread_count), 0)::bigint AS unread
+            FROM members
+            WHERE user_id = $1 AND unread_count > 0
+        ), listed AS MATERIALIZED (
+            SELECT conversation AS id, activity, unread_count
+            FROM members
+            WHERE user_id = $1 AND activity < $2
+            ORDER BY activity DESC
+            LIMIT $3
+        ), page AS (
+            SELECT listed.*, total.unread AS unread_total
+            FROM total
+            LEFT JOIN listed ON true
+        )"#,
+        columns: r#"page.unread_total AS "unread_total!","#,
+        of_members: "",
         viewer,
         before.unwrap_or(Uuid::max()),
         limit,
     );
     let rows = database.all("conversation.page", rows).await?;
+    // Each row has the total, and there is one row even without a conversation.
     let unread_total = rows.first().map_or(0, |row| row.unread_total);
     let listed = rows.into_iter().filter_map(|row| {
-        let mut members: Vec<_> = row
-            .member_ids?
-            .into_iter()
-            .zip(row.member_handles?)
-            .zip(row.member_names?)
-            .map(|((id, handle), display_name)| AccountSummary {
-                id,
-                handle,
-                display_name,
-            })
-            .collect();
-        // Ordering within the three aggregates took a fifth of the statement's time.
-        members.sort_unstable_by_key(|member: &AccountSummary| member.id);
-        let last_message = match (row.message_id, row.sender, row.text, row.created_at) {
-            (Some(id), Some(sender_id), Some(text), Some(created_at)) => Some(Message {
-                id,
-                sender_id,
-                text,
-                created_at,
-            }),
-            _ => None,
-        };
+        let activity = row.activity?;
+        let conversation = conversation_row!(row).into_conversation(|_, account| account)?;
         Some(ListedConversation {
-            activity: row.activity?,
-            conversation: Conversation {
-                id: row.id?,
-                title: row.title,
-                members,
-                message_count: row.message_count.unwrap_or(0),
-                unread_count: row.unread_count?,
-                last_message,
-            },
+            activity,
+            conversation,
         })
     });
     Ok((listed.collect(), unread_total))
+}
+
+/// One conversation. None if there is no such conversation or the viewer is not a member of it: the two must look the
+/// same.
+pub async fn one(
+    database: &Database,
+    viewer: Uuid,
+    id: Uuid,
+) -> sqlx::Result<Option<Conversation<Member>>> {
+    let row = conversations!(
+        r#"/* conversation.one */
+        WITH page AS MATERIALIZED (
+            SELECT conversation AS id, activity, unread_count
+            FROM members
+            WHERE user_id = $1 AND conversation = $2
+        )"#,
+        columns: r#"people.marks AS "marks?: Vec<Option<Uuid>>","#,
+        of_members: ", array_agg(member.read_up_to) AS marks",
+        viewer,
+        id,
+    );
+    let Some(row) = database.optional("conversation.one", row).await? else {
+        return Ok(None);
+    };
+    let marks = row.marks.unwrap_or_default();
+    Ok(
+        conversation_row!(row).into_conversation(|index, account| Member {
+            account,
+            read_up_to: marks.get(index).copied().flatten(),
+        }),
+    )
+}
+
+/// One message of a conversation. None also if the viewer is not a member of the conversation.
+pub async fn message(
+    database: &Database,
+    viewer: Uuid,
+    conversation: Uuid,
+    id: Uuid,
+) -> sqlx::Result<Option<Message>> {
+    let row = sqlx::query!(
+        r#"/* conversation.message */
+        SELECT message.id, message.sender, message.text, message.created_at
+        FROM (SELECT FROM members WHERE user_id = $1 AND conversation = $2 LIMIT 1) AS member
+        CROSS JOIN LATERAL (
+            SELECT id, sender, text, created_at FROM messages WHERE conversation = $2 AND id = $3 LIMIT 1
+        ) AS message"#,
+        viewer,
+        conversation,
+        id,
+    );
+    let row = database.optional("conversation.message", row).await?;
+    Ok(row.map(|row| Message {
+        id: row.id,
+        sender_id: row.sender,
+        text: row.text,
+        created_at: row.created_at,
+    }))
 }
 
 /// The messages before the message `before`, newest first. None if there is no such conversation or the viewer is not a

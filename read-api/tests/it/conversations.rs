@@ -1,8 +1,12 @@
-use feedmill_events::id;
+use feedmill_events::{Tag, id};
+use feedmill_tests::kit::wait_until;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::app::{App, START, ids, time};
+use crate::{
+    app::{App, START, ids, time},
+    nats::Announcer,
+};
 
 /// A conversation of `members`, created at `at`, with one message per second by the first member. Returns its id and the
 /// messages, newest first.
@@ -47,6 +51,14 @@ pub async fn conversation(
     }
     sent.reverse();
     (conversation, sent)
+}
+
+async fn mark_read(app: &App, member: Uuid, conversation: Uuid, message: Uuid) {
+    app.run(&format!(
+        "UPDATE members SET read_up_to = '{message}'
+         WHERE user_id = '{member}' AND conversation = '{conversation}'"
+    ))
+    .await;
 }
 
 #[tokio::test]
@@ -175,4 +187,113 @@ async fn messages_are_newest_first_and_only_for_members() {
     assert_eq!(hidden.code(), (404, "not_found"));
     assert_eq!(hidden.body, absent.body, "indistinguishable");
     assert_ne!(hidden.body["detail"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_conversation_has_the_read_marks_of_its_members() {
+    let app = App::start().await;
+    let (a, b) = (app.account(1).await, app.account(2).await);
+    let unknown = crate::app::account_id(3);
+    let (talk, sent) = conversation(&app, 0, &[b, a, unknown], 3).await;
+    mark_read(&app, a, talk, sent[1]).await;
+    let member = |id: Uuid, n: i64, mark: Option<Uuid>| json!({ "id": id, "handle": format!("user{n}"), "display_name": format!("User {n}"), "read_up_to": mark });
+    let expected = |unread: i64| {
+        json!({
+            "id": talk, "title": "of 3",
+            "members": [
+                member(a, 1, Some(sent[1])),
+                member(b, 2, None),
+                { "id": unknown, "handle": "", "display_name": "", "read_up_to": null },
+            ],
+            "message_count": 3, "unread_count": unread,
+            "last_message": {
+                "id": sent[0], "sender_id": b, "text": "message 2", "created_at": "2024-04-13T09:20:02.001Z",
+            },
+        })
+    };
+    let path = format!("/v1/conversations/{talk}");
+    assert_eq!(app.get(a, &path).await.body, expected(3));
+    assert_eq!(app.get(b, &path).await.body, expected(0));
+
+    let (silent, _) = conversation(&app, 60_000, &[a, b], 0).await;
+    let empty = app.get(a, &format!("/v1/conversations/{silent}")).await;
+    assert_eq!(
+        empty.body,
+        json!({
+            "id": silent, "title": null, "members": [member(a, 1, None), member(b, 2, None)],
+            "message_count": 0, "unread_count": 0, "last_message": null,
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_conversation_and_its_messages_exist_for_members_only() {
+    let app = App::start().await;
+    let (a, b, stranger) = (
+        app.account(1).await,
+        app.account(2).await,
+        app.account(3).await,
+    );
+    let (talk, sent) = conversation(&app, 0, &[a, b], 2).await;
+    let (other, others) = conversation(&app, 0, &[b, stranger], 1).await;
+    let message = async |viewer: Uuid, conversation: Uuid, id: Uuid| {
+        let path = format!("/v1/conversations/{conversation}/messages/{id}");
+        app.get(viewer, &path).await
+    };
+    let list = app
+        .get(b, &format!("/v1/conversations/{talk}/messages"))
+        .await;
+    for (index, id) in sent.iter().enumerate() {
+        assert_eq!(
+            message(a, talk, *id).await.body,
+            list.body["items"][index],
+            "as in the list"
+        );
+    }
+    let nowhere = Uuid::from_u128(5);
+    let unknown = message(stranger, nowhere, sent[0]).await;
+    assert_eq!(unknown.code(), (404, "not_found"));
+    for hidden in [
+        message(stranger, talk, sent[0]).await,
+        message(stranger, other, sent[0]).await,
+        message(a, talk, others[0]).await,
+        message(a, other, others[0]).await,
+    ] {
+        assert_eq!(hidden.status, 404);
+        assert_eq!(hidden.body, unknown.body, "indistinguishable");
+    }
+    let one = async |viewer: Uuid, id: Uuid| {
+        app.get(viewer, &format!("/v1/conversations/{id}")).await
+    };
+    let (hidden, absent) = (one(stranger, talk).await, one(stranger, nowhere).await);
+    assert_eq!(hidden.code(), (404, "not_found"));
+    assert_eq!(hidden.body, absent.body, "indistinguishable");
+}
+
+#[tokio::test]
+async fn a_conversation_is_cached_until_it_changes_for_any_member() {
+    let app = App::start().await;
+    let announcer = Announcer::of(&app).await;
+    let (me, other) = (app.account(1).await, app.account(2).await);
+    let (talk, sent) = conversation(&app, 0, &[me, other], 1).await;
+    let (path, message) = (
+        format!("/v1/conversations/{talk}"),
+        format!("/v1/conversations/{talk}/messages/{}", sent[0]),
+    );
+    let is_cached = async |path: &str| app.hits(me, path).await;
+    assert!(!is_cached(&path).await && is_cached(&path).await);
+    announcer
+        .announce_and_wait(&app, "conversations", &[Tag::conversations(other)])
+        .await;
+    assert!(is_cached(&path).await);
+    for (projection, tag) in [
+        ("conversations", Tag::messages(talk)),
+        ("conversations", Tag::read_marks(talk)),
+        ("profiles", Tag::account_summary(other)),
+    ] {
+        announcer.announce(projection, &[tag]).await;
+        wait_until("a miss", async || !is_cached(&path).await).await;
+        assert!(is_cached(&path).await);
+    }
+    assert!(!is_cached(&message).await && is_cached(&message).await);
 }

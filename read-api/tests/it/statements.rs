@@ -53,7 +53,8 @@ impl World {
         app.bookmark(viewer, posts[0], 0).await;
         app.run(&format!(
             "INSERT INTO conversations VALUES ('{CONVERSATION}', NULL, 0, NULL);
-             INSERT INTO members VALUES ('{viewer}', '{CONVERSATION}', '{CONVERSATION}', NULL, 0)"
+             INSERT INTO members VALUES ('{viewer}', '{CONVERSATION}', '{CONVERSATION}', NULL, 0);
+             INSERT INTO messages VALUES ('{CONVERSATION}', '{MESSAGE}', '{viewer}', 'text', now())"
         ))
         .await;
         Self {
@@ -85,8 +86,12 @@ impl World {
             one("/v1/bookmarks".to_owned()),
             one("/v1/conversations".to_owned()),
             one("/v1/notifications".to_owned()),
+            one(format!("/v1/conversations/{CONVERSATION}")),
+            missing(format!("/v1/conversations/{other}")),
             one(format!("/v1/conversations/{CONVERSATION}/messages")),
             missing(format!("/v1/conversations/{other}/messages")),
+            one(format!("/v1/conversations/{CONVERSATION}/messages/{MESSAGE}")),
+            missing(format!("/v1/conversations/{other}/messages/{MESSAGE}")),
             one(format!("/v1/posts/{first}")),
             missing(format!("/v1/posts/{CONVERSATION}")),
             one(format!("/v1/posts/{first}/replies")),
@@ -104,6 +109,7 @@ impl World {
 }
 
 const CONVERSATION: Uuid = Uuid::from_u128(7);
+const MESSAGE: Uuid = Uuid::from_u128(8);
 const DIGEST: &str = "/v1/digest?period=day&date=2024-04-13";
 
 struct Read {

@@ -81,8 +81,18 @@ pub const ENDPOINTS: &[Endpoint] = &[
         .max_statements(3),
     list("/v1/bookmarks", &[Feed, Profiles]),
     list("/v1/conversations", &[Conversations, Profiles]),
+    read(
+        "/v1/conversations/{conversation}",
+        &[Conversations, Profiles],
+    )
+    .access(Access::Member),
     list(
         "/v1/conversations/{conversation}/messages",
+        &[Conversations],
+    )
+    .access(Access::Member),
+    read(
+        "/v1/conversations/{conversation}/messages/{message}",
         &[Conversations],
     )
     .access(Access::Member),

@@ -221,17 +221,44 @@ impl Oracle {
             .collect();
         mine.sort_by_key(|(activity, id, _)| std::cmp::Reverse((*activity, *id)));
         let views = mine.iter().map(|(_, id, found)| {
-            json!({
-                "id": id,
-                "title": found.title,
-                "members": found.members.keys().map(|member| self.account_summary(*member)).collect::<Vec<_>>(),
-                "message_count": found.messages.len(),
-                "unread_count": found.unread(user),
-                "last_message": found.last_message().map(|id| Self::message(found, id)),
-            })
+            let members = found
+                .members
+                .keys()
+                .map(|member| self.account_summary(*member));
+            Self::conversation_view(*id, found, user, &members.collect::<Vec<_>>())
         });
         let total = mine.iter().map(|(_, _, found)| found.unread(user)).sum();
         (views.collect(), total)
+    }
+
+    /// With the read marks of its members; none if the user is not one of them.
+    pub fn conversation(&self, user: Uuid, conversation: Uuid) -> Option<Value> {
+        let found = self.conversations.get(&conversation)?;
+        found.members.contains_key(&user).then_some(())?;
+        let members = found.members.iter().map(|(member, mark)| {
+            let mut view = self.account_summary(*member);
+            view["read_up_to"] = json!(mark);
+            view
+        });
+        let members: Vec<_> = members.collect();
+        Some(Self::conversation_view(conversation, found, user, &members))
+    }
+
+    fn conversation_view(
+        id: Uuid,
+        conversation: &Conversation,
+        user: Uuid,
+        members: &[Value],
+    ) -> Value {
+        let last = conversation.last_message();
+        json!({
+            "id": id,
+            "title": conversation.title,
+            "members": members,
+            "message_count": conversation.messages.len(),
+            "unread_count": conversation.unread(user),
+            "last_message": last.map(|id| Self::message(conversation, id)),
+        })
     }
 
     /// What others did to this user's account and posts, if it stands, newest first; and `unread_count`.
@@ -284,6 +311,13 @@ impl Oracle {
             "text": found.text,
             "created_at": time(id::millis(message)),
         })
+    }
+
+    /// None if there is no such message, or the user is not a member.
+    pub fn one_message(&self, user: Uuid, conversation: Uuid, message: Uuid) -> Option<Value> {
+        let found = self.conversations.get(&conversation)?;
+        let exists = found.members.contains_key(&user) && found.messages.contains_key(&message);
+        exists.then(|| Self::message(found, message))
     }
 
     /// Newest first; none if the user is not a member.

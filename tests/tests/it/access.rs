@@ -39,6 +39,13 @@ async fn nobody_sees_or_changes_what_they_may_not() {
     for command in scene.commands() {
         let answer = command.send(&alice).await;
         assert!(answer.status.is_success(), "{command:?}: {answer:?}");
+        let created = answer.status == 201;
+        let location = answer.header("location");
+        assert_eq!(location.is_some(), created, "{command:?}: {answer:?}");
+        if let Some(location) = location {
+            let read = alice.get(location).await.expect(200);
+            assert_eq!(read.id(), answer.id(), "{command:?}");
+        }
     }
 }
 

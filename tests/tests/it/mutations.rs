@@ -80,6 +80,10 @@ const MUTATIONS: &[(&str, &str)] = &[
         "UPDATE %t SET unread_count = unread_count + 1 WHERE ctid = (SELECT max(ctid) FROM %t)",
     ),
     (
+        "conversations.members",
+        "UPDATE %t SET read_up_to = NULL WHERE ctid = (SELECT max(ctid) FROM %t WHERE read_up_to IS NOT NULL)",
+    ),
+    (
         "conversations.messages",
         "DELETE FROM %t WHERE id = (SELECT min(id::text)::uuid FROM %t)",
     ),

@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use super::fold::Changes;
 
-/// `members` are the members of the conversations with new messages. Only its own user sees a read mark.
+/// `members` are the members of the conversations with new messages. A read mark changes the list of its own user only,
+/// and the conversation for all members.
 pub fn of(changes: &Changes<'_>, members: Vec<Uuid>) -> Vec<Tag> {
     let created = changes.created.iter();
     let joined = created
@@ -17,8 +18,10 @@ pub fn of(changes: &Changes<'_>, members: Vec<Uuid>) -> Vec<Tag> {
     let changed = created
         .map(|conversation| conversation.id)
         .chain(with_messages);
+    let marked = changes.marks.keys().map(|(_, conversation)| *conversation);
     listed
         .map(Tag::conversations)
         .chain(changed.map(Tag::messages))
+        .chain(marked.map(Tag::read_marks))
         .collect()
 }
