@@ -10,7 +10,7 @@ use crate::{
     cache::{answer::Answer, answers::Key},
     error::Error,
     http::{
-        page::{NoQuery, PageQuery, PageRequest},
+        page::{NoQuery, OfAccount, PageQuery, PageRequest},
         request_context::RequestContext,
         respond::respond,
     },
@@ -70,14 +70,18 @@ pub async fn posts(
     let path = format!("/v1/users/{user}/posts");
     let request = PageRequest::new(&state.cursors, path, viewer, &page)?;
     let load = || async {
-        let (before, rows) = (request.after(), request.rows());
+        let (user, before) = continued(&user, request.after());
+        let rows = request.rows();
         let (id, posts) = sql::posts::of_user(&state.database, viewer, &user, before, rows)
             .await?
             .ok_or(NOT_FOUND)?;
         let mut tags = vec![Tag::posts_of(id)];
         tags.extend(resolved(&user, id));
         tags.extend(shown(&posts));
-        let (page, next) = request.page(posts, |post| post.id);
+        let (page, next) = request.page(posts, |post| OfAccount {
+            account: id,
+            key: post.id,
+        });
         Answer::page(&page, next, tags)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
@@ -94,12 +98,16 @@ pub async fn followers(
     let path = format!("/v1/users/{user}/followers");
     let request = PageRequest::new(&state.cursors, path, context.viewer, &page)?;
     let load = || async {
-        let (before, rows) = (request.after(), request.rows());
+        let (user, before) = continued(&user, request.after());
+        let rows = request.rows();
         let (id, follows) = sql::users::followers(&state.database, &user, before, rows)
             .await?
             .ok_or(NOT_FOUND)?;
         let tags = follow_tags(Tag::followers(id), &user, id, &follows);
-        let (page, next) = request.page(follows, |follow| (follow.followed_at, follow.account.id));
+        let (page, next) = request.page(follows, |follow| OfAccount {
+            account: id,
+            key: (follow.followed_at, follow.account.id),
+        });
         Answer::page(&page, next, tags)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
@@ -116,12 +124,16 @@ pub async fn following(
     let path = format!("/v1/users/{user}/following");
     let request = PageRequest::new(&state.cursors, path, context.viewer, &page)?;
     let load = || async {
-        let (before, rows) = (request.after(), request.rows());
+        let (user, before) = continued(&user, request.after());
+        let rows = request.rows();
         let (id, follows) = sql::users::following(&state.database, &user, before, rows)
             .await?
             .ok_or(NOT_FOUND)?;
         let tags = follow_tags(Tag::following(id), &user, id, &follows);
-        let (page, next) = request.page(follows, |follow| (follow.followed_at, follow.account.id));
+        let (page, next) = request.page(follows, |follow| OfAccount {
+            account: id,
+            key: (follow.followed_at, follow.account.id),
+        });
         Answer::page(&page, next, tags)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
@@ -129,6 +141,14 @@ pub async fn following(
 
 fn parse(user: &str) -> std::result::Result<UserRef, Error> {
     user.parse().map_err(|_| NOT_FOUND)
+}
+
+/// Whose list the page is of, and the key before it. A page with a cursor is of the cursor's account.
+fn continued<K>(user: &UserRef, after: Option<OfAccount<K>>) -> (UserRef, Option<K>) {
+    match after {
+        Some(after) => (UserRef::Id(after.account), Some(after.key)),
+        None => (user.clone(), None),
+    }
 }
 
 /// That `user` refers to the account `id`. For a handle, until another account gets it or this one loses it.

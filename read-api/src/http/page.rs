@@ -69,6 +69,27 @@ impl SortKey for (DateTime<Utc>, Uuid) {
     }
 }
 
+/// A key in a list of an account. A cursor stays with the account, even if the handle in its path passes on to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OfAccount<K> {
+    pub account: Uuid,
+    pub key: K,
+}
+
+impl<K: SortKey> SortKey for OfAccount<K> {
+    fn to_text(&self) -> String {
+        format!("{}_{}", self.account, self.key.to_text())
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        let (account, key) = text.split_once('_')?;
+        Some(Self {
+            account: account.parse().ok()?,
+            key: K::from_text(key)?,
+        })
+    }
+}
+
 /// The request for a page.
 #[derive(Debug)]
 pub struct PageRequest<'a, K> {
@@ -162,6 +183,12 @@ mod tests {
         let at = DateTime::from_timestamp_micros(1_713_000_000_123_456).unwrap();
         assert_eq!(Uuid::from_text(&id.to_text()), Some(id));
         assert_eq!(SortKey::from_text(&(at, id).to_text()), Some((at, id)));
+        let of_account = OfAccount {
+            account: Uuid::from_u128(7),
+            key: (at, id),
+        };
+        assert_eq!(SortKey::from_text(&of_account.to_text()), Some(of_account));
+        assert_eq!(OfAccount::<Uuid>::from_text(&id.to_text()), None);
         assert_eq!(<(DateTime<Utc>, Uuid)>::from_text(&id.to_text()), None);
         assert_eq!(Uuid::from_text(&(at, id).to_text()), None);
     }

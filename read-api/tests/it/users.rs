@@ -1,6 +1,11 @@
+use feedmill_events::Tag;
 use serde_json::json;
+use uuid::Uuid;
 
-use crate::app::{App, account_id, ids};
+use crate::{
+    app::{App, account_id, ids},
+    nats::Announcer,
+};
 
 #[tokio::test]
 async fn a_profile_is_found_by_id_handle_and_token() {
@@ -106,4 +111,65 @@ async fn followers_and_following_are_latest_first() {
             "followed_at": "2024-04-13T09:20:00.006Z",
         }])
     );
+}
+
+#[tokio::test]
+async fn a_cursor_stays_with_its_account_when_the_handle_passes_on() {
+    let app = App::start().await;
+    let announcer = Announcer::of(&app).await;
+    let (me, first, second) = (
+        app.account(1).await,
+        app.account(2).await,
+        app.account(3).await,
+    );
+    for n in 4..=9 {
+        let other = app.account(n).await;
+        let (owner, at) = if n % 2 == 0 { (first, 1) } else { (second, 2) };
+        app.follow(other, owner, at).await;
+        app.follow(owner, other, at).await;
+        app.post(owner, i64::try_from(n).unwrap(), None).await;
+    }
+    for list in ["posts", "followers", "following"] {
+        let path = format!("/v1/users/@user2/{list}");
+        let of_first = ids(&app.all(me, &format!("/v1/users/{first}/{list}"), 1).await);
+        let of_second = ids(&app.all(me, &format!("/v1/users/{second}/{list}"), 1).await);
+        assert_eq!((of_first.len(), of_second.len()), (3, 3));
+        let page = app.get(me, &format!("{path}?limit=1")).await;
+        let cursor = page.body["next_cursor"].as_str().unwrap().to_owned();
+        let next = format!("{path}?limit=1&cursor={cursor}");
+        assert!(!app.hits(me, &next).await, "the second page is cached now");
+
+        pass_on(&app, "user2", first, second).await;
+        let renamed = [
+            Tag::account_summary(first),
+            Tag::account_summary(second),
+            Tag::handle("user2"),
+        ];
+        announcer
+            .announce_and_wait(&app, "profiles", &renamed)
+            .await;
+        let mut walk = ids(page.body["items"].as_array().unwrap());
+        let mut next = Some(next);
+        while let Some(path_of_page) = next {
+            let page = app.get(me, &path_of_page).await;
+            walk.extend(ids(page.body["items"].as_array().unwrap()));
+            let cursor = page.body["next_cursor"].as_str();
+            next = cursor.map(|cursor| format!("{path}?limit=1&cursor={cursor}"));
+        }
+        assert_eq!(walk, of_first, "{list}");
+        assert_eq!(ids(&app.all(me, &path, 1).await), of_second, "{list}");
+        pass_on(&app, "user2", second, first).await;
+        announcer
+            .announce_and_wait(&app, "profiles", &renamed)
+            .await;
+    }
+}
+
+/// Gives the handle of one account to another.
+async fn pass_on(app: &App, handle: &str, from: Uuid, to: Uuid) {
+    app.run(&format!(
+        "UPDATE accounts SET handle = 'gone' WHERE id = '{from}';
+         UPDATE accounts SET handle = '{handle}' WHERE id = '{to}'"
+    ))
+    .await;
 }
