@@ -56,7 +56,8 @@ pub fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// The query string. Rejections: 422 that names the parameter.
+/// The query string. Parameters that `T` does not have are ignored. Rejections: 422 that names the parameter, for a value
+/// that does not match and for a parameter that is given twice.
 #[derive(Debug, Clone, Copy)]
 pub struct Query<T>(pub T);
 

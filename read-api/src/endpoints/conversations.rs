@@ -11,7 +11,7 @@ use crate::{
     cache::{answer::Answer, answers::Key},
     error::Error,
     http::{
-        page::{NoQuery, PageQuery, PageRequest},
+        page::{PageQuery, PageRequest},
         request_context::RequestContext,
         respond::respond,
     },
@@ -58,7 +58,6 @@ pub async fn page(
 pub async fn one(
     State(state): State<AppState>,
     Path(id): Path<Uuid>,
-    Query(NoQuery {}): Query<NoQuery>,
     context: RequestContext,
 ) -> Result {
     let key = Key::new(context.viewer, format!("/v1/conversations/{id}"));
@@ -78,7 +77,6 @@ pub async fn one(
 pub async fn message(
     State(state): State<AppState>,
     Path((id, message)): Path<(Uuid, Uuid)>,
-    Query(NoQuery {}): Query<NoQuery>,
     context: RequestContext,
 ) -> Result {
     let path = format!("/v1/conversations/{id}/messages/{message}");

@@ -24,7 +24,6 @@ use crate::{
 };
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct DigestQuery {
     period: Option<String>,
     date: Option<String>,

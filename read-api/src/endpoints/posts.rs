@@ -10,7 +10,7 @@ use crate::{
     cache::{answer::Answer, answers::Key},
     error::Error,
     http::{
-        page::{NoQuery, PageQuery, PageRequest},
+        page::{PageQuery, PageRequest},
         request_context::RequestContext,
         respond::respond,
     },
@@ -23,7 +23,6 @@ use crate::{
 pub async fn one(
     State(state): State<AppState>,
     Path(id): Path<Uuid>,
-    Query(NoQuery {}): Query<NoQuery>,
     context: RequestContext,
 ) -> Result {
     let key = Key::new(context.viewer, format!("/v1/posts/{id}"));

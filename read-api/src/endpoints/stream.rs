@@ -8,13 +8,13 @@ use axum::{
     http::{HeaderMap, HeaderName, header},
     response::IntoResponse,
 };
-use feedmill_service::{extract::Query, tokens::LEEWAY_SECONDS};
+use feedmill_service::tokens::LEEWAY_SECONDS;
 use futures::{StreamExt, stream::poll_fn};
 
 use super::Result;
 use crate::{
     error::Error,
-    http::{page::NoQuery, request_context::RequestContext},
+    http::request_context::RequestContext,
     state::AppState,
     stream::live,
 };
@@ -31,7 +31,6 @@ const HEADERS: [(HeaderName, &str); 3] = [
 /// Server-sent events, until the token expires.
 pub async fn open(
     State(state): State<AppState>,
-    Query(NoQuery {}): Query<NoQuery>,
     headers: HeaderMap,
     context: RequestContext,
 ) -> Result {

@@ -10,7 +10,7 @@ use crate::{
     cache::{answer::Answer, answers::Key},
     error::Error,
     http::{
-        page::{NoQuery, OfAccount, PageQuery, PageRequest},
+        page::{OfAccount, PageQuery, PageRequest},
         request_context::RequestContext,
         respond::respond,
     },
@@ -25,7 +25,6 @@ const NOT_FOUND: Error = Error::NotFound("user");
 /// The viewer's own profile. One statement.
 pub async fn me(
     State(state): State<AppState>,
-    Query(NoQuery {}): Query<NoQuery>,
     context: RequestContext,
 ) -> Result {
     respond_with_profile(&state, &context, &UserRef::Id(context.viewer)).await
@@ -35,7 +34,6 @@ pub async fn me(
 pub async fn profile(
     State(state): State<AppState>,
     Path(user): Path<String>,
-    Query(NoQuery {}): Query<NoQuery>,
     context: RequestContext,
 ) -> Result {
     respond_with_profile(&state, &context, &parse(&user)?).await

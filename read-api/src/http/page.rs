@@ -9,13 +9,14 @@ use uuid::Uuid;
 use super::cursor::Cursors;
 use crate::{cache::answers, error::Error, views::Page};
 
-/// The query parameters of every list. Others are rejected.
+/// The query parameters of every list.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PageQuery {
     #[serde(default)]
     limit: Limit,
-    cursor: Option<String>,
+    /// None and empty: the first page.
+    #[serde(default)]
+    cursor: String,
 }
 
 /// Items on a page, 1 to 100.
@@ -109,13 +110,15 @@ impl<'a, K: SortKey> PageRequest<'a, K> {
         query: &PageQuery,
     ) -> Result<Self, Error> {
         let path = path.into();
-        let verify = |cursor: &String| {
-            cursors
-                .verify(&path, viewer, cursor)
-                .and_then(K::from_text)
-                .ok_or(Error::Cursor)
+        let after = match query.cursor.as_str() {
+            "" => None,
+            cursor => Some(
+                cursors
+                    .verify(&path, viewer, cursor)
+                    .and_then(K::from_text)
+                    .ok_or(Error::Cursor)?,
+            ),
         };
-        let after = query.cursor.as_ref().map(verify).transpose()?;
         Ok(Self {
             cursors,
             path,
@@ -168,11 +171,6 @@ impl<K: Copy> PageRequest<'_, K> {
     }
 }
 
-/// The query parameters of routes that take none: any parameter is rejected.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NoQuery {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,7 +196,7 @@ mod tests {
         let cursors = Cursors::new(&[1; 32]);
         let query = PageQuery {
             limit: Limit(2),
-            cursor: None,
+            cursor: String::new(),
         };
         let request = PageRequest::new(&cursors, "/v1/feed", Uuid::nil(), &query).unwrap();
         let ids: Vec<_> = (1..=3).map(Uuid::from_u128).collect();
@@ -208,7 +206,7 @@ mod tests {
         assert_eq!(link, Some(format!("/v1/feed?limit=2&cursor={cursor}")));
         let query = PageQuery {
             limit: Limit(2),
-            cursor: Some(cursor),
+            cursor,
         };
         let request = PageRequest::new(&cursors, "/v1/feed", Uuid::nil(), &query).unwrap();
         assert_eq!(request.after(), Some(ids[1]));

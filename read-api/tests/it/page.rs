@@ -20,12 +20,7 @@ async fn an_altered_cursor_is_rejected() {
     let app = App::start().await;
     let me = viewer(&app).await;
     let cursor = cursor(&app, me, "/v1/feed").await;
-    let mut altered: Vec<String> = vec![
-        String::new(),
-        "x".to_owned(),
-        "!".to_owned(),
-        "A".repeat(5_000),
-    ];
+    let mut altered: Vec<String> = vec!["x".to_owned(), "!".to_owned(), "A".repeat(5_000)];
     altered.push(cursor[..cursor.len() - 4].to_owned());
     for place in (0..cursor.len() - 1).step_by(5) {
         let mut bytes = cursor.clone().into_bytes();
@@ -62,11 +57,37 @@ async fn a_handle_names_the_same_list_in_any_case() {
 }
 
 #[tokio::test]
+async fn an_empty_cursor_is_the_first_page_and_unknown_parameters_are_ignored() {
+    let app = App::start().await;
+    let me = viewer(&app).await;
+    for (path, same) in [
+        ("/v1/feed?limit=1&cursor=", "/v1/feed?limit=1"),
+        ("/v1/feed?limit=1&cursor", "/v1/feed?limit=1"),
+        ("/v1/feed?limit=1&colour=red", "/v1/feed?limit=1"),
+        ("/v1/feed?colour=red&colour=%FF&limit=1", "/v1/feed?limit=1"),
+        ("/v1/feed?Limit=5&limit=1", "/v1/feed?limit=1"),
+        (
+            "/v1/users/@user1/posts?cursor=&page=2",
+            "/v1/users/@user1/posts",
+        ),
+        ("/v1/digest?_=1713", "/v1/digest"),
+        ("/v1/me?limit=0&limit=x", "/v1/me"),
+        ("/v1/users/@user1?cursor=x", "/v1/users/@user1"),
+    ] {
+        let (reply, plain) = (app.get(me, path).await, app.get(me, same).await);
+        assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+        assert_eq!(reply.body, plain.body, "{path}");
+        assert_eq!(reply.headers["etag"], plain.headers["etag"], "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_repeated_parameter_is_rejected() {
     let app = App::start().await;
     let me = app.account(1).await;
     for (path, field) in [
         ("/v1/feed?limit=5&limit=6", "limit"),
+        ("/v1/feed?cursor=&cursor=", "cursor"),
         ("/v1/digest?date=2024-01-01&date=2024-01-02", "date"),
     ] {
         let reply = app.get(me, path).await;
