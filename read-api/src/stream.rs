@@ -3,7 +3,8 @@
 //! A stream depends on cache tags, as a cached answer does. One task checks the tags of all open streams after each
 //! change and wakes the streams that it may concern ([`registry`]). Each of them ([`live`]) reads its new items
 //! (`reader`), a few streams at a time, so that a post to thousands of streams leaves connections to requests. What a
-//! client already has (`watermarks`) is in the id of every event (`event_id`).
+//! client already has (`watermarks`) is in the id of every event (`event_id`). A follow or like that is undone and made
+//! again is sent once on a connection (`told`).
 
 mod event_id;
 mod items;
@@ -11,4 +12,5 @@ pub mod live;
 mod reader;
 pub mod registry;
 mod sender;
+mod told;
 mod watermarks;

@@ -5,6 +5,7 @@ use feedmill_service::Database;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::told::Act;
 use crate::{
     error::Error,
     sql::stream::{self, Since},
@@ -62,6 +63,8 @@ pub struct Item {
     /// False while the text of a post, or a handle, is not projected yet: it comes from another projection.
     pub complete: bool,
     pub json: String,
+    /// What a notification is about, if that can be undone and made again.
+    pub act: Option<Act>,
 }
 
 impl Item {
@@ -71,6 +74,7 @@ impl Item {
             partition: Partition::of(origin),
             complete,
             json: serde_json::to_string(view)?,
+            act: None,
         })
     }
 }
@@ -136,7 +140,10 @@ pub async fn notifications(
         let text = notification.post.as_ref().map(|post| &post.text);
         let complete =
             notification.actor.is_projected() && text.is_none_or(|text| !text.is_empty());
-        Item::new(notification.id, *origin, complete, notification)
+        Ok(Item {
+            act: Act::of(notification),
+            ..Item::new(notification.id, *origin, complete, notification)?
+        })
     };
     notifications.iter().map(item).collect()
 }

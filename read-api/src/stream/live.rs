@@ -21,6 +21,7 @@ use super::{
     reader::{PAGE_SIZE, Reader},
     registry::Streams,
     sender::{End, EventSender},
+    told::Told,
     watermarks::LOOKBACK_MILLIS,
 };
 use crate::error::Error;
@@ -45,6 +46,7 @@ struct Live {
     reader: Reader,
     sender: EventSender,
     unread: (i64, i64),
+    told: Told,
 }
 
 /// Why sending new items stopped.
@@ -100,6 +102,7 @@ pub async fn open(
         reader,
         sender,
         unread,
+        told: Told::default(),
     };
     tokio::spawn(live.run(expires, away_too_long));
     Ok(receiver)
@@ -211,16 +214,18 @@ impl Live {
         partitions: &PartitionFilter,
     ) -> Result<(), Interruption> {
         for _ in 0..MAX_PAGES {
-            let items = self.reader.read_new(list, partitions).await?;
-            let (count, before) = (items.len(), self.reader.event_id());
+            let mut items = self.reader.read_new(list, partitions).await?;
+            let (is_last, before) = ((items.len() as i64) < PAGE_SIZE, self.reader.event_id());
             self.reader.mark_sent(list, &items);
             let after = self.reader.event_id();
+            items.retain(|item| item.act.is_none_or(|act| self.told.insert(act)));
+            let count = items.len();
             for (index, item) in items.into_iter().enumerate() {
                 // A client that disconnects in the middle of a page gets the whole page again.
                 let id = if index + 1 < count { &before } else { &after };
                 self.sender.event(list.event(), id, &item.json).await?;
             }
-            if (count as i64) < PAGE_SIZE {
+            if is_last {
                 return Ok(());
             }
         }

@@ -111,6 +111,46 @@ async fn new_items_are_sent_as_in_their_lists() {
 }
 
 #[tokio::test]
+async fn a_like_that_is_undone_and_made_again_is_sent_once() {
+    let app = App::start().await;
+    let (me, other, third) = (
+        app.account(1).await,
+        app.account(2).await,
+        app.account(3).await,
+    );
+    let post = app.post_ago(me, 500).await;
+    let mut stream = app.stream(me, None).await;
+    next(&mut stream).await;
+    let like = async |actor: Uuid| app.notify(me, since_start(), actor, Some(post), None).await;
+    let undo = async |id: Uuid| {
+        app.run(&format!("DELETE FROM notifications WHERE id = '{id}'"))
+            .await;
+    };
+    let first = like(other).await;
+    let [event, unread] = item_and_unread(&mut stream).await;
+    assert_eq!(event.id(), first.to_string());
+    assert_eq!(unread.data, counts(0, 1));
+    undo(first).await;
+    assert_eq!(next(&mut stream).await.data, counts(0, 0));
+    let again = like(other).await;
+    assert_eq!(next(&mut stream).await.data, counts(0, 1));
+    let list = app.get(me, "/v1/notifications").await.body;
+    assert_eq!(list["items"][0]["id"], again.to_string());
+
+    // A like by somebody else, and of another post, are others.
+    let by_third = like(third).await;
+    let [event, _] = item_and_unread(&mut stream).await;
+    assert_eq!(event.id(), by_third.to_string());
+    let another = app.post_ago(me, 400).await;
+    assert_eq!(next(&mut stream).await.id(), another.to_string());
+    let of_another = app
+        .notify(me, since_start(), other, Some(another), None)
+        .await;
+    let [event, _] = item_and_unread(&mut stream).await;
+    assert_eq!(event.id(), of_another.to_string());
+}
+
+#[tokio::test]
 async fn a_resumed_stream_gets_missed_items_even_older_ones() {
     let app = App::start().await;
     let (me, other) = (app.account(1).await, app.account(2).await);

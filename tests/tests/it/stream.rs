@@ -6,7 +6,11 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use feedmill_tests::kit::{Mode, Stack, StackConfig};
+use feedmill_tests::{
+    client::{EventStream, ServerSentEvent},
+    kit::{Mode, Stack, StackConfig},
+    link::LinkKind,
+};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
@@ -88,6 +92,53 @@ async fn updates_arrive_at_once_and_at_nobody_else() {
 
     let quiet = timeout(Duration::from_secs(1), to_c.next()).await;
     assert!(quiet.is_err(), "Carol receives {quiet:?}");
+}
+
+/// Though the list has it with another id each time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_comes_and_goes_is_told_once() {
+    let stack = Stack::start(StackConfig::default()).await;
+    let (author, fan) = (
+        account(&stack, "author").await,
+        account(&stack, "fan").await,
+    );
+    let (a, f) = (stack.client_of(author), stack.client_of(fan));
+    let post = a.post("Like me", None).await.expect(201).id();
+    a.get("/v1/feed").await.expect(200);
+    let mut stream = open(&a).await;
+    for (kind, to, name) in [
+        (LinkKind::Like, post, "like"),
+        (LinkKind::Follow, author, "follow"),
+    ] {
+        let mut told = vec![];
+        for _ in 0..10 {
+            for make in [true, false] {
+                f.link(kind, to, make).await.expect(204);
+                // The stream has read the list after this command.
+                told.extend(until_unread(&mut stream, i64::from(make)).await);
+            }
+        }
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert_eq!(told[0].data["type"], name);
+    }
+    f.like(post).await.expect(204);
+    assert!(until_unread(&mut stream, 1).await.is_empty());
+    a.wait_for(&f.positions());
+    let listed = a.get("/v1/notifications").await.expect(200).json();
+    assert_eq!(listed["items"].as_array().map(Vec::len), Some(1));
+}
+
+/// The notifications before the next event that says that so many are unread.
+async fn until_unread(stream: &mut EventStream, count: i64) -> Vec<ServerSentEvent> {
+    let mut told = vec![];
+    loop {
+        let event = next(stream).await;
+        match &*event.name {
+            "notification" => told.push(event),
+            "unread" if event.data == counts(0, count) => return told,
+            _ => {}
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,6 +16,7 @@ use feedmill_tests::{
     log,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use serde_json::Value;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
@@ -25,8 +26,20 @@ use super::support::{account, open, try_open};
 const AUTHORS: usize = 8;
 const COMMANDS: usize = 400;
 
-/// The ids of the items that the reader has received, on any connection.
+/// The [`key`]s of the items that the reader has received, on any connection.
 type Received = Arc<Mutex<BTreeSet<String>>>;
+
+/// Identifies an item: its id, or for a notification what it is about. A follow that is undone and made again has another
+/// id, but is sent once.
+fn key(item: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    if item["type"].is_null() {
+        text(&item["id"])
+    } else {
+        let parts = [&item["type"], &item["actor"]["id"], &item["post"]["id"]];
+        parts.map(text).join(" ")
+    }
+}
 
 /// Reads streams until `stop` and until nothing arrives any more. It disconnects now and then, and reconnects to any
 /// instance. Returns the number of connections.
@@ -52,14 +65,14 @@ async fn reader(
             while let Some(event) = stream.next().await {
                 assert_ne!(event.name, "reset", "{event:?}");
                 if event.name != "unread" {
-                    let id = event.id().to_owned();
+                    let item = key(&event.data);
                     // Posts of an author who is followed again arrive again.
-                    let first = here.insert(id.clone());
+                    let first = here.insert(item.clone());
                     assert!(first || event.name == "post", "received twice: {event:?}");
                     received
                         .lock()
                         .expect("no panic while it is held")
-                        .insert(id);
+                        .insert(item);
                 }
             }
         };
@@ -76,19 +89,15 @@ async fn reader(
     }
 }
 
-/// All ids of a list.
+/// The keys of all items of a list.
 async fn listed(client: &Client, path: &str) -> BTreeSet<String> {
-    let (mut ids, mut next) = (BTreeSet::new(), format!("{path}?limit=100"));
+    let (mut keys, mut next) = (BTreeSet::new(), format!("{path}?limit=100"));
     loop {
         let page = client.get(&next).await.expect(200).json();
         let items = page["items"].as_array().expect("items");
-        ids.extend(
-            items
-                .iter()
-                .map(|item| item["id"].as_str().expect("an id").to_owned()),
-        );
+        keys.extend(items.iter().map(key));
         let Some(cursor) = page["next_cursor"].as_str() else {
-            return ids;
+            return keys;
         };
         next = format!("{path}?limit=100&cursor={cursor}");
     }
