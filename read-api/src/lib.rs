@@ -11,6 +11,7 @@
 //! - `cache`: answers, and the fragments that answers are assembled from.
 //! - `freshness`: when each cache tag changed, and how far the projections are.
 //! - `sql`: the statements, one file per noun.
+//! - `newcomer`: an account that has given no command yet.
 //! - `config`, `error`, `views` (the JSON objects), `user_ref`: leaves.
 
 mod cache;
@@ -19,6 +20,7 @@ mod endpoints;
 mod error;
 mod freshness;
 mod http;
+mod newcomer;
 mod router;
 mod serve;
 mod sql;

@@ -19,7 +19,9 @@ mod verifier;
 pub use caller::Caller;
 pub use connection_token::ConnectionToken;
 pub use error::TokenError;
-pub use identity::{Identity, LEEWAY_SECONDS, MAX_SUBJECT_BYTES, external_account};
+pub use identity::{
+    Identity, LEEWAY_SECONDS, MAX_SUBJECT_BYTES, default_handle, external_account,
+};
 pub use keys::Trust;
 pub use signer::Signer;
 pub use verifier::Verifier;

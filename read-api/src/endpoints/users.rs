@@ -1,5 +1,7 @@
 //! `/v1/users/{id or @handle}…` and `/v1/me`.
 
+use std::time::SystemTime;
+
 use axum::extract::State;
 use feedmill_events::Tag;
 use feedmill_service::extract::{Path, Query};
@@ -14,6 +16,7 @@ use crate::{
         request_context::RequestContext,
         respond::respond,
     },
+    newcomer::Newcomer,
     sql,
     state::AppState,
     user_ref::UserRef,
@@ -44,14 +47,29 @@ async fn respond_with_profile(
     context: &RequestContext,
     user: &UserRef,
 ) -> Result {
-    // The same for all viewers.
-    let key = Key::new(None, format!("/v1/users/{user}"));
+    let newcomer = newcomer(context, user);
+    // The same for all viewers, unless the account exists for its owner only.
+    let key = Key::new(newcomer.map(|own| own.id), format!("/v1/users/{user}"));
     let load = || async {
-        let profile = sql::users::profile(&state.database, user)
-            .await?
-            .ok_or(NOT_FOUND)?;
+        let hint = newcomer.and_then(Newcomer::handle_hint);
+        let handle = user.handle().or(hint.as_ref().and_then(UserRef::handle));
+        let found = sql::users::profile(&state.database, user.id(), handle).await?;
+        let mut tags = Vec::new();
+        let profile = match (found, newcomer) {
+            (Some(profile), None) => profile,
+            (Some(profile), Some(own)) if profile.account.id == own.id => profile,
+            (owner, Some(own)) => {
+                let owner = owner.map(|profile| profile.account.id);
+                if let Some(hint) = &hint {
+                    tags.extend(resolved(hint, owner.unwrap_or(own.id)));
+                }
+                own.profile(owner.is_some(), SystemTime::now().into())
+            }
+            (None, None) => return Err(NOT_FOUND),
+        };
         let id = profile.account.id;
-        let tags = [Tag::profile(id)].into_iter().chain(resolved(user, id));
+        tags.push(Tag::profile(id));
+        tags.extend(resolved(user, id));
         Ok(Answer::new(&profile)?.depending_on(tags))
     };
     respond(&state.answers, context, key, load).await
@@ -70,9 +88,9 @@ pub async fn posts(
     let load = || async {
         let (user, before) = continued(&user, request.after());
         let rows = request.rows();
-        let (id, posts) = sql::posts::of_user(&state.database, viewer, &user, before, rows)
-            .await?
-            .ok_or(NOT_FOUND)?;
+        let found = sql::posts::of_user(&state.database, viewer, &user, before, rows)
+            .await?;
+        let (id, posts) = or_newcomer(&context, &user, found)?;
         let mut tags = vec![Tag::posts_of(id)];
         tags.extend(resolved(&user, id));
         tags.extend(shown(&posts));
@@ -98,9 +116,9 @@ pub async fn followers(
     let load = || async {
         let (user, before) = continued(&user, request.after());
         let rows = request.rows();
-        let (id, follows) = sql::users::followers(&state.database, &user, before, rows)
-            .await?
-            .ok_or(NOT_FOUND)?;
+        let found = sql::users::followers(&state.database, &user, before, rows)
+            .await?;
+        let (id, follows) = or_newcomer(&context, &user, found)?;
         let tags = follow_tags(Tag::followers(id), &user, id, &follows);
         let (page, next) = request.page(follows, |follow| OfAccount {
             account: id,
@@ -124,9 +142,9 @@ pub async fn following(
     let load = || async {
         let (user, before) = continued(&user, request.after());
         let rows = request.rows();
-        let (id, follows) = sql::users::following(&state.database, &user, before, rows)
-            .await?
-            .ok_or(NOT_FOUND)?;
+        let found = sql::users::following(&state.database, &user, before, rows)
+            .await?;
+        let (id, follows) = or_newcomer(&context, &user, found)?;
         let tags = follow_tags(Tag::following(id), &user, id, &follows);
         let (page, next) = request.page(follows, |follow| OfAccount {
             account: id,
@@ -139,6 +157,22 @@ pub async fn following(
 
 fn parse(user: &str) -> std::result::Result<UserRef, Error> {
     user.parse().map_err(|_| NOT_FOUND)
+}
+
+/// The caller, if `user` is the caller and the account may not exist yet.
+fn newcomer<'c>(context: &'c RequestContext, user: &UserRef) -> Option<&'c Newcomer> {
+    let newcomer = context.newcomer.as_ref();
+    newcomer.filter(|own| user.id() == Some(own.id))
+}
+
+/// What was found of `user`, or the empty list of a newcomer.
+fn or_newcomer<T>(
+    context: &RequestContext,
+    user: &UserRef,
+    found: Option<(Uuid, Vec<T>)>,
+) -> std::result::Result<(Uuid, Vec<T>), Error> {
+    let empty = || newcomer(context, user).map(|own| (own.id, Vec::new()));
+    found.or_else(empty).ok_or(NOT_FOUND)
 }
 
 /// Whose list the page is of, and the key before it. A page with a cursor is of the cursor's account.

@@ -6,10 +6,11 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
 };
+use feedmill_service::tokens::Identity;
 use uuid::Uuid;
 
 use super::accept_encoding::preferred_encoding;
-use crate::cache::encoding::Encoding;
+use crate::{cache::encoding::Encoding, newcomer::Newcomer};
 
 /// Made by the gate (`auth`) and extracted by the handler.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub struct RequestContext {
     pub viewer: Uuid,
     /// When the token expires, in Unix seconds.
     pub token_expires: u64,
+    /// The viewer, if the account may not exist yet.
+    pub newcomer: Option<Newcomer>,
     pub arrived: Instant,
     /// The projections have applied the requested position, but its changes may not be recorded in the tag versions: a
     /// fresh cache entry may be without them.
@@ -28,16 +31,16 @@ pub struct RequestContext {
 
 impl RequestContext {
     pub fn new(
-        viewer: Uuid,
-        token_expires: u64,
+        identity: Identity,
         arrived: Instant,
         bypass_cache: bool,
         headers: &HeaderMap,
     ) -> Self {
         let if_none_match = headers.get_all(header::IF_NONE_MATCH);
         Self {
-            viewer,
-            token_expires,
+            viewer: identity.account,
+            token_expires: identity.expires,
+            newcomer: Newcomer::of(identity),
             arrived,
             bypass_cache,
             encoding: preferred_encoding(headers),

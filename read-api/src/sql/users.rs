@@ -12,17 +12,21 @@ use crate::{
 /// The key of a list of follows: latest first, and within one moment the greater id first.
 pub type FollowKey = (DateTime<Utc>, Uuid);
 
-/// None if there is no such user.
+/// The account with this id, or else the one with this handle. None if there is neither.
 ///
 /// When a handle passes from one account to another, both may have it here for a moment; then the younger account is
 /// returned.
-pub async fn profile(database: &Database, user: &UserRef) -> sqlx::Result<Option<Profile>> {
+pub async fn profile(
+    database: &Database,
+    id: Option<Uuid>,
+    handle: Option<&str>,
+) -> sqlx::Result<Option<Profile>> {
     let row = sqlx::query!(
         r#"/* user.profile */
         WITH account AS (
-            SELECT * FROM accounts WHERE id = $1
-            UNION ALL SELECT * FROM accounts WHERE handle = $2
-            ORDER BY id DESC
+            SELECT *, true AS has_id FROM accounts WHERE id = $1
+            UNION ALL SELECT *, false FROM accounts WHERE handle = $2
+            ORDER BY has_id DESC, id DESC
             LIMIT 1
         )
         SELECT
@@ -31,8 +35,8 @@ pub async fn profile(database: &Database, user: &UserRef) -> sqlx::Result<Option
             counts.followers AS "followers?", counts.following AS "following?", counts.posts AS "posts?"
         FROM account
         LEFT JOIN LATERAL (SELECT * FROM account_counts WHERE account = account.id LIMIT 1) AS counts ON true"#,
-        user.id(),
-        user.handle(),
+        id,
+        handle,
     );
     let row = database.optional("user.profile", row).await?;
     Ok(row.map(|row| Profile {

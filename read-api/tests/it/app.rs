@@ -89,6 +89,18 @@ impl App {
 
     /// With caches of so many bytes for answers, and for each kind of fragment.
     pub async fn with_caches(answers: u64, fragments: u64) -> Self {
+        let signer = Signer::new([7; 32], "feedmill", "feedmill").unwrap();
+        let verifier = Verifier::of(&signer);
+        Self::with_verifier(answers, fragments, signer, verifier).await
+    }
+
+    /// That accepts the tokens of a verifier, which need not be those of `signer`.
+    pub async fn with_verifier(
+        answers: u64,
+        fragments: u64,
+        signer: Signer,
+        verifier: Verifier,
+    ) -> Self {
         telemetry::install_crypto_provider();
         let test_database = kit::Database::with_read_models().await;
         let pool = test_database.pool_with_search_path(&search_path());
@@ -96,7 +108,6 @@ impl App {
         let url = test_database.url_as(Role::ReadApi);
         let options = sql::options(&url, "test", Some(&search_path())).unwrap();
         let read_only = Database::new(options, 4).unwrap();
-        let signer = Signer::new([7; 32], "feedmill", "feedmill").unwrap();
         let tag_versions = TagVersions::default();
         let (health, shutdown, progress) = (
             Health::new(),
@@ -134,7 +145,7 @@ impl App {
         );
         let state = AppState::new(Shared {
             database: read_only.clone(),
-            verifier: Verifier::of(&signer),
+            verifier,
             cursors,
             progress: progress.clone(),
             answers: AnswerCache::new(answers, tag_versions.clone()),

@@ -12,6 +12,7 @@ mod digest;
 mod feed;
 mod fragments;
 mod nats;
+mod newcomer;
 mod notifications;
 mod page;
 mod position;

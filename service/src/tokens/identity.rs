@@ -33,3 +33,8 @@ pub fn external_account(issuer: &str, subject: &str) -> Uuid {
         format!("{issuer}\n{subject}").as_bytes(),
     )
 }
+
+/// The handle of an external account whose token has no hint that can be used. Practically never taken.
+pub fn default_handle(account: Uuid) -> String {
+    format!("u_{}", &account.simple().to_string()[8..32])
+}

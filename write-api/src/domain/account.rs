@@ -9,6 +9,7 @@ use feedmill_events::{
     event::v1::{AccountCreated, ProfileChanged},
     id,
 };
+use feedmill_service::tokens::default_handle;
 use uuid::Uuid;
 
 use super::{
@@ -283,15 +284,13 @@ fn create(
     ))
 }
 
-/// The handles that an external account may get, best first. The last one is made from the id and is practically
-/// never taken.
+/// The handles that an external account may get, best first.
 fn candidate_handles(account: Uuid, hint: Option<&str>) -> Vec<String> {
-    let from_id = format!("u_{}", &account.simple().to_string()[8..32]);
     let hinted = hint.and_then(|hint| Handle::try_from(hint.to_owned()).ok());
     hinted
         .map(String::from)
         .into_iter()
-        .chain([from_id])
+        .chain([default_handle(account)])
         .collect()
 }
 
