@@ -8,3 +8,4 @@ pub mod page;
 pub mod period;
 pub mod request_context;
 pub mod respond;
+pub mod sort_key;

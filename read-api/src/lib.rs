@@ -12,7 +12,7 @@
 //! - `freshness`: when each cache tag changed, and how far the projections are.
 //! - `sql`: the statements, one file per noun.
 //! - `newcomer`: an account that has given no command yet.
-//! - `config`, `error`, `views` (the JSON objects), `user_ref`: leaves.
+//! - `config`, `error`, `seek`, `views` (the JSON objects), `user_ref`: leaves.
 
 mod cache;
 mod config;
@@ -22,6 +22,7 @@ mod freshness;
 mod http;
 mod newcomer;
 mod router;
+mod seek;
 mod serve;
 mod sql;
 mod state;

@@ -6,7 +6,8 @@
 //! `LATERAL (… LIMIT 1)` or a scalar subquery, which PostgreSQL can only run by index, row by row. A plain join or
 //! `EXISTS` can become a hash join over a whole table, in a generic plan or right after an import.
 //!
-//! A page of n items reads n + 1 rows: the last row tells whether there is a next page.
+//! A page of n items reads n + 1 rows: the surplus row tells whether there are more items in its direction. A list has a
+//! branch for each direction (`Seek::bounds`); only the feed has a statement for each.
 
 pub mod checkpoints;
 pub mod conversations;

@@ -12,13 +12,16 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// None on the last page.
     pub next_cursor: Option<String>,
+    /// For what precedes the page; None if there is nothing that it could precede.
+    pub prev_cursor: Option<String>,
 }
 
 impl<T> Page<T> {
-    pub fn map<U>(self, item: impl FnMut(T) -> U) -> Page<U> {
+    pub fn map<U>(self, map: impl FnMut(T) -> U) -> Page<U> {
         Page {
-            items: self.items.into_iter().map(item).collect(),
+            items: self.items.into_iter().map(map).collect(),
             next_cursor: self.next_cursor,
+            prev_cursor: self.prev_cursor,
         }
     }
 }

@@ -56,6 +56,10 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
     };
     let one = Expected::One;
     let list = |items| Expected::List(items, json!({}));
+    let counted = |items: Vec<Value>| {
+        let total = json!({"total": items.len()});
+        Expected::List(Some(items), total)
+    };
     let step = |count: usize| (count / sample.max(1)).max(1);
 
     add("/v1/me", one(oracle.profile(viewer)));
@@ -64,13 +68,13 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
     let bookmarks = oracle.bookmarks(viewer);
     add("/v1/bookmarks", Expected::OwnList(bookmarks, json!({})));
     let (conversations, unread) = oracle.conversations(viewer);
-    let beside = json!({"unread_total": unread});
+    let beside = json!({"total": conversations.len(), "unread_total": unread});
     add(
         "/v1/conversations",
         Expected::OwnList(conversations, beside),
     );
     let (notifications, unread) = oracle.notifications(viewer);
-    let beside = json!({"unread_count": unread});
+    let beside = json!({"total": notifications.len(), "unread_count": unread});
     add(
         "/v1/notifications",
         Expected::OwnList(notifications, beside),
@@ -89,10 +93,13 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
         add(&format!("{path}/messages"), list(messages));
     }
     let messages = || {
-        oracle.conversations.iter().flat_map(|(conversation, found)| {
-            let messages = found.messages.keys();
-            messages.map(move |message| (*conversation, *message))
-        })
+        oracle
+            .conversations
+            .iter()
+            .flat_map(|(conversation, found)| {
+                let messages = found.messages.keys();
+                messages.map(move |message| (*conversation, *message))
+            })
     };
     for (conversation, message) in messages().step_by(step(messages().count())) {
         let path = format!("/v1/conversations/{conversation}/messages/{message}");
@@ -115,9 +122,9 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
         let posts = oracle.user_posts(viewer, *user);
         add(&format!("{path}/posts"), list(Some(posts)));
         let followers = oracle.followers(*user);
-        add(&format!("{path}/followers"), list(Some(followers)));
+        add(&format!("{path}/followers"), counted(followers));
         let following = oracle.following(*user);
-        add(&format!("{path}/following"), list(Some(following)));
+        add(&format!("{path}/following"), counted(following));
     }
     reads
 }

@@ -41,6 +41,7 @@ async fn apply(batch: &Batch, _: &Context, db: &mut PgConnection) -> Result<Vec<
     let changes = Changes::of(batch)?;
     sql::insert_conversations(&changes, db).await?;
     sql::insert_members(&changes, db).await?;
+    sql::count_conversations(&changes, db).await?;
     sql::insert_messages(&changes, db).await?;
     sql::add_messages(&changes, db).await?;
     let members = sql::count_unread(&changes, db).await?;

@@ -46,10 +46,13 @@ pub static DEFINITION: Definition = Definition {
 /// Undone acts are deleted before everything about a deleted post, so that their rows still exist to be counted.
 async fn apply(batch: &Batch, _: &Context, db: &mut PgConnection) -> Result<Vec<Tag>, ApplyError> {
     let changes = Changes::of(batch);
-    sql::delete_acts(&changes, db).await?;
-    sql::delete_replies(&changes, db).await?;
+    let undone = sql::delete_acts(&changes, db).await?;
+    let replies = sql::delete_replies(&changes, db).await?;
     let lost = sql::delete_of_posts(&changes, db).await?;
     sql::insert(&changes, db).await?;
+    let totals = changes.totals([&undone, &replies, &lost].into_iter().flatten());
+    sql::add_totals(&totals, db).await?;
+    sql::delete_empty_totals(&totals, db).await?;
     sql::move_marks(&changes, db).await?;
     Ok(tags::of(&changes, lost))
 }

@@ -127,10 +127,11 @@ fn kinds(projection: &str) -> Vec<Kind> {
             kind(
                 "conversations",
                 |key, _| Tag::conversations(id(key)),
-                "SELECT m.user_id::text, string_agg(concat_ws('/', c, m.activity, m.unread_count,
+                "SELECT m.user_id::text, concat_ws(' ', max(n.conversations), string_agg(concat_ws('/', c, m.activity, m.unread_count,
                     (SELECT array_agg(o.user_id ORDER BY o.user_id) FROM members o WHERE o.conversation = c.id)),
-                    ' ' ORDER BY c.id)
-                FROM members m JOIN conversations c ON c.id = m.conversation GROUP BY 1",
+                    ' ' ORDER BY c.id))
+                FROM members m JOIN conversations c ON c.id = m.conversation
+                LEFT JOIN conversation_counts n ON n.user_id = m.user_id GROUP BY 1",
             ),
             kind(
                 "messages",
@@ -148,8 +149,9 @@ fn kinds(projection: &str) -> Vec<Kind> {
         "notifications" => vec![kind(
             "notifications",
             |key, _| Tag::notifications(id(key)),
-            "SELECT coalesce(n.viewer, m.viewer)::text, concat_ws(' ', max(m.up_to::text), string_agg(n::text, ' ' ORDER BY id))
-            FROM notifications n FULL JOIN notification_marks m USING (viewer) GROUP BY 1",
+            "SELECT viewer::text, concat_ws(' ', max(t.total), max(m.up_to::text), string_agg(n::text, ' ' ORDER BY id))
+            FROM notifications n FULL JOIN notification_marks m USING (viewer)
+            LEFT JOIN notification_totals t USING (viewer) GROUP BY 1",
         )],
         other => panic!("tests/it/tags.rs has no responses of the projection {other}"),
     }

@@ -64,16 +64,15 @@ impl Answer {
         })
     }
 
-    /// One page of a list. `view` contains the page; `next` is the address of the next one, if there is one; `tags` as for
+    /// One page of a list. `view` contains the page; `link` is the `Link` header; `tags` as for
     /// [`depending_on`](Self::depending_on).
     pub fn page(
         view: &impl Serialize,
-        next: Option<String>,
+        link: String,
         tags: impl IntoIterator<Item = Tag>,
     ) -> Result<LoadedAnswer, Error> {
         let mut answer = Self::new(view)?;
-        let link = next.map(|target| HeaderValue::try_from(format!("<{target}>; rel=\"next\"")));
-        answer.link = link.and_then(Result::ok);
+        answer.link = HeaderValue::try_from(link).ok();
         Ok(answer.depending_on(tags))
     }
 

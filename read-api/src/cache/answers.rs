@@ -34,8 +34,8 @@ pub struct Key {
     pub path: Cow<'static, str>,
     /// The length of a page; 0 for an answer without pages.
     pub limit: u8,
-    /// Where a page starts.
-    pub after: Option<Box<str>>,
+    /// Where in its list a page is; None for the first page.
+    pub seek: Option<Box<str>>,
 }
 
 impl Key {
@@ -45,7 +45,7 @@ impl Key {
             viewer: viewer.into(),
             path: path.into(),
             limit: 0,
-            after: None,
+            seek: None,
         }
     }
 }
@@ -217,8 +217,8 @@ impl Inner {
 }
 
 fn weigh(key: &Key, entry: &CacheEntry<Answer>) -> usize {
-    let after = key.after.as_ref().map_or(0, |after| after.len());
-    key.path.len() + after + entry.slots_size() + entry.value.size()
+    let seek = key.seek.as_ref().map_or(0, |seek| seek.len());
+    key.path.len() + seek + entry.slots_size() + entry.value.size()
 }
 
 impl fmt::Debug for AnswerCache {

@@ -25,12 +25,12 @@ pub async fn page(
     let viewer = context.viewer;
     let request = PageRequest::new(&state.cursors, "/v1/bookmarks", viewer, &page)?;
     let load = || async {
-        let (before, rows) = (request.after(), request.rows());
-        let bookmarks = sql::posts::bookmarks(&state.database, viewer, before, rows).await?;
+        let (seek, rows) = (request.seek(), request.rows());
+        let bookmarks = sql::posts::bookmarks(&state.database, viewer, seek, rows).await?;
         let mut tags = vec![Tag::bookmarks(viewer)];
         tags.extend(shown(bookmarks.iter().map(|(_, post)| post)));
-        let (page, next) = request.page(bookmarks, |(at, post)| (*at, post.id));
-        Answer::page(&page.map(|(_, post)| post), next, tags)
+        let (page, link) = request.page(bookmarks, |(at, post)| (*at, post.id));
+        Answer::page(&page.map(|(_, post)| post), link, tags)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
 }

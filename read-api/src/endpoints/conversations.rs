@@ -24,6 +24,8 @@ use crate::{
 struct Inbox {
     #[serde(flatten)]
     page: Page<Conversation<AccountSummary>>,
+    /// All conversations, also those on other pages.
+    total: i64,
     /// Of all conversations, also those on other pages.
     unread_total: i64,
 }
@@ -37,19 +39,23 @@ pub async fn page(
     let viewer = context.viewer;
     let request = PageRequest::new(&state.cursors, "/v1/conversations", viewer, &page)?;
     let load = || async {
-        let (listed, unread_total) =
-            sql::conversations::page(&state.database, viewer, request.after(), request.rows())
-                .await?;
+        let (seek, rows) = (request.seek(), request.rows());
+        let list = sql::conversations::page(&state.database, viewer, seek, rows).await?;
         // The list, and the members' names.
-        let members = listed
+        let members = list
+            .listed
             .iter()
             .flat_map(|listed| &listed.conversation.members)
             .map(|member| Tag::account_summary(member.id));
         let mut tags = vec![Tag::conversations(viewer)];
         tags.extend(members);
-        let (page, next) = request.page(listed, |listed| listed.activity);
-        let page = page.map(|listed| listed.conversation);
-        Answer::page(&Inbox { page, unread_total }, next, tags)
+        let (page, link) = request.page(list.listed, |listed| listed.activity);
+        let inbox = Inbox {
+            page: page.map(|listed| listed.conversation),
+            total: list.total,
+            unread_total: list.unread_total,
+        };
+        Answer::page(&inbox, link, tags)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
 }
@@ -101,13 +107,13 @@ pub async fn messages(
     let path = format!("/v1/conversations/{id}/messages");
     let request = PageRequest::new(&state.cursors, path, viewer, &page)?;
     let load = || async {
-        let (before, rows) = (request.after(), request.rows());
-        let messages = sql::conversations::messages(&state.database, viewer, id, before, rows)
+        let (seek, rows) = (request.seek(), request.rows());
+        let messages = sql::conversations::messages(&state.database, viewer, id, seek, rows)
             .await?
             .ok_or(Error::NotFound("conversation"))?;
-        let (page, next) = request.page(messages, |message| message.id);
+        let (page, link) = request.page(messages, |message| message.id);
         // Not on the members: a member never leaves.
-        Answer::page(&page, next, [Tag::messages(id)])
+        Answer::page(&page, link, [Tag::messages(id)])
     };
     respond(&state.answers, &context, request.cache_key(), load).await
 }

@@ -19,6 +19,7 @@ use crate::{
         request_context::RequestContext,
         respond::respond,
     },
+    seek::Seek,
     sql,
     state::AppState,
 };
@@ -41,7 +42,8 @@ pub async fn load(
     request: &PageRequest<'_, Uuid>,
     bypass_cache: bool,
 ) -> std::result::Result<LoadedAnswer, Error> {
-    let assembled = if bypass_cache {
+    let leads_back = matches!(request.seek(), Seek::Before(_));
+    let assembled = if bypass_cache || leads_back {
         None
     } else {
         assemble(state, request).await?
@@ -51,8 +53,8 @@ pub async fn load(
         None => load_full(state, request).await?,
     };
     let tags = tags(request.viewer(), &feed);
-    let (page, next) = request.page(feed.posts, RenderedPost::id);
-    Answer::page(&page, next, tags)
+    let (page, link) = request.page(feed.posts, RenderedPost::id);
+    Answer::page(&page, link, tags)
 }
 
 struct Feed {
@@ -75,7 +77,7 @@ fn tags(viewer: Uuid, feed: &Feed) -> Vec<Tag> {
 }
 
 /// The page from cached fragments: one statement for the ids, and one for missing fragments. None if the page cannot be
-/// assembled.
+/// assembled. Not for a page that leads back.
 async fn assemble(
     state: &AppState,
     request: &PageRequest<'_, Uuid>,
@@ -83,7 +85,8 @@ async fn assemble(
     if !state.posts.is_usable() {
         return Ok(None);
     }
-    let (viewer, before, rows) = (request.viewer(), request.after(), request.rows());
+    let (viewer, rows) = (request.viewer(), request.rows());
+    let before = request.seek().key();
     let version = state.tag_versions.current();
     let cached = state.followees.get(viewer);
     let ids = sql::feed::page_ids(&state.database, viewer, before, rows, cached.is_none());
@@ -109,9 +112,12 @@ async fn load_full(
     state: &AppState,
     request: &PageRequest<'_, Uuid>,
 ) -> std::result::Result<Feed, Error> {
-    let (viewer, before, rows) = (request.viewer(), request.after(), request.rows());
+    let (viewer, rows) = (request.viewer(), request.rows());
     let version = state.tag_versions.current();
-    let page = sql::feed::full_page(&state.database, viewer, before, rows).await?;
+    let page = match request.seek() {
+        Seek::Before(key) => sql::feed::page_back(&state.database, viewer, key, rows).await?,
+        seek => sql::feed::full_page(&state.database, viewer, seek.key(), rows).await?,
+    };
     Ok(Feed {
         posts: state.posts.insert(version, page.posts)?,
         followee_tags: page.followees.into_iter().map(Tag::posts_of).collect(),

@@ -23,6 +23,8 @@ use crate::{
 struct NotificationPage {
     #[serde(flatten)]
     page: Page<Notification>,
+    /// All notifications, also those on other pages.
+    total: i64,
     /// Of all notifications, also those on other pages.
     unread_count: i64,
 }
@@ -36,12 +38,16 @@ pub async fn page(
     let viewer = context.viewer;
     let request = PageRequest::new(&state.cursors, "/v1/notifications", viewer, &page)?;
     let load = || async {
-        let (listed, unread_count) =
-            sql::notifications::page(&state.database, viewer, request.after(), request.rows())
-                .await?;
-        let tags = tags(viewer, &listed);
-        let (page, next) = request.page(listed, |notification| notification.id);
-        Answer::page(&NotificationPage { page, unread_count }, next, tags)
+        let (seek, rows) = (request.seek(), request.rows());
+        let list = sql::notifications::page(&state.database, viewer, seek, rows).await?;
+        let tags = tags(viewer, &list.listed);
+        let (page, link) = request.page(list.listed, |notification| notification.id);
+        let page = NotificationPage {
+            page,
+            total: list.total,
+            unread_count: list.unread_count,
+        };
+        Answer::page(&page, link, tags)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
 }

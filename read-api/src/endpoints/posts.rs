@@ -47,14 +47,14 @@ pub async fn replies(
     let path = format!("/v1/posts/{id}/replies");
     let request = PageRequest::new(&state.cursors, path, viewer, &page)?;
     let load = || async {
-        let (after, rows) = (request.after(), request.rows());
-        let replies = sql::posts::replies(&state.database, viewer, id, after, rows)
+        let (seek, rows) = (request.seek(), request.rows());
+        let replies = sql::posts::replies(&state.database, viewer, id, seek, rows)
             .await?
             .ok_or(Error::NotFound("post"))?;
         let mut tags = vec![Tag::post(id)];
         tags.extend(shown(&replies));
-        let (page, next) = request.page(replies, |post| post.id);
-        Answer::page(&page, next, tags)
+        let (page, link) = request.page(replies, |post| post.id);
+        Answer::page(&page, link, tags)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
 }

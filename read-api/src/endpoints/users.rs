@@ -5,31 +5,34 @@ use std::time::SystemTime;
 use axum::extract::State;
 use feedmill_events::Tag;
 use feedmill_service::extract::{Path, Query};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Result, posts::shown};
 use crate::{
-    cache::{answer::Answer, answers::Key},
+    cache::{
+        answer::{Answer, LoadedAnswer},
+        answers::Key,
+    },
     error::Error,
     http::{
-        page::{OfAccount, PageQuery, PageRequest},
+        page::{PageQuery, PageRequest},
         request_context::RequestContext,
         respond::respond,
+        sort_key::OfAccount,
     },
     newcomer::Newcomer,
-    sql,
+    seek::{Seek, TimeKey},
+    sql::{self, users::FollowList},
     state::AppState,
     user_ref::UserRef,
-    views::Follow,
+    views::{Follow, Page, Post},
 };
 
 const NOT_FOUND: Error = Error::NotFound("user");
 
 /// The viewer's own profile. One statement.
-pub async fn me(
-    State(state): State<AppState>,
-    context: RequestContext,
-) -> Result {
+pub async fn me(State(state): State<AppState>, context: RequestContext) -> Result {
     respond_with_profile(&state, &context, &UserRef::Id(context.viewer)).await
 }
 
@@ -86,21 +89,29 @@ pub async fn posts(
     let path = format!("/v1/users/{user}/posts");
     let request = PageRequest::new(&state.cursors, path, viewer, &page)?;
     let load = || async {
-        let (user, before) = continued(&user, request.after());
-        let rows = request.rows();
-        let found = sql::posts::of_user(&state.database, viewer, &user, before, rows)
-            .await?;
-        let (id, posts) = or_newcomer(&context, &user, found)?;
+        let (user, seek) = continued(&user, request.seek());
+        let found = sql::posts::of_user(&state.database, viewer, &user, seek, request.rows());
+        let nothing = |id| (id, Vec::new());
+        let (id, posts) = or_newcomer(&context, &user, found.await?, nothing)?;
         let mut tags = vec![Tag::posts_of(id)];
         tags.extend(resolved(&user, id));
         tags.extend(shown(&posts));
-        let (page, next) = request.page(posts, |post| OfAccount {
+        let key = |post: &Post| OfAccount {
             account: id,
             key: post.id,
-        });
-        Answer::page(&page, next, tags)
+        };
+        let (page, link) = request.page(posts, key);
+        Answer::page(&page, link, tags)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
+}
+
+#[derive(Debug, Serialize)]
+struct FollowPage {
+    #[serde(flatten)]
+    page: Page<Follow>,
+    /// All of the list, also those on other pages.
+    total: i64,
 }
 
 /// The user's followers, latest first. One statement.
@@ -114,17 +125,10 @@ pub async fn followers(
     let path = format!("/v1/users/{user}/followers");
     let request = PageRequest::new(&state.cursors, path, context.viewer, &page)?;
     let load = || async {
-        let (user, before) = continued(&user, request.after());
-        let rows = request.rows();
-        let found = sql::users::followers(&state.database, &user, before, rows)
-            .await?;
-        let (id, follows) = or_newcomer(&context, &user, found)?;
-        let tags = follow_tags(Tag::followers(id), &user, id, &follows);
-        let (page, next) = request.page(follows, |follow| OfAccount {
-            account: id,
-            key: (follow.followed_at, follow.account.id),
-        });
-        Answer::page(&page, next, tags)
+        let (user, seek) = continued(&user, request.seek());
+        let found = sql::users::followers(&state.database, &user, seek, request.rows());
+        let list = or_newcomer(&context, &user, found.await?, FollowList::empty)?;
+        follow_page(&request, &user, Tag::followers(list.user), list)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
 }
@@ -140,19 +144,32 @@ pub async fn following(
     let path = format!("/v1/users/{user}/following");
     let request = PageRequest::new(&state.cursors, path, context.viewer, &page)?;
     let load = || async {
-        let (user, before) = continued(&user, request.after());
-        let rows = request.rows();
-        let found = sql::users::following(&state.database, &user, before, rows)
-            .await?;
-        let (id, follows) = or_newcomer(&context, &user, found)?;
-        let tags = follow_tags(Tag::following(id), &user, id, &follows);
-        let (page, next) = request.page(follows, |follow| OfAccount {
-            account: id,
-            key: (follow.followed_at, follow.account.id),
-        });
-        Answer::page(&page, next, tags)
+        let (user, seek) = continued(&user, request.seek());
+        let found = sql::users::following(&state.database, &user, seek, request.rows());
+        let list = or_newcomer(&context, &user, found.await?, FollowList::empty)?;
+        follow_page(&request, &user, Tag::following(list.user), list)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
+}
+
+/// The answer depends on the list, on the account that it belongs to, and on the listed accounts' names.
+fn follow_page(
+    request: &PageRequest<'_, OfAccount<TimeKey>>,
+    user: &UserRef,
+    list_tag: Tag,
+    list: FollowList,
+) -> std::result::Result<LoadedAnswer, Error> {
+    let listed = list.listed.iter();
+    let mut tags = vec![list_tag];
+    tags.extend(resolved(user, list.user));
+    tags.extend(listed.map(|follow| Tag::account_summary(follow.account.id)));
+    let key = |follow: &Follow| OfAccount {
+        account: list.user,
+        key: (follow.followed_at, follow.account.id),
+    };
+    let (page, link) = request.page(list.listed, key);
+    let total = list.total;
+    Answer::page(&FollowPage { page, total }, link, tags)
 }
 
 fn parse(user: &str) -> std::result::Result<UserRef, Error> {
@@ -165,38 +182,28 @@ fn newcomer<'c>(context: &'c RequestContext, user: &UserRef) -> Option<&'c Newco
     newcomer.filter(|own| user.id() == Some(own.id))
 }
 
-/// What was found of `user`, or the empty list of a newcomer.
+/// What was found of `user`, or `nothing` of a newcomer.
 fn or_newcomer<T>(
     context: &RequestContext,
     user: &UserRef,
-    found: Option<(Uuid, Vec<T>)>,
-) -> std::result::Result<(Uuid, Vec<T>), Error> {
-    let empty = || newcomer(context, user).map(|own| (own.id, Vec::new()));
-    found.or_else(empty).ok_or(NOT_FOUND)
+    found: Option<T>,
+    nothing: impl FnOnce(Uuid) -> T,
+) -> std::result::Result<T, Error> {
+    let of_newcomer = || newcomer(context, user).map(|own| nothing(own.id));
+    found.or_else(of_newcomer).ok_or(NOT_FOUND)
 }
 
-/// Whose list the page is of, and the key before it. A page with a cursor is of the cursor's account.
-fn continued<K>(user: &UserRef, after: Option<OfAccount<K>>) -> (UserRef, Option<K>) {
-    match after {
-        Some(after) => (UserRef::Id(after.account), Some(after.key)),
-        None => (user.clone(), None),
-    }
+/// Whose list the page is of, and where in it. A page with a cursor is of the cursor's account.
+fn continued<K: Copy>(user: &UserRef, seek: Seek<OfAccount<K>>) -> (UserRef, Seek<K>) {
+    let user = match seek.key() {
+        Some(key) => UserRef::Id(key.account),
+        None => user.clone(),
+    };
+    (user, seek.map(|of| of.key))
 }
 
 /// That `user` refers to the account `id`. For a handle, until another account gets it or this one loses it.
 fn resolved(user: &UserRef, id: Uuid) -> impl Iterator<Item = Tag> {
     let handle = user.handle().map(Tag::handle);
     handle.into_iter().chain([Tag::account_summary(id)])
-}
-
-/// The list, the account that it belongs to, and the listed accounts' names.
-fn follow_tags(list: Tag, user: &UserRef, id: Uuid, follows: &[Follow]) -> Vec<Tag> {
-    let listed = follows
-        .iter()
-        .map(|follow| Tag::account_summary(follow.account.id));
-    [list]
-        .into_iter()
-        .chain(resolved(user, id))
-        .chain(listed)
-        .collect()
 }

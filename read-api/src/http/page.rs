@@ -1,13 +1,12 @@
-//! Pages of a list: the parameters `limit` and `cursor`, and the cursor and link of the next page.
+//! Pages of a list: the parameters `limit` and `cursor`, and the cursors and links to the pages beside it.
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::cursor::Cursors;
-use crate::{cache::answers, error::Error, views::Page};
+use super::{cursor::Cursors, sort_key::SortKey};
+use crate::{cache::answers, error::Error, seek::Seek, views::Page};
 
 /// The query parameters of every list.
 #[derive(Debug, Default, Deserialize)]
@@ -41,56 +40,6 @@ impl TryFrom<String> for Limit {
     }
 }
 
-/// The key that a list is ordered by, as text in a cursor.
-pub trait SortKey: Sized {
-    fn to_text(&self) -> String;
-    fn from_text(text: &str) -> Option<Self>;
-}
-
-impl SortKey for Uuid {
-    fn to_text(&self) -> String {
-        self.to_string()
-    }
-
-    fn from_text(text: &str) -> Option<Self> {
-        text.parse().ok()
-    }
-}
-
-/// To the microsecond, the resolution of PostgreSQL.
-impl SortKey for (DateTime<Utc>, Uuid) {
-    fn to_text(&self) -> String {
-        format!("{}_{}", self.0.timestamp_micros(), self.1)
-    }
-
-    fn from_text(text: &str) -> Option<Self> {
-        let (micros, id) = text.split_once('_')?;
-        let at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
-        Some((at, id.parse().ok()?))
-    }
-}
-
-/// A key in a list of an account. A cursor stays with the account, even if the handle in its path passes on to another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OfAccount<K> {
-    pub account: Uuid,
-    pub key: K,
-}
-
-impl<K: SortKey> SortKey for OfAccount<K> {
-    fn to_text(&self) -> String {
-        format!("{}_{}", self.account, self.key.to_text())
-    }
-
-    fn from_text(text: &str) -> Option<Self> {
-        let (account, key) = text.split_once('_')?;
-        Some(Self {
-            account: account.parse().ok()?,
-            key: K::from_text(key)?,
-        })
-    }
-}
-
 /// The request for a page.
 #[derive(Debug)]
 pub struct PageRequest<'a, K> {
@@ -98,7 +47,7 @@ pub struct PageRequest<'a, K> {
     path: Cow<'static, str>,
     viewer: Uuid,
     limit: u8,
-    after: Option<K>,
+    seek: Seek<K>,
 }
 
 impl<'a, K: SortKey> PageRequest<'a, K> {
@@ -110,21 +59,19 @@ impl<'a, K: SortKey> PageRequest<'a, K> {
         query: &PageQuery,
     ) -> Result<Self, Error> {
         let path = path.into();
-        let after = match query.cursor.as_str() {
-            "" => None,
-            cursor => Some(
-                cursors
-                    .verify(&path, viewer, cursor)
-                    .and_then(K::from_text)
-                    .ok_or(Error::Cursor)?,
-            ),
+        let seek = match query.cursor.as_str() {
+            "" => Seek::Start,
+            cursor => cursors
+                .verify(&path, viewer, cursor)
+                .and_then(Seek::from_text)
+                .ok_or(Error::Cursor)?,
         };
         Ok(Self {
             cursors,
             path,
             viewer,
             limit: query.limit.0,
-            after,
+            seek,
         })
     }
 
@@ -132,42 +79,70 @@ impl<'a, K: SortKey> PageRequest<'a, K> {
         self.viewer
     }
 
+    pub fn seek(&self) -> Seek<K> {
+        self.seek
+    }
+
     /// The cache key of the page. It has the viewer even if the list is the same for everyone, because its cursors do.
     pub fn cache_key(&self) -> answers::Key {
-        let after = self.after.as_ref();
         answers::Key {
             viewer: Some(self.viewer),
             path: self.path.clone(),
             limit: self.limit,
-            after: after.map(|after| after.to_text().into()),
+            seek: self.seek.to_text().map(String::into_boxed_str),
         }
     }
 
-    /// How many rows to read: one more than the page has, which tells whether there is a next page.
+    /// How many rows to read: one more than the page has, which tells whether there are more items in its direction.
     pub fn rows(&self) -> i64 {
         i64::from(self.limit) + 1
     }
 
-    /// The page of up to [`rows`](Self::rows) items, and the address of the next page.
-    pub fn page<T>(&self, mut items: Vec<T>, key: impl Fn(&T) -> K) -> (Page<T>, Option<String>) {
-        let more = items.len() > usize::from(self.limit);
-        items.truncate(self.limit.into());
-        let last = items.last().filter(|_| more);
-        let next_cursor = last.map(|last| {
-            let key = key(last).to_text();
-            self.cursors.sign(&self.path, self.viewer, &key)
-        });
-        let link = next_cursor
-            .as_ref()
-            .map(|cursor| format!("{}?limit={}&cursor={cursor}", self.path, self.limit));
-        (Page { items, next_cursor }, link)
+    /// The page of up to [`rows`](Self::rows) items, which are in the order of the list, and its `Link`.
+    ///
+    /// There is always a cursor back, also on the first page: something new may precede its first item later. The link
+    /// back is only there if something is known to precede the page.
+    pub fn page<T>(&self, mut items: Vec<T>, key: impl Fn(&T) -> K) -> (Page<T>, String) {
+        let surplus = items.len().saturating_sub(self.limit.into());
+        let (follows, precedes) = match self.seek {
+            Seek::Start | Seek::After(_) => {
+                items.truncate(self.limit.into());
+                (surplus > 0, self.seek.key().is_some())
+            }
+            Seek::Before(_) => {
+                items.drain(..surplus);
+                (!items.is_empty(), surplus > 0)
+            }
+        };
+        let last = items.last().filter(|_| follows);
+        let next_cursor = last.and_then(|last| self.cursor(Seek::After(key(last))));
+        let first = items.first().map(key).or(self.seek.key());
+        let prev_cursor = first.and_then(|first| self.cursor(Seek::Before(first)));
+        let mut link = self.link("first", None);
+        if let Some(cursor) = &next_cursor {
+            link = link + ", " + &self.link("next", Some(cursor));
+        }
+        if let Some(cursor) = prev_cursor.as_ref().filter(|_| precedes) {
+            link = link + ", " + &self.link("prev", Some(cursor));
+        }
+        let page = Page {
+            items,
+            next_cursor,
+            prev_cursor,
+        };
+        (page, link)
     }
-}
 
-impl<K: Copy> PageRequest<'_, K> {
-    /// The key of the last item before the page; None for the first page.
-    pub fn after(&self) -> Option<K> {
-        self.after
+    fn cursor(&self, seek: Seek<K>) -> Option<String> {
+        let text = seek.to_text()?;
+        Some(self.cursors.sign(&self.path, self.viewer, &text))
+    }
+
+    /// RFC 8288.
+    fn link(&self, rel: &str, cursor: Option<&str>) -> String {
+        let (path, limit) = (&self.path, self.limit);
+        let cursor = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
+        format!("<{path}?limit={limit}{cursor}>; rel=\"{rel}\"")
     }
 }
 
@@ -175,42 +150,84 @@ impl<K: Copy> PageRequest<'_, K> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_sort_key_survives_its_text() {
-        let id = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
-        let at = DateTime::from_timestamp_micros(1_713_000_000_123_456).unwrap();
-        assert_eq!(Uuid::from_text(&id.to_text()), Some(id));
-        assert_eq!(SortKey::from_text(&(at, id).to_text()), Some((at, id)));
-        let of_account = OfAccount {
-            account: Uuid::from_u128(7),
-            key: (at, id),
+    fn request<'a>(cursors: &'a Cursors, cursor: &str) -> PageRequest<'a, Uuid> {
+        let query = PageQuery {
+            limit: Limit(2),
+            cursor: cursor.to_owned(),
         };
-        assert_eq!(SortKey::from_text(&of_account.to_text()), Some(of_account));
-        assert_eq!(OfAccount::<Uuid>::from_text(&id.to_text()), None);
-        assert_eq!(<(DateTime<Utc>, Uuid)>::from_text(&id.to_text()), None);
-        assert_eq!(Uuid::from_text(&(at, id).to_text()), None);
+        PageRequest::new(cursors, "/v1/feed", Uuid::nil(), &query).unwrap()
+    }
+
+    fn link(rel: &str, cursor: &str) -> String {
+        format!("<{cursor}>; rel=\"{rel}\"").replace('<', "</v1/feed?limit=2&cursor=")
+    }
+
+    const FIRST: &str = "</v1/feed?limit=2>; rel=\"first\"";
+
+    #[test]
+    fn a_list_is_walked_to_its_end_and_back() {
+        let cursors = Cursors::new(&[1; 32]);
+        let ids: Vec<_> = (1..=5).map(Uuid::from_u128).collect();
+        let page = |cursor: &str, items: &[Uuid]| {
+            let request = request(&cursors, cursor);
+            let (page, link) = request.page(items.to_vec(), |id| *id);
+            (request.seek(), page, link)
+        };
+        let (seek, first, link_of_first) = page("", &ids[..3]);
+        let next = first.next_cursor.unwrap();
+        assert_eq!((seek, first.items), (Seek::Start, ids[..2].to_vec()));
+        assert_eq!(link_of_first, format!("{FIRST}, {}", link("next", &next)));
+        let newer = first.prev_cursor.unwrap();
+        assert_eq!(request(&cursors, &newer).seek(), Seek::Before(ids[0]));
+
+        let (seek, second, link_of_second) = page(&next, &ids[2..5]);
+        assert_eq!(
+            (seek, second.items),
+            (Seek::After(ids[1]), ids[2..4].to_vec())
+        );
+        let (next, prev) = (second.next_cursor.unwrap(), second.prev_cursor.unwrap());
+        let links = [FIRST, &link("next", &next), &link("prev", &prev)];
+        assert_eq!(link_of_second, links.join(", "));
+
+        let (_, last, link_of_last) = page(&next, &ids[4..]);
+        assert_eq!((last.items, last.next_cursor), (ids[4..].to_vec(), None));
+        let prev = last.prev_cursor.unwrap();
+        assert_eq!(link_of_last, format!("{FIRST}, {}", link("prev", &prev)));
+
+        // Two of the four items before the last one, and one more row.
+        let (seek, back, link_of_back) = page(&prev, &ids[1..4]);
+        assert_eq!(
+            (seek, back.items),
+            (Seek::Before(ids[4]), ids[2..4].to_vec())
+        );
+        let (next, prev) = (back.next_cursor.unwrap(), back.prev_cursor.unwrap());
+        assert_eq!(request(&cursors, &next).seek(), Seek::After(ids[3]));
+        let links = [FIRST, &link("next", &next), &link("prev", &prev)];
+        assert_eq!(link_of_back, links.join(", "));
+
+        let (_, start, link_of_start) = page(&prev, &ids[..2]);
+        let next = start.next_cursor.unwrap();
+        assert_eq!(start.items, ids[..2]);
+        assert_eq!(link_of_start, format!("{FIRST}, {}", link("next", &next)));
     }
 
     #[test]
-    fn only_the_last_page_is_short() {
+    fn an_empty_page_leads_back_to_where_it_is() {
         let cursors = Cursors::new(&[1; 32]);
-        let query = PageQuery {
-            limit: Limit(2),
-            cursor: String::new(),
+        let empty = |cursor: &str| {
+            request(&cursors, cursor)
+                .page(Vec::<Uuid>::new(), |id| *id)
+                .0
         };
-        let request = PageRequest::new(&cursors, "/v1/feed", Uuid::nil(), &query).unwrap();
-        let ids: Vec<_> = (1..=3).map(Uuid::from_u128).collect();
-        let (page, link) = request.page(ids.clone(), |id| *id);
-        assert_eq!(page.items, ids[..2]);
-        let cursor = page.next_cursor.unwrap();
-        assert_eq!(link, Some(format!("/v1/feed?limit=2&cursor={cursor}")));
-        let query = PageQuery {
-            limit: Limit(2),
-            cursor,
-        };
-        let request = PageRequest::new(&cursors, "/v1/feed", Uuid::nil(), &query).unwrap();
-        assert_eq!(request.after(), Some(ids[1]));
-        let (page, link) = request.page(ids[1..].to_vec(), |id| *id);
-        assert_eq!((page.items.len(), page.next_cursor, link), (2, None, None));
+        let start = empty("");
+        assert_eq!((start.next_cursor, start.prev_cursor), (None, None));
+        let sign = |text: String| cursors.sign("/v1/feed", Uuid::nil(), &text);
+        let id = Uuid::from_u128(7).to_string();
+        let back = sign(format!("~{id}"));
+        for cursor in [sign(id), back.clone()] {
+            let page = empty(&cursor);
+            assert_eq!(page.next_cursor, None);
+            assert_eq!(page.prev_cursor, Some(back.clone()));
+        }
     }
 }

@@ -4,7 +4,19 @@ use chrono::{DateTime, Utc};
 use feedmill_service::Database;
 use uuid::Uuid;
 
-use crate::views::{AccountSummary, Conversation, Member, Message};
+use crate::{
+    seek::Seek,
+    views::{AccountSummary, Conversation, Member, Message},
+};
+
+/// A page of the viewer's conversations.
+pub struct ConversationList {
+    pub listed: Vec<ListedConversation>,
+    /// All conversations, also those on other pages.
+    pub total: i64,
+    /// Unread messages in all conversations together.
+    pub unread_total: i64,
+}
 
 /// A conversation in the list of one of its members.
 pub struct ListedConversation {
@@ -134,40 +146,55 @@ macro_rules! conversation_row {
     };
 }
 
-/// The viewer's conversations before the activity `before`, latest activity first; and the number of unread messages in
-/// all conversations together.
+/// The viewer's conversations, latest activity first.
 pub async fn page(
     database: &Database,
     viewer: Uuid,
-    before: Option<Uuid>,
+    seek: Seek<Uuid>,
     limit: i64,
-) -> sqlx::Result<(Vec<ListedConversation>, i64)> {
+) -> sqlx::Result<ConversationList> {
+    let (after, before) = seek.descending();
     let rows = conversations!(
         r#"/* conversation.page */
-        WITH total AS (
-            SELECT coalesce(sum(unread_count), 0)::bigint AS unread
-            FROM members
-            WHERE user_id = $1 AND unread_count > 0
+        WITH totals AS (
+            SELECT
+                coalesce((SELECT conversations FROM conversation_counts WHERE user_id = $1), 0) AS total,
+                (
+                    SELECT coalesce(sum(unread_count), 0)::bigint
+                    FROM members
+                    WHERE user_id = $1 AND unread_count > 0
+                ) AS unread_total
         ), listed AS MATERIALIZED (
-            SELECT conversation AS id, activity, unread_count
-            FROM members
-            WHERE user_id = $1 AND activity < $2
-            ORDER BY activity DESC
-            LIMIT $3
+            (
+                SELECT conversation AS id, activity, unread_count
+                FROM members
+                WHERE user_id = $1 AND activity < $2
+                ORDER BY activity DESC
+                LIMIT $4
+            ) UNION ALL (
+                SELECT conversation, activity, unread_count
+                FROM members
+                WHERE user_id = $1 AND activity > $3
+                ORDER BY activity
+                LIMIT $4
+            )
         ), page AS (
-            SELECT listed.*, total.unread AS unread_total
-            FROM total
+            SELECT listed.*, totals.*
+            FROM totals
             LEFT JOIN listed ON true
         )"#,
-        columns: r#"page.unread_total AS "unread_total!","#,
+        columns: r#"page.total AS "total!", page.unread_total AS "unread_total!","#,
         of_members: "",
         viewer,
-        before.unwrap_or(Uuid::max()),
+        after,
+        before,
         limit,
     );
     let rows = database.all("conversation.page", rows).await?;
-    // Each row has the total, and there is one row even without a conversation.
-    let unread_total = rows.first().map_or(0, |row| row.unread_total);
+    // Each row has the totals, and there is one row even without a conversation.
+    let (total, unread_total) = rows
+        .first()
+        .map_or((0, 0), |row| (row.total, row.unread_total));
     let listed = rows.into_iter().filter_map(|row| {
         let activity = row.activity?;
         let conversation = conversation_row!(row).into_conversation(|_, account| account)?;
@@ -176,7 +203,11 @@ pub async fn page(
             conversation,
         })
     });
-    Ok((listed.collect(), unread_total))
+    Ok(ConversationList {
+        listed: listed.collect(),
+        total,
+        unread_total,
+    })
 }
 
 /// One conversation. None if there is no such conversation or the viewer is not a member of it: the two must look the
@@ -237,15 +268,16 @@ pub async fn message(
     }))
 }
 
-/// The messages before the message `before`, newest first. None if there is no such conversation or the viewer is not a
+/// The messages of a conversation, newest first. None if there is no such conversation or the viewer is not a
 /// member of it: the two must look the same.
 pub async fn messages(
     database: &Database,
     viewer: Uuid,
     id: Uuid,
-    before: Option<Uuid>,
+    seek: Seek<Uuid>,
     limit: i64,
 ) -> sqlx::Result<Option<Vec<Message>>> {
+    let (after, before) = seek.descending();
     let rows = sqlx::query!(
         r#"/* conversation.messages */
         SELECT
@@ -253,16 +285,25 @@ pub async fn messages(
             message.created_at AS "created_at?"
         FROM (SELECT FROM members WHERE user_id = $1 AND conversation = $2 LIMIT 1) AS member
         LEFT JOIN LATERAL (
-            SELECT id, sender, text, created_at
-            FROM messages
-            WHERE conversation = $2 AND id < $3
-            ORDER BY id DESC
-            LIMIT $4
+            (
+                SELECT id, sender, text, created_at
+                FROM messages
+                WHERE conversation = $2 AND id < $3
+                ORDER BY id DESC
+                LIMIT $5
+            ) UNION ALL (
+                SELECT id, sender, text, created_at
+                FROM messages
+                WHERE conversation = $2 AND id > $4
+                ORDER BY id
+                LIMIT $5
+            )
         ) AS message ON true
         ORDER BY message.id DESC"#,
         viewer,
         id,
-        before.unwrap_or(Uuid::max()),
+        after,
+        before,
         limit,
     );
     let rows = database.all("conversation.messages", rows).await?;

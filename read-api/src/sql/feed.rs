@@ -103,6 +103,21 @@ pub async fn page_ids(
     }))
 }
 
+/// The page of rows that are posts, one of them with the followed accounts instead.
+macro_rules! full_page_of {
+    ($rows:expr) => {{
+        let mut page = FullPage {
+            posts: Vec::with_capacity($rows.len()),
+            followees: Vec::new(),
+        };
+        for row in $rows {
+            page.followees.extend(row.followees.unwrap_or_default());
+            page.posts.extend(post!(row));
+        }
+        page
+    }};
+}
+
 /// The page of the viewer's feed before the post `before`.
 ///
 /// Pushed posts are in `feed_entries` from the viewer's floor upwards (`hot`). Below the floor, and only if the page
@@ -197,13 +212,102 @@ pub async fn full_page(
         limit
     );
     let rows = database.all("feed.page", rows).await?;
-    let mut page = FullPage {
-        posts: Vec::with_capacity(rows.len()),
-        followees: Vec::new(),
-    };
-    for row in rows {
-        page.followees.extend(row.followees.unwrap_or_default());
-        page.posts.extend(post!(row));
-    }
-    Ok(page)
+    Ok(full_page_of!(rows))
+}
+
+/// The last posts of the viewer's feed before the post `key`, in its order: those that are newer.
+///
+/// As [`full_page`], in the other direction: first come the pushed posts below the floor, if `key` is below it, then
+/// those in `feed_entries`; pulled ones at any depth. The oldest post of each author after `key` shows whose posts can be on
+/// the page at all.
+pub async fn page_back(
+    database: &Database,
+    viewer: Uuid,
+    key: Uuid,
+    limit: i64,
+) -> sqlx::Result<FullPage> {
+    let rows = posts!(
+        r#"/* feed.page_back */
+        WITH floor AS MATERIALIZED (
+            SELECT floor FROM feed_floors WHERE viewer = $1
+        ), hot AS (
+            SELECT post_id AS id
+            FROM feed_entries
+            WHERE viewer = $1 AND post_id > $2
+                AND post_id >= coalesce((SELECT floor FROM floor), '00000000-0000-0000-0000-000000000000')
+            ORDER BY post_id
+            LIMIT $3
+        ), oldest AS (
+            SELECT root.author, root.id, false AS pulled
+            FROM floor
+            CROSS JOIN LATERAL (
+                SELECT author FROM feed_follows WHERE viewer = $1
+                UNION ALL SELECT $1
+            ) AS source
+            CROSS JOIN LATERAL (
+                SELECT author, id
+                FROM posts
+                WHERE author = source.author AND reply_to IS NULL AND NOT pulled
+                    AND id > $2 AND id < floor.floor
+                ORDER BY id
+                LIMIT 1
+            ) AS root
+            WHERE floor.floor > $2
+            UNION ALL
+            SELECT root.author, root.id, true
+            FROM (
+                SELECT author FROM feed_follows WHERE viewer = $1
+                UNION ALL SELECT $1
+            ) AS source
+            JOIN pulled_authors AS large ON large.author = source.author
+            CROSS JOIN LATERAL (
+                SELECT author, id
+                FROM posts
+                WHERE author = large.author AND pulled AND id > $2
+                ORDER BY id
+                LIMIT 1
+            ) AS root
+            WHERE EXISTS (SELECT FROM pulled_authors)
+            ORDER BY id
+            LIMIT $3
+        ), from_authors AS (
+            SELECT root.id
+            FROM oldest
+            CROSS JOIN LATERAL (
+                (
+                    SELECT id
+                    FROM posts
+                    WHERE NOT oldest.pulled AND author = oldest.author AND reply_to IS NULL AND NOT pulled
+                        AND id >= oldest.id AND id < (SELECT floor FROM floor)
+                    ORDER BY id
+                    LIMIT $3
+                ) UNION ALL (
+                    SELECT id
+                    FROM posts
+                    WHERE oldest.pulled AND author = oldest.author AND pulled AND id >= oldest.id
+                    ORDER BY id
+                    LIMIT $3
+                )
+            ) AS root
+            ORDER BY root.id
+            LIMIT $3
+        ), listed AS (
+            SELECT id FROM hot UNION ALL SELECT id FROM from_authors
+            ORDER BY id
+            LIMIT $3
+        ), page AS (
+            -- The first row has the followed accounts, each of the others a post.
+            SELECT id FROM listed UNION ALL SELECT NULL
+        )"#,
+        columns: r#"
+            CASE WHEN page.id IS NULL
+                THEN array(SELECT author FROM feed_follows WHERE viewer = $1)
+            END AS "followees?","#,
+        order_by: "page.id DESC",
+        viewer,
+        key,
+        limit
+    );
+    let rows = database.all("feed.page_back", rows).await?;
+    Ok(full_page_of!(rows))
 }

@@ -5,7 +5,10 @@ use feedmill_events::id;
 use feedmill_service::Database;
 use uuid::Uuid;
 
-use crate::views::{AccountSummary, Notification, NotificationKind, NotificationPost};
+use crate::{
+    seek::Seek,
+    views::{AccountSummary, Notification, NotificationKind, NotificationPost},
+};
 
 /// The columns that [`notifications!`] selects. The first ones are NULL in a row that has no notification.
 pub struct NotificationRow {
@@ -95,44 +98,73 @@ macro_rules! notification {
 }
 pub(super) use notification;
 
-/// The viewer's notifications before the notification `before`, newest first, and how many are unread on all pages
-/// together. The count reads each unread entry, from the index alone where vacuum has run: 9 ms for 100,000.
+/// A page of the viewer's notifications.
+pub struct NotificationList {
+    pub listed: Vec<Notification>,
+    /// All notifications, also those on other pages.
+    pub total: i64,
+    /// The unread ones of them.
+    pub unread_count: i64,
+}
+
+/// The viewer's notifications, newest first. To count the unread ones reads each of them, from the index alone where
+/// vacuum has run: 9 ms for 100,000.
 pub async fn page(
     database: &Database,
     viewer: Uuid,
-    before: Option<Uuid>,
+    seek: Seek<Uuid>,
     limit: i64,
-) -> sqlx::Result<(Vec<Notification>, i64)> {
+) -> sqlx::Result<NotificationList> {
+    let (after, before) = seek.descending();
     let rows = notifications!(
         r#"/* notification.page */
         WITH mark AS MATERIALIZED (
-            SELECT coalesce((SELECT up_to FROM notification_marks WHERE viewer = $1), $4) AS up_to
-        ), unread AS (
-            SELECT count(*) AS count
-            FROM notifications
-            WHERE viewer = $1 AND id > (SELECT up_to FROM mark)
+            SELECT coalesce((SELECT up_to FROM notification_marks WHERE viewer = $1), $5) AS up_to
+        ), totals AS (
+            SELECT
+                coalesce((SELECT total FROM notification_totals WHERE viewer = $1), 0) AS total,
+                (
+                    SELECT count(*)
+                    FROM notifications
+                    WHERE viewer = $1 AND id > (SELECT up_to FROM mark)
+                ) AS unread_count
         ), listed AS MATERIALIZED (
-            SELECT id, actor, post, reply
-            FROM notifications
-            WHERE viewer = $1 AND id < $2
-            ORDER BY id DESC
-            LIMIT $3
+            (
+                SELECT id, actor, post, reply
+                FROM notifications
+                WHERE viewer = $1 AND id < $2
+                ORDER BY id DESC
+                LIMIT $4
+            ) UNION ALL (
+                SELECT id, actor, post, reply
+                FROM notifications
+                WHERE viewer = $1 AND id > $3
+                ORDER BY id
+                LIMIT $4
+            )
         ), page AS (
-            SELECT listed.*, listed.id <= mark.up_to AS read, unread.count AS unread_count
+            SELECT listed.*, listed.id <= mark.up_to AS read, totals.*
             FROM mark
-            CROSS JOIN unread
+            CROSS JOIN totals
             LEFT JOIN listed ON true
         )"#,
-        columns: r#"page.unread_count AS "unread_count!","#,
+        columns: r#"page.total AS "total!", page.unread_count AS "unread_count!","#,
         order_by: "page.id DESC",
         viewer,
-        before.unwrap_or(Uuid::max()),
+        after,
+        before,
         limit,
         Uuid::nil(),
     );
     let rows = database.all("notification.page", rows).await?;
-    // Each row has the count, and there is one row even without a notification.
-    let unread_count = rows.first().map_or(0, |row| row.unread_count);
-    let notifications = rows.into_iter().filter_map(|row| notification!(row));
-    Ok((notifications.collect(), unread_count))
+    // Each row has the totals, and there is one row even without a notification.
+    let (total, unread_count) = rows
+        .first()
+        .map_or((0, 0), |row| (row.total, row.unread_count));
+    let listed = rows.into_iter().filter_map(|row| notification!(row));
+    Ok(NotificationList {
+        listed: listed.collect(),
+        total,
+        unread_count,
+    })
 }

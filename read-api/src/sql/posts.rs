@@ -5,6 +5,7 @@ use feedmill_service::Database;
 use uuid::Uuid;
 
 use crate::{
+    seek::{Seek, TimeKey},
     user_ref::UserRef,
     views::{AccountSummary, Post},
 };
@@ -136,15 +137,16 @@ pub async fn scores(database: &Database, ids: &[Uuid]) -> sqlx::Result<Vec<(Uuid
     Ok(rows.into_iter().map(|row| (row.id, row.score)).collect())
 }
 
-/// The direct replies after the reply `after`, oldest first. None if there is neither the post nor a reply to it:
+/// The direct replies, oldest first. None if there is neither the post nor a reply to it:
 /// replies outlive the post that they answer.
 pub async fn replies(
     database: &Database,
     viewer: Uuid,
     id: Uuid,
-    after: Option<Uuid>,
+    seek: Seek<Uuid>,
     limit: i64,
 ) -> sqlx::Result<Option<Vec<Post>>> {
+    let (after, before) = seek.ascending();
     let rows = posts!(
         r#"/* post.replies */
         WITH thread AS (
@@ -154,14 +156,16 @@ pub async fn replies(
             SELECT reply.id
             FROM thread
             LEFT JOIN LATERAL (
-                SELECT id FROM posts WHERE reply_to = $2 AND id > $3 ORDER BY id LIMIT $4
+                (SELECT id FROM posts WHERE reply_to = $2 AND id > $3 ORDER BY id LIMIT $5)
+                UNION ALL (SELECT id FROM posts WHERE reply_to = $2 AND id < $4 ORDER BY id DESC LIMIT $5)
             ) AS reply ON true
         )"#,
         columns: "",
         order_by: "page.id",
         viewer,
         id,
-        after.unwrap_or(Uuid::nil()),
+        after,
+        before,
         limit
     );
     let rows = database.all("post.replies", rows).await?;
@@ -170,15 +174,15 @@ pub async fn replies(
     Ok(exists.then(|| rows.into_iter().filter_map(|row| post!(row)).collect()))
 }
 
-/// A user's id, and the user's posts before the post `before`, replies included, newest first. None if there is no such
-/// user.
+/// A user's id, and the user's posts, replies included, newest first. None if there is no such user.
 pub async fn of_user(
     database: &Database,
     viewer: Uuid,
     user: &UserRef,
-    before: Option<Uuid>,
+    seek: Seek<Uuid>,
     limit: i64,
 ) -> sqlx::Result<Option<(Uuid, Vec<Post>)>> {
+    let (after, before) = seek.descending();
     let rows = posts!(
         r#"/* post.of_user */
         WITH account AS (
@@ -190,7 +194,8 @@ pub async fn of_user(
             SELECT account.id AS user_id, post.id
             FROM account
             LEFT JOIN LATERAL (
-                SELECT id FROM posts WHERE author = account.id AND id < $4 ORDER BY id DESC LIMIT $5
+                (SELECT id FROM posts WHERE author = account.id AND id < $4 ORDER BY id DESC LIMIT $6)
+                UNION ALL (SELECT id FROM posts WHERE author = account.id AND id > $5 ORDER BY id LIMIT $6)
             ) AS post ON true
         )"#,
         columns: r#"page.user_id AS "user_id!","#,
@@ -198,7 +203,8 @@ pub async fn of_user(
         viewer,
         user.id(),
         user.handle(),
-        before.unwrap_or(Uuid::max()),
+        after,
+        before,
         limit
     );
     let rows = database.all("post.of_user", rows).await?;
@@ -212,28 +218,38 @@ pub async fn of_user(
     }))
 }
 
-/// The viewer's bookmarks before the bookmark `before`, and when each was made, latest first.
+/// The viewer's bookmarks, and when each was made, latest first.
 pub async fn bookmarks(
     database: &Database,
     viewer: Uuid,
-    before: Option<(DateTime<Utc>, Uuid)>,
+    seek: Seek<TimeKey>,
     limit: i64,
 ) -> sqlx::Result<Vec<(DateTime<Utc>, Post)>> {
-    let (at, id) = before.unzip();
+    let (after, before) = seek.latest_first();
     let rows = posts!(
         r#"/* post.bookmarks */
         WITH page AS (
-            SELECT post_id AS id, bookmarked_at FROM bookmarks
-            WHERE user_id = $1
-                AND (bookmarked_at, post_id) < (coalesce($2::timestamptz, 'infinity'), $3)
-            ORDER BY bookmarked_at DESC, post_id DESC
-            LIMIT $4
+            (
+                SELECT post_id AS id, bookmarked_at
+                FROM bookmarks
+                WHERE user_id = $1 AND (bookmarked_at, post_id) < ($2, $3)
+                ORDER BY bookmarked_at DESC, post_id DESC
+                LIMIT $6
+            ) UNION ALL (
+                SELECT post_id, bookmarked_at
+                FROM bookmarks
+                WHERE user_id = $1 AND (bookmarked_at, post_id) > ($4, $5)
+                ORDER BY bookmarked_at, post_id
+                LIMIT $6
+            )
         )"#,
-        columns: "page.bookmarked_at,",
+        columns: r#"page.bookmarked_at AS "bookmarked_at!","#,
         order_by: "page.bookmarked_at DESC, page.id DESC",
         viewer,
-        at,
-        id.unwrap_or(Uuid::max()),
+        after.0,
+        after.1,
+        before.0,
+        before.1,
         limit
     );
     let rows = database.all("post.bookmarks", rows).await?;

@@ -5,12 +5,10 @@ use feedmill_service::Database;
 use uuid::Uuid;
 
 use crate::{
+    seek::{Seek, TimeKey},
     user_ref::UserRef,
     views::{AccountSummary, Follow, Profile},
 };
-
-/// The key of a list of follows: latest first, and within one moment the greater id first.
-pub type FollowKey = (DateTime<Utc>, Uuid);
 
 /// The account with this id, or else the one with this handle. None if there is neither.
 ///
@@ -53,18 +51,29 @@ pub async fn profile(
     }))
 }
 
-/// A list of follows. All columns but the first are NULL in the only row of a user without further follows.
+/// A page of a user's followers, or of the accounts that the user follows.
+pub struct FollowList {
+    pub user: Uuid,
+    pub listed: Vec<Follow>,
+    /// All of the list, also those on other pages.
+    pub total: i64,
+}
+
+/// All columns but the first two are NULL in the only row of a user without further follows.
 struct FollowRow {
     user_id: Uuid,
+    total: i64,
     id: Option<Uuid>,
     followed_at: Option<DateTime<Utc>>,
     handle: Option<String>,
     display_name: Option<String>,
 }
 
-/// The statement of both lists: the follows whose column `$owner` is the user, each with the account in `$listed`.
+/// The statement of both lists: the follows whose column `$owner` is the user, each with the account in `$listed`, and
+/// the column `$total` of the user's counts.
 macro_rules! follows {
-    ($name:tt, $owner:tt, $listed:tt, $user:expr, $before:expr, $limit:expr) => {
+    ($name:tt, $owner:tt, $listed:tt, $total:tt, $user:expr, $seek:expr, $limit:expr) => {{
+        let (after, before) = $seek.latest_first();
         sqlx::query_as!(
             FollowRow,
             $name
@@ -76,23 +85,43 @@ macro_rules! follows {
             LIMIT 1
         )
         SELECT
-            person.id AS "user_id!", page.id AS "id?", page.followed_at AS "followed_at?",
+            person.id AS "user_id!",
+            coalesce((SELECT "#
+                + $total
+                + r#" FROM account_counts WHERE account = person.id), 0) AS "total!",
+            page.id AS "id?", page.followed_at AS "followed_at?",
             account.handle AS "handle?", account.display_name AS "display_name?"
         FROM person
         LEFT JOIN LATERAL (
-            SELECT "#
+            (
+                SELECT "#
                 + $listed
                 + " AS id, followed_at
-            FROM follows
-            WHERE "
+                FROM follows
+                WHERE "
                 + $owner
                 + " = person.id AND (followed_at, "
                 + $listed
                 + ") < ($3, $4)
-            ORDER BY followed_at DESC, "
+                ORDER BY followed_at DESC, "
                 + $listed
                 + " DESC
-            LIMIT $5
+                LIMIT $7
+            ) UNION ALL (
+                SELECT "
+                + $listed
+                + ", followed_at
+                FROM follows
+                WHERE "
+                + $owner
+                + " = person.id AND (followed_at, "
+                + $listed
+                + ") > ($5, $6)
+                ORDER BY followed_at, "
+                + $listed
+                + "
+                LIMIT $7
+            )
         ) AS page ON true
         LEFT JOIN LATERAL (
             SELECT handle, display_name FROM accounts WHERE id = page.id LIMIT 1
@@ -100,66 +129,77 @@ macro_rules! follows {
         ORDER BY page.followed_at DESC, page.id DESC",
             $user.id(),
             $user.handle(),
-            $before.0,
-            $before.1,
+            after.0,
+            after.1,
+            before.0,
+            before.1,
             $limit,
         )
-    };
+    }};
 }
 
-/// The user's id, and the user's followers before `before`, latest first. None if there is no such user.
+/// The user's followers, latest first, and within one moment the greater id first. None if there is no such user.
 pub async fn followers(
     database: &Database,
     user: &UserRef,
-    before: Option<FollowKey>,
+    seek: Seek<TimeKey>,
     limit: i64,
-) -> sqlx::Result<Option<(Uuid, Vec<Follow>)>> {
-    let before = before.unwrap_or(END);
+) -> sqlx::Result<Option<FollowList>> {
     let rows = follows!(
         "/* user.followers */",
         "followee",
         "follower",
+        "followers",
         user,
-        before,
+        seek,
         limit
     );
     let rows = database.all("user.followers", rows).await?;
-    Ok(user_and_follows(rows))
+    Ok(FollowList::of(rows))
 }
 
-/// The user's id, and the accounts that the user follows before `before`, latest first. None if there is no such user.
+/// The accounts that the user follows, in the same order. None if there is no such user.
 pub async fn following(
     database: &Database,
     user: &UserRef,
-    before: Option<FollowKey>,
+    seek: Seek<TimeKey>,
     limit: i64,
-) -> sqlx::Result<Option<(Uuid, Vec<Follow>)>> {
-    let before = before.unwrap_or(END);
+) -> sqlx::Result<Option<FollowList>> {
     let rows = follows!(
         "/* user.following */",
         "follower",
         "followee",
+        "following",
         user,
-        before,
+        seek,
         limit
     );
     let rows = database.all("user.following", rows).await?;
-    Ok(user_and_follows(rows))
+    Ok(FollowList::of(rows))
 }
 
-/// After every follow: the year 10183, within PostgreSQL's range.
-const END: FollowKey = (
-    DateTime::from_timestamp(3_000_000 * 24 * 60 * 60, 0).expect("in chrono's range"),
-    Uuid::max(),
-);
+impl FollowList {
+    pub fn empty(user: Uuid) -> Self {
+        Self {
+            user,
+            listed: Vec::new(),
+            total: 0,
+        }
+    }
 
-fn user_and_follows(rows: Vec<FollowRow>) -> Option<(Uuid, Vec<Follow>)> {
-    let user = rows.first()?.user_id;
-    let follows = rows.into_iter().filter_map(|row| {
-        Some(Follow {
-            account: AccountSummary::from_columns(row.id?, row.handle, row.display_name),
-            followed_at: row.followed_at?,
+    fn of(rows: Vec<FollowRow>) -> Option<Self> {
+        let first = rows.first()?;
+        let (user, total) = (first.user_id, first.total);
+        let listed = rows.into_iter().filter_map(|row| {
+            Some(Follow {
+                account: AccountSummary::from_columns(row.id?, row.handle, row.display_name),
+                followed_at: row.followed_at?,
+            })
+        });
+        Some(Self {
+            user,
+            listed: listed.collect(),
+            total,
         })
-    });
-    Some((user, follows.collect()))
+    }
 }

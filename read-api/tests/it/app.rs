@@ -52,6 +52,16 @@ pub struct Raw {
     pub body: Bytes,
 }
 
+/// A page of a list.
+struct Page {
+    items: Vec<Value>,
+    next: Option<String>,
+    /// The cursor in the link back.
+    prev: Option<String>,
+    /// The cursor back in the body.
+    back: Option<String>,
+}
+
 impl Raw {
     pub fn header(&self, name: &str) -> Option<&str> {
         Some(self.headers.get(name)?.to_str().unwrap())
@@ -239,24 +249,71 @@ impl App {
         }
     }
 
-    /// All items of a list, page by page. Checks the contract of each page.
+    /// All items of a list, page by page. Checks the contract of each page, and reads the pages back from the last one.
     pub async fn all(&self, viewer: Uuid, path: &str, limit: usize) -> Vec<Value> {
-        let (mut items, mut next) = (Vec::new(), format!("{path}?limit={limit}"));
-        loop {
-            let page = self.get(viewer, &next).await;
-            assert_eq!(page.status, StatusCode::OK, "{next}: {}", page.body);
-            let mut more = page.body["items"].as_array().unwrap().clone();
-            let count = more.len();
-            items.append(&mut more);
-            assert!(items.len() < 1_000, "{path} does not end");
-            let link = page.headers.get("link").map(|link| link.to_str().unwrap());
-            let Some(cursor) = page.body["next_cursor"].as_str() else {
-                assert!(page.body["next_cursor"].is_null() && link.is_none() && count <= limit);
-                return items;
+        let (mut pages, mut next) = (Vec::new(), format!("{path}?limit={limit}"));
+        let mut cursor = loop {
+            let page = self.page(viewer, path, &next, limit).await;
+            assert_eq!(page.prev.is_some(), !pages.is_empty(), "{next}");
+            pages.push(page.items);
+            assert!(pages.len() < 1_000, "{path} does not end");
+            let Some(cursor) = page.next else {
+                break page.back;
             };
-            assert_eq!(count, limit, "only the last page is short");
+            assert_eq!(
+                pages.last().map(Vec::len),
+                Some(limit),
+                "only the last page is short"
+            );
             next = format!("{path}?limit={limit}&cursor={cursor}");
-            assert_eq!(link, Some(&*format!("<{next}>; rel=\"next\"")));
+        };
+        let items = pages.concat();
+        let mut before = items.len() - pages.last().map_or(0, Vec::len);
+        while let Some(from) = cursor {
+            let back = format!("{path}?limit={limit}&cursor={from}");
+            let page = self.page(viewer, path, &back, limit).await;
+            let start = before.saturating_sub(limit);
+            assert_eq!(page.items, items[start..before], "{back}");
+            assert_eq!(page.prev.is_some(), start > 0, "{back}");
+            if page.items.is_empty() {
+                break;
+            }
+            assert!(page.next.is_some(), "{back}");
+            (before, cursor) = (start, page.back);
+        }
+        items
+    }
+
+    async fn page(&self, viewer: Uuid, list: &str, path: &str, limit: usize) -> Page {
+        let page = self.get(viewer, path).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}: {}", page.body);
+        let items = page.body["items"].as_array().unwrap().clone();
+        assert!(items.len() <= limit, "{path}");
+        let cursor = |name: &str| page.body[name].as_str().map(str::to_owned);
+        let (next, back) = (cursor("next_cursor"), cursor("prev_cursor"));
+        let link = page.headers["link"].to_str().unwrap();
+        let target = |cursor: &Option<String>| {
+            let cursor = cursor.as_ref().map(|cursor| format!("&cursor={cursor}"));
+            format!("<{list}?limit={limit}{}>", cursor.unwrap_or_default())
+        };
+        let prev = link
+            .contains("rel=\"prev\"")
+            .then(|| back.clone())
+            .flatten();
+        let mut links = vec![format!("{}; rel=\"first\"", target(&None))];
+        for (rel, cursor) in [("next", &next), ("prev", &prev)] {
+            links.extend(
+                cursor
+                    .is_some()
+                    .then(|| format!("{}; rel=\"{rel}\"", target(cursor))),
+            );
+        }
+        assert_eq!(link, links.join(", "), "{path}");
+        Page {
+            items,
+            next,
+            prev,
+            back,
         }
     }
 
@@ -316,6 +373,12 @@ impl App {
             .execute(&self.pool)
             .await
             .unwrap();
+        self.run(&format!(
+            "INSERT INTO account_counts AS c VALUES ('{followee}', 1, 0, 0), ('{follower}', 0, 1, 0)
+             ON CONFLICT (account) DO UPDATE SET
+                followers = c.followers + excluded.followers, following = c.following + excluded.following"
+        ))
+        .await;
     }
 
     pub async fn entries(&self, viewer: Uuid, posts: &[Uuid]) {

@@ -48,6 +48,11 @@ pub async fn conversation(
             .execute(&app.pool)
             .await
             .unwrap();
+        app.run(&format!(
+            "INSERT INTO conversation_counts AS c VALUES ('{member}', 1)
+             ON CONFLICT (user_id) DO UPDATE SET conversations = c.conversations + 1"
+        ))
+        .await;
     }
     sent.reverse();
     (conversation, sent)
@@ -90,14 +95,14 @@ async fn an_inbox_has_the_shape_of_the_contract() {
                     },
                 },
             ],
-            "next_cursor": null,
-            "unread_total": 2,
+            "next_cursor": null, "prev_cursor": inbox.body["prev_cursor"],
+            "total": 2, "unread_total": 2,
         })
     );
 }
 
 #[tokio::test]
-async fn every_page_of_an_inbox_has_the_unread_total() {
+async fn every_page_of_an_inbox_has_the_totals() {
     let app = App::start().await;
     let (me, other, third) = (
         app.account(1).await,
@@ -126,6 +131,7 @@ async fn every_page_of_an_inbox_has_the_unread_total() {
     loop {
         let page = app.get(me, &path).await;
         assert_eq!(page.body["unread_total"], unread);
+        assert_eq!(page.body["total"], 23);
         let Some(cursor) = page.body["next_cursor"].as_str() else {
             break;
         };
@@ -140,7 +146,10 @@ async fn every_page_of_an_inbox_has_the_unread_total() {
     let empty = app.get(me, &path).await;
     assert_eq!(
         empty.body,
-        json!({ "items": [], "next_cursor": null, "unread_total": unread })
+        json!({
+            "items": [], "next_cursor": null, "prev_cursor": empty.body["prev_cursor"],
+            "total": 23, "unread_total": unread,
+        })
     );
 }
 
@@ -150,7 +159,9 @@ async fn an_empty_inbox_has_a_total() {
     let inbox = app.get(app.account(1).await, "/v1/conversations").await;
     assert_eq!(
         inbox.body,
-        json!({ "items": [], "next_cursor": null, "unread_total": 0 })
+        json!({
+            "items": [], "next_cursor": null, "prev_cursor": null, "total": 0, "unread_total": 0,
+        })
     );
 }
 
@@ -175,7 +186,10 @@ async fn messages_are_newest_first_and_only_for_members() {
     let empty = app
         .get(a, &format!("/v1/conversations/{silent}/messages"))
         .await;
-    assert_eq!(empty.body, json!({ "items": [], "next_cursor": null }));
+    assert_eq!(
+        empty.body,
+        json!({ "items": [], "next_cursor": null, "prev_cursor": null })
+    );
 
     let hidden = app.get(stranger, &path).await;
     let absent = app
@@ -262,9 +276,8 @@ async fn a_conversation_and_its_messages_exist_for_members_only() {
         assert_eq!(hidden.status, 404);
         assert_eq!(hidden.body, unknown.body, "indistinguishable");
     }
-    let one = async |viewer: Uuid, id: Uuid| {
-        app.get(viewer, &format!("/v1/conversations/{id}")).await
-    };
+    let one =
+        async |viewer: Uuid, id: Uuid| app.get(viewer, &format!("/v1/conversations/{id}")).await;
     let (hidden, absent) = (one(stranger, talk).await, one(stranger, nowhere).await);
     assert_eq!(hidden.code(), (404, "not_found"));
     assert_eq!(hidden.body, absent.body, "indistinguishable");

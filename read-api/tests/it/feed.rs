@@ -48,7 +48,7 @@ async fn a_feed_post_has_the_shape_of_the_contract() {
                 "text": "at 1", "reply_to": null, "created_at": "2024-04-13T09:20:00.001Z",
                 "like_count": 3, "reply_count": 2, "liked_by_me": true,
             }],
-            "next_cursor": null,
+            "next_cursor": null, "prev_cursor": feed.body["prev_cursor"],
         })
     );
     assert_eq!(time(START).to_rfc3339(), "2024-04-13T09:20:00+00:00");
@@ -181,6 +181,9 @@ async fn an_empty_feed_is_an_empty_page() {
     let feed = app.get(viewer, "/v1/feed").await;
     assert_eq!(
         (feed.status.as_u16(), feed.body),
-        (200, json!({ "items": [], "next_cursor": null }))
+        (
+            200,
+            json!({ "items": [], "next_cursor": null, "prev_cursor": null })
+        )
     );
 }

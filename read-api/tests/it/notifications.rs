@@ -24,6 +24,11 @@ impl App {
             .execute(&self.pool)
             .await
             .unwrap();
+        self.run(&format!(
+            "INSERT INTO notification_totals AS t VALUES ('{viewer}', 1)
+             ON CONFLICT (viewer) DO UPDATE SET total = t.total + 1"
+        ))
+        .await;
         id
     }
 
@@ -68,19 +73,21 @@ async fn notifications_have_the_shape_of_the_contract() {
                     "created_at": "2024-04-13T09:20:01.000Z", "read": true,
                 },
             ],
-            "next_cursor": null,
-            "unread_count": 2,
+            "next_cursor": null, "prev_cursor": page.body["prev_cursor"],
+            "total": 3, "unread_count": 2,
         })
     );
     let nobodys = app.get(other, "/v1/notifications").await;
     assert_eq!(
         nobodys.body,
-        json!({ "items": [], "next_cursor": null, "unread_count": 0 })
+        json!({
+            "items": [], "next_cursor": null, "prev_cursor": null, "total": 0, "unread_count": 0,
+        })
     );
 }
 
 #[tokio::test]
-async fn every_page_has_the_unread_count() {
+async fn every_page_has_the_counts() {
     let app = App::start().await;
     let (me, other) = (app.account(1).await, app.account(2).await);
     let mut all = Vec::new();
@@ -113,6 +120,7 @@ async fn every_page_has_the_unread_count() {
         loop {
             let page = app.get(me, &path).await;
             assert_eq!(page.body["unread_count"], unread);
+            assert_eq!(page.body["total"], 23);
             let Some(cursor) = page.body["next_cursor"].as_str() else {
                 break;
             };

@@ -1,6 +1,7 @@
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::app::App;
+use crate::app::{App, ids};
 
 /// A viewer with two pages of the feed.
 async fn viewer(app: &App) -> Uuid {
@@ -94,4 +95,34 @@ async fn a_repeated_parameter_is_rejected() {
         assert_eq!(reply.code(), (422, "invalid_request"), "{path}");
         assert_eq!(reply.fields(), [field], "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_cursor_back_leads_to_what_is_newer() {
+    let app = App::start().await;
+    let me = viewer(&app).await;
+    let page = async |cursor: &str| {
+        let path = format!("/v1/users/{me}/posts?limit=2&cursor={cursor}");
+        app.get(me, &path).await.body
+    };
+    let cursor = |page: &Value, name: &str| page[name].as_str().unwrap().to_owned();
+    let known = page("").await;
+    let back = cursor(&known, "prev_cursor");
+    let nothing = page(&back).await;
+    assert_eq!(
+        nothing,
+        json!({ "items": [], "next_cursor": null, "prev_cursor": back }),
+        "ask again later"
+    );
+    let mut newer = Vec::new();
+    for at in 10..13 {
+        newer.push(app.post(me, at, None).await);
+    }
+    let nearest = page(&back).await;
+    let items = |page: &Value| ids(page["items"].as_array().unwrap());
+    assert_eq!(items(&nearest), [newer[1], newer[0]]);
+    let rest = page(&cursor(&nearest, "prev_cursor")).await;
+    assert_eq!(items(&rest), [newer[2]]);
+    let again = page(&cursor(&nearest, "next_cursor")).await;
+    assert_eq!(again["items"], known["items"], "where they were");
 }

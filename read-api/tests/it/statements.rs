@@ -90,7 +90,9 @@ impl World {
             missing(format!("/v1/conversations/{other}")),
             one(format!("/v1/conversations/{CONVERSATION}/messages")),
             missing(format!("/v1/conversations/{other}/messages")),
-            one(format!("/v1/conversations/{CONVERSATION}/messages/{MESSAGE}")),
+            one(format!(
+                "/v1/conversations/{CONVERSATION}/messages/{MESSAGE}"
+            )),
             missing(format!("/v1/conversations/{other}/messages/{MESSAGE}")),
             one(format!("/v1/posts/{first}")),
             missing(format!("/v1/posts/{CONVERSATION}")),
@@ -233,6 +235,29 @@ async fn a_post_that_is_deleted_meanwhile_costs_one_more_statement() {
     };
     for read in [read("/v1/feed", 3), read(DIGEST, 4)] {
         assert_statements(&app, &read, read.cold, stale, "deleted meanwhile").await;
+    }
+}
+
+/// Also if the page could be assembled from fragments.
+#[tokio::test]
+async fn a_page_that_leads_back_takes_one_statement() {
+    let app = App::start().await;
+    let world = World::new(&app).await;
+    let _announcer = Announcer::of(&app).await;
+    let versions = &app.state.tag_versions;
+    for read in world.reads() {
+        let path = read.path.split('?').next().unwrap_or_default();
+        let page = app.get(read.viewer, path).await.body;
+        let Some(cursor) = page["prev_cursor"].as_str() else {
+            continue;
+        };
+        let back = Read {
+            path: format!("{path}?cursor={cursor}"),
+            status: 200,
+            ..read
+        };
+        let invalidate = async || versions.invalidate_all();
+        assert_statements(&app, &back, 1, invalidate, "back").await;
     }
 }
 

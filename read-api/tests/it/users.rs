@@ -45,7 +45,7 @@ async fn posts_of_a_user_include_replies_newest_first() {
     let (author, other) = (app.account(1).await, app.account(2).await);
     assert_eq!(
         app.get(other, "/v1/users/@user1/posts").await.body,
-        json!({ "items": [], "next_cursor": null })
+        json!({ "items": [], "next_cursor": null, "prev_cursor": null })
     );
     let root = app.post(other, 0, None).await;
     let mut posts = Vec::new();
@@ -73,11 +73,11 @@ async fn followers_and_following_are_latest_first() {
     let star = app.account(1).await;
     assert_eq!(
         app.get(star, "/v1/users/@user1/followers").await.body,
-        json!({ "items": [], "next_cursor": null })
+        json!({ "items": [], "next_cursor": null, "prev_cursor": null, "total": 0 })
     );
     assert_eq!(
         app.get(star, "/v1/users/@user1/following").await.body,
-        json!({ "items": [], "next_cursor": null })
+        json!({ "items": [], "next_cursor": null, "prev_cursor": null, "total": 0 })
     );
     let mut people = Vec::new();
     for n in 2..=26 {
@@ -104,6 +104,7 @@ async fn followers_and_following_are_latest_first() {
         );
     }
     let first = app.get(star, "/v1/users/@user1/followers?limit=1").await;
+    assert_eq!(first.body["total"], 25);
     assert_eq!(
         first.body["items"],
         json!([{

@@ -326,6 +326,7 @@ fn digest(oracle: &Oracle) -> Vec<Table> {
 fn conversations(oracle: &Oracle) -> Vec<Table> {
     let (mut conversations, mut members, mut messages) =
         (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut counts: BTreeMap<Uuid, usize> = BTreeMap::new();
     for (id, found) in &oracle.conversations {
         let title = found.title.as_deref().unwrap_or("-");
         let last = found.last_message();
@@ -336,6 +337,7 @@ fn conversations(oracle: &Oracle) -> Vec<Table> {
             messages.insert(format!("{id} {message} {sender} {at} {text}"));
         }
         for (member, mark) in &found.members {
+            *counts.entry(*member).or_default() += 1;
             let activity = last.map_or(*id, |last| last.max(*id));
             let (mark, unread) = (or_dash(*mark), found.unread(*member));
             members.insert(format!("{member} {id} {activity} {mark} {unread}"));
@@ -360,14 +362,24 @@ fn conversations(oracle: &Oracle) -> Vec<Table> {
                 unread_count) FROM members",
             rows: members,
         },
+        Table {
+            name: "conversation_counts",
+            select: "SELECT concat_ws(' ', user_id, conversations) FROM conversation_counts",
+            rows: counts
+                .iter()
+                .map(|(user, count)| format!("{user} {count}"))
+                .collect(),
+        },
     ]
 }
 
 /// With the time of a notification's id in place of the id, whose other part is a hash.
 fn notifications(oracle: &Oracle) -> Vec<Table> {
     let mut rows = BTreeSet::new();
+    let mut totals: BTreeMap<Uuid, usize> = BTreeMap::new();
     let mut notify = |viewer: Uuid, at: i64, actor: Uuid, post: Option<Uuid>, reply| {
         if viewer != actor {
+            *totals.entry(viewer).or_default() += 1;
             let (post, reply) = (or_dash(post), or_dash(reply));
             rows.insert(format!("{viewer} {at} {actor} {post} {reply}"));
         }
@@ -395,6 +407,14 @@ fn notifications(oracle: &Oracle) -> Vec<Table> {
                 ('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint, actor,
                 coalesce(post::text, '-'), coalesce(reply::text, '-')) FROM notifications",
             rows,
+        },
+        Table {
+            name: "notification_totals",
+            select: "SELECT concat_ws(' ', viewer, total) FROM notification_totals",
+            rows: totals
+                .iter()
+                .map(|(viewer, total)| format!("{viewer} {total}"))
+                .collect(),
         },
         Table {
             name: "notification_marks",

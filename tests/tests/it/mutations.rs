@@ -72,6 +72,14 @@ const MUTATIONS: &[(&str, &str)] = &[
         "DELETE FROM %t WHERE ctid = (SELECT max(ctid) FROM %t)",
     ),
     (
+        "notifications.notification_totals",
+        "UPDATE %t SET total = total + 1 WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
+        "conversations.conversation_counts",
+        "UPDATE %t SET conversations = conversations + 1 WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
         "conversations.conversations",
         "UPDATE %t SET message_count = message_count + 1 WHERE ctid = (SELECT max(ctid) FROM %t)",
     ),

@@ -72,4 +72,13 @@ impl<'a> Changes<'a> {
         }
         Ok(changes)
     }
+
+    /// By user: how many conversations the batch creates with the user.
+    pub fn joined(&self) -> BTreeMap<Uuid, i64> {
+        let mut joined = BTreeMap::new();
+        for member in self.created.iter().flat_map(|created| created.members) {
+            *joined.entry(*member).or_default() += 1;
+        }
+        joined
+    }
 }

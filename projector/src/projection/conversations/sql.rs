@@ -58,6 +58,26 @@ pub async fn insert_members(
     Ok(())
 }
 
+pub async fn count_conversations(
+    changes: &Changes<'_>,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    let (users, counts): (Vec<Uuid>, Vec<i64>) = changes.joined().into_iter().unzip();
+    if users.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* conversations.count_conversations */
+        INSERT INTO conversation_counts AS c (user_id, conversations)
+        SELECT * FROM unnest($1::uuid[], $2::bigint[])
+        ON CONFLICT (user_id) DO UPDATE SET conversations = c.conversations + excluded.conversations",
+        &users,
+        &counts,
+    );
+    named("conversations.count_conversations", statement.execute(db)).await?;
+    Ok(())
+}
+
 pub async fn insert_messages(
     changes: &Changes<'_>,
     db: &mut PgConnection,

@@ -97,6 +97,19 @@ impl Changes {
         all.map(|(key, act)| (key, *act))
             .filter(|(_, act)| act.post.is_none_or(|post| !self.deleted.contains(&post)))
     }
+
+    /// By viewer: by how much the number of notifications changes. `deleted` has the viewer of each deleted one.
+    pub fn totals<'a>(&self, deleted: impl Iterator<Item = &'a Uuid>) -> BTreeMap<Uuid, i64> {
+        let mut totals = BTreeMap::new();
+        for ((viewer, _), _) in self.inserted() {
+            *totals.entry(viewer).or_default() += 1;
+        }
+        for viewer in deleted {
+            *totals.entry(*viewer).or_default() -= 1;
+        }
+        totals.retain(|_, change| *change != 0);
+        totals
+    }
 }
 
 #[cfg(test)]

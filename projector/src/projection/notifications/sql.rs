@@ -1,5 +1,7 @@
 //! The statements of the notifications projection. Each does nothing, at no cost, when it has nothing to do.
 
+use std::collections::BTreeMap;
+
 use feedmill_service::sql::named;
 use sqlx::{PgConnection, query, query_scalar};
 use uuid::Uuid;
@@ -7,31 +9,39 @@ use uuid::Uuid;
 use super::fold::{Changes, Key};
 use crate::error::{ApplyError, expect_rows};
 
-pub async fn delete_acts(changes: &Changes, db: &mut PgConnection) -> Result<(), ApplyError> {
+/// Returns the viewers of the deleted notifications.
+pub async fn delete_acts(
+    changes: &Changes,
+    db: &mut PgConnection,
+) -> Result<Vec<Uuid>, ApplyError> {
     let keys: Vec<Key> = changes.acts.ended().collect();
     let deleted = delete(&keys, db).await?;
-    expect_rows("notifications.delete", keys.len(), deleted)
+    expect_rows("notifications.delete", keys.len(), deleted.len() as u64)?;
+    Ok(deleted)
 }
 
-pub async fn delete_replies(changes: &Changes, db: &mut PgConnection) -> Result<(), ApplyError> {
-    delete(&changes.replies.ended().collect::<Vec<_>>(), db).await?;
-    Ok(())
+/// Returns the viewers of the deleted notifications.
+pub async fn delete_replies(
+    changes: &Changes,
+    db: &mut PgConnection,
+) -> Result<Vec<Uuid>, ApplyError> {
+    delete(&changes.replies.ended().collect::<Vec<_>>(), db).await
 }
 
-async fn delete(keys: &[Key], db: &mut PgConnection) -> Result<u64, ApplyError> {
+async fn delete(keys: &[Key], db: &mut PgConnection) -> Result<Vec<Uuid>, ApplyError> {
     if keys.is_empty() {
-        return Ok(0);
+        return Ok(vec![]);
     }
     let (viewers, ids): (Vec<Uuid>, Vec<Uuid>) = keys.iter().copied().unzip();
-    let statement = query!(
+    let statement = query_scalar!(
         "/* notifications.delete */
         DELETE FROM notifications n USING unnest($1::uuid[], $2::uuid[]) AS o(viewer, id)
-        WHERE n.viewer = o.viewer AND n.id = o.id",
+        WHERE n.viewer = o.viewer AND n.id = o.id
+        RETURNING n.viewer",
         &viewers,
         &ids,
     );
-    let done = named("notifications.delete", statement.execute(db)).await?;
-    Ok(done.rows_affected())
+    Ok(named("notifications.delete", statement.fetch_all(db)).await?)
 }
 
 /// Returns the viewers of the deleted notifications.
@@ -75,6 +85,43 @@ pub async fn insert(changes: &Changes, db: &mut PgConnection) -> Result<(), Appl
         &replies as &[Option<Uuid>],
     );
     named("notifications.insert", statement.execute(db)).await?;
+    Ok(())
+}
+
+pub async fn add_totals(
+    totals: &BTreeMap<Uuid, i64>,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    if totals.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* notifications.add_totals */
+        INSERT INTO notification_totals AS t (viewer, total) SELECT * FROM unnest($1::uuid[], $2::bigint[])
+        ON CONFLICT (viewer) DO UPDATE SET total = t.total + excluded.total",
+        &totals.keys().copied().collect::<Vec<_>>(),
+        &totals.values().copied().collect::<Vec<_>>(),
+    );
+    named("notifications.add_totals", statement.execute(db)).await?;
+    Ok(())
+}
+
+/// A viewer without notifications has no row, so that the same log always gives the same rows.
+pub async fn delete_empty_totals(
+    totals: &BTreeMap<Uuid, i64>,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    let decreased = totals.iter().filter(|(_, change)| **change < 0);
+    let viewers: Vec<Uuid> = decreased.map(|(viewer, _)| *viewer).collect();
+    if viewers.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* notifications.delete_empty_totals */
+        DELETE FROM notification_totals WHERE viewer = ANY($1) AND total = 0",
+        &viewers,
+    );
+    named("notifications.delete_empty_totals", statement.execute(db)).await?;
     Ok(())
 }
 
