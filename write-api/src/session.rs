@@ -12,6 +12,7 @@ mod store;
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use feedmill_service::{Database, tokens::Signer};
 use serde::Serialize;
 
@@ -35,7 +36,7 @@ const REFRESH_TTL: chrono::TimeDelta = chrono::TimeDelta::days(30);
 pub struct Tokens {
     pub access_token: String,
     pub token_type: &'static str,
-    /// The validity of the access token from the time it was issued, in seconds.
+    /// How long the access token is still valid, in seconds.
     pub expires_in: u64,
     pub refresh_token: String,
 }
@@ -100,7 +101,7 @@ impl Sessions {
         }
         let account = credentials.account;
         let issued = store::open(&self.database, account, key, now, now.at() + REFRESH_TTL).await?;
-        self.grant(&issued)
+        self.grant(&issued, now.at())
     }
 
     /// Replaces a hash that does not have the current parameters. The next sign-in tries again if it fails.
@@ -130,21 +131,77 @@ impl Sessions {
             at + REFRESH_TTL,
         )
         .await?;
-        self.grant(&issued)
+        self.grant(&issued, at)
     }
 
-    /// Both tokens are computed from what is stored, so a replay returns identical ones.
-    fn grant(&self, issued: &IssuedSession) -> Result<Granted, SessionError> {
-        let access_token = self.signer.sign(issued.account, self.access_ttl, issued.at);
+    /// Both tokens are computed from what is stored, so a repeated answer has identical ones while its access token is
+    /// valid, and a fresh access token after that. An answer whose refresh token was used too is not repeated any more.
+    fn grant(
+        &self,
+        issued: &IssuedSession,
+        now: DateTime<Utc>,
+    ) -> Result<Granted, SessionError> {
+        let validity = Validity::of(issued.at, self.access_ttl, now);
+        if issued.is_superseded && validity.from != issued.at {
+            return Err(SessionError::InvalidToken);
+        }
+        let access_token = (self.signer).sign(issued.account, self.access_ttl, validity.from);
         let tokens = Tokens {
             access_token: access_token.map_err(|error| SessionError::Signing(error.into()))?,
             token_type: "Bearer",
-            expires_in: self.access_ttl.as_secs(),
+            expires_in: validity.seconds_left,
             refresh_token: self.refresh.write(issued.session, issued.generation),
         };
         Ok(Granted {
             tokens,
             replayed: issued.replayed,
         })
+    }
+}
+
+/// The access token of an answer.
+#[derive(Debug, PartialEq, Eq)]
+struct Validity {
+    /// When it was issued.
+    from: DateTime<Utc>,
+    seconds_left: u64,
+}
+
+impl Validity {
+    /// Of the token that was issued at `issued_at` or, if that has expired, of one that is issued now.
+    fn of(issued_at: DateTime<Utc>, ttl: Duration, now: DateTime<Utc>) -> Self {
+        // Negative if the clock of another instance is ahead.
+        let age = u64::try_from((now - issued_at).num_seconds()).unwrap_or_default();
+        match ttl.as_secs().saturating_sub(age) {
+            0 => Self {
+                from: now,
+                seconds_left: ttl.as_secs(),
+            },
+            seconds_left => Self {
+                from: issued_at,
+                seconds_left,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeated_answer_says_how_long_its_token_is_still_valid() {
+        let ttl = Duration::from_mins(15);
+        let at = |seconds: i64| DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(seconds);
+        let after = |seconds| Validity::of(at(0), ttl, at(seconds));
+        for (age, seconds_left) in [(-1, 900), (0, 900), (1, 899), (899, 1)] {
+            let from = at(0);
+            assert_eq!(after(age), Validity { from, seconds_left });
+        }
+        for age in [900, 901, 100_000] {
+            let from = at(age);
+            let seconds_left = 900;
+            assert_eq!(after(age), Validity { from, seconds_left });
+        }
     }
 }

@@ -38,6 +38,9 @@ pub struct IssuedSession {
     pub at: DateTime<Utc>,
     #[serde(skip)]
     pub replayed: bool,
+    /// A repeated answer whose refresh token was used, too.
+    #[serde(skip)]
+    pub is_superseded: bool,
 }
 
 /// None if no account has the handle, or if the account has no password.
@@ -87,6 +90,7 @@ pub async fn open(
         generation: 1,
         at: now.at().trunc_subsecs(0),
         replayed: false,
+        is_superseded: false,
     };
     // The key first: a concurrent request with the same key waits here, and then finds the answer.
     if let Some(earlier) = claim(&mut transaction, key, &issued).await? {
@@ -135,10 +139,14 @@ pub async fn rotate(
         generation: generation.wrapping_add(1),
         at: now.trunc_subsecs(0),
         replayed: false,
+        is_superseded: false,
     };
     // Before the generation is checked: a repeated request legitimately carries the old token.
     if let Some(earlier) = find(&mut transaction, key, issued.account).await? {
-        return Ok(earlier);
+        return Ok(IssuedSession {
+            is_superseded: earlier.generation != found.generation,
+            ..earlier
+        });
     }
     if found.ended {
         return Err(SessionError::InvalidToken);

@@ -13,5 +13,6 @@ mod import_order;
 mod links;
 mod migrations;
 mod relay;
+mod session_times;
 mod sessions;
 mod texts;

@@ -32,7 +32,8 @@ fn tokens(answer: Answer) -> (String, String) {
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     let body = answer.json();
     assert_eq!(body["token_type"], "Bearer");
-    assert_eq!(body["expires_in"], 900);
+    // A repeated answer says what is left.
+    assert!((1..=900).contains(&body["expires_in"].as_i64().unwrap()));
     let text = |field: &str| body[field].as_str().unwrap().to_owned();
     (text("access_token"), text("refresh_token"))
 }
