@@ -2,6 +2,7 @@
 //! the handlers of all kinds of links.
 //!
 //! - [`request`]: bodies, idempotency keys, and fields that become domain types.
+//! - [`patch`]: members of a `PATCH`, of which `null` and an absent one differ.
 //! - [`response`]: responses with their position.
 //! - [`problem`]: every error, as a problem document.
 
@@ -15,6 +16,7 @@ pub mod notifications;
 pub mod posts;
 pub mod sessions;
 
+mod patch;
 mod problem;
 mod request;
 mod response;

@@ -19,6 +19,11 @@ pub fn text() -> Vec<Value> {
     ]
 }
 
+/// A name that must be there.
+pub fn display_name() -> Vec<Value> {
+    [name(), vec![json!(null)]].concat()
+}
+
 /// A display name or a title.
 pub fn name() -> Vec<Value> {
     vec![
@@ -46,6 +51,7 @@ pub fn bio() -> Vec<Value> {
 
 pub fn handle() -> Vec<Value> {
     vec![
+        json!(null),
         json!(7),
         json!(""),
         json!("a"),

@@ -14,7 +14,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
         r#"{"handle": "dora", "display_name": "Dora", "password": "correct horse"}"#,
         &[
             ("handle", bad_values::handle),
-            ("display_name", bad_values::name),
+            ("display_name", bad_values::display_name),
             ("password", bad_values::password),
         ],
     ),
@@ -33,7 +33,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
         r#"{"bio": "changed"}"#,
         &[
             ("handle", bad_values::handle),
-            ("display_name", bad_values::name),
+            ("display_name", bad_values::display_name),
             ("bio", bad_values::bio),
         ],
     ),

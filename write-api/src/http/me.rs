@@ -3,6 +3,7 @@ use feedmill_service::{Caller, Problem};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    patch::Patch,
     request::{CommandBody, Fields},
     response,
 };
@@ -14,17 +15,20 @@ use crate::{
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileChange {
-    handle: Option<String>,
-    display_name: Option<String>,
-    bio: Option<String>,
+    #[serde(default)]
+    handle: Patch<String>,
+    #[serde(default)]
+    display_name: Patch<String>,
+    #[serde(default)]
+    bio: Patch<String>,
 }
 
 impl ProfileChange {
     fn parse(self) -> Result<AccountCommand, Problem> {
         let mut fields = Fields::default();
-        let handle = fields.take_optional("handle", self.handle);
-        let display_name = fields.take_optional("display_name", self.display_name);
-        let bio = fields.take_optional("bio", self.bio);
+        let handle = fields.take_required_patch("handle", self.handle);
+        let display_name = fields.take_required_patch("display_name", self.display_name);
+        let bio = fields.take_clearable_patch("bio", self.bio);
         match (handle, display_name, bio) {
             (Some(handle), Some(display_name), Some(bio)) => Ok(AccountCommand::ChangeProfile {
                 handle,

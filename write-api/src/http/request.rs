@@ -146,7 +146,8 @@ impl Fields {
         id
     }
 
-    fn refuse(&mut self, field: &str, message: impl Into<String>) {
+    /// Adds an error of a field.
+    pub fn refuse(&mut self, field: &str, message: impl Into<String>) {
         // One more than is listed, so that the problem can say that there are more.
         if self.0.len() <= MAX_ERRORS {
             self.0.push(FieldError::new(field, message));

@@ -12,6 +12,7 @@ mod import_accounts;
 mod import_order;
 mod links;
 mod migrations;
+mod profile;
 mod relay;
 mod session_times;
 mod sessions;
