@@ -1,7 +1,8 @@
 //! Local accounts: passwords, and sessions with rotating refresh tokens.
 //!
-//! A session is a family of refresh tokens, of which one generation is valid. A refresh issues the next generation. If an
-//! older one is used again, it or its successor was stolen, and the session ends. No secret is stored except password
+//! A session is a family of refresh tokens, of which one generation is valid. A refresh issues the next generation. Two tabs of
+//! a client may refresh at once: the token that was used last gets the same answer for ten seconds. If a used token comes
+//! again otherwise, it or its successor was stolen, and the session ends. No secret is stored except password
 //! hashes: a refresh token is the session and the generation under a MAC ([`refresh`]).
 
 mod attempts;
@@ -112,8 +113,8 @@ impl Sessions {
         }
     }
 
-    /// Issues the next tokens of a session in exchange for its current refresh token. Of several requests with one token the
-    /// first succeeds; the second ends the session, unless both carry the same idempotency key.
+    /// Issues the next tokens of a session in exchange for its current refresh token. A used token that comes again gets the
+    /// same answer within ten seconds, or with the same idempotency key; otherwise it ends the session.
     pub async fn refresh(
         &self,
         token: &str,

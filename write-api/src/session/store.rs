@@ -1,14 +1,18 @@
-//! The table of sessions. A refresh locks the row of its session, so exactly one of two refreshes with one token succeeds.
+//! The table of sessions. A refresh locks the row of its session, so that only one of two refreshes with one token issues the
+//! next generation.
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use feedmill_events::id;
 use feedmill_service::{Database, sql::named};
 use serde::{Deserialize, Serialize};
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection, postgres::PgQueryResult};
 use uuid::Uuid;
 
 use super::{error::SessionError, password::StoredHash};
 use crate::{domain::Moment, idempotency::IdempotencyKey};
+
+/// How long a used refresh token gets the answer again that its first use got.
+const REPEAT_GRACE: TimeDelta = TimeDelta::seconds(10);
 
 pub struct Credentials {
     pub account: Uuid,
@@ -98,18 +102,21 @@ pub async fn open(
     }
     let insert = sqlx::query!(
         r#"/* session.session.open */
-        INSERT INTO write.sessions (id, account_id, generation, expires_at) VALUES ($1, $2, $3, $4)"#,
+        INSERT INTO write.sessions (id, account_id, generation, issued_at, expires_at)
+        VALUES ($1, $2, $3, $4, $5)"#,
         issued.session,
         account,
         issued.generation,
+        now.at(),
         expires_at
     );
-    named("session.session.open", insert.execute(&mut *transaction)).await?;
+    let inserted = insert.execute(&mut *transaction);
+    expect_one(named("session.session.open", inserted).await?)?;
     transaction.commit().await?;
     Ok(issued)
 }
 
-/// Issues the next generation of a session in exchange for the current one.
+/// Issues the next generation of a session in exchange for the current one, or the current one again for the one before.
 pub async fn rotate(
     database: &Database,
     session: Uuid,
@@ -122,7 +129,8 @@ pub async fn rotate(
     let mut transaction = connection.begin().await?;
     let lock = sqlx::query!(
         r#"/* session.session.lock */
-        SELECT account_id, generation, expires_at, ended FROM write.sessions WHERE id = $1 FOR UPDATE"#,
+        SELECT account_id, generation, issued_at, expires_at, ended
+        FROM write.sessions WHERE id = $1 FOR UPDATE"#,
         session
     );
     let found = named(
@@ -133,16 +141,8 @@ pub async fn rotate(
     let Some(found) = found.filter(|found| found.expires_at > now) else {
         return Err(SessionError::InvalidToken);
     };
-    let issued = IssuedSession {
-        session,
-        account: found.account_id,
-        generation: generation.wrapping_add(1),
-        at: now.trunc_subsecs(0),
-        replayed: false,
-        is_superseded: false,
-    };
     // Before the generation is checked: a repeated request legitimately carries the old token.
-    if let Some(earlier) = find(&mut transaction, key, issued.account).await? {
+    if let Some(earlier) = find(&mut transaction, key, found.account_id).await? {
         return Ok(IssuedSession {
             is_superseded: earlier.generation != found.generation,
             ..earlier
@@ -151,30 +151,85 @@ pub async fn rotate(
     if found.ended {
         return Err(SessionError::InvalidToken);
     }
-    // An older generation was used before.
-    let is_reused = generation != found.generation;
-    let update = sqlx::query!(
-        r#"/* session.session.rotate */
-        UPDATE write.sessions
-        SET generation = CASE WHEN $2 THEN generation ELSE $3 END,
-            expires_at = CASE WHEN $2 THEN expires_at ELSE $4 END,
-            ended = $2
-        WHERE id = $1"#,
+    let issued_at = match judge(generation, found.generation, found.issued_at, now) {
+        Verdict::Rotate => {
+            let rotate = sqlx::query!(
+                r#"/* session.session.rotate */
+                UPDATE write.sessions SET generation = $2, issued_at = $3, expires_at = $4 WHERE id = $1"#,
+                session,
+                generation.wrapping_add(1),
+                now,
+                expires_at
+            );
+            let rotated = rotate.execute(&mut *transaction);
+            expect_one(named("session.session.rotate", rotated).await?)?;
+            now
+        }
+        Verdict::Repeat { issued_at } => issued_at,
+        Verdict::Theft => {
+            let end = sqlx::query!(
+                r#"/* session.session.end */ UPDATE write.sessions SET ended = true WHERE id = $1"#,
+                session
+            );
+            let ended = end.execute(&mut *transaction);
+            expect_one(named("session.session.end", ended).await?)?;
+            transaction.commit().await?;
+            tracing::warn!(%session, "session: a used refresh token came again, ending its session");
+            return Err(SessionError::InvalidToken);
+        }
+    };
+    let issued = IssuedSession {
         session,
-        is_reused,
-        issued.generation,
-        expires_at
-    );
-    named("session.session.rotate", update.execute(&mut *transaction)).await?;
-    if !is_reused && let Some(earlier) = claim(&mut transaction, key, &issued).await? {
+        account: found.account_id,
+        generation: generation.wrapping_add(1),
+        at: issued_at.trunc_subsecs(0),
+        replayed: false,
+        is_superseded: false,
+    };
+    if let Some(earlier) = claim(&mut transaction, key, &issued).await? {
         return Ok(earlier);
     }
     transaction.commit().await?;
-    if is_reused {
-        tracing::warn!(%session, "session: a refresh token was used twice, ending its session");
-        return Err(SessionError::InvalidToken);
-    }
     Ok(issued)
+}
+
+/// What a refresh token gets.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    /// It is the current one: the next one.
+    Rotate,
+    /// It was used moments ago, by another tab of the same client for example: the answer of then.
+    Repeat { issued_at: DateTime<Utc> },
+    /// It was used before. Somebody else has it, or has its successor.
+    Theft,
+}
+
+/// Judges a refresh token of the generation `given`. The current one was issued at `issued_at`. Only the one before it
+/// may come again: if the current token was used, too, its holder has no need of an older one.
+fn judge(
+    given: i32,
+    current: i32,
+    issued_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Verdict {
+    if given == current {
+        return Verdict::Rotate;
+    }
+    let is_previous = given.checked_add(1) == Some(current);
+    match issued_at {
+        Some(issued_at) if is_previous && now - issued_at <= REPEAT_GRACE => {
+            Verdict::Repeat { issued_at }
+        }
+        _ => Verdict::Theft,
+    }
+}
+
+/// Errors: not exactly one row was changed, though it was locked or is new.
+fn expect_one(changed: PgQueryResult) -> sqlx::Result<()> {
+    match changed.rows_affected() {
+        1 => Ok(()),
+        _ => Err(sqlx::Error::RowNotFound),
+    }
 }
 
 /// Stores the answer under the key, or returns the answer that the key has. None without a key.
@@ -242,4 +297,28 @@ pub async fn delete_expired(
         limit
     );
     database.execute("session.expired.delete", delete).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_used_refresh_token_may_come_again_and_only_for_ten_seconds() {
+        let at = |millis| DateTime::UNIX_EPOCH + TimeDelta::milliseconds(millis);
+        let judge = |given, issued_at, now| judge(given, 5, issued_at, at(now));
+        let issued_at = at(1_000);
+        let repeat = Verdict::Repeat { issued_at };
+        assert_eq!(judge(5, Some(issued_at), 90_000), Verdict::Rotate);
+        assert_eq!(judge(5, None, 1_000), Verdict::Rotate);
+        assert_eq!(judge(4, Some(issued_at), 1_000), repeat);
+        assert_eq!(judge(4, Some(issued_at), 11_000), repeat);
+        // By the clock of another instance.
+        assert_eq!(judge(4, Some(issued_at), 500), repeat);
+        assert_eq!(judge(4, Some(issued_at), 11_001), Verdict::Theft);
+        assert_eq!(judge(4, None, 1_000), Verdict::Theft);
+        for other in [3, 1, 6, i32::MAX, i32::MIN] {
+            assert_eq!(judge(other, Some(issued_at), 1_000), Verdict::Theft);
+        }
+    }
 }

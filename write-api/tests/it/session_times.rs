@@ -139,3 +139,50 @@ async fn a_repeated_answer_is_the_same_until_its_access_token_expires() {
     let late = mill.refresh(token, Some(&refresh), 7_200).await;
     assert!(is_invalid(&late), "{late:?}");
 }
+
+#[tokio::test]
+async fn a_used_refresh_token_gets_the_same_answer_for_ten_seconds() {
+    let mill = Mill::new().await;
+    let first = mill.sign_in(None, 0).await.unwrap().tokens.refresh_token;
+    let next = mill.refresh(&first, None, 100).await.unwrap();
+    // With and without a key, which repeats its answer for a day.
+    let tab = key("another tab");
+    for (key, seconds, left) in [(None, 100, 900), (None, 105, 895), (Some(&tab), 110, 890)] {
+        let again = mill.refresh(&first, key, seconds).await.unwrap();
+        assert!(!again.replayed);
+        assert_eq!(again.tokens.expires_in, left);
+        assert_eq!(again.tokens.access_token, next.tokens.access_token);
+        assert_eq!(again.tokens.refresh_token, next.tokens.refresh_token);
+    }
+    let again = mill.refresh(&first, Some(&tab), 200).await.unwrap();
+    assert!(again.replayed);
+    assert_eq!(again.tokens.refresh_token, next.tokens.refresh_token);
+    // The next token works.
+    let token = &next.tokens.refresh_token;
+    mill.refresh(token, None, 300).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_used_refresh_token_is_theft_later() {
+    let mill = Mill::new().await;
+    let first = mill.sign_in(None, 0).await.unwrap().tokens.refresh_token;
+    let next = mill.refresh(&first, None, 100).await.unwrap();
+    let late = TimeDelta::milliseconds(110_001);
+    let late = mill.refresh_at(&first, None, late).await;
+    assert!(is_invalid(&late), "{late:?}");
+    let next = mill.refresh(&next.tokens.refresh_token, None, 111).await;
+    assert!(is_invalid(&next), "the session has ended: {next:?}");
+}
+
+#[tokio::test]
+async fn an_older_refresh_token_is_theft_at_once() {
+    let mill = Mill::new().await;
+    let first = mill.sign_in(None, 0).await.unwrap().tokens.refresh_token;
+    let second = mill.refresh(&first, None, 100).await.unwrap();
+    let second = second.tokens.refresh_token;
+    let third = mill.refresh(&second, None, 101).await.unwrap();
+    let stolen = mill.refresh(&first, None, 102).await;
+    assert!(is_invalid(&stolen), "{stolen:?}");
+    let third = mill.refresh(&third.tokens.refresh_token, None, 103).await;
+    assert!(is_invalid(&third), "the session has ended: {third:?}");
+}
