@@ -1,5 +1,5 @@
 //! Idempotency keys: the first answer to a command that carried one is stored in the command's transaction, and returned
-//! when the same account repeats the request.
+//! when the same account repeats the request. Without an account, whoever sends the same request is the same client.
 
 use std::collections::HashMap;
 
@@ -12,11 +12,23 @@ use uuid::Uuid;
 #[derive(Debug, Clone)]
 pub struct IdempotencyKey {
     pub key: String,
-    /// HMAC-SHA-256 of method, path and body. Keyed, because a body may hold a password.
+    /// HMAC-SHA-256 of method, path and body. Keyed, because a body may hold a password: who reads the database but does
+    /// not have the key, which is not in it, cannot try passwords against it.
     pub fingerprint: [u8; 32],
 }
 
-/// An account, nil for requests without one, and its key.
+impl IdempotencyKey {
+    /// Whose key it is: the actor's. Without one (nil), it belongs to what was sent, so that strangers who choose the same
+    /// key neither get each other's answers nor take the key from each other.
+    pub fn scope(&self, actor: Uuid) -> Uuid {
+        if !actor.is_nil() {
+            return actor;
+        }
+        Uuid::new_v5(&Uuid::nil(), &self.fingerprint)
+    }
+}
+
+/// The scope of a key ([`IdempotencyKey::scope`]), and the key.
 pub type AnswerKey = (Uuid, String);
 
 /// The first answer to a key.
@@ -80,4 +92,24 @@ pub async fn save(
     );
     named("idempotency.save", query.execute(connection)).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_an_account_a_key_belongs_to_what_was_sent() {
+        let key = |fingerprint| IdempotencyKey {
+            key: "a".to_owned(),
+            fingerprint: [fingerprint; 32],
+        };
+        let account = Uuid::from_u128(7);
+        assert_eq!(key(1).scope(account), account);
+        assert_eq!(key(2).scope(account), account);
+        let nobody = Uuid::nil();
+        assert_eq!(key(1).scope(nobody), key(1).scope(nobody));
+        assert_ne!(key(1).scope(nobody), key(2).scope(nobody));
+        assert!(!key(1).scope(nobody).is_nil());
+    }
 }

@@ -40,7 +40,8 @@ pub async fn run(
 
 fn answer_key(submission: &Submission) -> Option<AnswerKey> {
     let idempotency = submission.idempotency.as_ref()?;
-    Some((submission.actor, idempotency.key.clone()))
+    let scope = idempotency.scope(submission.actor);
+    Some((scope, idempotency.key.clone()))
 }
 
 /// Decides a submission, or replays the stored answer to its key. `new` are the answers to store.

@@ -16,4 +16,5 @@ mod profile;
 mod relay;
 mod session_times;
 mod sessions;
+mod sign_up;
 mod texts;
