@@ -12,6 +12,10 @@ pub const ALL_EVENTS: &str = "feedmill.events.*";
 /// ([`PartitionSet::bits`](crate::PartitionSet::bits)).
 pub const APPENDED: &str = "feedmill.log.appended";
 
+/// Core NATS: sessions have ended, and their access tokens are to be refused. The payload is JSON, like the list that write-api
+/// serves of them.
+pub const ENDED_SESSIONS: &str = "feedmill.sessions.ended";
+
 /// Core NATS: a projector instance started or stopped, and the others should read the list of instances. No payload.
 pub const PROJECTORS: &str = "feedmill.projectors";
 

@@ -91,7 +91,8 @@ pub struct StreamArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Tokens")]
 pub struct AuthArgs {
-    /// URL of write-api, whose /.well-known/jwks.json has the keys of its tokens. It need not be running at the start
+    /// URL of write-api, whose /.well-known/jwks.json has the keys of its tokens, and /.well-known/ended-sessions.json the
+    /// sessions whose tokens are refused. It need not be running at the start
     #[arg(long, env = "WRITE_API_URL", default_value = "http://127.0.0.1:8080")]
     pub write_api_url: String,
     /// URL of the key set (JWKS) of another identity provider, whose tokens are accepted instead of write-api's

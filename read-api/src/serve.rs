@@ -1,7 +1,12 @@
 //! Starts the service.
 
 use anyhow::Context;
-use feedmill_service::{Database, Health, Shutdown, Verifier, http::Listeners, nats, sql};
+use feedmill_service::{
+    Database, Health, Shutdown, Verifier,
+    http::Listeners,
+    nats, sql,
+    tokens::revocations::{poll::EndedSessionPoll, receive::receive_ended_sessions},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -33,6 +38,14 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let database = Database::new(options, connections)?;
     let nats = nats::connect(&config.nats.nats_url, "read-api").await;
     let tasks = Tasks(shutdown.soft.clone());
+    // Sessions are write-api's; those of another identity provider are not known here.
+    if config.auth.jwks_url.is_none() {
+        let revocations = verifier.revocations();
+        let url = &config.auth.write_api_url;
+        let poll = EndedSessionPoll::new(url, revocations.clone(), &health)?;
+        tasks.spawn(poll.run());
+        tasks.spawn(receive_ended_sessions(revocations.clone(), nats.clone()));
+    }
 
     let tag_versions = TagVersions::default();
     let progress = Progress::new(tag_versions.clone());

@@ -101,7 +101,7 @@ fn hide_values(command: Command) -> Command {
         .mut_subcommands(hide_values)
 }
 
-/// Parses `500ms`, `10s`, `2m` or `1h`; without a unit, seconds. Errors: zero, or anything else.
+/// Parses `500ms`, `10s`, `2m`, `1h` or `30d`; without a unit, seconds. Errors: zero, or anything else.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: u64 = digits
@@ -113,7 +113,8 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "s" | "" => 1_000,
         "m" => 60_000,
         "h" => 3_600_000,
-        unit => return Err(format!("{unit:?} is not a unit: use ms, s, m or h")),
+        "d" => 86_400_000,
+        unit => return Err(format!("{unit:?} is not a unit: use ms, s, m, h or d")),
     };
     match number.checked_mul(millis) {
         Some(0) | None => Err(format!("{text:?} is out of range")),

@@ -39,6 +39,25 @@ pub enum Subcommand {
         /// The account: @handle or id
         account: String,
     },
+    /// Act on an account, as its operator
+    Account {
+        #[command(subcommand)]
+        action: AccountAction,
+    },
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub enum AccountAction {
+    /// End all sessions of an account: its access tokens are refused within a second
+    EndSessions {
+        /// The account: @handle or id
+        account: String,
+    },
+    /// Give an account a new random password, print it, and end all its sessions
+    ResetPassword {
+        /// The account: @handle or id
+        account: String,
+    },
 }
 
 #[derive(Debug, Clone, Args)]
@@ -92,6 +111,10 @@ pub struct AuthArgs {
     /// How long an access token is valid
     #[arg(long, env = "ACCESS_TOKEN_TTL", default_value = "15m", value_parser = duration)]
     pub access_token_ttl: Duration,
+    /// How long a session lasts, however often it is refreshed; then its user signs in again. It also ends after 30 days
+    /// without a refresh
+    #[arg(long, env = "SESSION_LIFETIME", default_value = "180d", value_parser = duration)]
+    pub session_lifetime: Duration,
     /// How many passwords are hashed at once; each takes 19 MiB of memory and a core. Raise it if sign-ins are refused as
     /// `overloaded` while cores are idle
     #[arg(long, env = "PASSWORD_HASHES", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]

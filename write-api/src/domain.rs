@@ -35,5 +35,6 @@ pub use notification::NotificationCommand;
 pub use post::PostCommand;
 pub use state::State;
 pub use text::{
-    Bio, DisplayName, GivenPassword, Handle, MessageText, Password, PostText, TextError, Title,
+    Bio, DeviceName, DisplayName, GivenPassword, Handle, MessageText, Password, PostText,
+    TextError, Title,
 };

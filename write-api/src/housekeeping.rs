@@ -1,4 +1,5 @@
-//! Deletes stored answers to idempotency keys after a day, and expired sessions, in small steps so that no request waits.
+//! Deletes stored answers to idempotency keys after a day, and sessions that have expired or ended, in small steps so that no
+//! request waits.
 
 use std::{sync::Arc, time::Duration};
 

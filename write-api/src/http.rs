@@ -8,11 +8,13 @@
 
 pub mod accounts;
 pub mod conversations;
+pub mod ended_sessions;
 pub mod keys;
 pub mod links;
 pub mod me;
 pub mod messages;
 pub mod notifications;
+pub mod password;
 pub mod posts;
 pub mod sessions;
 

@@ -32,6 +32,7 @@ fn run(Cli { subcommand, config }: Cli) -> anyhow::Result<()> {
             Subcommand::Migrate => subcommand::migrate(&config).await,
             Subcommand::Import { file } => subcommand::import(&config, &file).await,
             Subcommand::Token { account } => subcommand::token(&config, &account).await,
+            Subcommand::Account { action } => subcommand::account(&config, &action).await,
         }
     })
 }

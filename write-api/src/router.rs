@@ -9,7 +9,10 @@ use feedmill_service::extract::RouteBodyLimit;
 use crate::{
     app::App,
     domain::LinkKind,
-    http::{accounts, conversations, keys, links, me, messages, notifications, posts, sessions},
+    http::{
+        accounts, conversations, ended_sessions, keys, links, me, messages, notifications,
+        password, posts, sessions,
+    },
 };
 
 /// The maximum size of a body in bytes.
@@ -22,10 +25,22 @@ pub fn router(app: App) -> Router {
     let text = |route: MethodRouter<App>| route.layer(Extension(RouteBodyLimit(TEXT_BODY_LIMIT)));
     Router::new()
         .route("/.well-known/jwks.json", get(keys::list))
+        .route(
+            "/.well-known/ended-sessions.json",
+            get(ended_sessions::list),
+        )
         .route("/v1/accounts", post(accounts::create))
-        .route("/v1/sessions", post(sessions::create))
+        .route(
+            "/v1/sessions",
+            post(sessions::create)
+                .get(sessions::list)
+                .delete(sessions::end_others),
+        )
         .route("/v1/sessions/refresh", post(sessions::refresh))
+        .route("/v1/sessions/current", delete(sessions::end_current))
+        .route("/v1/sessions/{id}", delete(sessions::end))
         .route("/v1/me", patch(me::change))
+        .route("/v1/me/password", put(password::change))
         .route("/v1/posts", text(post(posts::create)))
         .route("/v1/posts/{id}", delete(posts::remove))
         .route("/v1/posts/{id}/like", links::put_and_delete(LinkKind::Like))

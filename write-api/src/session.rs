@@ -2,11 +2,22 @@
 //!
 //! A session is a family of refresh tokens, of which one generation is valid. A refresh issues the next generation. Two tabs of
 //! a client may refresh at once: the token that was used last gets the same answer for ten seconds. If a used token comes
-//! again otherwise, it or its successor was stolen, and the session ends. No secret is stored except password
-//! hashes: a refresh token is the session and the generation under a MAC ([`refresh`]).
+//! again otherwise, it or its successor was stolen, and the session ends. No secret is stored except password hashes: a
+//! refresh token is the session and the generation under a MAC ([`refresh`]).
+//!
+//! - [`store`]: opening and refreshing; [`manage`]: listing and ending, and the password.
+//! - [`ended`]: access tokens name their session, and every verifier is told when it ends; [`operator`] does without.
+//! - [`lifetimes`]: how long everything is valid; [`attempts`]: how often a password is tried.
 
+mod answers;
 mod attempts;
+mod credentials;
+mod ended;
+mod ends;
 mod error;
+mod lifetimes;
+mod manage;
+pub mod operator;
 mod password;
 mod refresh;
 mod store;
@@ -18,19 +29,20 @@ use feedmill_service::{Database, tokens::Signer};
 use serde::Serialize;
 
 pub use attempts::Attempts;
+pub use ended::{Document, EndedSessions};
+pub use ends::{LiveSession, Which, delete_expired};
 pub use error::SessionError;
+pub use lifetimes::Lifetimes;
+pub use manage::PasswordChange;
 pub use password::{Busy, HashError, Hasher, RightPassword, StoredHash};
 pub use refresh::RefreshTokens;
-pub use store::delete_expired;
 
 use crate::{
-    domain::{GivenPassword, Handle, Moment},
+    domain::{DeviceName, GivenPassword, Handle, Moment},
     idempotency::IdempotencyKey,
 };
-use store::{Credentials, IssuedSession};
-
-/// How long a refresh token is valid. Each refresh starts it again.
-const REFRESH_TTL: chrono::TimeDelta = chrono::TimeDelta::days(30);
+use credentials::Credentials;
+use store::{IssuedSession, Refreshed};
 
 /// The tokens of a client.
 #[derive(Debug, Serialize)]
@@ -49,14 +61,15 @@ pub struct Granted {
     pub replayed: bool,
 }
 
-/// Opens and continues sessions of local accounts.
+/// The sessions of local accounts.
 pub struct Sessions {
     database: Database,
     signer: Signer,
     hasher: Arc<Hasher>,
     refresh: RefreshTokens,
     attempts: Attempts,
-    access_ttl: Duration,
+    lifetimes: Lifetimes,
+    ended: EndedSessions,
 }
 
 impl Sessions {
@@ -64,7 +77,8 @@ impl Sessions {
         database: Database,
         signer: Signer,
         hasher: Arc<Hasher>,
-        access_ttl: Duration,
+        lifetimes: Lifetimes,
+        ended: EndedSessions,
     ) -> Self {
         let refresh = RefreshTokens::new(signer.derived_secret("refresh tokens"));
         Self {
@@ -73,44 +87,84 @@ impl Sessions {
             hasher,
             refresh,
             attempts: Attempts::default(),
-            access_ttl,
+            lifetimes,
+            ended,
         }
+    }
+
+    /// The sessions that have ended lately.
+    pub fn ended(&self) -> &EndedSessions {
+        &self.ended
     }
 
     /// Opens a session if the password is right. An unknown handle takes as long as a wrong password of an account whose hash
     /// has the current parameters.
     pub async fn open(
         &self,
-        handle: &Handle,
-        password: GivenPassword,
+        sign_in: SignIn,
         key: Option<&IdempotencyKey>,
         now: Moment,
     ) -> Result<Granted, SessionError> {
+        let handle = sign_in.handle.as_str();
         let attempt = self
             .attempts
-            .begin(handle.as_str(), now.millis)
+            .begin(handle, now.millis)
             .map_err(SessionError::TooManyAttempts)?;
-        let found = store::credentials(&self.database, handle.as_str()).await?;
-        let hash = found.as_ref().and_then(Credentials::stored_hash);
-        let right = self.hasher.verify(password, hash).await?;
-        let (Some(credentials), Some(right)) = (found, right) else {
-            return Err(SessionError::WrongCredentials);
-        };
+        let found = self.verified(handle, sign_in.password).await?;
+        let found = found.ok_or(SessionError::WrongCredentials)?;
         attempt.succeeded();
-        if let Some(new_hash) = right.new_hash {
-            self.replace_hash(&credentials, &new_hash).await;
-        }
-        let account = credentials.account;
-        let issued = store::open(&self.database, account, key, now, now.at() + REFRESH_TTL).await?;
-        self.grant(&issued, now.at())
+        let device_name = sign_in.device_name.as_ref();
+        let opened = store::open(
+            &self.database,
+            &found,
+            device_name,
+            key,
+            now,
+            &self.lifetimes,
+        );
+        self.grant(&opened.await?, now.at())
     }
 
-    /// Replaces a hash that does not have the current parameters. The next sign-in tries again if it fails.
-    async fn replace_hash(&self, credentials: &Credentials, new_hash: &str) {
-        if let Err(error) = store::replace_hash(&self.database, credentials, new_hash).await {
-            let account = credentials.account;
-            tracing::warn!(%account, %error, "session: the new hash of a password cannot be stored");
+    /// The credentials of the handle, if the password is right. A hash that does not have the current parameters is replaced.
+    async fn verified(
+        &self,
+        handle: &str,
+        password: GivenPassword,
+    ) -> Result<Option<Credentials>, SessionError> {
+        let Some((found, right)) = self.check(handle, password.clone()).await? else {
+            return Ok(None);
+        };
+        let Some(new_hash) = right.new_hash else {
+            return Ok(Some(found));
+        };
+        match credentials::rehash(&self.database, &found, &new_hash).await {
+            Ok(true) => Ok(Some(Credentials {
+                hash: new_hash,
+                ..found
+            })),
+            // A concurrent sign-in has replaced it, or the password was changed.
+            Ok(false) => {
+                let again = self.check(handle, password).await?;
+                Ok(again.map(|(found, _)| found))
+            }
+            // The next sign-in tries again.
+            Err(error) => {
+                let account = found.account;
+                tracing::warn!(%account, %error, "session: the new hash of a password cannot be stored");
+                Ok(Some(found))
+            }
         }
+    }
+
+    async fn check(
+        &self,
+        handle: &str,
+        password: GivenPassword,
+    ) -> Result<Option<(Credentials, RightPassword)>, SessionError> {
+        let found = credentials::by_handle(&self.database, handle).await?;
+        let hash = found.as_ref().and_then(Credentials::stored_hash);
+        let right = self.hasher.verify(password, hash).await?;
+        Ok(found.zip(right))
     }
 
     /// Issues the next tokens of a session in exchange for its current refresh token. A used token that comes again gets the
@@ -122,31 +176,32 @@ impl Sessions {
         now: Moment,
     ) -> Result<Granted, SessionError> {
         let (session, generation) = self.refresh.read(token).ok_or(SessionError::InvalidToken)?;
-        let at = now.at();
-        let issued = store::rotate(
-            &self.database,
-            session,
-            generation,
-            key,
-            at,
-            at + REFRESH_TTL,
-        )
-        .await?;
-        self.grant(&issued, at)
+        let (at, lifetimes) = (now.at(), &self.lifetimes);
+        let rotated =
+            store::rotate(&self.database, session, generation, key, at, lifetimes).await?;
+        match rotated {
+            Refreshed::Issued(issued) => self.grant(&issued, at),
+            Refreshed::Theft(ended) => {
+                tracing::warn!(%session, "session: a used refresh token came again, ending its session");
+                self.ended.announce("theft", &ended).await;
+                Err(SessionError::InvalidToken)
+            }
+        }
     }
 
     /// Both tokens are computed from what is stored, so a repeated answer has identical ones while its access token is
     /// valid, and a fresh access token after that. An answer whose refresh token was used too is not repeated any more.
-    fn grant(
-        &self,
-        issued: &IssuedSession,
-        now: DateTime<Utc>,
-    ) -> Result<Granted, SessionError> {
-        let validity = Validity::of(issued.at, self.access_ttl, now);
+    fn grant(&self, issued: &IssuedSession, now: DateTime<Utc>) -> Result<Granted, SessionError> {
+        let validity = (self.lifetimes).access_token(issued.session, issued.at, now);
         if issued.is_superseded && validity.from != issued.at {
             return Err(SessionError::InvalidToken);
         }
-        let access_token = (self.signer).sign(issued.account, self.access_ttl, validity.from);
+        let access_token = self.signer.sign_for_session(
+            issued.account,
+            issued.session,
+            Duration::from_secs(validity.seconds),
+            validity.from,
+        );
         let tokens = Tokens {
             access_token: access_token.map_err(|error| SessionError::Signing(error.into()))?,
             token_type: "Bearer",
@@ -160,49 +215,10 @@ impl Sessions {
     }
 }
 
-/// The access token of an answer.
-#[derive(Debug, PartialEq, Eq)]
-struct Validity {
-    /// When it was issued.
-    from: DateTime<Utc>,
-    seconds_left: u64,
-}
-
-impl Validity {
-    /// Of the token that was issued at `issued_at` or, if that has expired, of one that is issued now.
-    fn of(issued_at: DateTime<Utc>, ttl: Duration, now: DateTime<Utc>) -> Self {
-        // Negative if the clock of another instance is ahead.
-        let age = u64::try_from((now - issued_at).num_seconds()).unwrap_or_default();
-        match ttl.as_secs().saturating_sub(age) {
-            0 => Self {
-                from: now,
-                seconds_left: ttl.as_secs(),
-            },
-            seconds_left => Self {
-                from: issued_at,
-                seconds_left,
-            },
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_repeated_answer_says_how_long_its_token_is_still_valid() {
-        let ttl = Duration::from_mins(15);
-        let at = |seconds: i64| DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(seconds);
-        let after = |seconds| Validity::of(at(0), ttl, at(seconds));
-        for (age, seconds_left) in [(-1, 900), (0, 900), (1, 899), (899, 1)] {
-            let from = at(0);
-            assert_eq!(after(age), Validity { from, seconds_left });
-        }
-        for age in [900, 901, 100_000] {
-            let from = at(age);
-            let seconds_left = 900;
-            assert_eq!(after(age), Validity { from, seconds_left });
-        }
-    }
+/// What a client signs in with.
+pub struct SignIn {
+    pub handle: Handle,
+    pub password: GivenPassword,
+    /// What the client calls the device, for the list of sessions.
+    pub device_name: Option<DeviceName>,
 }

@@ -1,10 +1,12 @@
 //! The subcommands of `write-api`, each in a file.
 
+mod account;
 mod import;
 mod migrate;
 mod serve;
 mod token;
 
+pub use account::account;
 pub use import::import;
 pub use migrate::migrate;
 pub use serve::{Server, serve};

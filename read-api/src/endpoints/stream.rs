@@ -12,12 +12,7 @@ use feedmill_service::tokens::LEEWAY_SECONDS;
 use futures::{StreamExt, stream::poll_fn};
 
 use super::Result;
-use crate::{
-    error::Error,
-    http::request_context::RequestContext,
-    state::AppState,
-    stream::live,
-};
+use crate::{error::Error, http::request_context::RequestContext, state::AppState, stream::live};
 
 const LAST_EVENT_ID: &str = "last-event-id";
 
@@ -28,7 +23,7 @@ const HEADERS: [(HeaderName, &str); 3] = [
     (HeaderName::from_static("x-accel-buffering"), "no"),
 ];
 
-/// Server-sent events, until the token expires.
+/// Server-sent events, until the token expires or its session ends.
 pub async fn open(
     State(state): State<AppState>,
     headers: HeaderMap,
@@ -42,8 +37,12 @@ pub async fn open(
         .map(|id| id.to_str().map_err(|_| Error::EventId))
         .transpose()?
         .filter(|id| !id.is_empty());
-    let expires = context.token_expires.saturating_add(LEEWAY_SECONDS);
-    let mut events = live::open(&state.streams, context.viewer, expires, last_event_id).await?;
+    let revocations = state.verifier.revocations();
+    let token = live::Token {
+        expires: context.token_expires.saturating_add(LEEWAY_SECONDS),
+        session: context.session.map(|session| revocations.watch(session)),
+    };
+    let mut events = live::open(&state.streams, context.viewer, token, last_event_id).await?;
     let events = poll_fn(move |context| events.poll_recv(context)).map(Ok::<_, Infallible>);
     Ok((HEADERS, Body::from_stream(events)).into_response())
 }

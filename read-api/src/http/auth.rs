@@ -46,8 +46,7 @@ pub async fn admit(
     } = min_position::wait(&gate.progress, gate.projections, request.headers()).await;
     let mut response = match bypass_cache {
         Ok(bypass_cache) => {
-            let context =
-                RequestContext::new(identity, arrived, bypass_cache, request.headers());
+            let context = RequestContext::new(identity, arrived, bypass_cache, request.headers());
             request.extensions_mut().insert(context);
             next.run(request).await
         }

@@ -6,7 +6,7 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
 };
-use feedmill_service::tokens::Identity;
+use feedmill_service::Identity;
 use uuid::Uuid;
 
 use super::accept_encoding::preferred_encoding;
@@ -17,6 +17,8 @@ use crate::{cache::encoding::Encoding, newcomer::Newcomer};
 pub struct RequestContext {
     /// The account of the token.
     pub viewer: Uuid,
+    /// The session of the token, if it has one.
+    pub session: Option<Uuid>,
     /// When the token expires, in Unix seconds.
     pub token_expires: u64,
     /// The viewer, if the account may not exist yet.
@@ -39,6 +41,7 @@ impl RequestContext {
         let if_none_match = headers.get_all(header::IF_NONE_MATCH);
         Self {
             viewer: identity.account,
+            session: identity.session,
             token_expires: identity.expires,
             newcomer: Newcomer::of(identity),
             arrived,

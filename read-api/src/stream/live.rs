@@ -1,12 +1,14 @@
 //! One open stream.
 
 use std::{
+    future::pending,
     ops::Range,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use feedmill_events::{Partition, Tag};
+use feedmill_service::tokens::revocations::SessionWatch;
 use metrics::counter;
 use serde_json::json;
 use tokio::{
@@ -68,12 +70,30 @@ impl From<End> for Interruption {
     }
 }
 
-/// Opens a stream that ends when the token does (`expires`, in Unix seconds). It sends the items that are new from now
+/// The token that a stream was opened with.
+pub struct Token {
+    /// In Unix seconds.
+    pub expires: u64,
+    /// The session that it belongs to.
+    pub session: Option<SessionWatch>,
+}
+
+impl Token {
+    /// Returns when the session has ended.
+    async fn session_ended(&self) {
+        match &self.session {
+            Some(session) => session.ended().await,
+            None => pending().await,
+        }
+    }
+}
+
+/// Opens a stream that ends when the token expires or its session ends. It sends the items that are new from now
 /// on, or since `last_event_id`. Errors: an id of another stream, too many streams, and failed statements.
 pub async fn open(
     streams: &Streams,
     viewer: Uuid,
-    expires: u64,
+    token: Token,
     last_event_id: Option<&str>,
 ) -> Result<mpsc::Receiver<Bytes>, Error> {
     let resume = last_event_id
@@ -104,19 +124,20 @@ pub async fn open(
         unread,
         told: Told::default(),
     };
-    tokio::spawn(live.run(expires, away_too_long));
+    tokio::spawn(live.run(token, away_too_long));
     Ok(receiver)
 }
 
 impl Live {
-    async fn run(mut self, expires: u64, away_too_long: bool) {
+    async fn run(mut self, token: Token, away_too_long: bool) {
         let stop = self.reader.stream.stop();
         let sender = self.sender.clone();
-        let token_lifetime = Duration::from_secs(expires).saturating_sub(unix_time());
+        let token_lifetime = Duration::from_secs(token.expires).saturating_sub(unix_time());
         let end = tokio::select! {
             biased;
             () = stop.cancelled() => End::Shutdown,
             () = sender.disconnected() => End::Gone,
+            () = token.session_ended() => End::SessionEnded,
             () = sleep(token_lifetime) => End::Expired,
             end = self.serve(away_too_long) => end,
         };

@@ -18,6 +18,7 @@ pub enum End {
     Slow,
     Gone,
     Expired,
+    SessionEnded,
     Shutdown,
 }
 
@@ -28,6 +29,7 @@ impl End {
             Self::Slow => "slow",
             Self::Gone => "gone",
             Self::Expired => "expired",
+            Self::SessionEnded => "session_ended",
             Self::Shutdown => "shutdown",
         }
     }

@@ -18,6 +18,7 @@ mod page;
 mod position;
 mod posts;
 mod responses;
+mod sessions;
 mod statements;
 mod stream;
 mod users;

@@ -72,17 +72,16 @@ mod tests {
         let signature = "s".repeat(86);
         let (token, other) = (format!("a.b.{signature}"), format!("a.c.{signature}"));
         let cache = TokenCache::new();
-        cache.insert(&Arc::new(VerifiedToken {
-            token: token.as_str().into(),
-            identity: Identity {
-                account: uuid::Uuid::nil(),
-                handle_hint: None,
-                name_hint: None,
-                external: false,
-                expires: 0,
-            },
-            keys: Arc::new(KeySet::new(&[], &trust)),
-        }));
+        let identity = Identity {
+            account: uuid::Uuid::nil(),
+            session: None,
+            handle_hint: None,
+            name_hint: None,
+            external: false,
+            expires: 0,
+        };
+        let keys = Arc::new(KeySet::new(&[], &trust));
+        cache.insert(&Arc::new(VerifiedToken::new(&token, identity, keys)));
         assert!(cache.get(&token).is_some());
         for unknown in [&other, &token[1..], "", "a.b.c"] {
             assert!(cache.get(unknown).is_none(), "{unknown}");

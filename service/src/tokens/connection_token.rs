@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::{identity::Identity, keys::KeySet, verified_token::VerifiedToken};
+use super::{
+    identity::Identity, keys::KeySet, revocations::Revocations, verified_token::VerifiedToken,
+};
 
 /// An extension of every request, one per connection. A client sends the same token with each request of a
 /// connection, so comparing with the last one saves the lookup in the shared cache, which costs several times as much.
@@ -13,12 +15,20 @@ use super::{identity::Identity, keys::KeySet, verified_token::VerifiedToken};
 pub struct ConnectionToken(Arc<Mutex<Option<Arc<VerifiedToken>>>>);
 
 impl ConnectionToken {
-    /// The identity of `token`, if it is the last one and still valid with `keys`. Never waits: while another stream of
-    /// an HTTP/2 connection holds the lock, there is none.
-    pub(super) fn identity(&self, token: &str, keys: &Arc<KeySet>) -> Option<Identity> {
+    /// The identity of `token`, if it is the last one, still valid with `keys`, and its session has not ended. Never waits:
+    /// while another stream of an HTTP/2 connection holds the lock, there is none.
+    pub(super) fn identity(
+        &self,
+        token: &str,
+        keys: &Arc<KeySet>,
+        revocations: &Revocations,
+    ) -> Option<Identity> {
         let last = self.0.try_lock().ok()?;
         let last = last.as_ref()?;
-        (constant_time_eq(&last.token, token) && last.is_valid(keys)).then(|| last.identity.clone())
+        let is_valid = constant_time_eq(&last.token, token)
+            && last.is_valid(keys)
+            && !last.has_ended(revocations);
+        is_valid.then(|| last.identity.clone())
     }
 
     pub(super) fn set(&self, verified: Arc<VerifiedToken>) {

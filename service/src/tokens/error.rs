@@ -1,5 +1,6 @@
 //! Why a token is refused.
 
+use axum::http::StatusCode;
 use jsonwebtoken::errors::ErrorKind;
 
 use crate::problem::Problem;
@@ -25,10 +26,15 @@ pub enum TokenError {
     Issuer,
     #[error("the token is for another audience")]
     Audience,
-    #[error("the token lacks one of the claims exp, iss, aud and sub, or one of them is malformed")]
+    #[error(
+        "the token lacks one of the claims exp, iss, aud and sub, or one of its claims is malformed"
+    )]
     Claim,
     #[error("the token's subject is not an account")]
     Subject,
+    /// The session of the token has ended: its user signed out, changed the password, or was signed out.
+    #[error("the session of the token has ended; sign in again")]
+    SessionEnded,
     /// Not the token's fault: no key set has been fetched so far.
     #[error("the key set for verifying tokens has not been fetched yet")]
     NoKeys,
@@ -49,11 +55,14 @@ impl From<&ErrorKind> for TokenError {
     }
 }
 
-/// 401, and 503 while there are no keys to verify with.
+/// 401 `unauthorized`, or `session_ended` if a new sign-in is needed; 503 while there are no keys to verify with.
 impl From<TokenError> for Problem {
     fn from(error: TokenError) -> Self {
         match error {
             TokenError::NoKeys => Self::unavailable(error.to_string()),
+            TokenError::SessionEnded => {
+                Self::new(StatusCode::UNAUTHORIZED, "session_ended", error.to_string())
+            }
             error => Self::unauthorized(error.to_string()),
         }
     }

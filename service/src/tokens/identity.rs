@@ -15,6 +15,9 @@ const EXTERNAL_ACCOUNTS: Uuid = Uuid::from_u128(0x8a0f_5d6e_3b1c_4f62_9d57_61c4_
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     pub account: Uuid,
+    /// The session that the token belongs to (`sid`). None for tokens of an external identity provider, and for those that
+    /// an operator makes.
+    pub session: Option<Uuid>,
     /// The `preferred_username` claim, not validated.
     pub handle_hint: Option<String>,
     /// The `name` claim, not validated.

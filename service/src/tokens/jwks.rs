@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use jsonwebtoken::jwk::JwkSet;
 use tokio::{
     sync::Mutex,
     time::{Instant, sleep},
 };
 
-use crate::{health::Health, telemetry};
+use super::fetch;
+use crate::health::Health;
 
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_BYTES: usize = 256 * 1024;
@@ -36,18 +37,12 @@ pub(super) fn set_not_ready(health: &Health, reason: &str) {
 
 impl KeySource {
     pub(super) fn new(url: &str) -> anyhow::Result<Self> {
-        telemetry::install_crypto_provider();
         let url = url
             .parse()
             .with_context(|| format!("{url:?} is not the URL of a key set"))?;
-        let client = reqwest::Client::builder()
-            .timeout(FETCH_TIMEOUT)
-            .connect_timeout(FETCH_TIMEOUT)
-            .build()
-            .context("cannot make an HTTP client")?;
         Ok(Self {
             url,
-            client,
+            client: fetch::client(FETCH_TIMEOUT)?,
             last: Mutex::default(),
         })
     }
@@ -107,20 +102,13 @@ impl KeySource {
     }
 
     async fn fetch(&self, store: impl Fn(&JwkSet) -> Result<(), String>) -> anyhow::Result<()> {
-        let mut response = self
+        let response = self
             .client
             .get(self.url.clone())
             .send()
             .await?
             .error_for_status()?;
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            ensure!(
-                bytes.len() + chunk.len() <= MAX_BYTES,
-                "the key set is larger than {MAX_BYTES} bytes"
-            );
-            bytes.extend_from_slice(&chunk);
-        }
+        let bytes = fetch::body(response, MAX_BYTES).await?;
         let set = serde_json::from_slice(&bytes).context("the answer is not a JSON Web Key Set")?;
         store(&set).map_err(anyhow::Error::msg)
     }

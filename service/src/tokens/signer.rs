@@ -37,6 +37,8 @@ struct Claims<'a> {
     iss: &'a str,
     aud: &'a str,
     sub: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<Uuid>,
     iat: i64,
     exp: i64,
 }
@@ -85,13 +87,35 @@ impl Signer {
         serde_json::json!({ "keys": [self.jwk()] })
     }
 
-    /// A token for an account, valid from `now` for `ttl`, which is truncated to seconds.
+    /// A token for an account, valid from `now` for `ttl`, which is truncated to seconds. It belongs to no session.
     pub fn sign(&self, account: Uuid, ttl: Duration, now: DateTime<Utc>) -> anyhow::Result<String> {
+        self.sign_claims(account, None, ttl, now)
+    }
+
+    /// The same, for a session: it is refused when the session has ended.
+    pub fn sign_for_session(
+        &self,
+        account: Uuid,
+        session: Uuid,
+        ttl: Duration,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<String> {
+        self.sign_claims(account, Some(session), ttl, now)
+    }
+
+    fn sign_claims(
+        &self,
+        account: Uuid,
+        session: Option<Uuid>,
+        ttl: Duration,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<String> {
         let iat = now.timestamp();
         let claims = Claims {
             iss: &self.0.issuer,
             aud: &self.0.audience,
             sub: account,
+            sid: session,
             iat,
             exp: iat.saturating_add(i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX)),
         };

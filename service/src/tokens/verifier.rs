@@ -14,6 +14,7 @@ use super::{
     identity::{Identity, MAX_SUBJECT_BYTES, external_account},
     jwks::{self, KeySource},
     keys::{KeySet, Trust},
+    revocations::Revocations,
     signer::Signer,
     verified_token::VerifiedToken,
 };
@@ -31,6 +32,7 @@ struct Inner {
     trust: Trust,
     keys: RwLock<Option<Arc<KeySet>>>,
     cache: TokenCache,
+    revocations: Revocations,
     source: Option<KeySource>,
 }
 
@@ -44,6 +46,9 @@ struct Claims {
     /// Any number. The validation checks it.
     #[serde(default)]
     exp: serde_json::Value,
+    /// Any value: an external identity provider means by it what it likes.
+    #[serde(default)]
+    sid: serde_json::Value,
     preferred_username: Option<String>,
     name: Option<String>,
 }
@@ -61,6 +66,7 @@ impl Verifier {
             trust,
             keys: RwLock::new(Some(Arc::new(keys))),
             cache: TokenCache::new(),
+            revocations: Revocations::default(),
             source: None,
         }))
     }
@@ -80,6 +86,7 @@ impl Verifier {
             trust,
             keys: RwLock::default(),
             cache: TokenCache::new(),
+            revocations: Revocations::default(),
             source,
         }));
         let refreshed = verifier.clone();
@@ -92,10 +99,15 @@ impl Verifier {
         Ok(verifier)
     }
 
+    /// The sessions whose tokens it refuses, none at first.
+    pub fn revocations(&self) -> &Revocations {
+        &self.0.revocations
+    }
+
     /// The identity that a token names. Costs the check of a signature, or less than a microsecond if the token is
     /// cached. A token with an unknown key may wait until the key set is fetched.
     pub async fn verify(&self, token: &str) -> Result<Identity, TokenError> {
-        Ok(self.verified(token).await?.identity.clone())
+        Ok(self.admitted(token).await?.identity.clone())
     }
 
     /// Like [`Self::verify`], and faster for the token that was last verified on this connection.
@@ -104,13 +116,24 @@ impl Verifier {
         connection: &ConnectionToken,
         token: &str,
     ) -> Result<Identity, TokenError> {
-        if let Some(identity) = self.with_keys(|keys| connection.identity(token, keys)) {
+        let revocations = &self.0.revocations;
+        if let Some(identity) = self.with_keys(|keys| connection.identity(token, keys, revocations))
+        {
             return Ok(identity);
         }
-        let verified = self.verified(token).await?;
+        let verified = self.admitted(token).await?;
         let identity = verified.identity.clone();
         connection.set(verified);
         Ok(identity)
+    }
+
+    /// A verified token whose session has not ended.
+    async fn admitted(&self, token: &str) -> Result<Arc<VerifiedToken>, TokenError> {
+        let verified = self.verified(token).await?;
+        if verified.has_ended(&self.0.revocations) {
+            return Err(TokenError::SessionEnded);
+        }
+        Ok(verified)
     }
 
     async fn verified(&self, token: &str) -> Result<Arc<VerifiedToken>, TokenError> {
@@ -153,11 +176,8 @@ impl Verifier {
         let key = keys.find(kid)?;
         let decoded = decode::<Claims>(token, &key.decoding, &key.validation)
             .map_err(|error| TokenError::from(error.kind()))?;
-        let verified = Arc::new(VerifiedToken {
-            token: token.into(),
-            identity: self.identity(decoded.claims)?,
-            keys,
-        });
+        let identity = self.identity(decoded.claims)?;
+        let verified = Arc::new(VerifiedToken::new(token, identity, keys));
         self.0.cache.insert(&verified);
         Ok(verified)
     }
@@ -173,11 +193,21 @@ impl Verifier {
         };
         Ok(Identity {
             account,
+            session: self.session(&claims.sid)?,
             handle_hint: claims.preferred_username,
             name_hint: claims.name,
             external,
             expires: claims.exp.as_f64().unwrap_or_default() as u64,
         })
+    }
+
+    /// The session in a token of write-api. Every one that it signs for a session has a well-formed claim.
+    fn session(&self, sid: &serde_json::Value) -> Result<Option<Uuid>, TokenError> {
+        if self.0.trust.external || sid.is_null() {
+            return Ok(None);
+        }
+        let sid = sid.as_str().and_then(|sid| Uuid::parse_str(sid).ok());
+        sid.map(Some).ok_or(TokenError::Claim)
     }
 
     /// The result of `read` for the current key set. None without one.

@@ -13,6 +13,7 @@ mod issuer;
 mod keep_alive;
 mod listeners;
 mod nats;
+mod revocations;
 mod shutdown;
 mod slow_readers;
 mod support;

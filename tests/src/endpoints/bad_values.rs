@@ -78,7 +78,7 @@ pub fn password() -> Vec<Value> {
     ]
 }
 
-/// The password of a sign-in: almost any text may be one.
+/// A password that may be the right one: almost any text may be one.
 pub fn sign_in_password() -> Vec<Value> {
     vec![json!(1), json!(null), json!(""), json!("x".repeat(1_025))]
 }

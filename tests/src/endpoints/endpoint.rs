@@ -20,6 +20,8 @@ pub enum Access {
     Author,
     /// The members of the conversation; others get 404.
     Member,
+    /// The account that it belongs to; others get 404.
+    Owner,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use super::{
 /// Alice can send the commands in this order: the one that deletes a post is last.
 pub const ENDPOINTS: &[Endpoint] = &[
     other(Service::WriteApi, "/.well-known/jwks.json"),
+    other(Service::WriteApi, "/.well-known/ended-sessions.json"),
     command("POST", "/v1/accounts").open().body(
         r#"{"handle": "dora", "display_name": "Dora", "password": "correct horse"}"#,
         &[
@@ -23,11 +24,24 @@ pub const ENDPOINTS: &[Endpoint] = &[
         &[
             ("handle", bad_values::sign_in_handle),
             ("password", bad_values::sign_in_password),
+            ("device_name", bad_values::name),
         ],
     ),
     command("POST", "/v1/sessions/refresh").open().body(
         r#"{"refresh_token": "x"}"#,
         &[("refresh_token", bad_values::token)],
+    ),
+    other(Service::WriteApi, "/v1/sessions").access(Access::Account),
+    command("DELETE", "/v1/sessions/{session}").access(Access::Owner),
+    // The test's tokens belong to no session.
+    command("DELETE", "/v1/sessions/current").kind(Kind::Other),
+    command("DELETE", "/v1/sessions"),
+    command("PUT", "/v1/me/password").body(
+        r#"{"current_password": "correct horse battery", "new_password": "another horse"}"#,
+        &[
+            ("current_password", bad_values::sign_in_password),
+            ("new_password", bad_values::password),
+        ],
     ),
     command("PATCH", "/v1/me").body(
         r#"{"bio": "changed"}"#,
@@ -151,6 +165,10 @@ const fn other(service: Service, path: &'static str) -> Endpoint {
 impl Endpoint {
     const fn open(self) -> Self {
         self.access(Access::Anyone)
+    }
+
+    const fn kind(self, kind: Kind) -> Self {
+        Self { kind, ..self }
     }
 
     const fn access(self, access: Access) -> Self {

@@ -91,18 +91,17 @@ async fn other_accounts_are_refused(stack: &Stack, scene: &Scene) {
     for endpoint in ENDPOINTS {
         let status = match endpoint.access {
             Access::Author => 403,
-            Access::Member => 404,
+            Access::Member | Access::Owner => 404,
             Access::Anyone | Access::Account => continue,
         };
         let request = scene.request(endpoint);
         let answer = request.send(&carol).await;
         assert_problem(&answer, status, &format!("as Carol: {request:?}"));
         if status == 404 {
-            let conversation = scene.conversation;
-            let path = request.path.replace(
-                &conversation.to_string(),
-                &unknown_like(conversation).to_string(),
-            );
+            let ids = scene.placeholders();
+            let path = ids.iter().fold(request.path.clone(), |path, (_, id)| {
+                path.replace(&id.to_string(), &unknown_like(*id).to_string())
+            });
             let unknown = Request { path, ..request }.send(&carol).await;
             assert_eq!(answer.body, unknown.body, "it tells what exists");
         }

@@ -15,6 +15,7 @@ mod mutations;
 mod positions;
 mod property;
 mod scene;
+mod session_ends;
 mod sessions;
 mod statements;
 mod stream;

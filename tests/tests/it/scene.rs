@@ -23,6 +23,8 @@ pub struct Scene {
     pub conversation: Uuid,
     /// By Bob, in that conversation.
     pub message: Uuid,
+    /// Of Alice; her tokens here do not belong to it.
+    pub session: Uuid,
     /// Without a token; knows the positions of all commands so far.
     pub client: Client,
 }
@@ -87,6 +89,11 @@ impl Scene {
             .expect(201);
         c.follow(alice).await.expect(204);
         b.follow(carol).await.expect(204);
+        client.sign_in("alice").await.expect(201);
+        let sessions = a.command(Method::GET, "/v1/sessions", None).await;
+        let sessions = sessions.expect(200).json();
+        let session = sessions["items"][0]["id"].as_str();
+        let session = session.and_then(|id| id.parse().ok()).expect("a session");
         Self {
             alice,
             bob,
@@ -95,6 +102,7 @@ impl Scene {
             reply,
             conversation,
             message,
+            session,
             client,
         }
     }
@@ -106,7 +114,7 @@ impl Scene {
 
     /// The ids that placeholders stand for. `{author}` is Alice, whose posts and followers are listed; `{user}` is
     /// Bob, whom she may follow.
-    pub fn placeholders(&self) -> [(&'static str, Uuid); 6] {
+    pub fn placeholders(&self) -> [(&'static str, Uuid); 7] {
         [
             ("{author}", self.alice),
             ("{user}", self.bob),
@@ -114,6 +122,7 @@ impl Scene {
             ("{post}", self.post),
             ("{conversation}", self.conversation),
             ("{message}", self.message),
+            ("{session}", self.session),
         ]
     }
 

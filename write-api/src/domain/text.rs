@@ -125,6 +125,10 @@ text!(
     /// The title of a conversation.
     Title, 1, 100, Layout::Name
 );
+text!(
+    /// What a client calls the device that it runs on.
+    DeviceName, 1, 100, Layout::Name
+);
 
 /// The unique name of an account: `[a-z0-9_]{2,30}`. Capitals are converted to lower case, so handles are unique regardless
 /// of case.

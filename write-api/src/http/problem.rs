@@ -36,11 +36,7 @@ impl From<Rejection> for Problem {
     fn from(rejection: Rejection) -> Self {
         let detail = rejection.to_string();
         match rejection {
-            Rejection::UnknownActor => Self::new(
-                StatusCode::UNAUTHORIZED,
-                "unknown_account",
-                "the token's account does not exist",
-            ),
+            Rejection::UnknownActor => unknown_account(),
             Rejection::NotFound { field, .. } => {
                 let field = field.map(|field| FieldError::new(field, &detail));
                 Self::not_found(detail).with_errors(field.into_iter().collect())
@@ -67,6 +63,16 @@ impl From<SessionError> for Problem {
                 "wrong_credentials",
                 error.to_string(),
             ),
+            SessionError::WrongPassword => {
+                let detail = error.to_string();
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_password", &detail)
+                    .with_errors(vec![FieldError::new("current_password", detail)])
+            }
+            SessionError::Ended => {
+                Self::new(StatusCode::UNAUTHORIZED, "session_ended", error.to_string())
+            }
+            SessionError::NotFound => Self::not_found(error.to_string()),
+            SessionError::UnknownAccount => unknown_account(),
             SessionError::InvalidToken => {
                 Self::new(StatusCode::UNAUTHORIZED, "dead_token", error.to_string())
             }
@@ -91,6 +97,14 @@ impl From<Busy> for Problem {
             Busy::Broken(_) => Self::internal(&busy),
         }
     }
+}
+
+fn unknown_account() -> Problem {
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "unknown_account",
+        "the token's account does not exist",
+    )
 }
 
 fn key_reused() -> Problem {

@@ -4,17 +4,20 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use feedmill_service::Problem;
-use serde::Deserialize;
+use chrono::{DateTime, Utc};
+use feedmill_events::id;
+use feedmill_service::{Caller, Problem, extract::Path};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{
-    request::{CommandBody, Fields, LocalOnly, local},
+    request::{CommandBody, CommandRequest, Fields, LocalOnly, local},
     response,
 };
 use crate::{
     app::App,
-    domain::{GivenPassword, Handle},
-    session::Granted,
+    domain::clock::time,
+    session::{Granted, LiveSession, SessionError, SignIn, Which},
 };
 
 #[derive(Deserialize)]
@@ -22,15 +25,21 @@ use crate::{
 pub struct Credentials {
     handle: String,
     password: String,
+    device_name: Option<String>,
 }
 
 impl Credentials {
-    fn parse(self) -> Result<(Handle, GivenPassword), Problem> {
+    fn parse(self) -> Result<SignIn, Problem> {
         let mut fields = Fields::default();
         let handle = fields.take("handle", self.handle);
         let password = fields.take("password", self.password);
-        match (handle, password) {
-            (Some(handle), Some(password)) => Ok((handle, password)),
+        let device_name = fields.take_optional("device_name", self.device_name);
+        match (handle, password, device_name) {
+            (Some(handle), Some(password), Some(device_name)) => Ok(SignIn {
+                handle,
+                password,
+                device_name,
+            }),
             _ => Err(fields.problem()),
         }
     }
@@ -42,10 +51,10 @@ pub async fn create(
     _: LocalOnly,
     request: CommandBody<Credentials>,
 ) -> Result<Response, Problem> {
-    let (handle, password) = request.body.parse()?;
+    let sign_in = request.body.parse()?;
     let sessions = &local(&app)?.sessions;
     let granted = sessions
-        .open(&handle, password, request.key.as_ref(), app.clock().now())
+        .open(sign_in, request.key.as_ref(), app.clock().now())
         .await?;
     Ok(created(granted))
 }
@@ -72,9 +81,102 @@ pub async fn refresh(
 
 /// Tokens must not be cached (RFC 6749, section 5.1).
 fn created(Granted { tokens, replayed }: Granted) -> Response {
-    let mut response = (StatusCode::CREATED, Json(tokens)).into_response();
+    let response = (StatusCode::CREATED, Json(tokens)).into_response();
+    response::replayed(no_store(response), replayed)
+}
+
+#[derive(Serialize)]
+struct SessionList {
+    items: Vec<SessionView>,
+}
+
+#[derive(Serialize)]
+struct SessionView {
+    id: Uuid,
+    #[serde(serialize_with = "response::time")]
+    created_at: DateTime<Utc>,
+    #[serde(serialize_with = "response::time")]
+    last_used_at: DateTime<Utc>,
+    device_name: Option<String>,
+    /// Whether the request was made in it.
+    current: bool,
+}
+
+impl SessionView {
+    fn new(session: LiveSession, current: Option<Uuid>) -> Self {
+        let created_at = time(id::millis(session.id));
+        Self {
+            id: session.id,
+            created_at,
+            last_used_at: session.issued_at.unwrap_or(created_at),
+            device_name: session.device_name,
+            current: current == Some(session.id),
+        }
+    }
+}
+
+/// `GET /v1/sessions`
+pub async fn list(
+    State(app): State<App>,
+    _: LocalOnly,
+    Caller(caller): Caller,
+) -> Result<Response, Problem> {
+    let sessions = &local(&app)?.sessions;
+    let listed = sessions.list(caller.account, app.clock().now()).await?;
+    let view = |session| SessionView::new(session, caller.session);
+    let items = listed.into_iter().map(view).collect();
+    Ok(no_store(Json(SessionList { items }).into_response()))
+}
+
+/// `DELETE /v1/sessions/{id}`
+pub async fn end(
+    State(app): State<App>,
+    _: LocalOnly,
+    Caller(caller): Caller,
+    Path(session): Path<Uuid>,
+    request: CommandRequest,
+) -> Result<Response, Problem> {
+    finish(&app, caller.account, Which::One(session), request).await
+}
+
+/// `DELETE /v1/sessions/current`: 404 for a token that belongs to no session.
+pub async fn end_current(
+    State(app): State<App>,
+    _: LocalOnly,
+    Caller(caller): Caller,
+    request: CommandRequest,
+) -> Result<Response, Problem> {
+    let session = caller.session.ok_or(SessionError::NotFound)?;
+    finish(&app, caller.account, Which::One(session), request).await
+}
+
+/// `DELETE /v1/sessions`: all but the one that the request is made in.
+pub async fn end_others(
+    State(app): State<App>,
+    _: LocalOnly,
+    Caller(caller): Caller,
+    request: CommandRequest,
+) -> Result<Response, Problem> {
+    let others = Which::AllExcept(caller.session);
+    finish(&app, caller.account, others, request).await
+}
+
+async fn finish(
+    app: &App,
+    account: Uuid,
+    which: Which,
+    request: CommandRequest,
+) -> Result<Response, Problem> {
+    let sessions = &local(app)?.sessions;
+    let key = request.key.as_ref();
+    let replayed = sessions.end(account, which, key, app.clock().now()).await?;
+    let response = StatusCode::NO_CONTENT.into_response();
+    Ok(response::replayed(response, replayed))
+}
+
+fn no_store(mut response: Response) -> Response {
+    let no_store = HeaderValue::from_static("no-store");
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, no_store);
     response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response::replayed(response, replayed)
 }

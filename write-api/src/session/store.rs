@@ -1,36 +1,27 @@
-//! The table of sessions. A refresh locks the row of its session, so that only one of two refreshes with one token issues the
-//! next generation.
+//! The table of sessions: opening and refreshing. A refresh locks the row of its session, so that only one of two refreshes
+//! with one token issues the next generation.
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use feedmill_events::id;
-use feedmill_service::{Database, sql::named};
+use feedmill_service::{Database, sql::named, tokens::revocations::list::EndedSession};
 use serde::{Deserialize, Serialize};
 use sqlx::{Connection as _, PgConnection, postgres::PgQueryResult};
 use uuid::Uuid;
 
-use super::{error::SessionError, password::StoredHash};
-use crate::{domain::Moment, idempotency::IdempotencyKey};
+use super::{
+    answers::{claim, find},
+    credentials::Credentials,
+    ends::{self, Which},
+    error::SessionError,
+    lifetimes::Lifetimes,
+};
+use crate::{
+    domain::{DeviceName, Moment},
+    idempotency::IdempotencyKey,
+};
 
 /// How long a used refresh token gets the answer again that its first use got.
 const REPEAT_GRACE: TimeDelta = TimeDelta::seconds(10);
-
-pub struct Credentials {
-    pub account: Uuid,
-    /// The hash of the password.
-    pub hash: String,
-}
-
-impl Credentials {
-    /// None if this version cannot read the hash: then no password is right.
-    pub fn stored_hash(&self) -> Option<StoredHash> {
-        StoredHash::parse(&self.hash)
-            .inspect_err(|reason| {
-                let account = self.account;
-                tracing::error!(%account, %reason, "session: cannot read the password hash of an account, no password is accepted");
-            })
-            .ok()
-    }
-}
 
 /// What the tokens of a session are computed from. It is stored as the answer to an idempotency key: none of it is secret.
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,73 +38,67 @@ pub struct IssuedSession {
     pub is_superseded: bool,
 }
 
-/// None if no account has the handle, or if the account has no password.
-pub async fn credentials(database: &Database, handle: &str) -> sqlx::Result<Option<Credentials>> {
-    let query = sqlx::query_as!(
-        Credentials,
-        r#"/* session.credentials.read */
-        SELECT accounts.id AS account, passwords.hash
-        FROM write.accounts
-        JOIN write.passwords ON passwords.account_id = accounts.id
-        WHERE accounts.handle = $1"#,
-        handle
-    );
-    database.optional("session.credentials.read", query).await
-}
-
-/// Stores a new hash of the same password, unless the password was changed meanwhile.
-pub async fn replace_hash(
-    database: &Database,
-    credentials: &Credentials,
-    new_hash: &str,
-) -> sqlx::Result<()> {
-    let update = sqlx::query!(
-        r#"/* session.hash.replace */
-        UPDATE write.passwords SET hash = $3 WHERE account_id = $1 AND hash = $2"#,
-        credentials.account,
-        credentials.hash,
-        new_hash
-    );
-    database.execute("session.hash.replace", update).await?;
-    Ok(())
-}
-
-/// Opens a session.
+/// Opens a session of an account whose password was verified.
 pub async fn open(
     database: &Database,
-    account: Uuid,
+    credentials: &Credentials,
+    device_name: Option<&DeviceName>,
     key: Option<&IdempotencyKey>,
     now: Moment,
-    expires_at: DateTime<Utc>,
+    lifetimes: &Lifetimes,
 ) -> Result<IssuedSession, SessionError> {
     let mut connection = database.connection().await?;
     let mut transaction = connection.begin().await?;
+    let session = id::compose(now.millis, now.counter, now.random, None);
     let issued = IssuedSession {
-        session: id::compose(now.millis, now.counter, now.random, None),
-        account,
+        session,
+        account: credentials.account,
         generation: 1,
         at: now.at().trunc_subsecs(0),
         replayed: false,
         is_superseded: false,
     };
     // The key first: a concurrent request with the same key waits here, and then finds the answer.
-    if let Some(earlier) = claim(&mut transaction, key, &issued).await? {
-        return Ok(earlier);
+    if let Some(earlier) = claim(&mut transaction, issued.account, key, &issued).await? {
+        if !is_live(&mut transaction, earlier.session, now.at()).await? {
+            return Err(SessionError::Ended);
+        }
+        return Ok(IssuedSession {
+            replayed: true,
+            ..earlier
+        });
     }
+    // Only if the password is still the verified one: a change of the password meanwhile would not end this session.
     let insert = sqlx::query!(
         r#"/* session.session.open */
-        INSERT INTO write.sessions (id, account_id, generation, issued_at, expires_at)
-        VALUES ($1, $2, $3, $4, $5)"#,
-        issued.session,
-        account,
+        INSERT INTO write.sessions (id, account_id, generation, issued_at, expires_at, device_name)
+        SELECT $1::uuid, account_id, $3::int4, $4::timestamptz, $5::timestamptz, $6::text
+        FROM write.passwords WHERE account_id = $2 AND hash = $7 FOR SHARE"#,
+        session,
+        credentials.account,
         issued.generation,
         now.at(),
-        expires_at
+        lifetimes.refresh_end(session, now.at()),
+        device_name.map(DeviceName::as_str),
+        credentials.hash
     );
     let inserted = insert.execute(&mut *transaction);
-    expect_one(named("session.session.open", inserted).await?)?;
+    if named("session.session.open", inserted)
+        .await?
+        .rows_affected()
+        == 0
+    {
+        return Err(SessionError::WrongCredentials);
+    }
     transaction.commit().await?;
     Ok(issued)
+}
+
+/// What a refresh token got.
+pub enum Refreshed {
+    Issued(IssuedSession),
+    /// It was stolen, or its successor was: its session was ended.
+    Theft(Vec<EndedSession>),
 }
 
 /// Issues the next generation of a session in exchange for the current one, or the current one again for the one before.
@@ -123,8 +108,8 @@ pub async fn rotate(
     generation: i32,
     key: Option<&IdempotencyKey>,
     now: DateTime<Utc>,
-    expires_at: DateTime<Utc>,
-) -> Result<IssuedSession, SessionError> {
+    lifetimes: &Lifetimes,
+) -> Result<Refreshed, SessionError> {
     let mut connection = database.connection().await?;
     let mut transaction = connection.begin().await?;
     let lock = sqlx::query!(
@@ -138,18 +123,19 @@ pub async fn rotate(
         lock.fetch_optional(&mut *transaction),
     )
     .await?;
-    let Some(found) = found.filter(|found| found.expires_at > now) else {
+    // The maximum lifetime may have been lowered since the session was opened.
+    let ends_at = |expires_at| lifetimes.session_end(session).min(expires_at);
+    let Some(found) = found.filter(|found| !found.ended && ends_at(found.expires_at) > now) else {
         return Err(SessionError::InvalidToken);
     };
     // Before the generation is checked: a repeated request legitimately carries the old token.
-    if let Some(earlier) = find(&mut transaction, key, found.account_id).await? {
-        return Ok(IssuedSession {
+    let account = found.account_id;
+    if let Some(earlier) = find::<IssuedSession>(&mut transaction, account, key).await? {
+        return Ok(Refreshed::Issued(IssuedSession {
+            replayed: true,
             is_superseded: earlier.generation != found.generation,
             ..earlier
-        });
-    }
-    if found.ended {
-        return Err(SessionError::InvalidToken);
+        }));
     }
     let issued_at = match judge(generation, found.generation, found.issued_at, now) {
         Verdict::Rotate => {
@@ -159,38 +145,52 @@ pub async fn rotate(
                 session,
                 generation.wrapping_add(1),
                 now,
-                expires_at
+                lifetimes.refresh_end(session, now)
             );
             let rotated = rotate.execute(&mut *transaction);
-            expect_one(named("session.session.rotate", rotated).await?)?;
+            expect_one(&named("session.session.rotate", rotated).await?)?;
             now
         }
         Verdict::Repeat { issued_at } => issued_at,
         Verdict::Theft => {
-            let end = sqlx::query!(
-                r#"/* session.session.end */ UPDATE write.sessions SET ended = true WHERE id = $1"#,
-                session
-            );
-            let ended = end.execute(&mut *transaction);
-            expect_one(named("session.session.end", ended).await?)?;
+            let until = lifetimes.refused_until(now);
+            let ended = ends::end(&mut transaction, account, Which::One(session), until).await?;
             transaction.commit().await?;
-            tracing::warn!(%session, "session: a used refresh token came again, ending its session");
-            return Err(SessionError::InvalidToken);
+            return Ok(Refreshed::Theft(ended));
         }
     };
     let issued = IssuedSession {
         session,
-        account: found.account_id,
+        account,
         generation: generation.wrapping_add(1),
         at: issued_at.trunc_subsecs(0),
         replayed: false,
         is_superseded: false,
     };
-    if let Some(earlier) = claim(&mut transaction, key, &issued).await? {
-        return Ok(earlier);
+    // The row is locked, so that no other request of this session has stored an answer meanwhile.
+    if let Some(earlier) = claim(&mut transaction, account, key, &issued).await? {
+        return Ok(Refreshed::Issued(IssuedSession {
+            replayed: true,
+            ..earlier
+        }));
     }
     transaction.commit().await?;
-    Ok(issued)
+    Ok(Refreshed::Issued(issued))
+}
+
+/// Whether a session can be continued.
+async fn is_live(
+    connection: &mut PgConnection,
+    session: Uuid,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let select = sqlx::query_scalar!(
+        r#"/* session.session.check */
+        SELECT EXISTS (SELECT FROM write.sessions WHERE id = $1 AND NOT ended AND expires_at > $2) AS "live!""#,
+        session,
+        now
+    );
+    named("session.session.check", select.fetch_one(connection)).await
 }
 
 /// What a refresh token gets.
@@ -225,78 +225,11 @@ fn judge(
 }
 
 /// Errors: not exactly one row was changed, though it was locked or is new.
-fn expect_one(changed: PgQueryResult) -> sqlx::Result<()> {
+pub fn expect_one(changed: &PgQueryResult) -> sqlx::Result<()> {
     match changed.rows_affected() {
         1 => Ok(()),
         _ => Err(sqlx::Error::RowNotFound),
     }
-}
-
-/// Stores the answer under the key, or returns the answer that the key has. None without a key.
-async fn claim(
-    connection: &mut PgConnection,
-    key: Option<&IdempotencyKey>,
-    issued: &IssuedSession,
-) -> Result<Option<IssuedSession>, SessionError> {
-    let Some(key) = key else { return Ok(None) };
-    let answer = serde_json::to_value(issued).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    let insert = sqlx::query!(
-        r#"/* session.answer.store */
-        INSERT INTO write.idempotency (account_id, key, fingerprint, answer) VALUES ($1, $2, $3, $4)
-        ON CONFLICT ON CONSTRAINT idempotency_pkey DO NOTHING"#,
-        issued.account,
-        key.key,
-        &key.fingerprint[..],
-        answer
-    );
-    let inserted = named("session.answer.store", insert.execute(&mut *connection)).await?;
-    if inserted.rows_affected() == 1 {
-        return Ok(None);
-    }
-    find(connection, Some(key), issued.account).await
-}
-
-/// The answer that is stored under the key.
-async fn find(
-    connection: &mut PgConnection,
-    key: Option<&IdempotencyKey>,
-    account: Uuid,
-) -> Result<Option<IssuedSession>, SessionError> {
-    let Some(key) = key else { return Ok(None) };
-    let select = sqlx::query!(
-        r#"/* session.answer.read */
-        SELECT fingerprint, answer FROM write.idempotency WHERE account_id = $1 AND key = $2"#,
-        account,
-        key.key
-    );
-    let Some(row) = named("session.answer.read", select.fetch_optional(connection)).await? else {
-        return Ok(None);
-    };
-    if row.fingerprint != key.fingerprint {
-        return Err(SessionError::KeyReused);
-    }
-    let earlier: IssuedSession =
-        serde_json::from_value(row.answer).map_err(|error| sqlx::Error::Decode(error.into()))?;
-    Ok(Some(IssuedSession {
-        replayed: true,
-        ..earlier
-    }))
-}
-
-/// Deletes at most `limit` expired sessions, and returns their number.
-pub async fn delete_expired(
-    database: &Database,
-    now: DateTime<Utc>,
-    limit: i64,
-) -> sqlx::Result<u64> {
-    let delete = sqlx::query!(
-        r#"/* session.expired.delete */
-        DELETE FROM write.sessions
-        WHERE id IN (SELECT id FROM write.sessions WHERE expires_at < $1 LIMIT $2)"#,
-        now,
-        limit
-    );
-    database.execute("session.expired.delete", delete).await
 }
 
 #[cfg(test)]

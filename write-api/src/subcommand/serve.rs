@@ -3,8 +3,11 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use anyhow::bail;
 use async_nats::connection::State as NatsState;
 use feedmill_events::PARTITIONS;
-use feedmill_service::{Database, Health, Shutdown, Verifier, http::Listeners, nats, sql};
-use tokio::task::JoinHandle;
+use feedmill_service::{
+    Database, Health, Shutdown, Verifier, http::Listeners, nats, sql,
+    tokens::revocations::receive::receive_ended_sessions,
+};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -16,7 +19,7 @@ use crate::{
     lane::Lanes,
     relay::Relay,
     router::router,
-    session::{Hasher, Sessions},
+    session::{EndedSessions, Hasher, Lifetimes, Sessions},
 };
 
 /// The maximum number of connections for sessions, health checks and housekeeping. Lanes and the relay have their own.
@@ -59,8 +62,17 @@ impl Server {
         }
 
         let clock = Arc::new(Clock::default());
-        let (verifier, local) = identity(&config, &database, &health, &shutdown)?;
         let nats = nats::connect(&config.nats.nats_url, APPLICATION_NAME).await;
+        let (verifier, local) = identity(&config, &database, &nats, &health, &shutdown)?;
+        let mut background = JoinSet::new();
+        if let Some(local) = &local {
+            let ended = local.sessions.ended().clone();
+            // Before the first request. Without PostgreSQL the poll tries again.
+            ended.read(&database, &clock).await.ok();
+            background.spawn(ended.poll(database.clone(), Arc::clone(&clock)));
+            let revocations = verifier.revocations().clone();
+            background.spawn(receive_ended_sessions(revocations, nats.clone()));
+        }
         let notifier = Arc::new(CommitNotifier::default());
         let (lanes, mut lane_tasks) =
             Lanes::start(&options, &clock, usize::from(config.lanes), &notifier);
@@ -74,7 +86,7 @@ impl Server {
             health: health.clone(),
         };
         let relay = tokio::spawn(relay.run(stop_relay.clone()));
-        let watch = tokio::spawn(watch(database.clone(), nats, health.clone()));
+        background.spawn(watch(database.clone(), nats, health.clone()));
         let housekeeping = tokio::spawn(housekeeping::run(
             database,
             Arc::clone(&clock),
@@ -85,7 +97,7 @@ impl Server {
         let task = tokio::spawn(async move {
             let served = listeners.serve(app, &config.http, &health, shutdown).await;
             stop_housekeeping.cancel();
-            watch.abort();
+            background.abort_all();
             // The router held the last handle to the lanes, so they finish their queue and end.
             while lane_tasks.join_next().await.is_some() {}
             stop_relay.cancel();
@@ -119,6 +131,7 @@ impl Server {
 fn identity(
     config: &Config,
     database: &Database,
+    nats: &async_nats::Client,
     health: &Health,
     shutdown: &Shutdown,
 ) -> anyhow::Result<(Verifier, Option<Local>)> {
@@ -128,14 +141,21 @@ fn identity(
     }
     let signer = config.auth.signer()?;
     let hasher = Arc::new(Hasher::new(usize::from(config.auth.password_hashes))?);
-    let ttl = config.auth.access_token_ttl;
+    let verifier = Verifier::of(&signer);
+    let sessions = Sessions::new(
+        database.clone(),
+        signer.clone(),
+        Arc::clone(&hasher),
+        Lifetimes::from(&config.auth),
+        EndedSessions::new(verifier.revocations().clone(), nats.clone()),
+    );
     let local = Local {
-        sessions: Sessions::new(database.clone(), signer.clone(), Arc::clone(&hasher), ttl),
+        sessions,
         hasher,
         fingerprint_key: signer.derived_secret("idempotency fingerprints"),
-        signer: signer.clone(),
+        signer,
     };
-    Ok((Verifier::of(&signer), Some(local)))
+    Ok((verifier, Some(local)))
 }
 
 /// Whether the database has the log. Ok(false): it is not available at present. Err: an error that will not pass by itself.

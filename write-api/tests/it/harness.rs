@@ -29,14 +29,15 @@ pub fn config(database_url: &str, folder: &TempFolder, arguments: &[&str]) -> Co
         "127.0.0.1:0",
         "--write-database-url",
         database_url,
-        "--nats-url",
-        NO_NATS,
         "--auth-key-file",
         &key,
         "--lanes",
         "2",
     ];
-    Cli::parse_from(own.iter().chain(arguments)).config
+    let nats = ["--nats-url", NO_NATS];
+    // A flag is given only once.
+    let nats = nats.iter().filter(|_| !arguments.contains(&nats[0]));
+    Cli::parse_from(own.iter().chain(nats).chain(arguments)).config
 }
 
 fn key_file(folder: &TempFolder) -> String {

@@ -1,0 +1,131 @@
+//! Telling every verifier of tokens which sessions have ended: this instance at once, other services and instances on core
+//! NATS and by the list that they poll. The table is what instances of write-api have in common; the list that they serve is
+//! what each of them knows.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_nats::Client;
+use axum::http::HeaderValue;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use feedmill_events::subject;
+use feedmill_service::{
+    Database,
+    tokens::revocations::{
+        Revocations,
+        list::{self, EndedSession},
+    },
+};
+use sha2::{Digest, Sha256};
+use tokio::time::{sleep, timeout};
+
+use super::ends;
+use crate::domain::Clock;
+
+/// How often an instance reads what others have ended. Together with the interval at which a service polls the list of an
+/// instance, less than a second.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+const POLL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long an answer waits for NATS. The client buffers, so that this is long only if it does not write any more.
+const PUBLISH_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// A message of so many sessions has about 70 KB, a tenth of what NATS accepts.
+const MAX_PER_MESSAGE: usize = 1_000;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct EndedSessions(Arc<Inner>);
+
+struct Inner {
+    revocations: Revocations,
+    nats: Client,
+    /// The last document, of this version of the revocations.
+    served: Mutex<Option<(u64, Document)>>,
+}
+
+/// The list of ended sessions, as it is served.
+#[derive(Clone)]
+pub struct Document {
+    pub body: Bytes,
+    /// Of the content, so that it is the same at every instance that knows the same sessions.
+    pub etag: HeaderValue,
+}
+
+impl EndedSessions {
+    /// `revocations` are those of this instance's verifier.
+    pub fn new(revocations: Revocations, nats: Client) -> Self {
+        Self(Arc::new(Inner {
+            revocations,
+            nats,
+            served: Mutex::default(),
+        }))
+    }
+
+    /// Makes all instances refuse the access tokens of these sessions. Call it after the commit. A message that is lost is
+    /// made up for by polling.
+    pub async fn announce(&self, why: &'static str, sessions: &[EndedSession]) {
+        let count = sessions.len() as u64;
+        metrics::counter!("sessions_ended_total", "why" => why).increment(count);
+        self.0.revocations.add(sessions);
+        for sessions in sessions.chunks(MAX_PER_MESSAGE) {
+            let message = list::encode(sessions).into();
+            let published = self.0.nats.publish(subject::ENDED_SESSIONS, message);
+            timeout(PUBLISH_TIMEOUT, published).await.ok();
+        }
+    }
+
+    /// All sessions that this instance knows to have ended lately.
+    pub fn document(&self) -> Document {
+        let version = self.0.revocations.version();
+        let mut served = (self.0.served.lock()).unwrap_or_else(PoisonError::into_inner);
+        match &*served {
+            Some((of, document)) if *of == version => document.clone(),
+            _ => {
+                let document = Document::of(&self.0.revocations.list());
+                *served = Some((version, document.clone()));
+                document
+            }
+        }
+    }
+
+    /// Reads what other instances and operators have ended, until cancelled.
+    pub async fn poll(self, database: Database, clock: Arc<Clock>) {
+        let mut failed = false;
+        loop {
+            let read = self.read(&database, &clock).await;
+            if let Err(error) = &read
+                && !failed
+            {
+                tracing::warn!(%error, "sessions: cannot read which sessions have ended, retrying");
+            }
+            failed = read.is_err();
+            sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    /// Reads once. Errors: the database does not answer in time.
+    pub async fn read(&self, database: &Database, clock: &Clock) -> sqlx::Result<()> {
+        let read = ends::ended(database, clock.now().at());
+        let ended = timeout(POLL_TIMEOUT, read).await;
+        let ended = ended.map_err(|_| sqlx::Error::PoolTimedOut)??;
+        self.0.revocations.add(&ended);
+        Ok(())
+    }
+}
+
+impl Document {
+    fn of(sessions: &[EndedSession]) -> Self {
+        let body = list::encode(sessions);
+        let hash = Sha256::digest(&body);
+        let hash = URL_SAFE_NO_PAD.encode(&hash[..16]);
+        let etag = HeaderValue::try_from(format!("\"{hash}\""));
+        Self {
+            body: body.into(),
+            etag: etag.expect("base64 in quotes"),
+        }
+    }
+}
