@@ -53,6 +53,8 @@ pub struct Endpoint {
     pub method: &'static str,
     pub path: &'static str,
     pub access: Access,
+    /// Whether it undoes the caller's own act: 204 for any well-formed id.
+    pub undo: bool,
     pub kind: Kind,
     pub body: Option<Body>,
     /// In bytes, of a body that is read or ignored.

@@ -61,11 +61,11 @@ pub const ENDPOINTS: &[Endpoint] = &[
         )
         .body_limit(64 << 10),
     command("PUT", "/v1/posts/{post}/like"),
-    command("DELETE", "/v1/posts/{post}/like"),
+    command("DELETE", "/v1/posts/{post}/like").undo(),
     command("PUT", "/v1/posts/{post}/bookmark"),
-    command("DELETE", "/v1/posts/{post}/bookmark"),
+    command("DELETE", "/v1/posts/{post}/bookmark").undo(),
     command("PUT", "/v1/users/{user}/follow"),
-    command("DELETE", "/v1/users/{user}/follow"),
+    command("DELETE", "/v1/users/{user}/follow").undo(),
     command("POST", "/v1/conversations").body(
         r#"{"members": ["{user}", "{carol}"]}"#,
         &[
@@ -127,6 +127,7 @@ const fn command(method: &'static str, path: &'static str) -> Endpoint {
         method,
         path,
         access: Access::Account,
+        undo: false,
         kind: Kind::Command,
         body: None,
         body_limit: 8 << 10,
@@ -173,6 +174,10 @@ impl Endpoint {
 
     const fn access(self, access: Access) -> Self {
         Self { access, ..self }
+    }
+
+    const fn undo(self) -> Self {
+        Self { undo: true, ..self }
     }
 
     const fn body(self, legal: &'static str, fields: &'static [(&'static str, BadValues)]) -> Self {

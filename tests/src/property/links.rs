@@ -39,7 +39,8 @@ pub async fn perform(state: &mut State<'_>, who: Uuid, command: LinkCommand) -> 
     };
     let Some(to) = to else { return Ok(()) };
     let status = match kind.target() {
-        LinkTarget::Post if !state.oracle.posts.contains_key(&to) => 404,
+        // Undoing always succeeds.
+        LinkTarget::Post if make && !state.oracle.posts.contains_key(&to) => 404,
         LinkTarget::Account if make && to == who => 422,
         _ => 204,
     };

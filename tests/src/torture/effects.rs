@@ -132,13 +132,31 @@ fn describe(event: Event) -> Option<String> {
     })
 }
 
-/// Effects that do not occur as often in the log as in the answers.
+/// Effects that do not occur as often in the log as in the answers. Undoing a link to a post is acknowledged, too, when the post
+/// was deleted just before, and its links with it.
 pub fn differences(expected: &EffectCounts, logged: &EffectCounts) -> Vec<String> {
     let count = |effects: &EffectCounts, effect: &String| effects.get(effect).copied().unwrap_or(0);
     let all: BTreeSet<_> = expected.keys().chain(logged.keys()).collect();
+    let deleted = logged
+        .keys()
+        .filter_map(|effect| effect.strip_prefix("deleted "));
+    let deleted: BTreeSet<_> = deleted
+        .filter_map(|effect| effect.split(' ').next())
+        .collect();
+    let may_be_undone_before = |effect: &str| {
+        let mut words = effect.split(' ');
+        let verb = words.next();
+        let undoes = LinkKind::ALL
+            .into_iter()
+            .any(|kind| verb == Some(kind.record_type(false)));
+        undoes && words.next().is_some_and(|to| deleted.contains(to))
+    };
     all.into_iter()
         .map(|effect| (effect, count(expected, effect), count(logged, effect)))
-        .filter(|(_, expected, logged)| expected != logged)
+        .filter(|(effect, expected, logged)| {
+            let is_late = *expected == *logged + 1 && may_be_undone_before(effect);
+            expected != logged && !is_late
+        })
         .map(|(effect, expected, logged)| {
             format!("acknowledged {expected} times, {logged} times in the log: {effect}")
         })
@@ -233,5 +251,28 @@ mod tests {
         let wrong = differences(&expected, &log);
         assert_eq!(wrong.len(), 3, "{wrong:?}");
         assert!(wrong.iter().any(|line| line.contains(&lost)));
+    }
+
+    #[test]
+    fn undoing_a_link_to_a_deleted_post_may_have_no_effect() {
+        let acknowledged = Outcome::Acknowledged {
+            id: None,
+            created: false,
+        };
+        let (post, kind) = (Uuid::from_u128(7), LinkKind::Like);
+        let like = |make| Operation::Link {
+            kind,
+            to: post,
+            make,
+        };
+        let operations = [like(true), like(false), Operation::DeletePost { post }];
+        let entries = operations.map(|operation| entry(operation, acknowledged));
+        let expected = expected(entries.iter());
+        let undone = describe_link(kind, false, Uuid::from_u128(1), post);
+        let mut logged = expected.clone();
+        logged.remove(&undone).expect("an effect");
+        assert_eq!(differences(&expected, &logged), Vec::<String>::new());
+        logged.retain(|effect, _| !effect.starts_with("deleted"));
+        assert_eq!(differences(&expected, &logged).len(), 2);
     }
 }

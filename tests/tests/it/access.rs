@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use feedmill_tests::{
-    client::{assert_problem, http},
+    client::{Answer, Client, assert_problem, http},
     endpoints::{Access, ENDPOINTS, Service},
     kit::{Stack, StackConfig},
 };
@@ -98,12 +98,7 @@ async fn other_accounts_are_refused(stack: &Stack, scene: &Scene) {
         let answer = request.send(&carol).await;
         assert_problem(&answer, status, &format!("as Carol: {request:?}"));
         if status == 404 {
-            let ids = scene.placeholders();
-            let path = ids.iter().fold(request.path.clone(), |path, (_, id)| {
-                path.replace(&id.to_string(), &unknown_like(*id).to_string())
-            });
-            let unknown = Request { path, ..request }.send(&carol).await;
-            assert_eq!(answer.body, unknown.body, "it tells what exists");
+            assert_like_unknown(&answer, scene, &request, &carol).await;
         }
     }
     let inbox = carol.pages("/v1/conversations", 20).await;
@@ -117,6 +112,53 @@ async fn other_accounts_are_refused(stack: &Stack, scene: &Scene) {
     let own = inbox[0]["id"].as_str().and_then(|id| id.parse().ok());
     let answer = carol.mark_read(own.expect("an id"), scene.message).await;
     assert_problem(&answer, 404, "a mark at a message of another conversation");
+}
+
+/// Asserts that the answer to the request is that of ids that never were, so that it does not tell what exists. Only the time of
+/// the answer may differ.
+async fn assert_like_unknown(answer: &Answer, scene: &Scene, request: &Request, client: &Client) {
+    let ids = scene.placeholders();
+    let path = ids.iter().fold(request.path.clone(), |path, (_, id)| {
+        path.replace(&id.to_string(), &unknown_like(*id).to_string())
+    });
+    let unknown = Request {
+        path,
+        ..request.clone()
+    };
+    let unknown = unknown.send(client).await;
+    let without_date = |answer: &Answer| {
+        let mut headers = answer.headers.clone();
+        headers.remove("date");
+        (answer.status, headers, answer.body.clone())
+    };
+    let (found, expected) = (without_date(answer), without_date(&unknown));
+    assert_eq!(found, expected, "it tells what exists: {request:?}");
+}
+
+/// A post that was deleted is as one that never was, for its author too, by every endpoint.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_post_is_like_one_that_never_was() {
+    let stack = Stack::start(StackConfig::default()).await;
+    let scene = Scene::create(&stack).await;
+    let alice = scene.alice(&stack);
+    let bob = scene.client.with_token(&stack.signer.token(scene.bob));
+    alice.delete_post(scene.post).await.expect(204);
+    for endpoint in ENDPOINTS {
+        if !endpoint.path.contains("{post}") {
+            continue;
+        }
+        let request = scene.request(endpoint);
+        // Its replies stay, and can be listed.
+        if endpoint.path.ends_with("/replies") {
+            continue;
+        }
+        for client in [&alice, &bob] {
+            let answer = request.send(client).await;
+            let status = if endpoint.undo { 204 } else { 404 };
+            assert_eq!(answer.status, status, "{request:?}: {answer:?}");
+            assert_like_unknown(&answer, &scene, &request, client).await;
+        }
+    }
 }
 
 /// An id that nothing has, with the same partition and time as this one.
@@ -141,7 +183,12 @@ async fn unknown_ids_are_404(stack: &Stack, scene: &Scene) {
                     path: request.path.replace(&id, unknown),
                     ..request.clone()
                 };
-                assert_problem(&changed.send(&alice).await, 404, &format!("{changed:?}"));
+                let answer = changed.send(&alice).await;
+                if request.endpoint.undo && Uuid::try_parse(unknown).is_ok() {
+                    assert_eq!(answer.status, 204, "{changed:?}: {answer:?}");
+                } else {
+                    assert_problem(&answer, 404, &format!("{changed:?}"));
+                }
             }
         }
     }

@@ -20,7 +20,7 @@ use super::{
 };
 
 /// Adds or removes the actor's link to a target. Adding a link that exists, or removing one that does not, succeeds
-/// and changes nothing.
+/// and changes nothing. Removing also succeeds if there is no such target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkCommand {
     pub kind: LinkKind,
@@ -100,24 +100,34 @@ impl LinkCommand {
         links: &Links,
         actor: Uuid,
     ) -> Result<Decision, Rejection> {
-        let owner = match self.kind.target() {
-            LinkTarget::Post => posts.find(self.target)?.author,
-            LinkTarget::Account { to_oneself } => {
-                if self.action == LinkAction::Add && self.target == actor {
-                    return Err(to_oneself);
-                }
-                accounts.require(self.target)?;
-                self.target
-            }
-        };
+        if let LinkTarget::Account { to_oneself } = self.kind.target()
+            && self.action == LinkAction::Add
+            && self.target == actor
+        {
+            return Err(to_oneself);
+        }
         let key = self.key(actor);
+        let owner = self.owner(accounts, posts);
         let event = match (self.action, links.rows.get(&key)) {
-            (LinkAction::Add, None) => key.added(owner),
-            (LinkAction::Remove, Some(since)) => key.removed(owner, *since),
-            (LinkAction::Add, Some(_)) | (LinkAction::Remove, None) => {
+            (LinkAction::Add, None) => key.added(owner?),
+            (LinkAction::Add, Some(_)) => {
+                owner?;
                 return Ok(Decision::unchanged(Outcome::Done));
             }
+            // Undoing one's own act always succeeds, so that the answer does not tell whether the target exists.
+            (LinkAction::Remove, since) => match (owner, since) {
+                (Ok(owner), Some(since)) => key.removed(owner, *since),
+                _ => return Ok(Decision::unchanged(Outcome::Done)),
+            },
         };
         Ok(Decision::done(event))
+    }
+
+    /// The account that the target is or belongs to.
+    fn owner(&self, accounts: &Accounts, posts: &Posts) -> Result<Uuid, Rejection> {
+        match self.kind.target() {
+            LinkTarget::Post => Ok(posts.find(self.target)?.author),
+            LinkTarget::Account { .. } => accounts.require(self.target).map(|()| self.target),
+        }
     }
 }

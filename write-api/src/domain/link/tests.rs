@@ -67,13 +67,37 @@ fn a_link_needs_its_target() {
             LinkTarget::Post => Resource::Post,
             LinkTarget::Account { .. } => Resource::Account,
         };
-        for action in [LinkAction::Add, LinkAction::Remove] {
-            assert_eq!(
-                rejection(&[account(1)], 1, command(kind, action, id(9))),
-                Rejection::not_found(resource),
-                "{kind:?} {action:?}"
-            );
+        let add = command(kind, LinkAction::Add, id(9));
+        let rejected = rejection(&[account(1)], 1, add);
+        assert_eq!(rejected, Rejection::not_found(resource), "{kind:?}");
+    }
+}
+
+#[test]
+fn removing_a_link_to_what_does_not_exist_changes_nothing() {
+    for kind in LinkKind::ALL.iter().copied() {
+        let remove = command(kind, LinkAction::Remove, id(9));
+        assert_eq!(events(&[account(1)], 1, remove), [], "{kind:?}");
+    }
+}
+
+/// In one batch, so that the link is still loaded.
+#[test]
+fn removing_a_link_to_a_post_that_was_just_deleted_changes_nothing() {
+    for kind in LinkKind::ALL.iter().copied() {
+        let (mut given, target) = given(kind);
+        if kind.target() != LinkTarget::Post {
+            continue;
         }
+        given.extend(events(&given, 2, command(kind, LinkAction::Add, target)));
+        let (author, reply_to) = (id(1), None);
+        given.push(Event::PostDeleted(v1::PostDeleted {
+            post: target,
+            author,
+            reply_to,
+        }));
+        let remove = command(kind, LinkAction::Remove, target);
+        assert_eq!(events(&given, 2, remove), [], "{kind:?}");
     }
 }
 
