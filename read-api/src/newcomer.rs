@@ -4,7 +4,10 @@
 //! handle and name that the command would give it.
 
 use chrono::{DateTime, Utc};
-use feedmill_service::tokens::{Identity, default_handle};
+use feedmill_service::{
+    reserved_handles::is_reserved,
+    tokens::{Identity, default_handle},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -34,10 +37,12 @@ impl Newcomer {
         })
     }
 
-    /// The handle that the token suggests, if it is one.
+    /// The handle that the token suggests, if it is one that an account may choose.
     pub fn handle_hint(&self) -> Option<UserRef> {
         let hint = self.handle_hint.as_deref()?;
-        format!("@{}", hint.trim()).parse().ok()
+        let hint: UserRef = format!("@{}", hint.trim()).parse().ok()?;
+        let is_reserved = hint.handle().is_some_and(is_reserved);
+        (!is_reserved).then_some(hint)
     }
 
     /// The profile that the account would have if it were created `now`.
@@ -98,6 +103,10 @@ mod tests {
             both(&default, "The Miller")
         );
         let too_long = "x".repeat(101);
+        assert_eq!(
+            summary(Some("Admin"), Some("Admin"), false),
+            both(&default, "Admin")
+        );
         for unusable in ["", " ", "two\nlines", &too_long] {
             assert_eq!(
                 summary(Some(unusable), Some(unusable), false),

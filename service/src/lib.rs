@@ -4,6 +4,7 @@
 //! - [`telemetry`]: logs, metrics and traces.
 //! - [`http`]: the server with its limits and middleware.
 //! - [`extract`]: extractors; [`problem`]: error responses.
+//! - [`reserved_handles`]: handles that no account may choose.
 //! - [`tokens`]: the caller of a request; [`secret_file`]: keys that an installation creates for itself.
 //! - [`bounded_cache`]: a cache with a maximum size in bytes.
 //! - [`health`]: liveness and readiness.
@@ -18,6 +19,7 @@ pub mod health;
 pub mod http;
 pub mod nats;
 pub mod problem;
+pub mod reserved_handles;
 pub mod secret_file;
 pub mod shutdown;
 pub mod sql;

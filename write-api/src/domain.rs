@@ -35,6 +35,6 @@ pub use notification::NotificationCommand;
 pub use post::PostCommand;
 pub use state::State;
 pub use text::{
-    Bio, DeviceName, DisplayName, GivenPassword, Handle, MessageText, Password, PostText,
-    TextError, Title,
+    Bio, ChosenHandle, DeviceName, DisplayName, GivenPassword, Handle, MessageText, Password,
+    PostText, TextError, Title,
 };

@@ -1,5 +1,5 @@
-//! Deletes stored answers to idempotency keys after a day, and sessions that have expired or ended, in small steps so that no
-//! request waits.
+//! Deletes stored answers to idempotency keys after a day, sessions that have expired or ended, and handles that were freed a
+//! month ago, in small steps so that no request waits.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,7 +7,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use feedmill_service::Database;
 use tokio_util::sync::CancellationToken;
 
-use crate::{domain::Clock, session};
+use crate::{
+    domain::{Clock, account},
+    session,
+};
 
 const INTERVAL: Duration = Duration::from_hours(1);
 
@@ -34,22 +37,25 @@ pub async fn run(database: Database, clock: Arc<Clock>, stop: CancellationToken)
 
 /// Deletes everything that has expired.
 pub async fn clean(database: &Database, now: DateTime<Utc>) -> sqlx::Result<()> {
-    let (mut answers, mut sessions) = (0, 0);
+    let (mut answers, mut sessions, mut handles) = (0, 0, 0);
     loop {
         let deleted = delete_answers(database, now - ANSWER_RETENTION).await?;
         let expired = session::delete_expired(database, now, MAX_ROWS).await?;
+        let freed = account::sql::delete_expired(database, now, MAX_ROWS).await?;
         answers += deleted;
         sessions += expired;
-        if deleted < MAX_ROWS as u64 && expired < MAX_ROWS as u64 {
+        handles += freed;
+        if deleted.max(expired).max(freed) < MAX_ROWS as u64 {
             break;
         }
         tokio::time::sleep(PAUSE).await;
     }
-    if answers + sessions > 0 {
+    if answers + sessions + handles > 0 {
         tracing::info!(
             answers,
             sessions,
-            "housekeeping: deleted expired answers and sessions"
+            handles,
+            "housekeeping: deleted expired answers, sessions and freed handles"
         );
     }
     Ok(())

@@ -61,6 +61,7 @@ pub fn handle() -> Vec<Value> {
         json!("dash-ed"),
         json!("@alice"),
         json!("a\u{0}b"),
+        json!("Admin"),
     ]
 }
 
@@ -75,6 +76,8 @@ pub fn password() -> Vec<Value> {
         json!(12_345_678),
         json!("short"),
         json!("x".repeat(201)),
+        json!("PassWord1"),
+        json!("stone\nwater"),
     ]
 }
 

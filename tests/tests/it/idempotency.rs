@@ -108,6 +108,11 @@ async fn a_repeated_key_returns_the_first_answer() {
     bob.change_profile(json!({"handle": "robert"}))
         .await
         .expect(200);
+    // As if 30 days had passed, for which a handle stays with its owner.
+    sqlx::query("DELETE FROM write.freed_handles")
+        .execute(&stack.pool)
+        .await
+        .expect("a free handle");
     send(&alice, &late, "late").await.expect(200);
 
     let post = Request {

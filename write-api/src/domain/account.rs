@@ -1,5 +1,6 @@
 //! Accounts and their profiles.
 
+pub mod freed;
 pub mod sql;
 #[cfg(test)]
 mod tests;
@@ -12,11 +13,13 @@ use feedmill_events::{
 use feedmill_service::tokens::default_handle;
 use uuid::Uuid;
 
+use self::freed::{FreedHandle, FreedHandles};
+
 use super::{
     clock::Moment,
     decision::{AccountSummary, Decision, Outcome, Rejection, Resource},
     table::Table,
-    text::{Bio, DisplayName, Handle},
+    text::{Bio, ChosenHandle, DisplayName, Handle},
 };
 
 #[derive(Debug, Clone)]
@@ -75,6 +78,7 @@ pub struct Accounts {
     rows: Table<Uuid, Account>,
     /// The account of each handle: an index on `rows`, of which nothing is saved.
     handles: Table<String, Uuid>,
+    freed: FreedHandles,
     /// New password hashes by account. None are loaded.
     password_hashes: Table<Uuid, String>,
 }
@@ -109,9 +113,16 @@ impl Accounts {
         found.ok_or(Rejection::not_found(Resource::Account))
     }
 
-    fn is_taken(&self, handle: &str, by_other_than: Uuid) -> bool {
-        let owner = self.handles.get(&handle.to_owned());
-        owner.is_some_and(|owner| *owner != by_other_than)
+    fn request_handle(&mut self, handle: String) {
+        self.freed.request(handle.clone());
+        self.handles.request(handle);
+    }
+
+    /// Whether another account has the handle, or had it until lately. `now` is in Unix milliseconds.
+    fn is_taken(&self, handle: &str, by_other_than: Uuid, now: i64) -> bool {
+        let owner = self.handles.get(&handle.to_owned()).copied();
+        let owner = owner.or_else(|| self.freed.owner(handle, now));
+        owner.is_some_and(|owner| owner != by_other_than)
     }
 
     /// `at` is in Unix milliseconds.
@@ -122,11 +133,13 @@ impl Accounts {
             bio: String::new(),
             created_at: at,
         };
+        self.freed.taken(&account.handle);
         self.handles.insert(account.handle.clone(), event.account);
         self.rows.insert(event.account, account);
     }
 
-    pub fn profile_changed(&mut self, event: &ProfileChanged) {
+    /// `at` is in Unix milliseconds.
+    pub fn profile_changed(&mut self, at: i64, event: &ProfileChanged) {
         let Some(old) = self.rows.get(&event.account) else {
             return;
         };
@@ -137,6 +150,12 @@ impl Accounts {
             created_at: old.created_at,
         };
         if old.handle != event.handle {
+            let freed = FreedHandle {
+                owner: event.account,
+                at,
+            };
+            self.freed.freed(old.handle.clone(), freed);
+            self.freed.taken(&event.handle);
             self.handles.remove(&old.handle.clone());
             self.handles.insert(event.handle.clone(), event.account);
         }
@@ -178,7 +197,7 @@ impl AccountCommand {
                 if let Some(account) = account {
                     accounts.request(*account);
                 }
-                accounts.handles.request(handle.as_str().to_owned());
+                accounts.request_handle(handle.as_str().to_owned());
             }
             Self::Ensure {
                 account,
@@ -187,12 +206,12 @@ impl AccountCommand {
             } => {
                 accounts.request(*account);
                 for handle in candidate_handles(*account, handle_hint.as_deref()) {
-                    accounts.handles.request(handle);
+                    accounts.request_handle(handle);
                 }
             }
             Self::ChangeProfile { handle, .. } => {
                 if let Some(handle) = handle {
-                    accounts.handles.request(handle.as_str().to_owned());
+                    accounts.request_handle(handle.as_str().to_owned());
                 }
             }
         }
@@ -215,7 +234,9 @@ impl AccountCommand {
                 if let Some(existing) = accounts.get(id) {
                     return Ok(unchanged(id, existing));
                 }
-                let mut decision = create(accounts, id, handle.as_str(), display_name.as_str())?;
+                let now = moment.millis;
+                let mut decision =
+                    create(accounts, id, handle.as_str(), display_name.as_str(), now)?;
                 decision.password_hash = password_hash.clone().map(|hash| (id, hash));
                 Ok(decision)
             }
@@ -228,6 +249,7 @@ impl AccountCommand {
                 *account,
                 handle_hint.as_deref(),
                 name_hint.as_deref(),
+                moment.millis,
             ),
             Self::ChangeProfile {
                 handle,
@@ -235,6 +257,12 @@ impl AccountCommand {
                 bio,
             } => {
                 let Actor { id, account } = accounts.actor(actor)?;
+                if let Some(handle) = handle
+                    && handle.is_reserved()
+                    && handle.as_str() != account.handle
+                {
+                    return Err(Rejection::HandleReserved);
+                }
                 let handle = handle.as_ref().map_or(&*account.handle, Handle::as_str);
                 let name = display_name.as_ref();
                 let new = Account {
@@ -245,7 +273,7 @@ impl AccountCommand {
                     bio: bio.as_ref().map_or(&*account.bio, Bio::as_str).to_owned(),
                     created_at: account.created_at,
                 };
-                change_profile(accounts, id, account, new)
+                change_profile(accounts, id, account, new, moment.millis)
             }
         }
     }
@@ -263,8 +291,9 @@ fn create(
     id: Uuid,
     handle: &str,
     display_name: &str,
+    now: i64,
 ) -> Result<Decision, Rejection> {
-    if accounts.is_taken(handle, id) {
+    if accounts.is_taken(handle, id, now) {
         return Err(Rejection::HandleTaken);
     }
     let account = AccountSummary {
@@ -286,9 +315,9 @@ fn create(
 
 /// The handles that an external account may get, best first.
 fn candidate_handles(account: Uuid, hint: Option<&str>) -> Vec<String> {
-    let hinted = hint.and_then(|hint| Handle::try_from(hint.to_owned()).ok());
+    let hinted = hint.and_then(|hint| ChosenHandle::try_from(hint.to_owned()).ok());
     hinted
-        .map(String::from)
+        .map(|ChosenHandle(handle)| String::from(handle))
         .into_iter()
         .chain([default_handle(account)])
         .collect()
@@ -299,17 +328,18 @@ fn ensure(
     id: Uuid,
     handle_hint: Option<&str>,
     name_hint: Option<&str>,
+    now: i64,
 ) -> Result<Decision, Rejection> {
     if let Some(existing) = accounts.get(id) {
         return Ok(unchanged(id, existing));
     }
     let handle = candidate_handles(id, handle_hint)
         .into_iter()
-        .find(|handle| !accounts.is_taken(handle, id))
+        .find(|handle| !accounts.is_taken(handle, id, now))
         .ok_or(Rejection::HandleTaken)?;
     let name = name_hint.and_then(|hint| DisplayName::try_from(hint.to_owned()).ok());
     let name = name.as_ref().map_or(&*handle, DisplayName::as_str);
-    create(accounts, id, &handle, name)
+    create(accounts, id, &handle, name, now)
 }
 
 fn change_profile(
@@ -317,8 +347,9 @@ fn change_profile(
     id: Uuid,
     old: &Account,
     new: Account,
+    now: i64,
 ) -> Result<Decision, Rejection> {
-    if accounts.is_taken(&new.handle, id) {
+    if accounts.is_taken(&new.handle, id, now) {
         return Err(Rejection::HandleTaken);
     }
     let outcome = Outcome::Account {

@@ -117,6 +117,8 @@ pub enum Rejection {
     NotYours,
     #[error("the handle is taken")]
     HandleTaken,
+    #[error("is reserved")]
+    HandleReserved,
     #[error("an account cannot follow itself")]
     SelfFollow,
     #[error("a conversation needs at least one other member")]

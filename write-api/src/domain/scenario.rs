@@ -59,12 +59,22 @@ pub fn decide(
     actor: u64,
     command: impl Into<Command>,
 ) -> Result<Decision, Rejection> {
+    decide_at(NOW, given, actor, command)
+}
+
+/// The same at another time, in Unix milliseconds.
+pub fn decide_at(
+    now: i64,
+    given: &[Event],
+    actor: u64,
+    command: impl Into<Command>,
+) -> Result<Decision, Rejection> {
     let mut state = State::default();
     for event in given {
         state.apply(AT, event);
     }
     let moment = Moment {
-        millis: NOW,
+        millis: now,
         counter: 0,
         random: 42,
     };

@@ -27,7 +27,7 @@ impl State {
     pub fn apply(&mut self, at: i64, event: &Event) {
         match event {
             Event::AccountCreated(event) => self.accounts.created(at, event),
-            Event::ProfileChanged(event) => self.accounts.profile_changed(event),
+            Event::ProfileChanged(event) => self.accounts.profile_changed(at, event),
             Event::PostCreated(event) => self.posts.created(event),
             Event::PostDeleted(event) => {
                 self.posts.deleted(event);

@@ -33,6 +33,7 @@ pub async fn load(connection: &mut PgConnection, state: &mut State) -> sqlx::Res
         notification_marks,
     } = state;
     load_common(&mut *connection, accounts, posts, links, conversations).await?;
+    account::sql::load_freed(&mut *connection, accounts).await?;
     conversation::sql::load(&mut *connection, conversations).await?;
     notification::sql::load(connection, notification_marks).await
 }

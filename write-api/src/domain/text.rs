@@ -2,10 +2,12 @@
 //! scalar values), and free of control characters, except line feeds and tabs in texts of several lines. It shows something,
 //! unless it is empty. A name is a single line, and its bidirectional controls are balanced.
 
+mod common_passwords;
 mod unicode;
 
 use std::{borrow::Cow, fmt};
 
+use feedmill_service::reserved_handles::is_reserved;
 use unicode_normalization::UnicodeNormalization;
 
 /// Why a text is invalid. The message is for the client.
@@ -27,6 +29,10 @@ pub enum TextError {
     Bidirectional,
     #[error("may only contain letters a to z, digits and underscores")]
     Handle,
+    #[error("is reserved")]
+    ReservedHandle,
+    #[error("is one of the most common passwords")]
+    CommonPassword,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +161,11 @@ impl Handle {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether no account may choose it.
+    pub fn is_reserved(&self) -> bool {
+        is_reserved(&self.0)
+    }
 }
 
 impl From<Handle> for String {
@@ -163,8 +174,24 @@ impl From<Handle> for String {
     }
 }
 
-/// A new password of 8 to 200 characters. It is normalized to form C, so that it is the same on every device, and otherwise
-/// unchanged.
+/// The handle of somebody who signs up: not a reserved one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChosenHandle(pub Handle);
+
+impl TryFrom<String> for ChosenHandle {
+    type Error = TextError;
+
+    fn try_from(raw: String) -> Result<Self, TextError> {
+        let handle = Handle::try_from(raw)?;
+        if handle.is_reserved() {
+            return Err(TextError::ReservedHandle);
+        }
+        Ok(Self(handle))
+    }
+}
+
+/// A new password of 8 to 200 characters without control characters, and not one of the most common ones. It is normalized to
+/// form C, so that it is the same on every device, and otherwise unchanged.
 #[derive(Clone)]
 pub struct Password(String);
 
@@ -174,11 +201,22 @@ impl TryFrom<String> for Password {
     fn try_from(raw: String) -> Result<Self, TextError> {
         let password: String = raw.nfc().collect();
         check_length(&password, 8, 200)?;
+        if let Some(found) = password.chars().find(|c| c.is_control()) {
+            return Err(TextError::Control(found as u32));
+        }
+        if common_passwords::contains(&password) {
+            return Err(TextError::CommonPassword);
+        }
         Ok(Self(password))
     }
 }
 
 impl Password {
+    /// Whether it is the handle, in upper or lower case.
+    pub fn is_handle(&self, handle: &str) -> bool {
+        self.0.eq_ignore_ascii_case(handle)
+    }
+
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }

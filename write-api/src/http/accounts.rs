@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{AccountCommand, DisplayName, Handle, Outcome, Password},
+    domain::{AccountCommand, ChosenHandle, DisplayName, Handle, Outcome, Password},
 };
 
 #[derive(Deserialize)]
@@ -25,12 +25,16 @@ impl NewAccount {
         let handle = fields.take("handle", self.handle);
         let display_name = fields.take("display_name", self.display_name);
         let password = fields.take("password", self.password);
-        match (handle, display_name, password) {
-            (Some(handle), Some(display_name), Some(password)) => {
-                Ok((handle, display_name, password))
-            }
-            _ => Err(fields.problem()),
+        let (Some(ChosenHandle(handle)), Some(display_name), Some(password)) =
+            (handle, display_name, password)
+        else {
+            return Err(fields.problem());
+        };
+        let password: Password = password;
+        if password.is_handle(handle.as_str()) {
+            return Err(Problem::field("password", "must not be the handle"));
         }
+        Ok((handle, display_name, password))
     }
 }
 

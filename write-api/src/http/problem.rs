@@ -44,6 +44,7 @@ impl From<Rejection> for Problem {
             Rejection::NotYours => Self::forbidden("not_yours", detail),
             Rejection::HandleTaken => Self::conflict("handle_taken", &detail)
                 .with_errors(vec![FieldError::new("handle", detail)]),
+            Rejection::HandleReserved => Self::field("handle", detail),
             Rejection::SelfFollow => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "self_follow", detail)
             }
@@ -68,6 +69,7 @@ impl From<SessionError> for Problem {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_password", &detail)
                     .with_errors(vec![FieldError::new("current_password", detail)])
             }
+            SessionError::PasswordIsHandle => Self::field("new_password", error.to_string()),
             SessionError::Ended => {
                 Self::new(StatusCode::UNAUTHORIZED, "session_ended", error.to_string())
             }

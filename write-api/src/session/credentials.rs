@@ -43,20 +43,21 @@ pub async fn by_handle(database: &Database, handle: &str) -> sqlx::Result<Option
     database.optional("session.credentials.read", query).await
 }
 
-/// The hash of an account's password, if it has one. The outer None: there is no such account.
-pub async fn hash_of(
+/// The handle of an account, and the hash of its password, if it has one. None: there is no such account.
+pub async fn of_account(
     connection: &mut PgConnection,
     account: Uuid,
-) -> sqlx::Result<Option<Option<String>>> {
-    let query = sqlx::query_scalar!(
+) -> sqlx::Result<Option<(String, Option<String>)>> {
+    let query = sqlx::query!(
         r#"/* session.password.read */
-        SELECT passwords.hash AS "hash?"
+        SELECT accounts.handle, passwords.hash AS "hash?"
         FROM write.accounts
         LEFT JOIN write.passwords ON passwords.account_id = accounts.id
         WHERE accounts.id = $1"#,
         account
     );
-    named("session.password.read", query.fetch_optional(connection)).await
+    let row = named("session.password.read", query.fetch_optional(connection)).await?;
+    Ok(row.map(|row| (row.handle, row.hash)))
 }
 
 /// Stores another hash of the same password. False if the password was changed meanwhile.

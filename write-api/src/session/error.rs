@@ -12,6 +12,9 @@ pub enum SessionError {
     /// The current password of a change.
     #[error("is not the current password")]
     WrongPassword,
+    /// The new password of a change.
+    #[error("must not be the handle")]
+    PasswordIsHandle,
     /// The refresh token is invalid or expired, or its session has ended.
     #[error("the refresh token is not valid any more")]
     InvalidToken,

@@ -84,9 +84,12 @@ impl Sessions {
             if repeated.is_some() {
                 return Ok(true);
             }
-            credentials::hash_of(&mut connection, account).await?
+            credentials::of_account(&mut connection, account).await?
         };
-        let old = old.ok_or(SessionError::UnknownAccount)?;
+        let (handle, old) = old.ok_or(SessionError::UnknownAccount)?;
+        if passwords.new.is_handle(&handle) {
+            return Err(SessionError::PasswordIsHandle);
+        }
         let attempt = (self.attempts)
             .begin(&account.to_string(), now.millis)
             .map_err(SessionError::TooManyAttempts)?;

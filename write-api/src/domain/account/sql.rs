@@ -1,12 +1,92 @@
-//! Saves accounts and password hashes.
+//! Saves accounts and password hashes; loads and saves freed handles.
 
-use chrono::{DateTime, Utc};
-use feedmill_service::sql::named;
+use chrono::{DateTime, TimeDelta, Utc};
+use feedmill_service::{Database, sql::named};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Account, Accounts};
+use super::{
+    Account, Accounts,
+    freed::{FreedHandle, FreedHandles, HOLD},
+};
 use crate::domain::{clock::time, table::Changes};
+
+/// Loads the freed handles that were requested. Call it after the accounts were loaded: an account that gives up a handle in
+/// between still has it then, so that a handle never looks free.
+pub async fn load_freed(
+    connection: &mut PgConnection,
+    accounts: &mut Accounts,
+) -> sqlx::Result<()> {
+    let freed = &mut accounts.freed.rows;
+    let handles = freed.take_requested();
+    if handles.is_empty() {
+        return Ok(());
+    }
+    let query = sqlx::query!(
+        "/* state.freed_handles.load */
+         SELECT handle, account_id, freed_at FROM write.freed_handles WHERE handle = ANY($1)",
+        &handles
+    );
+    let rows = named("state.freed_handles.load", query.fetch_all(connection)).await?;
+    for row in rows {
+        let (owner, at) = (row.account_id, row.freed_at.timestamp_millis());
+        freed.load(row.handle, FreedHandle { owner, at });
+    }
+    Ok(())
+}
+
+async fn save_freed(connection: &mut PgConnection, freed: FreedHandles) -> sqlx::Result<()> {
+    let changes = freed.rows.into_changes();
+    if !changes.removed.is_empty() {
+        let query = sqlx::query!(
+            "/* state.freed_handles.delete */ DELETE FROM write.freed_handles WHERE handle = ANY($1)",
+            &changes.removed
+        );
+        named(
+            "state.freed_handles.delete",
+            query.execute(&mut *connection),
+        )
+        .await?;
+    }
+    let (mut handles, mut owners, mut times) = (Vec::new(), Vec::new(), Vec::new());
+    for (handle, freed) in changes.inserted.into_iter().chain(changes.updated) {
+        handles.push(handle);
+        owners.push(freed.owner);
+        times.push(time(freed.at));
+    }
+    if handles.is_empty() {
+        return Ok(());
+    }
+    // A handle has at most one owner, so a row that exists is from before it was taken.
+    let query = sqlx::query!(
+        "/* state.freed_handles.save */ INSERT INTO write.freed_handles (handle, account_id, freed_at)
+         SELECT * FROM unnest($1::text[], $2::uuid[], $3::timestamptz[])
+         ON CONFLICT (handle) DO UPDATE SET account_id = excluded.account_id, freed_at = excluded.freed_at",
+        &handles,
+        &owners,
+        &times
+    );
+    named("state.freed_handles.save", query.execute(connection)).await?;
+    Ok(())
+}
+
+/// Deletes up to `max_rows` freed handles that do not stay with their owners any more. Returns their number.
+pub async fn delete_expired(
+    database: &Database,
+    now: DateTime<Utc>,
+    max_rows: i64,
+) -> sqlx::Result<u64> {
+    let delete = sqlx::query!(
+        r#"/* freed_handles.expired.delete */
+        DELETE FROM write.freed_handles
+        WHERE handle IN (SELECT handle FROM write.freed_handles WHERE freed_at <= $1 LIMIT $2)"#,
+        now - TimeDelta::milliseconds(HOLD),
+        max_rows
+    );
+    database
+        .execute("freed_handles.expired.delete", delete)
+        .await
+}
 
 pub async fn save(connection: &mut PgConnection, accounts: Accounts) -> sqlx::Result<()> {
     // Accounts are never removed.
@@ -15,6 +95,7 @@ pub async fn save(connection: &mut PgConnection, accounts: Accounts) -> sqlx::Re
     } = accounts.rows.into_changes();
     insert(&mut *connection, inserted).await?;
     update(&mut *connection, updated).await?;
+    save_freed(&mut *connection, accounts.freed).await?;
     let password_hashes = accounts.password_hashes.into_changes().inserted;
     insert_password_hashes(connection, password_hashes).await
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::scenario::{account, decide, events, id, rejection};
+use crate::domain::scenario::{AT, account, decide, decide_at, events, id, rejection};
 
 fn change_handle(handle: &str) -> AccountCommand {
     AccountCommand::ChangeProfile {
@@ -10,15 +10,50 @@ fn change_handle(handle: &str) -> AccountCommand {
 }
 
 #[test]
-fn a_handle_belongs_to_one_account_and_is_free_after_a_change() {
+fn a_handle_belongs_to_one_account_and_stays_with_it_for_30_days() {
     let given = [account(1), account(2)];
-    assert_eq!(
-        rejection(&given, 1, change_handle("USER2")),
-        Rejection::HandleTaken
-    );
+    let take = change_handle("USER2");
+    assert_eq!(rejection(&given, 1, take.clone()), Rejection::HandleTaken);
     let changed = events(&given, 2, change_handle("elsewhere"));
     let given = [&given[..], &changed[..]].concat();
-    assert_eq!(events(&given, 1, change_handle("user2")).len(), 1);
+    let after = |days: i64| AT + days * 24 * 60 * 60 * 1_000;
+    let taken = |now| decide_at(now, &given, 1, take.clone()).map(|taken| taken.events.len());
+    assert_eq!(taken(after(30) - 1), Err(Rejection::HandleTaken));
+    assert_eq!(taken(after(30)), Ok(1));
+    // Its owner may have it back.
+    let returned = events(&given, 2, take.clone());
+    assert_eq!(returned.len(), 1);
+    let given = [&given[..], &returned[..]].concat();
+    let elsewhere = change_handle("elsewhere");
+    assert_eq!(rejection(&given, 1, elsewhere), Rejection::HandleTaken);
+    assert_eq!(rejection(&given, 1, take), Rejection::HandleTaken);
+}
+
+#[test]
+fn a_new_account_does_not_get_a_handle_that_stays_with_its_owner() {
+    let given = [account(1)];
+    let changed = events(&given, 1, change_handle("elsewhere"));
+    let given = [&given[..], &changed[..]].concat();
+    let create = AccountCommand::Create {
+        account: None,
+        handle: Handle::try_from("user1".to_owned()).unwrap(),
+        display_name: DisplayName::try_from("First".to_owned()).unwrap(),
+        password_hash: None,
+    };
+    assert_eq!(rejection(&given, 0, create), Rejection::HandleTaken);
+}
+
+#[test]
+fn nobody_changes_to_a_reserved_handle_but_an_imported_one_stays() {
+    let given = [account(1)];
+    let reserved = rejection(&given, 1, change_handle("admin"));
+    assert_eq!(reserved, Rejection::HandleReserved);
+    let imported = Event::AccountCreated(AccountCreated {
+        account: id(1),
+        handle: "admin".to_owned(),
+        display_name: "Admin".to_owned(),
+    });
+    assert_eq!(events(&[imported], 1, change_handle("admin")), []);
 }
 
 #[test]
@@ -53,6 +88,20 @@ fn an_external_account_gets_a_free_handle() {
     assert!(created.handle.starts_with("u_"), "{}", created.handle);
     assert!(Handle::try_from(created.handle.clone()).is_ok());
     assert_eq!(created.display_name, "Fifth");
+}
+
+#[test]
+fn an_external_account_does_not_get_a_reserved_handle() {
+    let ensure = AccountCommand::Ensure {
+        account: id(5),
+        handle_hint: Some("Admin".to_owned()),
+        name_hint: None,
+    };
+    let events = events(&[], 5, ensure);
+    let [Event::AccountCreated(created)] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert!(created.handle.starts_with("u_"), "{}", created.handle);
 }
 
 #[test]

@@ -124,6 +124,33 @@ fn a_handle_is_lower_case() {
 }
 
 #[test]
+fn a_new_password_is_not_one_that_is_easily_guessed() {
+    let new = |raw: &str| Password::try_from(raw.to_owned()).map(drop);
+    assert_eq!(new("stone and water"), Ok(()));
+    assert_eq!(new("ein Müller mahlt"), Ok(()));
+    for common in ["password", "12345678", "Sunshine", "PASSWORD1"] {
+        assert_eq!(new(common), Err(TextError::CommonPassword), "{common}");
+    }
+    for (control, code) in [
+        ("stone\0water", 0),
+        ("stone\nwater", 10),
+        ("stone\u{85}water", 0x85),
+    ] {
+        assert_eq!(new(control), Err(TextError::Control(code)));
+    }
+    let password = Password::try_from("The_Miller".to_owned()).unwrap();
+    assert!(password.is_handle("the_miller") && !password.is_handle("the_mille"));
+}
+
+#[test]
+fn a_reserved_handle_is_a_handle_that_nobody_may_choose() {
+    let chosen = |raw: &str| ChosenHandle::try_from(raw.to_owned());
+    assert_eq!(chosen("Admin"), Err(TextError::ReservedHandle));
+    assert!(chosen("miller").is_ok());
+    assert!(Handle::try_from("Admin".to_owned()).is_ok_and(|handle| handle.is_reserved()));
+}
+
+#[test]
 fn a_given_password_need_not_be_one_that_may_be_chosen() {
     let given = |raw: &str| GivenPassword::try_from(raw.to_owned());
     assert!(Password::try_from("1234".to_owned()).is_err());
