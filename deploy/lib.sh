@@ -277,10 +277,18 @@ pg_create() {
     ((EUID != 0)) || chown "$("${pg_as[@]}" id -u)" "$new"
     {
         "${pg_as[@]}" "$pg_bin/initdb" -D "$new" -U feedmill --auth=reject --encoding=UTF8 --locale=C --no-instructions &&
-            echo "host all all 127.0.0.1/32 ${4-scram-sha-256}" | "${pg_as[@]}" tee "$new/pg_hba.conf" &&
+            pg_hba "${4-}" | "${pg_as[@]}" tee "$new/pg_hba.conf" &&
             pg_password "$new" "$2"
     } >>"$3" 2>&1 || die "cannot create a database cluster: $(last_error "$3"); see $3"
     mv "$new" "$1"
+}
+
+# pg_hba [METHOD]: the contents of pg_hba.conf. Without a method, for the server of an installation, whose services connect to
+# its database only.
+pg_hba() {
+    local roles=feedmill_write,feedmill_projector,feedmill_read
+    [[ $1 ]] || printf 'host %s\n' "feedmill $roles 127.0.0.1/32 scram-sha-256" "all $roles all reject"
+    echo "host all all 127.0.0.1/32 ${1:-scram-sha-256}"
 }
 
 # pg_start FOLDER PORT LOG [options of postgres]: starts a server on 127.0.0.1 and waits until it accepts connections.

@@ -14,6 +14,20 @@ pub const CONTROL_SCHEMA: &str = "projector";
 /// The key of the advisory lock held while schemas are created, so that instances that start together do not do it twice.
 pub(crate) const LOCK_KEY: i64 = 0x6665_6564_7461_626c; // "feedtabl"; the relay's lease has another key
 
+/// The tables that read-api does not read. Its role gets access to all others.
+const INTERNAL_TABLES: [&str; 10] = [
+    "audit",
+    "blocked",
+    "digest_members",
+    "digest_received",
+    "feed_followers",
+    "heads_seen",
+    "instances",
+    "laid_migrations",
+    "pauses",
+    "rebuilds",
+];
+
 /// Creates what is missing of the control schema and of these projections' schemas, in one transaction.
 pub async fn prepare(db: &mut PgConnection, projections: &[&Definition]) -> sqlx::Result<()> {
     let mut tx = db.begin().await?;
@@ -56,15 +70,30 @@ pub async fn apply_migrations(
         );
         named("schema.laid", statement.execute(&mut *db)).await?;
     }
-    run(
-        format!(
-            "GRANT USAGE ON SCHEMA {schema} TO feedmill_read;
-            GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO feedmill_read;
-            ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT ON TABLES TO feedmill_read"
-        ),
-        db,
-    )
-    .await
+    grant(schema, db).await
+}
+
+/// Gives read-api's role the right to read the tables of a schema that it needs, and takes back what earlier versions gave.
+async fn grant(schema: &str, db: &mut PgConnection) -> sqlx::Result<()> {
+    let internal = INTERNAL_TABLES.map(|table| format!("'{table}'")).join(", ");
+    let sql = format!(
+        "GRANT USAGE ON SCHEMA {schema} TO feedmill_read;
+        ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} REVOKE SELECT ON TABLES FROM feedmill_read;
+        DO $$
+        DECLARE
+            name text;
+        BEGIN
+            FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = '{schema}' LOOP
+                IF name IN ({internal}) THEN
+                    EXECUTE format('REVOKE SELECT ON {schema}.%I FROM feedmill_read', name);
+                ELSE
+                    EXECUTE format('GRANT SELECT ON {schema}.%I TO feedmill_read', name);
+                END IF;
+            END LOOP;
+        END
+        $$"
+    );
+    run(sql, db).await
 }
 
 async fn is_applied(

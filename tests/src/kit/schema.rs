@@ -41,8 +41,8 @@ pub async fn lay_log(connection: &mut PgConnection) {
     }
 }
 
-/// The tables of these read models, each in its schema, and those of the projector itself, with the grants that
-/// the projector gives: `migrations/read`.
+/// The tables of these read models, each in its schema, and those of the projector itself: `migrations/read`. read-api's role may
+/// read all of them; the projector gives it fewer rights.
 pub async fn lay_read_models(connection: &mut PgConnection, projections: &[Projection]) {
     let schemas = projections.iter().map(|projection| projection.name());
     for schema in ["projector"].into_iter().chain(schemas) {

@@ -6,6 +6,7 @@ mod cache;
 mod concurrency;
 mod fanout;
 mod faults;
+mod grants;
 mod help;
 mod idempotency;
 mod import;

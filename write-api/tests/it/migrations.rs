@@ -1,66 +1,12 @@
-//! The schema `write`: its rights, and the move of data by migrations.
+//! The move of data by migrations of the schema `write`.
 
 use chrono::{DateTime, Utc};
 use feedmill_tests::kit::Database;
-use sqlx::{PgPool, migrate::Migrator};
+use sqlx::migrate::Migrator;
 use uuid::Uuid;
 use write_api::domain::LinkKind;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/write");
-
-/// The rights that the service lacks on purpose: events are only added, and partitions are never created or deleted.
-const DENIED: &[(&str, &str)] = &[
-    ("events", "UPDATE"),
-    ("events", "DELETE"),
-    ("partitions", "INSERT"),
-    ("partitions", "DELETE"),
-];
-
-/// Tables of the schema without a right that the service needs, or with one that it must not have.
-async fn wrong_rights(pool: &PgPool) -> Vec<String> {
-    let sql =
-        "SELECT relname, privilege, has_table_privilege('feedmill_write', pg_class.oid, privilege)
-        FROM pg_class, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
-        WHERE relnamespace = 'write'::regnamespace AND relkind IN ('r', 'p', 'v', 'm')";
-    let rights: Vec<(String, String, bool)> = sqlx::query_as(sql).fetch_all(pool).await.unwrap();
-    assert!(!rights.is_empty());
-    let is_wrong = |(table, privilege, has): &(String, String, bool)| {
-        *has == DENIED.contains(&(table.as_str(), privilege.as_str()))
-    };
-    let wrong = rights.into_iter().filter(is_wrong);
-    wrong
-        .map(|(table, privilege, has)| {
-            let verb = if has { "must not have" } else { "lacks" };
-            format!("feedmill_write {verb} {privilege} on write.{table}")
-        })
-        .collect()
-}
-
-#[tokio::test]
-async fn the_service_has_its_rights_on_every_table() {
-    let database = Database::with_log().await;
-    let wrong = wrong_rights(&database.pool).await;
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-#[tokio::test]
-async fn a_later_table_gets_its_rights_and_one_without_them_is_named() {
-    let database = Database::with_log().await;
-    let pool = &database.pool;
-    sqlx::raw_sql("CREATE TABLE write.later (id uuid)")
-        .execute(pool)
-        .await
-        .unwrap();
-    assert_eq!(wrong_rights(pool).await, [""; 0]);
-    sqlx::raw_sql("REVOKE DELETE ON write.later FROM feedmill_write")
-        .execute(pool)
-        .await
-        .unwrap();
-    assert_eq!(
-        wrong_rights(pool).await,
-        ["feedmill_write lacks DELETE on write.later"]
-    );
-}
 
 #[tokio::test]
 async fn stored_likes_and_follows_become_links() {
