@@ -6,12 +6,14 @@
 //! - [`extract`]: extractors; [`problem`]: error responses.
 //! - [`reserved_handles`]: handles that no account may choose.
 //! - [`tokens`]: the caller of a request; [`secret_file`]: keys that an installation creates for itself.
+//! - [`client_address`]: the address of the client, behind proxies too.
 //! - [`bounded_cache`]: a cache with a maximum size in bytes.
 //! - [`health`]: liveness and readiness.
 //! - [`shutdown`]: shutting down in two stages.
 //! - [`database`] (with [`sql`]) and [`nats`]: connections that are reopened when they fail.
 
 pub mod bounded_cache;
+pub mod client_address;
 pub mod config;
 pub mod database;
 pub mod extract;

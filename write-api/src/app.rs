@@ -2,12 +2,19 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
-use axum::extract::FromRef;
-use feedmill_service::{Identity, Signer, Verifier, telemetry};
+use axum::{extract::FromRef, http::HeaderMap};
+use feedmill_service::{
+    Identity, Signer, Verifier,
+    client_address::{ClientAddress, Peer, TrustedProxies},
+    telemetry,
+};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
@@ -16,7 +23,7 @@ use crate::{
     domain::{AccountCommand, Clock, Command},
     idempotency::IdempotencyKey,
     lane::{Answer, Lanes, Refusal},
-    session::{Hasher, Sessions},
+    session::Sessions,
 };
 
 /// How many external accounts are remembered as existing, at 16 bytes each. One that is not remembered costs a command.
@@ -32,6 +39,8 @@ struct Inner {
     /// None if accounts belong to an external identity provider.
     local: Option<Local>,
     clock: Arc<Clock>,
+    proxies: TrustedProxies,
+    warned_of_proxy: AtomicBool,
     /// External accounts that exist.
     known: Mutex<HashSet<Uuid>>,
 }
@@ -39,19 +48,26 @@ struct Inner {
 /// What local accounts need: passwords and sessions.
 pub struct Local {
     pub sessions: Sessions,
-    pub hasher: Arc<Hasher>,
     pub signer: Signer,
     /// The key of fingerprints. A body may hold a password, and a plain hash of it could be guessed.
     pub fingerprint_key: [u8; 32],
 }
 
 impl App {
-    pub fn new(lanes: Lanes, verifier: Verifier, local: Option<Local>, clock: Arc<Clock>) -> Self {
+    pub fn new(
+        lanes: Lanes,
+        verifier: Verifier,
+        local: Option<Local>,
+        clock: Arc<Clock>,
+        proxies: TrustedProxies,
+    ) -> Self {
         Self(Arc::new(Inner {
             lanes,
             verifier,
             local,
             clock,
+            proxies,
+            warned_of_proxy: AtomicBool::new(false),
             known: Mutex::default(),
         }))
     }
@@ -62,6 +78,21 @@ impl App {
 
     pub fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    /// The address that limits count a request for.
+    pub fn client_address(&self, peer: Peer, headers: &HeaderMap) -> ClientAddress {
+        let inner = &self.0;
+        if inner.proxies.is_unknown_proxy(peer, headers)
+            && !inner.warned_of_proxy.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                peer = %peer.0,
+                "http: a request was forwarded by an address that is not in TRUSTED_PROXIES; if it is a proxy of yours, name it \
+                 there, because all of its clients share the limits of one address now"
+            );
+        }
+        inner.proxies.client(peer, headers)
     }
 
     /// Carries out a command of a signed-in account. An external account is created when it is first seen.

@@ -1,6 +1,10 @@
 //! The settings of write-api. Each is a flag or an environment variable; `--help` lists them all.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::Context;
 use clap::{Args, Parser};
@@ -9,6 +13,7 @@ use feedmill_service::{
     config::duration,
     tokens::{Signer, Trust},
 };
+use ipnet::IpNet;
 
 /// The `application_name` of connections to PostgreSQL, and the name of the connection to NATS.
 pub const APPLICATION_NAME: &str = "feedmill-write-api";
@@ -81,6 +86,8 @@ pub struct Config {
     #[command(flatten)]
     pub auth: AuthArgs,
     #[command(flatten)]
+    pub limits: LimitArgs,
+    #[command(flatten)]
     pub http: HttpArgs,
     #[command(flatten)]
     pub nats: NatsArgs,
@@ -121,6 +128,16 @@ pub struct AuthArgs {
     pub password_hashes: u16,
 }
 
+/// What one client may do.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitArgs {
+    /// The networks of your proxies, such as `10.0.0.0/8,2001:db8::/32`. Only requests from these addresses may name their client
+    /// in `X-Forwarded-For` or `Forwarded`. Without it, all clients behind a proxy share the limits of one address
+    #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
+}
+
 impl Config {
     pub fn write_database_url(&self) -> anyhow::Result<&str> {
         self.write_database_url.as_deref().context(
@@ -147,6 +164,13 @@ impl AuthArgs {
             external: true,
         }
     }
+}
+
+/// A network as a CIDR, or a single address.
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let network = text.parse::<IpNet>().map_err(|error| error.to_string());
+    network.or_else(|error| text.parse::<IpAddr>().map(IpNet::from).map_err(|_| error))
 }
 
 /// The number of cores, and at least 4: under little load 4 lanes answer in half the time of 2, and under full load their

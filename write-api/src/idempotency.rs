@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use feedmill_service::sql::named;
+use feedmill_service::{Database, sql::named};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -26,6 +26,19 @@ impl IdempotencyKey {
         }
         Uuid::new_v5(&Uuid::nil(), &self.fingerprint)
     }
+}
+
+/// Whether there is an answer to the key of a client that is not signed in.
+pub async fn is_answered(database: &Database, key: Option<&IdempotencyKey>) -> sqlx::Result<bool> {
+    let Some(key) = key else { return Ok(false) };
+    let query = sqlx::query!(
+        r#"/* idempotency.answer.check */
+        SELECT EXISTS (SELECT FROM write.idempotency WHERE account_id = $1 AND key = $2) AS "is_answered!""#,
+        key.scope(Uuid::nil()),
+        key.key
+    );
+    let row = database.one("idempotency.answer.check", query).await?;
+    Ok(row.is_answered)
 }
 
 /// The scope of a key ([`IdempotencyKey::scope`]), and the key.

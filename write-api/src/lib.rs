@@ -7,7 +7,7 @@
 //! - [`batch`]: commands that are decided in order in one transaction.
 //! - [`domain`]: the nouns, each with its commands, decisions, state and SQL.
 //! - [`relay`]: the log to JetStream; [`commit_notifier`] tells it of commits.
-//! - [`session`]: passwords and refresh tokens.
+//! - [`session`]: passwords and refresh tokens; [`rate_limit`]: how often a client may do something.
 //! - [`log`] and [`idempotency`]: their tables; [`housekeeping`] deletes what has expired.
 
 pub mod app;
@@ -21,6 +21,7 @@ pub mod idempotency;
 pub mod import;
 pub mod lane;
 pub mod log;
+pub mod rate_limit;
 pub mod relay;
 pub mod router;
 pub mod session;

@@ -7,41 +7,48 @@
 //!
 //! - [`store`]: opening and refreshing; [`manage`]: listing and ending, and the password.
 //! - [`ended`]: access tokens name their session, and every verifier is told when it ends; [`operator`] does without.
-//! - [`lifetimes`]: how long everything is valid; [`attempts`]: how often a password is tried.
+//! - [`lifetimes`]: how long everything is valid.
+//! - [`attempts`]: how often a password may be tried, and by whom; [`device`]: who is known.
+//! - [`sign_up`]: the password of a new account; [`password`]: hashes, and whose turn it is.
 
 mod answers;
 mod attempts;
 mod credentials;
+mod device;
 mod ended;
 mod ends;
 mod error;
 mod lifetimes;
+mod mac_token;
 mod manage;
 pub mod operator;
 mod password;
 mod refresh;
+mod sign_up;
 mod store;
 
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use feedmill_service::{Database, tokens::Signer};
+use feedmill_service::{Database, client_address::ClientAddress, tokens::Signer};
 use serde::Serialize;
 
-pub use attempts::Attempts;
 pub use ended::{Document, EndedSessions};
 pub use ends::{LiveSession, Which, delete_expired};
 pub use error::SessionError;
 pub use lifetimes::Lifetimes;
 pub use manage::PasswordChange;
-pub use password::{Busy, HashError, Hasher, RightPassword, StoredHash};
-pub use refresh::RefreshTokens;
+pub use password::{Busy, Client, HashError, Hasher, Queue, RightPassword, StoredHash};
+pub use sign_up::SignUp;
 
 use crate::{
     domain::{DeviceName, GivenPassword, Handle, Moment},
     idempotency::IdempotencyKey,
 };
+use attempts::{Attempts, Guesser};
 use credentials::Credentials;
+use device::{Device, DeviceTokens};
+use refresh::RefreshTokens;
 use store::{IssuedSession, Refreshed};
 
 /// The tokens of a client.
@@ -52,6 +59,9 @@ pub struct Tokens {
     /// How long the access token is still valid, in seconds.
     pub expires_in: u64,
     pub refresh_token: String,
+    /// Proof of this device's sign-in, for the next one. None after a refresh.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_token: Option<String>,
 }
 
 /// Issued tokens. `replayed` if they repeat an earlier answer to the same idempotency key.
@@ -67,6 +77,7 @@ pub struct Sessions {
     signer: Signer,
     hasher: Arc<Hasher>,
     refresh: RefreshTokens,
+    devices: DeviceTokens,
     attempts: Attempts,
     lifetimes: Lifetimes,
     ended: EndedSessions,
@@ -81,11 +92,13 @@ impl Sessions {
         ended: EndedSessions,
     ) -> Self {
         let refresh = RefreshTokens::new(signer.derived_secret("refresh tokens"));
+        let devices = DeviceTokens::new(signer.derived_secret("device tokens"));
         Self {
             database,
             signer,
             hasher,
             refresh,
+            devices,
             attempts: Attempts::default(),
             lifetimes,
             ended,
@@ -106,13 +119,18 @@ impl Sessions {
         now: Moment,
     ) -> Result<Granted, SessionError> {
         let handle = sign_in.handle.as_str();
-        let attempt = self
-            .attempts
-            .begin(handle, now.millis)
-            .map_err(SessionError::TooManyAttempts)?;
-        let found = self.verified(handle, sign_in.password).await?;
-        let found = found.ok_or(SessionError::WrongCredentials)?;
-        attempt.succeeded();
+        let (guesser, client) = match self.known_device(&sign_in).await? {
+            Some(Device { session, .. }) => (Guesser::Device(session), Client::Known(session)),
+            None => (
+                Guesser::Stranger(sign_in.handle.clone(), sign_in.address),
+                Client::Address(sign_in.address),
+            ),
+        };
+        let attempt = self.attempts.begin(guesser, now.millis)?;
+        let Some(found) = self.verified(handle, sign_in.password, client).await? else {
+            attempt.was_wrong(now.millis);
+            return Err(SessionError::WrongCredentials);
+        };
         let device_name = sign_in.device_name.as_ref();
         let opened = store::open(
             &self.database,
@@ -122,7 +140,26 @@ impl Sessions {
             now,
             &self.lifetimes,
         );
-        self.grant(&opened.await?, now.at())
+        let issued = opened.await?;
+        let mut granted = self.grant(&issued, now.at())?;
+        granted.tokens.device_token = Some(self.devices.write(Device {
+            account: issued.account,
+            session: issued.session,
+        }));
+        Ok(granted)
+    }
+
+    /// The device, if somebody has signed in from it to the account of the handle. Without a valid token, no statement.
+    async fn known_device(&self, sign_in: &SignIn) -> Result<Option<Device>, SessionError> {
+        let token = sign_in.device_token.as_deref();
+        let Some(device) = token.and_then(|token| self.devices.read(token)) else {
+            return Ok(None);
+        };
+        let found = credentials::by_handle(&self.database, sign_in.handle.as_str()).await?;
+        Ok(
+            Some(device)
+                .filter(|device| found.is_some_and(|found| found.account == device.account)),
+        )
     }
 
     /// The credentials of the handle, if the password is right. A hash that does not have the current parameters is replaced.
@@ -130,8 +167,9 @@ impl Sessions {
         &self,
         handle: &str,
         password: GivenPassword,
+        client: Client,
     ) -> Result<Option<Credentials>, SessionError> {
-        let Some((found, right)) = self.check(handle, password.clone()).await? else {
+        let Some((found, right)) = self.check(handle, password.clone(), client).await? else {
             return Ok(None);
         };
         let Some(new_hash) = right.new_hash else {
@@ -144,7 +182,7 @@ impl Sessions {
             })),
             // A concurrent sign-in has replaced it, or the password was changed.
             Ok(false) => {
-                let again = self.check(handle, password).await?;
+                let again = self.check(handle, password, client).await?;
                 Ok(again.map(|(found, _)| found))
             }
             // The next sign-in tries again.
@@ -160,10 +198,11 @@ impl Sessions {
         &self,
         handle: &str,
         password: GivenPassword,
+        client: Client,
     ) -> Result<Option<(Credentials, RightPassword)>, SessionError> {
         let found = credentials::by_handle(&self.database, handle).await?;
         let hash = found.as_ref().and_then(Credentials::stored_hash);
-        let right = self.hasher.verify(password, hash).await?;
+        let right = self.hasher.verify(password, hash, client).await?;
         Ok(found.zip(right))
     }
 
@@ -207,6 +246,7 @@ impl Sessions {
             token_type: "Bearer",
             expires_in: validity.seconds_left,
             refresh_token: self.refresh.write(issued.session, issued.generation),
+            device_token: None,
         };
         Ok(Granted {
             tokens,
@@ -221,4 +261,7 @@ pub struct SignIn {
     pub password: GivenPassword,
     /// What the client calls the device, for the list of sessions.
     pub device_name: Option<DeviceName>,
+    /// Of an earlier sign-in. One that is not valid, or of another account, is ignored.
+    pub device_token: Option<String>,
+    pub address: ClientAddress,
 }

@@ -28,7 +28,7 @@ use super::{
     stalled_streams::StreamExecutor,
     write_timeout::WriteTimeout,
 };
-use crate::{config::HttpArgs, shutdown::Shutdown, tokens::ConnectionToken};
+use crate::{client_address::Peer, config::HttpArgs, shutdown::Shutdown, tokens::ConnectionToken};
 
 /// Concurrent requests of one HTTP/2 connection. A proxy that needs more opens another connection.
 const MAX_STREAMS: u32 = 32;
@@ -164,6 +164,8 @@ impl Connection {
     async fn serve(self, stream: TcpStream) {
         let activity = Arc::new(Activity::new());
         let token = ConnectionToken::default();
+        // Without an address it is already closed.
+        let peer = stream.peer_addr().map(|address| Peer(address.ip()));
         let service = service_fn(|request: Request<Incoming>| {
             let in_flight = InFlight::new(&activity);
             // In HTTP/2, the bytes of the next header may have been read before this request was parsed.
@@ -172,6 +174,9 @@ impl Connection {
             }
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(token.clone());
+            if let Ok(peer) = peer {
+                request.extensions_mut().insert(peer);
+            }
             let response = self.app.clone().oneshot(request);
             async move { response.await.map(|response| respond(response, in_flight)) }
         });

@@ -90,6 +90,10 @@ pub fn token() -> Vec<Value> {
     vec![json!(null), json!(1)]
 }
 
+pub fn optional_token() -> Vec<Value> {
+    vec![json!(1), json!([])]
+}
+
 pub fn optional_id() -> Vec<Value> {
     vec![json!(1), json!(""), json!("no-id"), json!({"id": 1})]
 }

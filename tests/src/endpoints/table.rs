@@ -25,6 +25,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
             ("handle", bad_values::sign_in_handle),
             ("password", bad_values::sign_in_password),
             ("device_name", bad_values::name),
+            ("device_token", bad_values::optional_token),
         ],
     ),
     command("POST", "/v1/sessions/refresh").open().body(

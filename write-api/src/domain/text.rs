@@ -138,7 +138,7 @@ text!(
 
 /// The unique name of an account: `[a-z0-9_]{2,30}`. Capitals are converted to lower case, so handles are unique regardless
 /// of case.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Handle(String);
 
 impl TryFrom<String> for Handle {

@@ -3,12 +3,13 @@ use feedmill_service::Problem;
 use serde::Deserialize;
 
 use super::{
-    request::{CommandBody, Fields, LocalOnly, local},
+    request::{Address, CommandBody, Fields, LocalOnly, local},
     response,
 };
 use crate::{
     app::App,
     domain::{AccountCommand, ChosenHandle, DisplayName, Handle, Outcome, Password},
+    session::SignUp,
 };
 
 #[derive(Deserialize)]
@@ -42,14 +43,25 @@ impl NewAccount {
 pub async fn create(
     State(app): State<App>,
     _: LocalOnly,
+    Address(address): Address,
     request: CommandBody<NewAccount>,
 ) -> Result<Response, Problem> {
     let (handle, display_name, password) = request.body.parse()?;
+    let sign_up = SignUp {
+        handle: &handle,
+        password,
+        key: request.key.as_ref(),
+        address,
+    };
+    let sessions = &local(&app)?.sessions;
+    let password_hash = sessions
+        .hash_for_sign_up(sign_up, app.clock().now())
+        .await?;
     let command = AccountCommand::Create {
         account: None,
         handle,
         display_name,
-        password_hash: Some(local(&app)?.hasher.hash(password).await?),
+        password_hash: Some(password_hash),
     };
     let answer = app.submit_anonymous(command, request.key).await?;
     let Outcome::Account { account, .. } = &answer.outcome else {

@@ -69,6 +69,7 @@ impl From<SessionError> for Problem {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_password", &detail)
                     .with_errors(vec![FieldError::new("current_password", detail)])
             }
+            SessionError::HandleTaken => Rejection::HandleTaken.into(),
             SessionError::PasswordIsHandle => Self::field("new_password", error.to_string()),
             SessionError::Ended => {
                 Self::new(StatusCode::UNAUTHORIZED, "session_ended", error.to_string())

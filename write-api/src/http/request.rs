@@ -1,6 +1,6 @@
 //! Extractors of commands, and the parsing of their fields.
 
-use std::fmt::Display;
+use std::{fmt::Display, net::Ipv4Addr};
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Request},
@@ -8,6 +8,7 @@ use axum::{
 };
 use feedmill_service::{
     FieldError, Problem,
+    client_address::{ClientAddress, Peer},
     extract::{Body, parse_json, require_json},
     problem::MAX_ERRORS,
 };
@@ -81,6 +82,19 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
             IDEMPOTENCY_KEY,
             "must be given once, with 1 to 255 visible ASCII characters",
         )),
+    }
+}
+
+/// The address of the client.
+pub struct Address(pub ClientAddress);
+
+impl FromRequestParts<App> for Address {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let peer = parts.extensions.get::<Peer>().copied();
+        let peer = peer.unwrap_or(Peer(Ipv4Addr::UNSPECIFIED.into()));
+        Ok(Self(app.client_address(peer, &parts.headers)))
     }
 }
 

@@ -6,12 +6,12 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use feedmill_events::id;
-use feedmill_service::{Caller, Problem, extract::Path};
+use feedmill_service::{Caller, Problem, client_address::ClientAddress, extract::Path};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    request::{CommandBody, CommandRequest, Fields, LocalOnly, local},
+    request::{Address, CommandBody, CommandRequest, Fields, LocalOnly, local},
     response,
 };
 use crate::{
@@ -26,10 +26,11 @@ pub struct Credentials {
     handle: String,
     password: String,
     device_name: Option<String>,
+    device_token: Option<String>,
 }
 
 impl Credentials {
-    fn parse(self) -> Result<SignIn, Problem> {
+    fn parse(self, address: ClientAddress) -> Result<SignIn, Problem> {
         let mut fields = Fields::default();
         let handle = fields.take("handle", self.handle);
         let password = fields.take("password", self.password);
@@ -39,6 +40,8 @@ impl Credentials {
                 handle,
                 password,
                 device_name,
+                device_token: self.device_token,
+                address,
             }),
             _ => Err(fields.problem()),
         }
@@ -49,9 +52,10 @@ impl Credentials {
 pub async fn create(
     State(app): State<App>,
     _: LocalOnly,
+    Address(address): Address,
     request: CommandBody<Credentials>,
 ) -> Result<Response, Problem> {
-    let sign_in = request.body.parse()?;
+    let sign_in = request.body.parse(address)?;
     let sessions = &local(&app)?.sessions;
     let granted = sessions
         .open(sign_in, request.key.as_ref(), app.clock().now())

@@ -1,101 +1,158 @@
-//! A rate limit on password attempts for each handle, against guessing.
+//! Limits on wrong passwords, against guessing.
 //!
-//! It is counted in memory, in each process, by a fixed number of counters, so that it cannot grow. Two handles share a
-//! counter with a probability of 1 in 65,536. An attacker can use up the attempts of a handle and so keep its owner from
-//! signing in, but not from anything else. Limits by address belong to the proxy in front, which knows addresses.
+//! A stranger is limited by handle and address together, so that nobody keeps the owner of a handle from signing in elsewhere,
+//! and by address, so that nobody tries a few passwords with very many handles. A device that has signed in to the account
+//! before has a limit of its own, whatever others do at its address.
 
-use std::{
-    collections::hash_map::RandomState,
-    hash::BuildHasher,
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
+use std::time::Duration;
+
+use feedmill_service::client_address::ClientAddress;
+use uuid::Uuid;
+
+use super::error::SessionError;
+use crate::{
+    domain::Handle,
+    rate_limit::{Rate, RateLimiter, Taken},
 };
 
-/// The maximum number of failed attempts for a handle in a minute of the clock.
-const MAX_PER_MINUTE: u64 = 10;
-/// In milliseconds.
-const MINUTE: i64 = 60_000;
-const COUNTERS: usize = 1 << 16;
+/// Wrong passwords of one guesser for one account.
+const PER_ACCOUNT: Rate = Rate {
+    count: 10,
+    period: Duration::from_mins(10),
+};
 
-/// Each counter has a minute in its upper 48 bits, and the attempts of that minute in its lower 16.
+/// Wrong passwords from one address for all handles. Many people may share an address.
+const PER_ADDRESS: Rate = Rate {
+    count: 100,
+    period: Duration::from_mins(10),
+};
+
+/// Who tries a password.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Guesser {
+    /// To sign in to the account with this handle, which may not exist.
+    Stranger(Handle, ClientAddress),
+    /// To sign in from a device that opened this session before.
+    Device(Uuid),
+    /// The holder of an access token of this session or, if the token has none, of this account, to change the password.
+    Holder(Uuid),
+}
+
 pub struct Attempts {
-    counters: Vec<AtomicU64>,
-    /// Keyed at random, so that an attacker cannot find handles that share a counter.
-    hasher: RandomState,
+    by_guesser: RateLimiter<Guesser>,
+    by_address: RateLimiter<ClientAddress>,
 }
 
 impl Default for Attempts {
     fn default() -> Self {
         Self {
-            counters: (0..COUNTERS).map(|_| AtomicU64::new(0)).collect(),
-            hasher: RandomState::new(),
+            by_guesser: RateLimiter::new(PER_ACCOUNT),
+            by_address: RateLimiter::new(PER_ADDRESS),
         }
     }
 }
 
 impl Attempts {
-    /// Counts an attempt before it is made, so that concurrent attempts are limited too. The error is how long to wait.
-    pub fn begin(&self, handle: &str, now_millis: i64) -> Result<Attempt<'_>, Duration> {
-        let minute = (now_millis / MINUTE) as u64;
-        let counter = &self.counters[self.hasher.hash_one(handle) as usize % COUNTERS];
-        let counted = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |counter| {
-            let used = if counter >> 16 == minute {
-                counter & 0xFFFF
-            } else {
-                0
-            };
-            (used < MAX_PER_MINUTE).then_some((minute << 16) | (used + 1))
-        });
-        match counted {
-            Ok(_) => Ok(Attempt { counter, minute }),
-            Err(_) => Err(Duration::from_millis((MINUTE - now_millis % MINUTE) as u64)),
-        }
+    /// Counts an attempt before it is made, so that concurrent attempts are limited too.
+    pub fn begin(&self, guesser: Guesser, now_millis: i64) -> Result<Attempt, SessionError> {
+        let exceeded = |exceeded: crate::rate_limit::Exceeded| {
+            SessionError::TooManyAttempts(exceeded.retry_after)
+        };
+        let by_address = match guesser {
+            Guesser::Stranger(_, address) => Some(
+                self.by_address
+                    .take(address, now_millis)
+                    .map_err(exceeded)?,
+            ),
+            Guesser::Device(_) | Guesser::Holder(_) => None,
+        };
+        let by_guesser = self
+            .by_guesser
+            .take(guesser, now_millis)
+            .map_err(exceeded)?;
+        Ok(Attempt {
+            by_guesser,
+            by_address,
+        })
     }
 }
 
-pub struct Attempt<'a> {
-    counter: &'a AtomicU64,
-    minute: u64,
+/// An attempt. Only a wrong password counts: not one that was right, nor one that was not checked.
+#[must_use]
+pub struct Attempt {
+    by_guesser: Taken,
+    by_address: Option<Taken>,
 }
 
-impl Attempt<'_> {
-    /// A successful attempt does not count.
-    pub fn succeeded(self) {
-        let decremented = |counter: u64| {
-            (counter >> 16 == self.minute && counter & 0xFFFF > 0).then(|| counter - 1)
-        };
-        self.counter
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, decremented)
-            .ok();
+impl Attempt {
+    pub fn was_wrong(self, now_millis: i64) {
+        self.by_guesser.keep(now_millis);
+        if let Some(by_address) = self.by_address {
+            by_address.keep(now_millis);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
-    #[test]
-    fn ten_failed_attempts_a_minute_are_allowed() {
-        let attempts = Attempts::default();
-        for _ in 0..MAX_PER_MINUTE {
-            assert!(attempts.begin("miller", 30_000).is_ok());
+    const NOW: i64 = 1_700_000_000_000;
+
+    fn stranger(handle: &str, address: u8) -> Guesser {
+        let handle = Handle::try_from(handle.to_owned()).unwrap();
+        Guesser::Stranger(handle, IpAddr::from([192, 0, 2, address]).into())
+    }
+
+    /// Wrong passwords until the limit.
+    fn guess(attempts: &Attempts, guesser: &Guesser) -> u32 {
+        let mut count = 0;
+        while let Ok(attempt) = attempts.begin(guesser.clone(), NOW) {
+            attempt.was_wrong(NOW);
+            count += 1;
         }
-        assert_eq!(
-            attempts.begin("miller", 59_000).err(),
-            Some(Duration::from_secs(1))
-        );
-        assert!(attempts.begin("someone_else", 59_000).is_ok());
-        assert!(attempts.begin("miller", 60_000).is_ok());
+        count
     }
 
     #[test]
-    fn a_successful_attempt_does_not_count() {
+    fn a_guesser_is_limited_and_nobody_else() {
         let attempts = Attempts::default();
-        for _ in 0..100 {
+        assert_eq!(guess(&attempts, &stranger("miller", 1)), 10);
+        assert!(attempts.begin(stranger("miller", 2), NOW).is_ok());
+        assert!(attempts.begin(stranger("baker", 1), NOW).is_ok());
+        let device = Guesser::Device(Uuid::from_u128(1));
+        assert_eq!(guess(&attempts, &device), 10);
+        assert!(
             attempts
-                .begin("miller", 0)
-                .expect("never too many")
-                .succeeded();
+                .begin(Guesser::Device(Uuid::from_u128(2)), NOW)
+                .is_ok()
+        );
+        assert!(attempts.begin(stranger("miller", 1), NOW + 60_000).is_ok());
+    }
+
+    #[test]
+    fn an_address_that_tries_many_handles_is_limited() {
+        let attempts = Attempts::default();
+        let all: u32 = (0..50)
+            .map(|n| guess(&attempts, &stranger(&format!("user{n}"), 1)))
+            .sum();
+        assert_eq!(all, 100);
+        assert!(attempts.begin(stranger("new", 1), NOW).is_err());
+        assert!(attempts.begin(stranger("new", 2), NOW).is_ok());
+        assert!(
+            attempts
+                .begin(Guesser::Device(Uuid::from_u128(1)), NOW)
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn an_attempt_that_was_not_wrong_does_not_count() {
+        let attempts = Attempts::default();
+        for _ in 0..200 {
+            drop(attempts.begin(stranger("miller", 1), NOW).unwrap());
         }
     }
 }

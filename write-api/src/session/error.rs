@@ -12,6 +12,9 @@ pub enum SessionError {
     /// The current password of a change.
     #[error("is not the current password")]
     WrongPassword,
+    /// Of a new account.
+    #[error("the handle is taken")]
+    HandleTaken,
     /// The new password of a change.
     #[error("must not be the handle")]
     PasswordIsHandle,

@@ -8,9 +8,11 @@ use uuid::Uuid;
 use super::{
     Sessions,
     answers::{claim, find},
+    attempts::Guesser,
     credentials,
     ends::{self, LiveSession, Which},
     error::SessionError,
+    password::{Client, Queue},
 };
 use crate::{
     domain::{GivenPassword, Moment, Password},
@@ -90,18 +92,20 @@ impl Sessions {
         if passwords.new.is_handle(&handle) {
             return Err(SessionError::PasswordIsHandle);
         }
-        let attempt = (self.attempts)
-            .begin(&account.to_string(), now.millis)
-            .map_err(SessionError::TooManyAttempts)?;
+        let holder = session.unwrap_or(account);
+        let (guesser, client) = (Guesser::Holder(holder), Client::Known(holder));
+        let attempt = self.attempts.begin(guesser, now.millis)?;
         let hash = old
             .as_ref()
             .and_then(|old| credentials::parse(account, old));
-        let right = self.hasher.verify(passwords.current, hash).await?;
+        let right = self.hasher.verify(passwords.current, hash, client).await?;
         let (Some(old), Some(_)) = (old, right) else {
+            attempt.was_wrong(now.millis);
             return Err(SessionError::WrongPassword);
         };
-        attempt.succeeded();
-        let new = self.hasher.hash(passwords.new).await?;
+        drop(attempt);
+        let new = self.hasher.hash(passwords.new, Queue::SignIn, client);
+        let new = new.await?;
 
         let mut connection = self.database.connection().await?;
         let mut transaction = connection.begin().await?;

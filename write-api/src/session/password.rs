@@ -2,27 +2,26 @@
 //! Imported accounts bring hashes of other kinds and parameters ([`stored_hash`]), which are replaced at the next sign-in.
 //!
 //! A hash takes about 25 ms of a core and 19 MiB, so the number of concurrent hashes is limited; an imported one with more
-//! memory counts for several. Their memory is pooled: the allocator would keep 19 MiB for every thread.
+//! memory counts for several. [`turns`] says who is next. Their memory is pooled: the allocator would keep 19 MiB for every
+//! thread.
 
 mod stored_hash;
+mod turns;
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::{
     ARGON2ID_IDENT, Block, Params, Version,
     password_hash::{Output, ParamsString, PasswordHash, SaltString},
 };
-use tokio::{sync::Semaphore, time::timeout};
 
-pub use self::stored_hash::{HashError, StoredHash};
+use self::turns::Turns;
+pub use self::{
+    stored_hash::{HashError, StoredHash},
+    turns::{Client, Queue},
+};
 use crate::domain::{GivenPassword, Password};
 
-/// How many hashes may wait, and for how long. Beyond that it is an attack or an overload.
-const MAX_WAITING: usize = 128;
-const WAIT_TIMEOUT: Duration = Duration::from_secs(3);
 /// In KiB. A hash counts once for each such share of memory that it begins.
 const MEMORY_SHARE: u32 = 64 * 1024;
 
@@ -44,8 +43,7 @@ pub struct RightPassword {
 }
 
 pub struct Hasher {
-    waiting: Arc<Semaphore>,
-    running: Arc<Semaphore>,
+    turns: Turns,
     max_running: u32,
     memory: Arc<Mutex<Vec<Vec<Block>>>>,
     /// The hash of a random password. It is verified if there is no account, so that the time is the same.
@@ -55,22 +53,28 @@ pub struct Hasher {
 impl Hasher {
     /// `max_running` is the maximum number of concurrent hashes.
     pub fn new(max_running: usize) -> Result<Self, Busy> {
-        let max_running = max_running.max(1);
+        let max_running = u32::try_from(max_running.max(1)).unwrap_or(u32::MAX);
         let mut memory = Vec::new();
         let dummy = hash(&rand::random::<[u8; 16]>(), &mut memory)?;
         Ok(Self {
-            waiting: Arc::new(Semaphore::new(MAX_WAITING)),
-            running: Arc::new(Semaphore::new(max_running)),
-            max_running: u32::try_from(max_running).unwrap_or(u32::MAX),
+            turns: Turns::new(max_running),
+            max_running,
             memory: Arc::new(Mutex::new(vec![memory])),
             dummy: StoredHash::parse(&dummy).map_err(broken)?,
         })
     }
 
-    /// Hashes a new password.
-    pub async fn hash(&self, password: Password) -> Result<String, Busy> {
-        self.off_thread(1, move |memory| hash(password.as_bytes(), memory))
-            .await
+    /// Hashes a new password, when it is the client's turn.
+    pub async fn hash(
+        &self,
+        password: Password,
+        queue: Queue,
+        client: Client,
+    ) -> Result<String, Busy> {
+        self.off_thread((queue, client), 1, move |memory| {
+            hash(password.as_bytes(), memory)
+        })
+        .await
     }
 
     /// None if the password does not have this hash. Without a hash it is None, after the time of a hash with the current
@@ -79,32 +83,28 @@ impl Hasher {
         &self,
         password: GivenPassword,
         hash: Option<StoredHash>,
+        client: Client,
     ) -> Result<Option<RightPassword>, Busy> {
         let exists = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.dummy.clone());
         let shares = hash.memory().div_ceil(MEMORY_SHARE);
         let right = self
-            .off_thread(shares, move |memory| verify(&password, &hash, memory))
+            .off_thread((Queue::SignIn, client), shares, move |memory| {
+                verify(&password, &hash, memory)
+            })
             .await?;
         Ok(right.filter(|_| exists))
     }
 
-    /// Runs `work` on another thread when it is its turn. `shares` is how many hashes it counts for.
+    /// Runs `work` on another thread when it is the client's turn. `shares` is how many hashes it counts for.
     async fn off_thread<T: Send + 'static>(
         &self,
+        (queue, client): (Queue, Client),
         shares: u32,
         work: impl FnOnce(&mut Vec<Block>) -> Result<T, Busy> + Send + 'static,
     ) -> Result<T, Busy> {
-        let turn = self
-            .waiting
-            .clone()
-            .try_acquire_owned()
-            .map_err(|_| Busy::Queue)?;
         let shares = shares.clamp(1, self.max_running);
-        let permit = self.running.clone().acquire_many_owned(shares);
-        let permit = timeout(WAIT_TIMEOUT, permit).await;
-        let permit = permit.map_err(|_| Busy::Queue)?.map_err(|_| Busy::Queue)?;
-        drop(turn);
+        let permit = self.turns.wait(queue, client, shares).await?;
         let memory = self.memory.clone();
         // The permit moves into the task: a client that disconnects does not make room for another hash before this
         // one has finished.
@@ -175,7 +175,11 @@ fn verify(
 mod tests {
     use argon2::{Argon2, PasswordVerifier};
 
+    use uuid::Uuid;
+
     use super::*;
+
+    const ME: Client = Client::Known(Uuid::nil());
 
     fn given(text: &str) -> GivenPassword {
         GivenPassword::try_from(text.to_owned()).unwrap()
@@ -189,12 +193,12 @@ mod tests {
     async fn a_hash_verifies_its_password_only() {
         let hasher = Hasher::new(1).unwrap();
         let password = Password::try_from("correct horse".to_owned()).unwrap();
-        let hash = hasher.hash(password).await.unwrap();
+        let hash = hasher.hash(password, Queue::SignUp, ME).await.unwrap();
         assert!(
             hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
             "{hash}"
         );
-        let verify = async |password: &str, hash| hasher.verify(given(password), hash).await;
+        let verify = async |password: &str, hash| hasher.verify(given(password), hash, ME).await;
         let right = verify("correct horse", Some(stored(&hash))).await.unwrap();
         assert_eq!(right, Some(RightPassword { new_hash: None }));
         let wrong = verify("correct house", Some(stored(&hash))).await.unwrap();
@@ -214,10 +218,10 @@ mod tests {
         let hasher = Hasher::new(1).unwrap();
         let imported = stored("$2b$04$EGdrhbKUv8Oc9vGiXX0HQOxSg445d458Muh7DAHskb6QbtCvdxcie");
         let password = given("correctbatteryhorsestapler");
-        let right = hasher.verify(password.clone(), Some(imported)).await;
+        let right = hasher.verify(password.clone(), Some(imported), ME).await;
         let new_hash = right.unwrap().and_then(|right| right.new_hash).unwrap();
         assert!(stored(&new_hash).is_current(), "{new_hash}");
-        let right = hasher.verify(password, Some(stored(&new_hash))).await;
+        let right = hasher.verify(password, Some(stored(&new_hash)), ME).await;
         assert_eq!(right.unwrap(), Some(RightPassword { new_hash: None }));
     }
 
@@ -239,12 +243,12 @@ mod tests {
         let output = Output::new(&output).unwrap();
         let imported = stored(&format!("$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ${output}"));
         let hasher = Hasher::new(1).unwrap();
-        let right = hasher.verify(given(decomposed), Some(imported)).await;
+        let right = hasher.verify(given(decomposed), Some(imported), ME).await;
         let new_hash = right.unwrap().and_then(|right| right.new_hash).unwrap();
         // From now on it is the same on every device.
         for password in [decomposed, "caf\u{e9} au lait"] {
             let right = hasher
-                .verify(given(password), Some(stored(&new_hash)))
+                .verify(given(password), Some(stored(&new_hash)), ME)
                 .await;
             assert_eq!(right.unwrap(), Some(RightPassword { new_hash: None }));
         }
@@ -254,7 +258,7 @@ mod tests {
     async fn the_memory_of_a_large_hash_is_freed() {
         let hasher = Hasher::new(2).unwrap();
         let large = "$argon2id$v=19$m=131072,t=1,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
-        let wrong = hasher.verify(given("wrong"), Some(stored(large))).await;
+        let wrong = hasher.verify(given("wrong"), Some(stored(large)), ME).await;
         assert_eq!(wrong.unwrap(), None);
         let pool = hasher.memory.lock().unwrap();
         let current = Params::default().block_count();

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{
     config::{APPLICATION_NAME, AccountAction, Config},
     domain::{Clock, Password},
-    session::{Hasher, Lifetimes, operator},
+    session::{Client, Hasher, Lifetimes, Queue, operator},
 };
 
 /// Some 119 bits.
@@ -31,7 +31,9 @@ pub async fn account(config: &Config, action: &AccountAction) -> anyhow::Result<
             let id = find(&mut connection, account).await?;
             let password = random_password();
             let new = Password::try_from(password.clone())?;
-            let hash = Hasher::new(1)?.hash(new).await?;
+            let hash = Hasher::new(1)?
+                .hash(new, Queue::SignIn, Client::Known(id))
+                .await?;
             let ended = operator::reset_password(&mut connection, id, &hash, until).await?;
             eprintln!("{account}: ended {ended} sessions; the new password is");
             println!("{password}");

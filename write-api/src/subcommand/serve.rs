@@ -93,7 +93,8 @@ impl Server {
             stop_housekeeping.clone(),
         ));
 
-        let app = router(App::new(lanes, verifier, local, clock));
+        let proxies = config.limits.trusted_proxies.iter().copied().collect();
+        let app = router(App::new(lanes, verifier, local, clock, proxies));
         let task = tokio::spawn(async move {
             let served = listeners.serve(app, &config.http, &health, shutdown).await;
             stop_housekeeping.cancel();
@@ -145,13 +146,12 @@ fn identity(
     let sessions = Sessions::new(
         database.clone(),
         signer.clone(),
-        Arc::clone(&hasher),
+        hasher,
         Lifetimes::from(&config.auth),
         EndedSessions::new(verifier.revocations().clone(), nats.clone()),
     );
     let local = Local {
         sessions,
-        hasher,
         fingerprint_key: signer.derived_secret("idempotency fingerprints"),
         signer,
     };

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod guessing;
 mod handles;
 mod harness;
 mod http;

@@ -1,6 +1,6 @@
 //! Sessions at chosen times: nothing here waits.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
@@ -11,7 +11,10 @@ use uuid::Uuid;
 use write_api::{
     domain::{GivenPassword, Handle, Moment, Password},
     idempotency::IdempotencyKey,
-    session::{EndedSessions, Granted, Hasher, Lifetimes, SessionError, Sessions, SignIn, Which},
+    session::{
+        Client, EndedSessions, Granted, Hasher, Lifetimes, Queue, SessionError, Sessions, SignIn,
+        Which,
+    },
 };
 
 const LIFETIMES: Lifetimes = Lifetimes {
@@ -37,7 +40,8 @@ impl Mill {
         let database = Database::with_log().await;
         let hasher = Arc::new(Hasher::new(1).unwrap());
         let password = Password::try_from(PASSWORD.to_owned()).unwrap();
-        let hash = hasher.hash(password).await.unwrap();
+        let client = Client::Known(ACCOUNT);
+        let hash = hasher.hash(password, Queue::SignUp, client).await.unwrap();
         let insert = "WITH account AS (
                 INSERT INTO write.accounts (id, handle, display_name, created_at)
                 VALUES ($1, 'miller', 'Miller', now()) RETURNING id
@@ -68,6 +72,8 @@ impl Mill {
             handle: Handle::try_from("miller".to_owned()).unwrap(),
             password: GivenPassword::try_from(PASSWORD.to_owned()).unwrap(),
             device_name: None,
+            device_token: None,
+            address: IpAddr::from([192, 0, 2, 1]).into(),
         };
         let moment = moment(TimeDelta::seconds(seconds));
         self.sessions.open(sign_in, key, moment).await

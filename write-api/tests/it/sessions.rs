@@ -106,27 +106,6 @@ async fn signing_in_does_not_reveal_whether_a_handle_exists() {
 }
 
 #[tokio::test]
-async fn guessing_is_limited_for_its_handle_only() {
-    let api = Api::start().await;
-    let miller = api.person("miller").await;
-    api.person("baker").await;
-    // A new minute may begin once during the attempts.
-    let mut refused = None;
-    for _ in 0..21 {
-        let answer = guess(&miller, "miller").await;
-        if answer.status == 429 {
-            refused = Some(answer);
-            break;
-        }
-    }
-    let refused = refused.expect("guessing is not limited");
-    let refused = refused.expect_problem(429, "too_many_attempts");
-    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
-    assert!((1..=60).contains(&wait));
-    tokens(miller.sign_in("baker").await);
-}
-
-#[tokio::test]
 async fn a_flood_of_sign_ins_is_refused_and_not_queued_without_limit() {
     let api = Api::start().await;
     let client = api.client();
@@ -134,11 +113,10 @@ async fn a_flood_of_sign_ins_is_refused_and_not_queued_without_limit() {
     let started = Instant::now();
     let all = join_all(handles.iter().map(|handle| guess(&client, handle))).await;
     let count = |status: u16| all.iter().filter(|answer| answer.status == status).count();
-    assert!(count(503) > 0 && count(401) > 0 && count(401) + count(503) == 400);
+    // 100 of one address are checked, 128 of them may wait.
+    assert_eq!(count(401), 100, "{all:?}");
+    assert_eq!(count(429), 300);
     assert!(started.elapsed() < Duration::from_secs(20));
-    // Afterwards sign-ins work.
-    let miller = api.person("miller").await;
-    tokens(miller.sign_in("miller").await);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use super::{
     Account, Accounts,
     freed::{FreedHandle, FreedHandles, HOLD},
 };
-use crate::domain::{clock::time, table::Changes};
+use crate::domain::{clock::time, table::Changes, text::Handle};
 
 /// Loads the freed handles that were requested. Call it after the accounts were loaded: an account that gives up a handle in
 /// between still has it then, so that a handle never looks free.
@@ -68,6 +68,23 @@ async fn save_freed(connection: &mut PgConnection, freed: FreedHandles) -> sqlx:
     );
     named("state.freed_handles.save", query.execute(connection)).await?;
     Ok(())
+}
+
+/// Whether an account has the handle, or had it until lately.
+pub async fn is_taken(
+    database: &Database,
+    handle: &Handle,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let query = sqlx::query!(
+        r#"/* account.handle.check */
+        SELECT EXISTS (SELECT FROM write.accounts WHERE handle = $1)
+            OR EXISTS (SELECT FROM write.freed_handles WHERE handle = $1 AND freed_at > $2) AS "is_taken!""#,
+        handle.as_str(),
+        now - TimeDelta::milliseconds(HOLD)
+    );
+    let row = database.one("account.handle.check", query).await?;
+    Ok(row.is_taken)
 }
 
 /// Deletes up to `max_rows` freed handles that do not stay with their owners any more. Returns their number.
