@@ -22,6 +22,14 @@ pub struct Batch<'c> {
     entries: NewEntries,
 }
 
+/// An accepted command.
+pub struct Decided {
+    pub outcome: Outcome,
+    pub positions: Positions,
+    /// Whether it has events.
+    pub changed: bool,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum DecideError {
     #[error(transparent)]
@@ -78,10 +86,11 @@ impl<'c> Batch<'c> {
         command: &Command,
         moment: Moment,
         trace: Option<&str>,
-    ) -> Result<(Outcome, Positions), DecideError> {
+    ) -> Result<Decided, DecideError> {
         let decision = command.decide(&self.state, actor, moment)?;
         let locked = command.partition(actor);
-        let mut positions = Positions::single(locked, self.heads.current(locked));
+        let changed = !decision.events.is_empty();
+        let mut positions = self.position(locked);
         for event in decision.events {
             let partition = event.partition();
             if partition != locked {
@@ -103,7 +112,16 @@ impl<'c> Batch<'c> {
         if let Some((account, hash)) = decision.password_hash {
             self.state.add_password_hash(account, hash);
         }
-        Ok((decision.outcome, positions))
+        Ok(Decided {
+            outcome: decision.outcome,
+            positions,
+            changed,
+        })
+    }
+
+    /// The head of a locked partition.
+    pub fn position(&self, partition: Partition) -> Positions {
+        Positions::single(partition, self.heads.current(partition))
     }
 
     /// Saves the state, appends the events and commits. Returns the appended entries. After an error nothing is stored,

@@ -1,7 +1,7 @@
 //! The nouns. The module of a noun has its commands, the rows that they read, the decisions, the
 //! state and, in its `sql`, the storage. Decisions do no I/O and read no clock: time and randomness are arguments.
 //!
-//! - [`command`]: all commands; [`decision`]: their results.
+//! - [`command`]: all commands; [`decision`]: their results; [`stored_outcome`]: what idempotency stores of them.
 //! - [`account`], [`post`], [`link`], [`conversation`], [`notification`]: the nouns.
 //! - [`state`]: the rows that a batch works on; [`storage`] loads and saves them; [`table`] is one of its tables.
 //! - [`text`]: checked texts; [`clock`]: time and randomness.
@@ -16,6 +16,7 @@ pub mod notification;
 pub mod post;
 pub mod state;
 pub mod storage;
+pub mod stored_outcome;
 pub mod table;
 pub mod text;
 
@@ -34,6 +35,7 @@ pub use link::{
 pub use notification::NotificationCommand;
 pub use post::PostCommand;
 pub use state::State;
+pub use stored_outcome::StoredOutcome;
 pub use text::{
     Bio, ChosenHandle, DeviceName, DisplayName, GivenPassword, Handle, MessageText, Password,
     PostText, TextError, Title,

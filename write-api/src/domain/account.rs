@@ -18,6 +18,7 @@ use self::freed::{FreedHandle, FreedHandles};
 use super::{
     clock::Moment,
     decision::{AccountSummary, Decision, Outcome, Rejection, Resource},
+    stored_outcome::StoredOutcome,
     table::Table,
     text::{Bio, ChosenHandle, DisplayName, Handle},
 };
@@ -57,6 +58,23 @@ pub struct Account {
 }
 
 impl Account {
+    /// The account after a change; None leaves a field as it is.
+    fn with(
+        &self,
+        handle: Option<&Handle>,
+        display_name: Option<&DisplayName>,
+        bio: Option<&Bio>,
+    ) -> Self {
+        let handle = handle.map_or(&*self.handle, Handle::as_str);
+        let name = display_name.map_or(&*self.display_name, DisplayName::as_str);
+        Self {
+            handle: handle.to_owned(),
+            display_name: name.to_owned(),
+            bio: bio.map_or(&*self.bio, Bio::as_str).to_owned(),
+            created_at: self.created_at,
+        }
+    }
+
     pub fn summary(&self, id: Uuid) -> AccountSummary {
         AccountSummary {
             id,
@@ -263,27 +281,65 @@ impl AccountCommand {
                 {
                     return Err(Rejection::HandleReserved);
                 }
-                let handle = handle.as_ref().map_or(&*account.handle, Handle::as_str);
-                let name = display_name.as_ref();
-                let new = Account {
-                    handle: handle.to_owned(),
-                    display_name: name
-                        .map_or(&*account.display_name, DisplayName::as_str)
-                        .to_owned(),
-                    bio: bio.as_ref().map_or(&*account.bio, Bio::as_str).to_owned(),
-                    created_at: account.created_at,
-                };
+                let new = account.with(handle.as_ref(), display_name.as_ref(), bio.as_ref());
                 change_profile(accounts, id, account, new, moment.millis)
             }
         }
     }
 }
 
-fn unchanged(id: Uuid, account: &Account) -> Decision {
-    Decision::unchanged(Outcome::Account {
+impl AccountCommand {
+    /// See [`Command::restore`](super::Command::restore). What the command set is as it set it.
+    pub fn restore(
+        &self,
+        stored: StoredOutcome,
+        accounts: &Accounts,
+        actor: Uuid,
+    ) -> Option<Outcome> {
+        match (self, stored) {
+            (
+                Self::Create {
+                    handle,
+                    display_name,
+                    ..
+                },
+                StoredOutcome::Account { card },
+            ) => Some(Outcome::Account {
+                account: AccountSummary {
+                    id: card.id,
+                    handle: handle.as_str().to_owned(),
+                    display_name: display_name.as_str().to_owned(),
+                },
+                bio: String::new(),
+            }),
+            (
+                Self::ChangeProfile {
+                    handle,
+                    display_name,
+                    bio,
+                },
+                StoredOutcome::Account { .. } | StoredOutcome::Unchanged,
+            ) => {
+                let now = accounts.get(actor)?;
+                Some(profile(
+                    actor,
+                    &now.with(handle.as_ref(), display_name.as_ref(), bio.as_ref()),
+                ))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn profile(id: Uuid, account: &Account) -> Outcome {
+    Outcome::Account {
         account: account.summary(id),
         bio: account.bio.clone(),
-    })
+    }
+}
+
+fn unchanged(id: Uuid, account: &Account) -> Decision {
+    Decision::unchanged(profile(id, account))
 }
 
 fn create(
@@ -352,10 +408,7 @@ fn change_profile(
     if accounts.is_taken(&new.handle, id, now) {
         return Err(Rejection::HandleTaken);
     }
-    let outcome = Outcome::Account {
-        account: new.summary(id),
-        bio: new.bio.clone(),
-    };
+    let outcome = profile(id, &new);
     if new == *old {
         return Ok(Decision::unchanged(outcome));
     }

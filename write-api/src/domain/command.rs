@@ -7,11 +7,12 @@ use super::{
     account::AccountCommand,
     clock::Moment,
     conversation::ConversationCommand,
-    decision::{Decision, Rejection},
+    decision::{Decision, Outcome, Rejection},
     link::LinkCommand,
     notification::NotificationCommand,
     post::PostCommand,
     state::State,
+    stored_outcome::StoredOutcome,
 };
 
 /// What a client wants done. The account that wants it, the *actor*, is passed beside it; it is nil while nobody is
@@ -94,6 +95,22 @@ impl Command {
                 command.decide(accounts, conversations, existing?.id, moment)
             }
             Self::Notification(command) => command.decide(notification_marks, existing?.id, moment),
+        }
+    }
+
+    /// The outcome of the first of several requests with this command and one idempotency key. What others may have changed
+    /// since, such as the names of accounts, is as it is now. None: it was stored for another kind of command.
+    pub fn restore(&self, stored: StoredOutcome, state: &State, actor: Uuid) -> Option<Outcome> {
+        let State {
+            accounts,
+            conversations,
+            ..
+        } = state;
+        match self {
+            Self::Account(command) => command.restore(stored, accounts, actor),
+            Self::Post(command) => command.restore(stored, accounts, actor),
+            Self::Conversation(command) => command.restore(stored, accounts, conversations, actor),
+            Self::Link(_) | Self::Notification(_) => stored.done(),
         }
     }
 }

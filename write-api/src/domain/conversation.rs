@@ -18,8 +18,9 @@ use uuid::Uuid;
 
 use super::{
     account::Accounts,
-    clock::Moment,
+    clock::{Moment, time},
     decision::{AccountSummary, Decision, Outcome, Rejection, Resource},
+    stored_outcome::StoredOutcome,
     table::Table,
     text::{MessageText, Title},
 };
@@ -214,6 +215,58 @@ impl ConversationCommand {
     }
 }
 
+impl ConversationCommand {
+    /// See [`Command::restore`](super::Command::restore).
+    pub fn restore(
+        &self,
+        stored: StoredOutcome,
+        accounts: &Accounts,
+        conversations: &Conversations,
+        actor: Uuid,
+    ) -> Option<Outcome> {
+        match (self, stored) {
+            (Self::Start { members, title, .. }, stored) => {
+                let everyone = everyone(members, actor);
+                let (id, title, created) = match stored {
+                    StoredOutcome::Conversation { id, created: true } => {
+                        let title = title.as_ref().map(|title| title.as_str().to_owned());
+                        (id, title, true)
+                    }
+                    StoredOutcome::Conversation { created: false, .. }
+                    | StoredOutcome::Unchanged => {
+                        let existing = conversations.of_pair(pair(everyone.iter().copied())?)?;
+                        let found = conversations.rows.get(&existing);
+                        (existing, found.and_then(|found| found.title.clone()), false)
+                    }
+                    _ => return None,
+                };
+                Some(Outcome::Conversation {
+                    id,
+                    title,
+                    members: summaries(accounts, &everyone)?,
+                    created,
+                })
+            }
+            (Self::SendMessage { text, .. }, StoredOutcome::Message { id }) => {
+                Some(Outcome::Message {
+                    id,
+                    sender_id: actor,
+                    text: text.as_str().to_owned(),
+                    created_at: time(id::millis(id)),
+                })
+            }
+            (Self::MarkRead { .. }, stored) => stored.done(),
+            _ => None,
+        }
+    }
+}
+
+/// None if one of the accounts does not exist.
+fn summaries(accounts: &Accounts, ids: &BTreeSet<Uuid>) -> Option<Vec<AccountSummary>> {
+    let summary = |id: &Uuid| Some(accounts.get(*id)?.summary(*id));
+    ids.iter().map(summary).collect()
+}
+
 fn everyone(members: &BTreeSet<Uuid>, actor: Uuid) -> BTreeSet<Uuid> {
     members.iter().copied().chain([actor]).collect()
 }
@@ -232,9 +285,8 @@ fn start(
     if everyone.len() > MAX_MEMBERS {
         return Err(Rejection::TooManyMembers(MAX_MEMBERS));
     }
-    let summary = |member: &Uuid| Some(accounts.get(*member)?.summary(*member));
-    let summaries: Option<Vec<AccountSummary>> = everyone.iter().map(summary).collect();
-    let members = summaries.ok_or(Rejection::field_not_found(Resource::Account, "members"))?;
+    let members = summaries(accounts, &everyone)
+        .ok_or(Rejection::field_not_found(Resource::Account, "members"))?;
     let existing = pair(everyone.iter().copied()).and_then(|pair| conversations.of_pair(pair));
     if let Some(existing) = existing {
         let found = conversations.rows.get(&existing);

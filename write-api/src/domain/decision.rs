@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use feedmill_events::Event;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
 
 /// An accepted command.
@@ -43,19 +43,17 @@ impl Decision {
 }
 
 /// An account as others see it beside its posts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AccountSummary {
     pub id: Uuid,
     pub handle: String,
     pub display_name: String,
 }
 
-/// The result of an accepted command. It is stored as JSON under the command's idempotency key, so older and newer
-/// versions of write-api must be able to read it: names of variants and fields in JSON stay as they are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The result of an accepted command. [`StoredOutcome`](super::StoredOutcome) is what is stored of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     Account {
-        #[serde(rename = "card")]
         account: AccountSummary,
         bio: String,
     },
@@ -145,24 +143,5 @@ impl Rejection {
             resource,
             field: Some(field),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_outcome_that_an_older_version_stored_is_read() {
-        let stored = r#"{"Account":{"card":{"id":"00000000-0000-0000-0000-000000000001",
-            "handle":"miller","display_name":"Miller"},"bio":""}}"#;
-        let outcome: Outcome = serde_json::from_str(stored).unwrap();
-        let account = AccountSummary {
-            id: Uuid::from_u128(1),
-            handle: "miller".to_owned(),
-            display_name: "Miller".to_owned(),
-        };
-        let bio = String::new();
-        assert_eq!(outcome, Outcome::Account { account, bio });
     }
 }

@@ -7,13 +7,15 @@ mod tests;
 use feedmill_events::{
     Event, Partition,
     event::v1::{Parent, PostCreated, PostDeleted},
+    id,
 };
 use uuid::Uuid;
 
 use super::{
-    account::Actor,
-    clock::Moment,
+    account::{Accounts, Actor},
+    clock::{Moment, time},
     decision::{Decision, Outcome, Rejection, Resource},
+    stored_outcome::StoredOutcome,
     table::Table,
     text::PostText,
 };
@@ -108,6 +110,28 @@ impl PostCommand {
                 create(posts, actor, id, moment, text.as_str(), *reply_to)
             }
             Self::Delete { post } => delete(posts, actor.id, *post),
+        }
+    }
+}
+
+impl PostCommand {
+    /// See [`Command::restore`](super::Command::restore).
+    pub fn restore(
+        &self,
+        stored: StoredOutcome,
+        accounts: &Accounts,
+        actor: Uuid,
+    ) -> Option<Outcome> {
+        match (self, stored) {
+            (Self::Create { text, reply_to }, StoredOutcome::Post { id }) => Some(Outcome::Post {
+                id,
+                author: accounts.get(actor)?.summary(actor),
+                text: text.as_str().to_owned(),
+                reply_to: *reply_to,
+                created_at: time(id::millis(id)),
+            }),
+            (Self::Delete { .. }, stored) => stored.done(),
+            _ => None,
         }
     }
 }

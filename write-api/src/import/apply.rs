@@ -13,7 +13,7 @@ use super::{
     report::{ImportError, Summary},
 };
 use crate::{
-    batch::Batch,
+    batch::{Batch, Decided},
     domain::{
         AccountCommand, Command, ConversationCommand, Outcome, State,
         conversation::{Pair, pair},
@@ -82,7 +82,7 @@ pub async fn apply(
     for pending in &pending {
         let moment = pending.record.moment();
         match batch.decide(pending.actor, &pending.command, moment, None) {
-            Ok((outcome, _)) => {
+            Ok(Decided { outcome, .. }) => {
                 let id = id_of(&outcome);
                 debug_assert!(
                     id.is_none() || id == pending.id,

@@ -1,7 +1,6 @@
 //! What goes into a lane, and what comes out.
 
 use feedmill_events::{Partition, Positions};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -33,30 +32,13 @@ impl Submission {
     }
 }
 
-/// The answer to an accepted command, sent after its commit. It is stored as JSON under the command's idempotency key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The answer to an accepted command, sent after its commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     pub outcome: Outcome,
-    #[serde(
-        serialize_with = "write_positions",
-        deserialize_with = "read_positions"
-    )]
     pub positions: Positions,
-    /// Whether this is the stored answer to an earlier request with the same key.
-    #[serde(skip)]
+    /// Whether this repeats the answer to an earlier request with the same key.
     pub replayed: bool,
-}
-
-fn write_positions<S: Serializer>(positions: &Positions, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(positions)
-}
-
-fn read_positions<'de, D: Deserializer<'de>>(from: D) -> Result<Positions, D::Error> {
-    let text = String::deserialize(from)?;
-    if text.is_empty() {
-        return Ok(Positions::default());
-    }
-    text.parse().map_err(D::Error::custom)
 }
 
 /// Why a command was not accepted. It changed nothing, except that after [`Refusal::Database`] and [`Refusal::Internal`]
@@ -73,18 +55,4 @@ pub enum Refusal {
     Database(String),
     #[error("the command failed")]
     Internal,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_that_an_older_version_stored_is_read() {
-        let stored = r#"{"outcome":"Done","positions":"12:345"}"#;
-        let answer: Answer = serde_json::from_str(stored).unwrap();
-        assert_eq!(answer.outcome, Outcome::Done);
-        assert_eq!(answer.positions, "12:345".parse().unwrap());
-        assert_eq!(serde_json::to_string(&answer).unwrap(), stored);
-    }
 }

@@ -1,13 +1,17 @@
 //! One transaction of a lane.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt::Display,
+};
 
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::submission::{Answer, Refusal, Submission};
 use crate::{
-    batch::{Batch, DecideError},
-    domain::Clock,
+    batch::{Batch, DecideError, Decided},
+    domain::{Clock, StoredOutcome},
     idempotency::{self, AnswerKey, StoredAnswer},
     log::Entry,
 };
@@ -59,11 +63,11 @@ fn answer(
         if earlier.fingerprint != idempotency.fingerprint {
             return Err(Refusal::KeyReused);
         }
-        return replay(earlier);
+        return replay(batch, submission, earlier);
     }
     let trace = submission.traceparent.as_deref();
     let decided = batch.decide(submission.actor, &submission.command, clock.now(), trace);
-    let (outcome, positions) = decided.map_err(|error| match error {
+    let decided = decided.map_err(|error| match error {
         DecideError::Rejected(rejection) => Refusal::Rejected(rejection),
         DecideError::Encode(_) | DecideError::NotLocked { .. } => {
             let command = submission.command.name();
@@ -71,32 +75,82 @@ fn answer(
             Refusal::Internal
         }
     })?;
-    let answer = Answer {
-        outcome,
-        positions,
-        replayed: false,
-    };
     if let Some((key, idempotency)) = key {
         let answer = StoredAnswer {
             fingerprint: idempotency.fingerprint.to_vec(),
-            answer: serde_json::to_value(&answer).map_err(|_| Refusal::Internal)?,
+            answer: serde_json::to_value(StoredBody::of(&decided))
+                .map_err(|_| Refusal::Internal)?,
         };
         // A later submission of this batch may repeat the key.
         stored.insert(key.clone(), answer.clone());
         new.push((key, answer));
     }
-    Ok(answer)
+    Ok(Answer {
+        outcome: decided.outcome,
+        positions: decided.positions,
+        replayed: false,
+    })
 }
 
-fn replay(stored: &StoredAnswer) -> Result<Answer, Refusal> {
-    match serde_json::from_value(stored.answer.clone()) {
-        Ok(answer) => Ok(Answer {
-            replayed: true,
-            ..answer
-        }),
-        Err(error) => {
-            tracing::error!(%error, "lane: cannot read the stored answer to an idempotency key");
-            Err(Refusal::Internal)
+/// What is stored under an idempotency key. Of a command that changed nothing, that is only that it did.
+#[derive(Serialize, Deserialize)]
+struct StoredBody {
+    outcome: StoredOutcome,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    positions: String,
+}
+
+impl StoredBody {
+    fn of(decided: &Decided) -> Self {
+        if !decided.changed {
+            return Self {
+                outcome: StoredOutcome::Unchanged,
+                positions: String::new(),
+            };
         }
+        Self {
+            outcome: StoredOutcome::from(&decided.outcome),
+            positions: decided.positions.to_string(),
+        }
+    }
+}
+
+/// The answer to a repeated request. Without a stored position, it is the present one.
+fn replay(
+    batch: &mut Batch<'_>,
+    submission: &Submission,
+    stored: &StoredAnswer,
+) -> Result<Answer, Refusal> {
+    let unreadable = |reason: &dyn Display| {
+        tracing::error!(%reason, "lane: cannot read the stored answer to an idempotency key");
+        Refusal::Internal
+    };
+    let body: StoredBody =
+        serde_json::from_value(stored.answer.clone()).map_err(|error| unreadable(&error))?;
+    let positions = if body.positions.is_empty() {
+        batch.position(submission.partition())
+    } else {
+        body.positions.parse().map_err(|error| unreadable(&error))?
+    };
+    let (command, actor) = (&submission.command, submission.actor);
+    let outcome = command.restore(body.outcome, batch.state(), actor);
+    Ok(Answer {
+        outcome: outcome.ok_or_else(|| unreadable(&"it is of another command"))?,
+        positions,
+        replayed: true,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_an_older_version_stored_is_read() {
+        let stored = r#"{"outcome":"Done","positions":"12:345"}"#;
+        let body: StoredBody = serde_json::from_str(stored).unwrap();
+        assert_eq!(body.outcome, StoredOutcome::Done);
+        assert_eq!(body.positions, "12:345");
+        assert_eq!(serde_json::to_string(&body).unwrap(), stored);
     }
 }
