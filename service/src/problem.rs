@@ -3,7 +3,7 @@
 use std::{error::Error, fmt, time::Duration};
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -22,6 +22,8 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     /// For `Retry-After`, rounded up to seconds.
     pub retry_after: Option<Duration>,
+    /// Further headers of the response.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// An error in one field. `field` is its path, such as `members[2]`; empty for the whole body.
@@ -59,6 +61,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             retry_after: None,
+            headers: Vec::new(),
         }
     }
 
@@ -182,6 +185,7 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&document).unwrap_or_default();
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
+        headers.extend(self.headers);
         headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),

@@ -20,9 +20,12 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 use crate::{
+    client::Client,
+    config::LimitArgs,
     domain::{AccountCommand, Clock, Command},
     idempotency::IdempotencyKey,
     lane::{Answer, Lanes, Refusal},
+    quota::{Quota, QuotaExceeded, QuotaState, Quotas, Reserved},
     session::Sessions,
 };
 
@@ -39,6 +42,7 @@ struct Inner {
     /// None if accounts belong to an external identity provider.
     local: Option<Local>,
     clock: Arc<Clock>,
+    quotas: Quotas,
     proxies: TrustedProxies,
     warned_of_proxy: AtomicBool,
     /// External accounts that exist.
@@ -59,14 +63,15 @@ impl App {
         verifier: Verifier,
         local: Option<Local>,
         clock: Arc<Clock>,
-        proxies: TrustedProxies,
+        limits: &LimitArgs,
     ) -> Self {
         Self(Arc::new(Inner {
             lanes,
             verifier,
             local,
             clock,
-            proxies,
+            quotas: Quotas::new(&limits.quotas),
+            proxies: limits.trusted_proxies.iter().copied().collect(),
             warned_of_proxy: AtomicBool::new(false),
             known: Mutex::default(),
         }))
@@ -116,7 +121,12 @@ impl App {
             known.insert(caller.account);
         }
         let command = command.into();
-        self.carry_out(caller.account, command, idempotency).await
+        let quota = Quota::of(&command);
+        let reserved = quota.map(|quota| self.reserve(quota, Client::Known(caller.account)));
+        let reserved = reserved.transpose()?;
+        let mut answer = self.carry_out(caller.account, command, idempotency).await?;
+        answer.quota = reserved.and_then(|reserved| self.count(reserved, answer.replayed));
+        Ok(answer)
     }
 
     /// Carries out a command of a client that is not signed in.
@@ -124,9 +134,32 @@ impl App {
         &self,
         command: impl Into<Command>,
         idempotency: Option<IdempotencyKey>,
+        reserved: Reserved,
     ) -> Result<Answer, Refusal> {
         let command = command.into();
-        self.carry_out(Uuid::nil(), command, idempotency).await
+        let mut answer = self.carry_out(Uuid::nil(), command, idempotency).await?;
+        answer.quota = self.count(reserved, answer.replayed);
+        Ok(answer)
+    }
+
+    /// Reserves a part of a client's quota, until the command has succeeded.
+    pub fn reserve(&self, quota: Quota, client: Client) -> Result<Reserved, QuotaExceeded> {
+        let reserved = self
+            .0
+            .quotas
+            .reserve(quota, client, self.clock().now().millis);
+        if reserved.is_err() {
+            metrics::counter!("quota_exceeded_total", "quota" => quota.name()).increment(1);
+        }
+        reserved
+    }
+
+    /// Counts a command that has succeeded, unless it repeats an earlier one. What is left of the quota.
+    pub fn count(&self, reserved: Reserved, replayed: bool) -> Option<QuotaState> {
+        if replayed {
+            return None;
+        }
+        reserved.succeeded(self.clock().now().millis)
     }
 
     async fn carry_out(
@@ -145,7 +178,9 @@ impl App {
         let outcome = match &answer {
             Ok(Answer { replayed: true, .. }) => "replayed",
             Ok(_) => "accepted",
-            Err(Refusal::Rejected(_) | Refusal::KeyReused) => "rejected",
+            Err(Refusal::Rejected(_) | Refusal::KeyReused | Refusal::QuotaExceeded(_)) => {
+                "rejected"
+            }
             Err(Refusal::Overloaded) => "overloaded",
             Err(Refusal::Database(_) | Refusal::Internal) => "failed",
         };

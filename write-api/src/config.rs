@@ -15,6 +15,8 @@ use feedmill_service::{
 };
 use ipnet::IpNet;
 
+use crate::quota::QuotaRates;
+
 /// The `application_name` of connections to PostgreSQL, and the name of the connection to NATS.
 pub const APPLICATION_NAME: &str = "feedmill-write-api";
 
@@ -136,6 +138,12 @@ pub struct LimitArgs {
     /// in `X-Forwarded-For` or `Forwarded`. Without it, all clients behind a proxy share the limits of one address
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
+    /// How many commands of a kind succeed for one account, or for one address where no account is needed, as in
+    /// `posts=100/1h,follows=off`; `off` is without any limit. Without it, in an hour: posts=500, messages=3000,
+    /// conversations=300, follows=1000, reactions=3000 (likes and bookmarks), profile=200, marks=20000 (read marks), sign_ups=500,
+    /// sign_ins=2000, refreshes=600. They are counted in each process
+    #[arg(long, env = "QUOTAS", default_value = "", hide_default_value = true)]
+    pub quotas: QuotaRates,
 }
 
 impl Config {

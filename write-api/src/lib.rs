@@ -7,11 +7,13 @@
 //! - [`batch`]: commands that are decided in order in one transaction.
 //! - [`domain`]: the nouns, each with its commands, decisions, state and SQL.
 //! - [`relay`]: the log to JetStream; [`commit_notifier`] tells it of commits.
-//! - [`session`]: passwords and refresh tokens; [`rate_limit`]: how often a client may do something.
+//! - [`session`]: passwords and refresh tokens.
+//! - [`quota`]: how many commands a [`client`] may give; [`rate_limit`] counts them.
 //! - [`log`] and [`idempotency`]: their tables; [`housekeeping`] deletes what has expired.
 
 pub mod app;
 pub mod batch;
+pub mod client;
 pub mod commit_notifier;
 pub mod config;
 pub mod domain;
@@ -21,6 +23,7 @@ pub mod idempotency;
 pub mod import;
 pub mod lane;
 pub mod log;
+pub mod quota;
 pub mod rate_limit;
 pub mod relay;
 pub mod router;

@@ -51,10 +51,6 @@ impl<K: Hash + Eq + Send + Sync + 'static> RateLimiter<K> {
         Self { rate, full_at }
     }
 
-    pub fn rate(&self) -> Rate {
-        self.rate
-    }
-
     /// Takes one, before the attempt, so that concurrent ones are limited, too. The error is when there is one again.
     pub fn take(&self, key: K, now_millis: i64) -> Result<Taken, Exceeded> {
         let now = now_millis.saturating_mul(1_000);
@@ -74,6 +70,7 @@ impl<K: Hash + Eq + Send + Sync + 'static> RateLimiter<K> {
             Err(at) => Err(Exceeded {
                 rate: self.rate,
                 retry_after: micros(at + interval - period - now),
+                full_after: micros(at - now),
             }),
         }
     }
@@ -124,6 +121,8 @@ pub struct Remaining {
 pub struct Exceeded {
     pub rate: Rate,
     pub retry_after: Duration,
+    /// When it has its whole rate again.
+    pub full_after: Duration,
 }
 
 fn micros(micros: i64) -> Duration {

@@ -30,18 +30,20 @@ mod store;
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use feedmill_service::{Database, client_address::ClientAddress, tokens::Signer};
+use feedmill_service::{Database, tokens::Signer};
 use serde::Serialize;
+use uuid::Uuid;
 
 pub use ended::{Document, EndedSessions};
 pub use ends::{LiveSession, Which, delete_expired};
 pub use error::SessionError;
 pub use lifetimes::Lifetimes;
 pub use manage::PasswordChange;
-pub use password::{Busy, Client, HashError, Hasher, Queue, RightPassword, StoredHash};
+pub use password::{Busy, HashError, Hasher, Queue, RightPassword, StoredHash};
 pub use sign_up::SignUp;
 
 use crate::{
+    client::Client,
     domain::{DeviceName, GivenPassword, Handle, Moment},
     idempotency::IdempotencyKey,
 };
@@ -110,21 +112,19 @@ impl Sessions {
         &self.ended
     }
 
-    /// Opens a session if the password is right. An unknown handle takes as long as a wrong password of an account whose hash
+    /// Opens a session if the password is right. `client` is from [`Sessions::client_of`]. An unknown handle takes as long as a wrong password of an account whose hash
     /// has the current parameters.
     pub async fn open(
         &self,
         sign_in: SignIn,
+        client: Client,
         key: Option<&IdempotencyKey>,
         now: Moment,
     ) -> Result<Granted, SessionError> {
         let handle = sign_in.handle.as_str();
-        let (guesser, client) = match self.known_device(&sign_in).await? {
-            Some(Device { session, .. }) => (Guesser::Device(session), Client::Known(session)),
-            None => (
-                Guesser::Stranger(sign_in.handle.clone(), sign_in.address),
-                Client::Address(sign_in.address),
-            ),
+        let guesser = match client {
+            Client::Known(session) => Guesser::Device(session),
+            Client::Address(address) => Guesser::Stranger(sign_in.handle.clone(), address),
         };
         let attempt = self.attempts.begin(guesser, now.millis)?;
         let Some(found) = self.verified(handle, sign_in.password, client).await? else {
@@ -149,17 +149,24 @@ impl Sessions {
         Ok(granted)
     }
 
-    /// The device, if somebody has signed in from it to the account of the handle. Without a valid token, no statement.
-    async fn known_device(&self, sign_in: &SignIn) -> Result<Option<Device>, SessionError> {
+    /// Whom a sign-in counts for: the device, if somebody has signed in from it to the account of the handle before, or else
+    /// `stranger`. Without a valid device token, no statement.
+    pub async fn client_of(
+        &self,
+        sign_in: &SignIn,
+        stranger: Client,
+    ) -> Result<Client, SessionError> {
         let token = sign_in.device_token.as_deref();
         let Some(device) = token.and_then(|token| self.devices.read(token)) else {
-            return Ok(None);
+            return Ok(stranger);
         };
         let found = credentials::by_handle(&self.database, sign_in.handle.as_str()).await?;
-        Ok(
-            Some(device)
-                .filter(|device| found.is_some_and(|found| found.account == device.account)),
-        )
+        let is_known = found.is_some_and(|found| found.account == device.account);
+        Ok(if is_known {
+            Client::Known(device.session)
+        } else {
+            stranger
+        })
     }
 
     /// The credentials of the handle, if the password is right. A hash that does not have the current parameters is replaced.
@@ -204,6 +211,12 @@ impl Sessions {
         let hash = found.as_ref().and_then(Credentials::stored_hash);
         let right = self.hasher.verify(password, hash, client).await?;
         Ok(found.zip(right))
+    }
+
+    /// The session of a refresh token, whether or not it can still be refreshed.
+    pub fn session_of(&self, token: &str) -> Result<Uuid, SessionError> {
+        let (session, _) = self.refresh.read(token).ok_or(SessionError::InvalidToken)?;
+        Ok(session)
     }
 
     /// Issues the next tokens of a session in exchange for its current refresh token. A used token that comes again gets the
@@ -263,5 +276,4 @@ pub struct SignIn {
     pub device_name: Option<DeviceName>,
     /// Of an earlier sign-in. One that is not valid, or of another account, is ignored.
     pub device_token: Option<String>,
-    pub address: ClientAddress,
 }

@@ -130,6 +130,7 @@ impl Stack {
             ("READ_DATABASE_URL", url()),
             ("NATS_URL", database.nats_url.clone()),
             ("AUTH_KEY_FILE", self.key_file().display().to_string()),
+            ("QUOTAS", "off".to_owned()),
             ("CURSOR_KEY_FILE", file("cursor.key")),
             ("RUST_LOG", "warn".to_owned()),
             ("NO_COLOR", "1".to_owned()),

@@ -205,6 +205,8 @@ fn environment(
         ("NATS_URL", nats.url()),
         ("AUTH_KEY_FILE", key_file.to_owned()),
         ("CURSOR_KEY", "5e".repeat(32)),
+        // Tests send more than people do.
+        ("QUOTAS", "off".to_owned()),
         ("FEED_DEPTH", config.feed_depth.to_string()),
         (
             "FANOUT_MAX_FOLLOWERS",

@@ -3,12 +3,13 @@ use feedmill_service::Problem;
 use serde::Deserialize;
 
 use super::{
-    request::{Address, CommandBody, Fields, LocalOnly, local},
+    request::{CommandBody, Fields, LocalOnly, Stranger, local},
     response,
 };
 use crate::{
     app::App,
     domain::{AccountCommand, ChosenHandle, DisplayName, Handle, Outcome, Password},
+    quota::Quota,
     session::SignUp,
 };
 
@@ -43,7 +44,7 @@ impl NewAccount {
 pub async fn create(
     State(app): State<App>,
     _: LocalOnly,
-    Address(address): Address,
+    Stranger(client): Stranger,
     request: CommandBody<NewAccount>,
 ) -> Result<Response, Problem> {
     let (handle, display_name, password) = request.body.parse()?;
@@ -51,9 +52,10 @@ pub async fn create(
         handle: &handle,
         password,
         key: request.key.as_ref(),
-        address,
+        client,
     };
     let sessions = &local(&app)?.sessions;
+    let reserved = app.reserve(Quota::SignUps, client)?;
     let password_hash = sessions
         .hash_for_sign_up(sign_up, app.clock().now())
         .await?;
@@ -63,7 +65,7 @@ pub async fn create(
         display_name,
         password_hash: Some(password_hash),
     };
-    let answer = app.submit_anonymous(command, request.key).await?;
+    let answer = app.submit_anonymous(command, request.key, reserved).await?;
     let Outcome::Account { account, .. } = &answer.outcome else {
         return Err(response::mismatch(&answer));
     };

@@ -10,7 +10,7 @@ use super::{
     request::{CommandBody, Fields, LocalOnly, local},
     response,
 };
-use crate::{app::App, session::PasswordChange};
+use crate::{app::App, client::Client, quota::Quota, session::PasswordChange};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,9 +41,14 @@ pub async fn change(
     let passwords = request.body.parse()?;
     let (key, now) = (request.key.as_ref(), app.clock().now());
     let sessions = &local(&app)?.sessions;
+    let reserved = app.reserve(Quota::Profile, Client::Known(caller.account))?;
     let replayed = sessions
         .change_password(caller.account, caller.session, passwords, key, now)
         .await?;
     let response = StatusCode::NO_CONTENT.into_response();
-    Ok(response::replayed(response, replayed))
+    let quota = app.count(reserved, replayed);
+    Ok(response::with_quota(
+        response::replayed(response, replayed),
+        quota,
+    ))
 }

@@ -6,6 +6,7 @@ use feedmill_service::{FieldError, Problem};
 use crate::{
     domain::Rejection,
     lane::Refusal,
+    quota::QuotaExceeded,
     session::{Busy, SessionError},
 };
 
@@ -14,6 +15,7 @@ impl From<Refusal> for Problem {
         match refusal {
             Refusal::Rejected(rejection) => rejection.into(),
             Refusal::KeyReused => key_reused(),
+            Refusal::QuotaExceeded(exceeded) => exceeded.into(),
             Refusal::Overloaded => overloaded(),
             Refusal::Database(reason) => {
                 tracing::warn!(
@@ -53,6 +55,16 @@ impl From<Rejection> for Problem {
             }
             Rejection::FutureMark => Self::field("up_to", detail),
         }
+    }
+}
+
+impl From<QuotaExceeded> for Problem {
+    fn from(exceeded: QuotaExceeded) -> Self {
+        let (status, detail) = (StatusCode::TOO_MANY_REQUESTS, exceeded.to_string());
+        let mut problem =
+            Self::new(status, "quota_exceeded", detail).with_retry_after(exceeded.retry_after());
+        problem.headers.extend(exceeded.state().headers());
+        problem
     }
 }
 

@@ -8,7 +8,7 @@ use axum::{
 };
 use feedmill_service::{
     FieldError, Problem,
-    client_address::{ClientAddress, Peer},
+    client_address::Peer,
     extract::{Body, parse_json, require_json},
     problem::MAX_ERRORS,
 };
@@ -16,6 +16,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     app::{App, Local},
+    client::Client,
     idempotency::IdempotencyKey,
 };
 
@@ -85,16 +86,17 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     }
 }
 
-/// The address of the client.
-pub struct Address(pub ClientAddress);
+/// Whom the limits of a request count for that needs no account: the address of the client.
+pub struct Stranger(pub Client);
 
-impl FromRequestParts<App> for Address {
+impl FromRequestParts<App> for Stranger {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let peer = parts.extensions.get::<Peer>().copied();
         let peer = peer.unwrap_or(Peer(Ipv4Addr::UNSPECIFIED.into()));
-        Ok(Self(app.client_address(peer, &parts.headers)))
+        let address = app.client_address(peer, &parts.headers);
+        Ok(Self(Client::Address(address)))
     }
 }
 

@@ -9,7 +9,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use feedmill_service::Problem;
 use serde::{Serialize, Serializer};
 
-use crate::{domain::Outcome, lane::Answer};
+use crate::{domain::Outcome, lane::Answer, quota::QuotaState};
 
 const POSITION: HeaderName = HeaderName::from_static("feedmill-position");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -38,14 +38,22 @@ pub fn created(answer: &Answer, location: &str, body: impl Serialize) -> Respons
     with_position(response, answer)
 }
 
-/// Adds `Feedmill-Position`, and `Idempotency-Replayed` if the answer is a stored one.
+/// Adds `Feedmill-Position`, `Idempotency-Replayed` if the answer is a stored one, and what is left of the quota.
 fn with_position(mut response: Response, answer: &Answer) -> Response {
     if !answer.positions.is_empty()
         && let Ok(positions) = HeaderValue::from_str(&answer.positions.to_string())
     {
         response.headers_mut().insert(POSITION, positions);
     }
-    replayed(response, answer.replayed)
+    with_quota(replayed(response, answer.replayed), answer.quota)
+}
+
+/// Adds `RateLimit` and `RateLimit-Policy`.
+pub fn with_quota(mut response: Response, quota: Option<QuotaState>) -> Response {
+    if let Some(quota) = quota {
+        response.headers_mut().extend(quota.headers());
+    }
+    response
 }
 
 /// Adds `Idempotency-Replayed` if the response repeats an earlier one.

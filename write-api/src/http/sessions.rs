@@ -6,17 +6,19 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use feedmill_events::id;
-use feedmill_service::{Caller, Problem, client_address::ClientAddress, extract::Path};
+use feedmill_service::{Caller, Problem, extract::Path};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    request::{Address, CommandBody, CommandRequest, Fields, LocalOnly, local},
+    request::{CommandBody, CommandRequest, Fields, LocalOnly, Stranger, local},
     response,
 };
 use crate::{
     app::App,
+    client::Client,
     domain::clock::time,
+    quota::{Quota, Reserved},
     session::{Granted, LiveSession, SessionError, SignIn, Which},
 };
 
@@ -30,7 +32,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    fn parse(self, address: ClientAddress) -> Result<SignIn, Problem> {
+    fn parse(self) -> Result<SignIn, Problem> {
         let mut fields = Fields::default();
         let handle = fields.take("handle", self.handle);
         let password = fields.take("password", self.password);
@@ -41,7 +43,6 @@ impl Credentials {
                 password,
                 device_name,
                 device_token: self.device_token,
-                address,
             }),
             _ => Err(fields.problem()),
         }
@@ -52,15 +53,18 @@ impl Credentials {
 pub async fn create(
     State(app): State<App>,
     _: LocalOnly,
-    Address(address): Address,
+    Stranger(stranger): Stranger,
     request: CommandBody<Credentials>,
 ) -> Result<Response, Problem> {
-    let sign_in = request.body.parse(address)?;
+    let sign_in = request.body.parse()?;
     let sessions = &local(&app)?.sessions;
+    let client = sessions.client_of(&sign_in, stranger).await?;
+    let reserved = app.reserve(Quota::SignIns, client)?;
+    let key = request.key.as_ref();
     let granted = sessions
-        .open(sign_in, request.key.as_ref(), app.clock().now())
+        .open(sign_in, client, key, app.clock().now())
         .await?;
-    Ok(created(granted))
+    Ok(created(&app, granted, reserved))
 }
 
 #[derive(Deserialize)]
@@ -77,16 +81,20 @@ pub async fn refresh(
 ) -> Result<Response, Problem> {
     let sessions = &local(&app)?.sessions;
     let token = &request.body.refresh_token;
+    let session = Client::Known(sessions.session_of(token)?);
+    let reserved = app.reserve(Quota::Refreshes, session)?;
     let granted = sessions
         .refresh(token, request.key.as_ref(), app.clock().now())
         .await?;
-    Ok(created(granted))
+    Ok(created(&app, granted, reserved))
 }
 
 /// Tokens must not be cached (RFC 6749, section 5.1).
-fn created(Granted { tokens, replayed }: Granted) -> Response {
+fn created(app: &App, granted: Granted, reserved: Reserved) -> Response {
+    let Granted { tokens, replayed } = granted;
     let response = (StatusCode::CREATED, Json(tokens)).into_response();
-    response::replayed(no_store(response), replayed)
+    let quota = app.count(reserved, replayed);
+    response::with_quota(response::replayed(no_store(response), replayed), quota)
 }
 
 #[derive(Serialize)]

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::{
     domain::{Command, Outcome, Rejection},
     idempotency::IdempotencyKey,
+    quota::{QuotaExceeded, QuotaState},
 };
 
 /// A command on its way through a lane, with the channel for its answer.
@@ -39,6 +40,8 @@ pub struct Answer {
     pub positions: Positions,
     /// Whether this repeats the answer to an earlier request with the same key.
     pub replayed: bool,
+    /// What the caller has left of the quota that the command counts for.
+    pub quota: Option<QuotaState>,
 }
 
 /// Why a command was not accepted. It changed nothing, except that after [`Refusal::Database`] and [`Refusal::Internal`]
@@ -49,6 +52,8 @@ pub enum Refusal {
     Rejected(#[from] Rejection),
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    #[error(transparent)]
+    QuotaExceeded(#[from] QuotaExceeded),
     #[error("too many commands are waiting")]
     Overloaded,
     #[error("the database is not available: {0}")]

@@ -89,6 +89,7 @@ fn answer(
         outcome: decided.outcome,
         positions: decided.positions,
         replayed: false,
+        quota: None,
     })
 }
 
@@ -138,6 +139,7 @@ fn replay(
         outcome: outcome.ok_or_else(|| unreadable(&"it is of another command"))?,
         positions,
         replayed: true,
+        quota: None,
     })
 }
 

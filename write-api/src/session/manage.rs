@@ -12,9 +12,10 @@ use super::{
     credentials,
     ends::{self, LiveSession, Which},
     error::SessionError,
-    password::{Client, Queue},
+    password::Queue,
 };
 use crate::{
+    client::Client,
     domain::{GivenPassword, Moment, Password},
     idempotency::IdempotencyKey,
 };

@@ -18,9 +18,12 @@ use argon2::{
 use self::turns::Turns;
 pub use self::{
     stored_hash::{HashError, StoredHash},
-    turns::{Client, Queue},
+    turns::Queue,
 };
-use crate::domain::{GivenPassword, Password};
+use crate::{
+    client::Client,
+    domain::{GivenPassword, Password},
+};
 
 /// In KiB. A hash counts once for each such share of memory that it begins.
 const MEMORY_SHARE: u32 = 64 * 1024;

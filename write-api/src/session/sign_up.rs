@@ -1,13 +1,8 @@
 //! The password of a new account.
 
-use feedmill_service::client_address::ClientAddress;
-
-use super::{
-    Sessions,
-    error::SessionError,
-    password::{Client, Queue},
-};
+use super::{Sessions, error::SessionError, password::Queue};
 use crate::{
+    client::Client,
     domain::{Handle, Moment, Password, account},
     idempotency::{self, IdempotencyKey},
 };
@@ -17,7 +12,7 @@ pub struct SignUp<'a> {
     pub handle: &'a Handle,
     pub password: Password,
     pub key: Option<&'a IdempotencyKey>,
-    pub address: ClientAddress,
+    pub client: Client,
 }
 
 impl Sessions {
@@ -33,8 +28,7 @@ impl Sessions {
         if is_taken && !idempotency::is_answered(database, sign_up.key).await? {
             return Err(SessionError::HandleTaken);
         }
-        let client = Client::Address(sign_up.address);
-        let hash = (self.hasher).hash(sign_up.password, Queue::SignUp, client);
+        let hash = (self.hasher).hash(sign_up.password, Queue::SignUp, sign_up.client);
         Ok(hash.await?)
     }
 }

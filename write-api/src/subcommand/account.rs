@@ -5,9 +5,10 @@ use sqlx::{ConnectOptions as _, PgConnection};
 use uuid::Uuid;
 
 use crate::{
+    client::Client,
     config::{APPLICATION_NAME, AccountAction, Config},
     domain::{Clock, Password},
-    session::{Client, Hasher, Lifetimes, Queue, operator},
+    session::{Hasher, Lifetimes, Queue, operator},
 };
 
 /// Some 119 bits.

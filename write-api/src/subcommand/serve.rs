@@ -93,8 +93,7 @@ impl Server {
             stop_housekeeping.clone(),
         ));
 
-        let proxies = config.limits.trusted_proxies.iter().copied().collect();
-        let app = router(App::new(lanes, verifier, local, clock, proxies));
+        let app = router(App::new(lanes, verifier, local, clock, &config.limits));
         let task = tokio::spawn(async move {
             let served = listeners.serve(app, &config.http, &health, shutdown).await;
             stop_housekeeping.cancel();

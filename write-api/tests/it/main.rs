@@ -16,6 +16,7 @@ mod links;
 mod migrations;
 mod password;
 mod profile;
+mod quotas;
 mod relay;
 mod session_client;
 mod session_ends;

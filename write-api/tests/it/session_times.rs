@@ -1,6 +1,6 @@
 //! Sessions at chosen times: nothing here waits.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
@@ -9,11 +9,11 @@ use feedmill_tests::kit::{Database, Nats, Role, wait_until};
 use serde_json::Value;
 use uuid::Uuid;
 use write_api::{
+    client::Client,
     domain::{GivenPassword, Handle, Moment, Password},
     idempotency::IdempotencyKey,
     session::{
-        Client, EndedSessions, Granted, Hasher, Lifetimes, Queue, SessionError, Sessions, SignIn,
-        Which,
+        EndedSessions, Granted, Hasher, Lifetimes, Queue, SessionError, Sessions, SignIn, Which,
     },
 };
 
@@ -73,10 +73,10 @@ impl Mill {
             password: GivenPassword::try_from(PASSWORD.to_owned()).unwrap(),
             device_name: None,
             device_token: None,
-            address: IpAddr::from([192, 0, 2, 1]).into(),
         };
         let moment = moment(TimeDelta::seconds(seconds));
-        self.sessions.open(sign_in, key, moment).await
+        let client = Client::Known(ACCOUNT);
+        self.sessions.open(sign_in, client, key, moment).await
     }
 
     /// Ends all sessions.

@@ -8,11 +8,10 @@ use std::{
     time::Duration,
 };
 
-use feedmill_service::client_address::ClientAddress;
 use tokio::{sync::oneshot, time::timeout};
-use uuid::Uuid;
 
 use super::Busy;
+use crate::client::Client;
 
 /// How many may wait in a queue, and for how long. Beyond that it is an attack or an overload.
 const MAX_WAITING: usize = 128;
@@ -23,14 +22,6 @@ pub enum Queue {
     SignUp,
     /// Also for changing the password.
     SignIn,
-}
-
-/// Who has a share of a queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Client {
-    Address(ClientAddress),
-    /// A device that opened this session before, or that holds a token of this session or account.
-    Known(Uuid),
 }
 
 /// Cheap to clone.
@@ -245,6 +236,7 @@ mod tests {
     use std::net::IpAddr;
 
     use futures::FutureExt;
+    use uuid::Uuid;
 
     use super::*;
 
