@@ -23,10 +23,9 @@ use tower::ServiceExt;
 
 use super::{
     activity::{Activity, Deadline, InFlight},
-    observed_reads::ObservedReads,
+    client_stream::ClientStream,
     response_body::respond,
     stalled_streams::StreamExecutor,
-    write_timeout::WriteTimeout,
 };
 use crate::{client_address::Peer, config::HttpArgs, shutdown::Shutdown, tokens::ConnectionToken};
 
@@ -180,8 +179,8 @@ impl Connection {
             let response = self.app.clone().oneshot(request);
             async move { response.await.map(|response| respond(response, in_flight)) }
         });
-        let stream = WriteTimeout::new(stream, self.write_timeout, Arc::clone(&activity));
-        let stream = TokioIo::new(ObservedReads::new(stream, Arc::clone(&activity)));
+        let stream = ClientStream::new(stream, self.write_timeout, Arc::clone(&activity));
+        let stream = TokioIo::new(stream);
         let mut connection = pin!(self.builder.serve_connection(stream, service));
         // A header may begin at any time, and its deadline is then earlier than the one that this clock was set to.
         let interval = self.header_timeout.min(self.idle_timeout);

@@ -1,11 +1,11 @@
-//! A connection with a timeout for writes.
+//! The stream of a connection: with a timeout for writes, and with its reads noted in the connection's [`Activity`].
 
 use std::{
     future::Future,
     io::{self, IoSlice},
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -15,25 +15,40 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::activity::Activity;
+use super::{
+    activity::Activity,
+    header_reader::{End, HeaderReader},
+};
 
-/// Fails with `TimedOut` when nothing could be written for `timeout`. Without it, a client that stops reading would
-/// hold its connection and the buffered response for ever.
-pub(super) struct WriteTimeout {
+/// A write fails with `TimedOut` when nothing could be written for `timeout`. Without that, a client that stops reading
+/// would hold its connection and the buffered response for ever.
+pub(super) struct ClientStream {
     stream: TcpStream,
     timeout: Duration,
     /// Runs from the first write that had to wait until one succeeds.
     deadline: Option<Pin<Box<Sleep>>>,
     activity: Arc<Activity>,
+    reader: HeaderReader,
 }
 
-impl WriteTimeout {
+impl ClientStream {
     pub(super) fn new(stream: TcpStream, timeout: Duration, activity: Arc<Activity>) -> Self {
         Self {
             stream,
             timeout,
             deadline: None,
             activity,
+            reader: HeaderReader::new(),
+        }
+    }
+
+    fn observe(&mut self, bytes: &[u8]) {
+        match self.reader.read(bytes) {
+            // The server notes the end of a header of HTTP/1 when it has parsed it. What a client sends during a
+            // request is its body, or the begin of a pipelined request; while that is incomplete, it counts as idle.
+            End::Http1 if self.activity.has_requests() => {}
+            End::Http1 | End::InHeader => self.activity.header_began(),
+            End::OutsideHeader => self.activity.header_ended(),
         }
     }
 
@@ -63,17 +78,23 @@ impl WriteTimeout {
     }
 }
 
-impl AsyncRead for WriteTimeout {
+impl AsyncRead for ClientStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        pin!(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        ready!(pin!(&mut self.stream).poll_read(context, buffer))?;
+        let bytes = &buffer.filled()[before..];
+        if !bytes.is_empty() {
+            self.observe(bytes);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for WriteTimeout {
+impl AsyncWrite for ClientStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
