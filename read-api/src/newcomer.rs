@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 use feedmill_service::{
-    reserved_handles::is_reserved,
+    text::{ChosenHandle, DisplayName},
     tokens::{Identity, default_handle},
 };
 use uuid::Uuid;
@@ -14,9 +14,6 @@ use crate::{
     user_ref::UserRef,
     views::{AccountSummary, Profile},
 };
-
-/// In characters, as write-api has it.
-const MAX_NAME_LENGTH: usize = 100;
 
 /// The caller of a request, who may be one.
 #[derive(Debug, Clone)]
@@ -39,10 +36,8 @@ impl Newcomer {
 
     /// The handle that the token suggests, if it is one that an account may choose.
     pub fn handle_hint(&self) -> Option<UserRef> {
-        let hint = self.handle_hint.as_deref()?;
-        let hint: UserRef = format!("@{}", hint.trim()).parse().ok()?;
-        let is_reserved = hint.handle().is_some_and(is_reserved);
-        (!is_reserved).then_some(hint)
+        let ChosenHandle(handle) = self.handle_hint.clone()?.try_into().ok()?;
+        Some(UserRef::Handle(handle.into()))
     }
 
     /// The profile that the account would have if it were created `now`.
@@ -52,15 +47,12 @@ impl Newcomer {
             .as_ref()
             .and_then(UserRef::handle)
             .map_or_else(|| default_handle(self.id), str::to_owned);
-        let is_name = |name: &&str| {
-            (1..=MAX_NAME_LENGTH).contains(&name.chars().count())
-                && !name.chars().any(char::is_control)
-        };
-        let name = self.name_hint.as_deref().map(str::trim).filter(is_name);
+        let name: Option<DisplayName> =
+            self.name_hint.clone().and_then(|hint| hint.try_into().ok());
         Profile {
             account: AccountSummary {
                 id: self.id,
-                display_name: name.unwrap_or(&handle).to_owned(),
+                display_name: name.map_or_else(|| handle.clone(), String::from),
                 handle,
             },
             bio: String::new(),
@@ -107,7 +99,7 @@ mod tests {
             summary(Some("Admin"), Some("Admin"), false),
             both(&default, "Admin")
         );
-        for unusable in ["", " ", "two\nlines", &too_long] {
+        for unusable in ["", " ", "two\nlines", "\u{200b}", "a\u{202e}b", &too_long] {
             assert_eq!(
                 summary(Some(unusable), Some(unusable), false),
                 both(&default, &default)

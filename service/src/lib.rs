@@ -4,7 +4,7 @@
 //! - [`telemetry`]: logs, metrics and traces.
 //! - [`http`]: the server with its limits and middleware.
 //! - [`extract`]: extractors; [`problem`]: error responses.
-//! - [`reserved_handles`]: handles that no account may choose.
+//! - [`text`]: the rules of texts, names and handles.
 //! - [`tokens`]: the caller of a request; [`secret_file`]: keys that an installation creates for itself.
 //! - [`client_address`]: the address of the client, behind proxies too.
 //! - [`bounded_cache`]: a cache with a maximum size in bytes.
@@ -21,11 +21,11 @@ pub mod health;
 pub mod http;
 pub mod nats;
 pub mod problem;
-pub mod reserved_handles;
 pub mod secret_file;
 pub mod shutdown;
 pub mod sql;
 pub mod telemetry;
+pub mod text;
 pub mod tokens;
 
 pub use config::{HttpArgs, NatsArgs, TelemetryArgs};
