@@ -112,8 +112,8 @@ impl Sessions {
         &self.ended
     }
 
-    /// Opens a session if the password is right. `client` is from [`Sessions::client_of`]. An unknown handle takes as long as a wrong password of an account whose hash
-    /// has the current parameters.
+    /// Opens a session if the password is right. `client` is from [`Sessions::client_of`]. An unknown handle takes as long as a
+    /// wrong password of an account whose hash has the current parameters.
     pub async fn open(
         &self,
         sign_in: SignIn,

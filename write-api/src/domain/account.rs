@@ -286,9 +286,7 @@ impl AccountCommand {
             }
         }
     }
-}
 
-impl AccountCommand {
     /// See [`Command::restore`](super::Command::restore). What the command set is as it set it.
     pub fn restore(
         &self,

@@ -213,9 +213,7 @@ impl ConversationCommand {
             } => mark_read(conversations, actor, *conversation, *up_to),
         }
     }
-}
 
-impl ConversationCommand {
     /// See [`Command::restore`](super::Command::restore).
     pub fn restore(
         &self,

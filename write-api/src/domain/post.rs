@@ -112,9 +112,7 @@ impl PostCommand {
             Self::Delete { post } => delete(posts, actor.id, *post),
         }
     }
-}
 
-impl PostCommand {
     /// See [`Command::restore`](super::Command::restore).
     pub fn restore(
         &self,
