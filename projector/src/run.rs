@@ -30,7 +30,11 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let (http, parts) = (config.http.clone(), health.clone());
     let mut tasks = JoinSet::new();
     let stop = shutdown.clone();
-    tasks.spawn(async move { listeners.serve(Router::new(), &http, &parts, stop).await });
+    tasks.spawn(async move {
+        listeners
+            .serve(Router::new(), Router::new(), &http, &parts, stop)
+            .await
+    });
     let stop = shutdown.clone();
     tasks.spawn(async move {
         tokio::select! {

@@ -91,10 +91,13 @@ pub struct StreamArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Tokens")]
 pub struct AuthArgs {
-    /// URL of write-api, whose /.well-known/jwks.json has the keys of its tokens, and /.well-known/ended-sessions.json the
-    /// sessions whose tokens are refused. It need not be running at the start
+    /// URL of write-api, whose /.well-known/jwks.json has the keys of its tokens. It need not be running at the start
     #[arg(long, env = "WRITE_API_URL", default_value = "http://127.0.0.1:8080")]
     pub write_api_url: String,
+    /// URL of write-api's ADMIN_LISTEN, whose /ended-sessions has the sessions whose tokens are refused. read-api is not
+    /// ready before it has answered
+    #[arg(long, env = "WRITE_ADMIN_URL", default_value = "http://127.0.0.1:8090")]
+    pub write_admin_url: String,
     /// URL of the key set (JWKS) of another identity provider, whose tokens are accepted instead of write-api's
     #[arg(long, env = "AUTH_JWKS_URL")]
     pub jwks_url: Option<String>,

@@ -1,6 +1,7 @@
 //! Starts the service.
 
 use anyhow::Context;
+use axum::Router;
 use feedmill_service::{
     Database, Health, Shutdown, Verifier,
     http::Listeners,
@@ -41,7 +42,7 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
     // Sessions are write-api's; those of another identity provider are not known here.
     if config.auth.jwks_url.is_none() {
         let revocations = verifier.revocations();
-        let url = &config.auth.write_api_url;
+        let url = &config.auth.write_admin_url;
         let poll = EndedSessionPoll::new(url, revocations.clone(), &health)?;
         tasks.spawn(poll.run());
         tasks.spawn(receive_ended_sessions(revocations.clone(), nats.clone()));
@@ -93,7 +94,13 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
     });
     tasks.spawn(warm_up(state.clone()));
     listeners
-        .serve(router(state), &config.http, &health, shutdown)
+        .serve(
+            router(state),
+            Router::new(),
+            &config.http,
+            &health,
+            shutdown,
+        )
         .await?;
     database.close();
     Ok(())

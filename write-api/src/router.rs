@@ -4,7 +4,7 @@ use axum::{
     Extension, Router,
     routing::{MethodRouter, delete, get, patch, post, put},
 };
-use feedmill_service::extract::RouteBodyLimit;
+use feedmill_service::{extract::RouteBodyLimit, tokens::revocations::list};
 
 use crate::{
     app::App,
@@ -21,14 +21,18 @@ const BODY_LIMIT: usize = 8 << 10;
 /// The same for a body with the text of a post or message: 5,000 characters, each of which may take 12 bytes of JSON.
 const TEXT_BODY_LIMIT: usize = 64 << 10;
 
+/// The routes for operators.
+pub fn admin_router(app: App) -> Router {
+    Router::new()
+        .route(list::PATH, get(ended_sessions::list))
+        .with_state(app)
+}
+
+/// The routes for clients.
 pub fn router(app: App) -> Router {
     let text = |route: MethodRouter<App>| route.layer(Extension(RouteBodyLimit(TEXT_BODY_LIMIT)));
     Router::new()
         .route("/.well-known/jwks.json", get(keys::list))
-        .route(
-            "/.well-known/ended-sessions.json",
-            get(ended_sessions::list),
-        )
         .route("/v1/accounts", post(accounts::create))
         .route(
             "/v1/sessions",

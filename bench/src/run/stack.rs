@@ -171,7 +171,13 @@ impl Stack {
         write_api: &Process,
         cache: CacheMode,
     ) -> Result<Process> {
-        let mut settings = vec![("WRITE_API_URL", format!("http://{}", write_api.address))];
+        let mut settings = vec![
+            ("WRITE_API_URL", format!("http://{}", write_api.address)),
+            (
+                "WRITE_ADMIN_URL",
+                format!("http://{}", write_api.admin_address),
+            ),
+        ];
         match cache {
             CacheMode::Default => {}
             CacheMode::MaxBytes(bytes) => settings.push(("CACHE_MAX_BYTES", bytes.to_string())),

@@ -34,10 +34,10 @@ pub fn standard(app: Router, args: &HttpArgs) -> Router {
     complete(app.merge(health::live()), args)
 }
 
-/// The router of a service for its operators: `/metrics` and `/health/…`.
-pub fn admin(args: &HttpArgs, health: &Health) -> Router {
+/// The router of a service for its operators: its own routes, `/metrics` and `/health/…`.
+pub fn admin(own: Router, args: &HttpArgs, health: &Health) -> Router {
     let metrics = telemetry::metrics();
-    let app = health.router().route(
+    let app = own.merge(health.router()).route(
         "/metrics",
         get(|| async move {
             (

@@ -35,17 +35,18 @@ impl Listeners {
         Ok(self.admin.local_addr()?)
     }
 
-    /// Serves `app` and `/health/live` to clients, and `/metrics` and `/health/…` to operators, until `shutdown`; see
-    /// [`server::serve`].
+    /// Serves `app` and `/health/live` to clients, and `admin`, `/metrics` and `/health/…` to operators, until `shutdown`;
+    /// see [`server::serve`].
     pub async fn serve(
         self,
         app: Router,
+        admin: Router,
         args: &HttpArgs,
         health: &Health,
         shutdown: Shutdown,
     ) -> anyhow::Result<()> {
         let app = layers::standard(app, args);
-        let admin = layers::admin(args, health);
+        let admin = layers::admin(admin, args, health);
         tokio::try_join!(
             server::serve(self.public, app, args, shutdown.clone()),
             server::serve(self.admin, admin, args, shutdown),

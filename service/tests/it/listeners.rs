@@ -18,7 +18,9 @@ async fn metrics_and_readiness_are_not_for_clients() {
     let stop = shutdown.clone();
     let served = tokio::spawn(async move {
         let app = Router::new().route("/v1/feed", get(|| async { "posts" }));
-        listeners.serve(app, &short_limits(), &health, stop).await
+        let admin = Router::new().route("/list", get(|| async { "sessions" }));
+        let limits = short_limits();
+        listeners.serve(app, admin, &limits, &health, stop).await
     });
     let status = async |address: SocketAddr, path: &str| {
         let response = http().get(format!("http://{address}{path}")).send().await;
@@ -26,6 +28,7 @@ async fn metrics_and_readiness_are_not_for_clients() {
     };
     for (path, to_clients, to_operators) in [
         ("/v1/feed", 200, 404),
+        ("/list", 404, 200),
         ("/health/live", 200, 200),
         ("/health/ready", 404, 503),
         ("/metrics", 404, 200),

@@ -193,19 +193,3 @@ async fn without_the_list_a_service_that_has_started_goes_on() {
     assert!(revocations.contains(SESSION), "it is not forgotten");
     poll.abort();
 }
-
-#[tokio::test]
-async fn an_older_write_api_ends_no_sessions() {
-    let server = start(Router::new(), HttpArgs::default()).await;
-    let health = Health::new();
-    let url = server.url("");
-    let poll = EndedSessionPoll::new(&url, Revocations::default(), &health).unwrap();
-    let poll = tokio::spawn(poll.run());
-    wait_until("an answer", async || health.is_ready()).await;
-    let part = health_part(&health).await;
-    assert!(
-        part.starts_with("degraded: ") && part.contains("too old"),
-        "{part}"
-    );
-    poll.abort();
-}

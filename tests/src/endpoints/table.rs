@@ -10,7 +10,6 @@ use super::{
 /// Alice can send the commands in this order: the one that deletes a post is last.
 pub const ENDPOINTS: &[Endpoint] = &[
     other(Service::WriteApi, "/.well-known/jwks.json"),
-    other(Service::WriteApi, "/.well-known/ended-sessions.json"),
     command("POST", "/v1/accounts").open().body(
         r#"{"handle": "dora", "display_name": "Dora", "password": "correct horse"}"#,
         &[

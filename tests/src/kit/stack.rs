@@ -123,16 +123,19 @@ impl Stack {
         };
         let (mut write, write_urls) = launch("write-api", 0..config.write, &environment);
         let (mut projectors, _) = launch("projector", 0..config.projectors, &environment);
-        let keys = ("WRITE_API_URL".to_owned(), write_urls[0].clone());
-        let reading = [environment.clone(), vec![keys]].concat();
+        let of_write = [
+            ("WRITE_API_URL".to_owned(), write_urls[0].public.clone()),
+            ("WRITE_ADMIN_URL".to_owned(), write_urls[0].admin.clone()),
+        ];
+        let reading = [&environment[..], &of_write].concat();
         let (mut read, read_urls) = launch("read-api", 0..config.read, &reading);
         for process in write.iter_mut().chain(&mut projectors).chain(&mut read) {
             process.ready().await;
         }
         let target = Target {
-            signer: Signer::new(&pem, &write_urls[0]).await,
-            write: write_urls,
-            read: read_urls,
+            signer: Signer::new(&pem, &write_urls[0].public).await,
+            write: write_urls.into_iter().map(|urls| urls.public).collect(),
+            read: read_urls.into_iter().map(|urls| urls.public).collect(),
             pool: database.pool.clone(),
             environment,
         };
@@ -228,13 +231,19 @@ fn migrate(environment: &[(String, String)]) {
     );
 }
 
-/// Starts a service on ports of its own; returns it and its base URL.
+/// The base URLs of a service, for clients and for operators.
+struct Urls {
+    public: String,
+    admin: String,
+}
+
+/// Starts a service on ports of its own.
 fn launch_service(
     name: &str,
     index: usize,
     mut environment: Vec<(String, String)>,
     folder: &Path,
-) -> (Process, String) {
+) -> (Process, Urls) {
     let listen = match name {
         "write-api" => "WRITE_LISTEN",
         "projector" => "PROJECTOR_LISTEN",
@@ -247,5 +256,9 @@ fn launch_service(
         .environment(environment)
         .health(format!("http://{admin}/health/ready"));
     process.launch();
-    (process, format!("http://{address}"))
+    let urls = Urls {
+        public: format!("http://{address}"),
+        admin: format!("http://{admin}"),
+    };
+    (process, urls)
 }

@@ -8,8 +8,8 @@ use feedmill_service::Problem;
 use super::request::local;
 use crate::{app::App, session::Document};
 
-/// `GET /.well-known/ended-sessions.json`: the sessions whose access tokens are to be refused although they have not expired.
-/// Whoever verifies tokens polls it.
+/// `GET /ended-sessions`, for operators: the sessions whose access tokens are refused although they have not expired. Services
+/// that verify access tokens poll it.
 pub async fn list(State(app): State<App>, request: HeaderMap) -> Result<Response, Problem> {
     let Document { body, etag } = local(&app)?.sessions.ended().document();
     let is_known = has(&request, &etag);

@@ -18,7 +18,7 @@ use crate::{
     housekeeping,
     lane::Lanes,
     relay::Relay,
-    router::router,
+    router::{admin_router, router},
     session::{EndedSessions, Hasher, Lifetimes, Sessions},
 };
 
@@ -93,12 +93,14 @@ impl Server {
             stop_housekeeping.clone(),
         ));
 
-        let app = router(App::new(lanes, verifier, local, clock, &config.limits));
+        let app = App::new(lanes, verifier, local, clock, &config.limits);
+        let (clients, operators) = (router(app.clone()), admin_router(app));
         let task = tokio::spawn(async move {
-            let served = listeners.serve(app, &config.http, &health, shutdown).await;
+            let served = listeners.serve(clients, operators, &config.http, &health, shutdown);
+            let served = served.await;
             stop_housekeeping.cancel();
             background.abort_all();
-            // The router held the last handle to the lanes, so they finish their queue and end.
+            // The routers held the last handles to the lanes, so they finish their queue and end.
             while lane_tasks.join_next().await.is_some() {}
             stop_relay.cancel();
             let _ = tokio::join!(relay, housekeeping);

@@ -132,9 +132,9 @@ async fn the_list_of_ended_sessions_is_sent_after_a_change_only() {
     api.person("miller").await;
     let signed_in = SignedIn::new(&api, "miller").await;
     let session = signed_in.session().await;
-    let client = api.client();
+    let client = api.admin();
     let list = async |known: &str| {
-        let request = client.request(Method::GET, "/.well-known/ended-sessions.json");
+        let request = client.request(Method::GET, "/ended-sessions");
         let answer = client.send(request.header("If-None-Match", known)).await;
         let etag = answer.header("etag").unwrap().to_owned();
         (answer, etag)

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The path at which write-api serves the list.
-pub const PATH: &str = "/.well-known/ended-sessions.json";
+/// The path at which write-api serves the list, for operators: clients need not know how many sessions end.
+pub const PATH: &str = "/ended-sessions";
 
 /// A session whose access tokens are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

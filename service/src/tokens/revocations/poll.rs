@@ -34,25 +34,18 @@ pub struct EndedSessionPoll {
     is_answered: bool,
 }
 
-enum Answer {
-    /// The list, or 304 if it has not changed.
-    List,
-    /// An older write-api, which cannot end sessions.
-    NoList,
-}
-
 impl EndedSessionPoll {
-    /// Of the write-api at this base URL. Until it has answered, the part `ended_sessions` of `health` is not ready, so that
+    /// Of the write-api whose listener for operators is at this base URL. Until it has answered, the part `ended_sessions` of `health` is not ready, so that
     /// no request is served with an ended session after a start. Errors: an invalid URL.
     pub fn new(
-        write_api_url: &str,
+        write_admin_url: &str,
         revocations: Revocations,
         health: &Health,
     ) -> anyhow::Result<Self> {
-        let url = format!("{}{}", write_api_url.trim_end_matches('/'), list::PATH);
+        let url = format!("{}{}", write_admin_url.trim_end_matches('/'), list::PATH);
         let url = url
             .parse()
-            .with_context(|| format!("{write_api_url:?} is not the URL of write-api"))?;
+            .with_context(|| format!("{write_admin_url:?} is not the URL of write-api"))?;
         health.set(HEALTH_PART, Err("not fetched yet".to_owned()));
         Ok(Self {
             revocations,
@@ -69,15 +62,7 @@ impl EndedSessionPoll {
         loop {
             let outcome = self.poll().await;
             self.is_answered |= outcome.is_ok();
-            let reason = match outcome {
-                Ok(Answer::List) => None,
-                Ok(Answer::NoList) => Some(format!(
-                    "{} does not exist: write-api is too old to end sessions, or WRITE_API_URL is wrong",
-                    self.url
-                )),
-                Err(error) => Some(format!("cannot fetch {}: {error:#}", self.url)),
-            };
-            let state = reason.map_or(Ok(()), Err);
+            let state = outcome.map_err(|error| format!("cannot fetch {}: {error:#}", self.url));
             // What is known stays, and NATS brings what is new.
             if self.is_answered {
                 self.health.set_optional(HEALTH_PART, state);
@@ -88,16 +73,14 @@ impl EndedSessionPoll {
         }
     }
 
-    async fn poll(&mut self) -> anyhow::Result<Answer> {
+    async fn poll(&mut self) -> anyhow::Result<()> {
         let mut request = self.client.get(self.url.clone());
         if let Some(etag) = &self.etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
         let response = request.send().await?;
-        match response.status() {
-            StatusCode::NOT_MODIFIED => return Ok(Answer::List),
-            StatusCode::NOT_FOUND => return Ok(Answer::NoList),
-            _ => {}
+        if response.status() == StatusCode::NOT_MODIFIED {
+            return Ok(());
         }
         let response = response.error_for_status()?;
         let etag = response.headers().get(ETAG).cloned();
@@ -106,6 +89,6 @@ impl EndedSessionPoll {
             list::decode(&bytes).context("the answer is not a list of ended sessions")?;
         self.revocations.add(&sessions);
         self.etag = etag;
-        Ok(Answer::List)
+        Ok(())
     }
 }
