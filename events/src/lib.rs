@@ -7,6 +7,7 @@
 //! - [`codec`]: errors and limits of encoding and decoding.
 //! - [`id`]: ids, which contain their time and their partition.
 //! - [`position`]: positions in the log, in the form that clients see.
+//! - [`mac`]: codes by which receivers know who published a message.
 //! - [`subject`]: names of the stream, the subjects and the headers.
 //! - [`announcement`]: what the projector publishes after a commit, and [`tag`]: the cache tags in it.
 
@@ -15,6 +16,7 @@ pub mod codec;
 pub mod envelope;
 pub mod event;
 pub mod id;
+pub mod mac;
 mod partition_set;
 pub mod position;
 pub mod projection;
@@ -26,6 +28,7 @@ pub use codec::{DecodeError, EncodeError, MAX_EVENT_BYTES};
 pub use envelope::Envelope;
 pub use event::{Event, EventType};
 pub use id::{PARTITIONS, Partition};
+pub use mac::{AnnouncementKey, EventKey};
 pub use partition_set::PartitionSet;
 pub use position::Positions;
 pub use projection::Projection;

@@ -1,5 +1,7 @@
 //! Names on the wire: the only place that spells out a stream, a subject or a header.
 
+use std::fmt;
+
 use crate::{id::Partition, projection::Projection};
 
 /// The JetStream stream of all events.
@@ -22,12 +24,20 @@ pub const PROJECTORS: &str = "feedmill.projectors";
 /// Core NATS: announcements of all projections. A message is an [`Announcement`](crate::Announcement).
 pub const ALL_ANNOUNCEMENTS: &str = "feedmill.projected.*";
 
-/// Header: `<partition>:<seq>`. JetStream drops a message whose id it has already stored.
+/// Header of an event: its [`MessageId`]. JetStream drops a message whose id it has already stored.
 pub const MESSAGE_ID: &str = "Nats-Msg-Id";
+/// Header of a message on core NATS: its code ([`AnnouncementKey`](crate::mac::AnnouncementKey)).
+pub const CODE: &str = "Feedmill-Code";
 /// Header: the name of the event type.
 pub const EVENT_TYPE: &str = "Feedmill-Event-Type";
 /// Header: the W3C trace context.
 pub const TRACEPARENT: &str = "traceparent";
+
+/// The subjects below which NATS answers a service's requests, events among them. Each service has its own, so that a NATS user
+/// need not see what others receive.
+pub fn inbox_prefix(service: &str) -> String {
+    format!("_INBOX_{service}")
+}
 
 /// The subject of a partition's events.
 pub fn events(partition: Partition) -> String {
@@ -39,17 +49,37 @@ pub fn announcements(projection: Projection) -> String {
     format!("feedmill.projected.{projection}")
 }
 
-/// The message id of an event.
-pub fn message_id(partition: Partition, seq: i64) -> String {
-    format!("{partition}:{seq}")
+/// The id of an event's message, `<partition>:<seq>:<code>`. With the code in it, a forged message has another id, so that
+/// JetStream does not mistake the event that it stands for as a duplicate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageId<'a> {
+    pub partition: Partition,
+    pub seq: i64,
+    /// The event's code ([`EventKey`](crate::mac::EventKey)). None in a message of a version before codes.
+    pub code: Option<&'a str>,
 }
 
-/// The partition and sequence number in a message id.
-pub fn parse_message_id(text: &str) -> Option<(Partition, i64)> {
-    let (partition, seq) = text.split_once(':')?;
-    let partition = Partition::try_from(partition.parse::<u8>().ok()?).ok()?;
-    let seq = seq.parse().ok().filter(|seq| *seq > 0)?;
-    Some((partition, seq))
+impl<'a> MessageId<'a> {
+    /// None for anything else.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let (partition, rest) = text.split_once(':')?;
+        let (seq, code) = match rest.split_once(':') {
+            Some((seq, code)) => (seq, Some(code)),
+            None => (rest, None),
+        };
+        Some(Self {
+            partition: Partition::try_from(partition.parse::<u8>().ok()?).ok()?,
+            seq: seq.parse().ok().filter(|seq| *seq > 0)?,
+            code,
+        })
+    }
+}
+
+impl fmt::Display for MessageId<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.partition, self.seq)?;
+        self.code.map_or(Ok(()), |code| write!(f, ":{code}"))
+    }
 }
 
 #[cfg(test)]
@@ -59,12 +89,16 @@ mod tests {
     #[test]
     fn a_message_id_parses_from_its_text() {
         let partition = Partition::try_from(9u8).unwrap();
-        assert_eq!(
-            parse_message_id(&message_id(partition, 12)),
-            Some((partition, 12))
-        );
-        for bad in ["", "9", "9:", "9:0", "64:1", "9:-1", "x:1"] {
-            assert_eq!(parse_message_id(bad), None, "{bad:?}");
+        for code in [None, Some("c0de")] {
+            let id = MessageId {
+                partition,
+                seq: 12,
+                code,
+            };
+            assert_eq!(MessageId::parse(&id.to_string()), Some(id));
+        }
+        for bad in ["", "9", "9:", "9:0", "64:1", "9:-1", "x:1", "9:x:c0de"] {
+            assert_eq!(MessageId::parse(bad), None, "{bad:?}");
         }
     }
 }

@@ -5,14 +5,17 @@
 
 use std::time::Duration;
 
-use async_nats::{Client, connection::State};
-use feedmill_events::{Announcement, Changed, Projection, Tag, subject};
+use async_nats::{Client, HeaderMap, connection::State};
+use feedmill_events::{Announcement, AnnouncementKey, Changed, Projection, Tag, subject};
+use feedmill_service::{NatsArgs, nats};
+use sqlx::PgConnection;
 use tokio::time::timeout;
+
+use crate::secrets::Secrets;
 
 /// More tags are announced as "everything": a tag takes up to ten bytes, and a NATS message may have 1 MiB.
 const MAX_TAGS: usize = 10_000;
 const PUBLISH_TIMEOUT: Duration = Duration::from_millis(100);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The announcement of these tags, without duplicates.
 pub fn changed(mut tags: Vec<Tag>) -> Changed {
@@ -25,43 +28,53 @@ pub fn changed(mut tags: Vec<Tag>) -> Changed {
     }
 }
 
-/// Publishes an announcement. Listeners receive those of one client in order.
-pub async fn announce(nats: &Client, announcement: &Announcement) {
-    // Without a connection the client would queue messages, and block the caller once its queue is full.
-    if nats.connection_state() != State::Connected {
-        return;
+/// Publishes signed announcements. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Announcer {
+    pub nats: Client,
+    pub key: AnnouncementKey,
+}
+
+impl Announcer {
+    /// For an operator's command. None if NATS is unreachable, or the key cannot be read.
+    pub async fn connect(args: &NatsArgs, db: &mut PgConnection) -> Option<Self> {
+        let nats = nats::connect_once(args, "projector").await.ok()?;
+        let key = Secrets::read(db).await.ok()?.announcements;
+        Some(Self { nats, key })
     }
-    let Ok(bytes) = announcement.encode() else {
-        return;
-    };
-    let subject = subject::announcements(announcement.projection);
-    let _ = timeout(PUBLISH_TIMEOUT, nats.publish(subject, bytes.into())).await;
-}
 
-/// Connects for an operator's command. None if NATS is unreachable.
-pub async fn connect(nats_url: &str) -> Option<Client> {
-    let servers: Vec<&str> = nats_url.split(',').collect();
-    timeout(CONNECT_TIMEOUT, async_nats::connect(servers))
-        .await
-        .ok()?
-        .ok()
-}
+    /// Publishes an announcement. Listeners receive those of one client in order.
+    pub async fn announce(&self, announcement: &Announcement) {
+        // Without a connection the client would queue messages, and block the caller once its queue is full.
+        if self.nats.connection_state() != State::Connected {
+            return;
+        }
+        let Ok(bytes) = announcement.encode() else {
+            return;
+        };
+        let subject = subject::announcements(announcement.projection);
+        let mut headers = HeaderMap::new();
+        headers.insert(subject::CODE, self.key.sign(&subject, &bytes));
+        let published = (self.nats).publish_with_headers(subject, headers, bytes.into());
+        let _ = timeout(PUBLISH_TIMEOUT, published).await;
+    }
 
-/// Announces a cutover to a generation, which may equal another one in everything that readers see.
-pub async fn announce_cutover(
-    nats: &Client,
-    projection: Projection,
-    generation: i32,
-    equals: Option<i32>,
-) {
-    let announcement = Announcement {
-        projection,
-        generation,
-        progress: vec![],
-        changed: equals.map_or(Changed::All, |equals| Changed::Generation { equals }),
-    };
-    announce(nats, &announcement).await;
-    let _ = timeout(PUBLISH_TIMEOUT, nats.flush()).await;
+    /// Announces a cutover to a generation, which may equal another one in everything that readers see.
+    pub async fn announce_cutover(
+        &self,
+        projection: Projection,
+        generation: i32,
+        equals: Option<i32>,
+    ) {
+        let announcement = Announcement {
+            projection,
+            generation,
+            progress: vec![],
+            changed: equals.map_or(Changed::All, |equals| Changed::Generation { equals }),
+        };
+        self.announce(&announcement).await;
+        let _ = timeout(PUBLISH_TIMEOUT, self.nats.flush()).await;
+    }
 }
 
 #[cfg(test)]

@@ -14,12 +14,14 @@ use async_nats::{
         consumer::{AckPolicy, DeliverPolicy, pull},
     },
 };
-use feedmill_events::{Envelope, PARTITIONS, Partition, subject};
+use feedmill_events::{Envelope, EventKey, PARTITIONS, Partition, subject};
 use feedmill_service::Shutdown;
 use futures::StreamExt as _;
 use tokio::sync::{mpsc, watch};
 
-use crate::{batch::Entry, instance::Assignment, projection::Definition};
+use crate::{
+    batch::Entry, instance::Assignment, projection::Definition, stream_message::StreamMessage,
+};
 
 /// The number of events that wait in memory for the worker; the others wait in the stream.
 const QUEUE_CAPACITY: usize = 1_024;
@@ -43,6 +45,7 @@ pub struct Inbox {
 /// Receives the events of the owned partitions until shutdown.
 pub fn start(
     client: Client,
+    key: EventKey,
     projection: &'static Definition,
     mut assignment: watch::Receiver<Assignment>,
     shutdown: Shutdown,
@@ -54,7 +57,7 @@ pub fn start(
             loop {
                 let owned = assignment.borrow_and_update().owned.clone();
                 tokio::select! {
-                    result = follow(&client, projection, &owned, &sender, &live) => {
+                    result = follow(&client, &key, projection, &owned, &sender, &live) => {
                         if let Err(error) = result {
                             tracing::debug!(projection = projection.name(), %error, "consumer: cannot read the stream, retrying");
                         }
@@ -98,6 +101,7 @@ fn filters(owned: &BTreeSet<Partition>) -> Vec<String> {
 
 async fn follow(
     client: &Client,
+    key: &EventKey,
     projection: &Definition,
     owned: &BTreeSet<Partition>,
     sender: &mpsc::Sender<Entry>,
@@ -135,36 +139,24 @@ async fn follow(
     );
     live.send_replace(true);
     while let Some(message) = messages.next().await {
-        match entry(message?.into(), projection) {
-            Some(entry) => sender.send(entry).await?,
-            None => {
-                tracing::warn!(
-                    projection = projection.name(),
-                    "consumer: ignoring a message in the stream that the relay did not publish"
-                );
-            }
+        if let Some(entry) = entry(message?.into(), key, projection) {
+            sender.send(entry).await?;
         }
     }
     Ok(())
 }
 
 /// None for a message that the relay did not publish.
-fn entry(message: Message, projection: &Definition) -> Option<Entry> {
-    let header = |name| Some(message.headers.as_ref()?.get(name)?.as_str());
-    let (partition, seq) = subject::parse_message_id(header(subject::MESSAGE_ID)?)?;
-    if message.subject.as_str() != subject::events(partition) {
-        return None;
-    }
+fn entry(message: Message, key: &EventKey, projection: &Definition) -> Option<Entry> {
+    let verified = StreamMessage::verify(&message, key)?;
     // A body that does not decode is passed on: the worker handles it.
-    let is_relevant = header(subject::EVENT_TYPE)
-        .and_then(|name| name.parse().ok())
+    let is_relevant = (verified.kind.parse().ok())
         .is_none_or(|event_type| projection.event_types.contains(&event_type))
         && !Envelope::decode(&message.payload).is_ok_and(|it| !(projection.is_relevant)(&it.event));
-    let trace = header(subject::TRACEPARENT).map(ToOwned::to_owned);
     Some(Entry {
-        partition,
-        seq,
-        trace,
+        partition: verified.partition,
+        seq: verified.seq,
+        trace: verified.trace,
         body: is_relevant.then_some(message.payload),
     })
 }

@@ -9,13 +9,13 @@ mod streamed;
 
 use std::time::Duration;
 
-use async_nats::Client;
 use sqlx::PgPool;
 use tokio::time::timeout;
 
 pub use self::{
     record::{Part, Record, Sink},
     stored::count,
+    streamed::Source,
 };
 use crate::log::{self, Offsets};
 
@@ -27,15 +27,15 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Passes the events of a part to the sink, up to the current end of the log.
 pub async fn dump(
     pool: &PgPool,
-    nats: Option<Client>,
+    stream: Option<Source>,
     part: &Part,
     mut sink: impl Sink,
 ) -> anyhow::Result<()> {
     let heads = log::heads(pool).await?;
     let (mut done, earliest) = stored::start(pool, part, &heads).await?;
     let rest = |done: &Offsets| part.partitions.iter().any(|p| done[*p] < heads[*p]);
-    if let Some(client) = nats.filter(|_| rest(&done)) {
-        let mut records = streamed::read(client, part, streamed::Start::from(earliest));
+    if let Some(source) = stream.filter(|_| rest(&done)) {
+        let mut records = streamed::read(source, part, streamed::Start::from(earliest));
         while rest(&done) {
             let Ok(Some(record)) = timeout(STREAM_TIMEOUT, records.recv()).await else {
                 break;
@@ -59,7 +59,7 @@ pub async fn dump(
 /// Passes events to the sink as they are appended, for ever: from the current end of the log, unless the part has a start.
 pub async fn tail(
     pool: &PgPool,
-    nats: Option<Client>,
+    stream: Option<Source>,
     part: &Part,
     mut sink: impl Sink,
 ) -> anyhow::Result<()> {
@@ -79,10 +79,10 @@ pub async fn tail(
             }
         }
         let next_poll = tokio::time::Instant::now() + POLL_INTERVAL;
-        let live = match (&mut records, &nats) {
+        let live = match (&mut records, &stream) {
             (Some(records), _) => records,
-            (none, Some(client)) => {
-                none.insert(streamed::read(client.clone(), part, streamed::Start::New))
+            (none, Some(source)) => {
+                none.insert(streamed::read(source.clone(), part, streamed::Start::New))
             }
             (None, None) => {
                 tokio::time::sleep_until(next_poll).await;

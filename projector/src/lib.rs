@@ -10,10 +10,12 @@
 //! - [`audit`]: the log of what operators did.
 //! - [`rebuild`]: fills a projection's tables anew beside the live ones, compares the two, and cuts over.
 //! - [`instance`]: which partitions this process owns among all running ones.
+//! - [`stream_message`]: which messages of the stream are the relay's.
 //! - [`announce`]: tells caches what changed.
 //! - [`history`]: the log's events in a form for people.
 //! - [`schema`], [`migrations`]: create the schemas of the read models.
 //! - [`connection`]: connections to PostgreSQL.
+//! - [`secrets`]: keys that are shared with the other services.
 //! - [`lag`], [`stream_lag`], [`metrics`]: how far projections and the stream are behind the log.
 //! - [`error`]: why a batch was not applied, and what to do then.
 
@@ -37,7 +39,9 @@ pub mod projection;
 pub mod rebuild;
 pub mod run;
 pub mod schema;
+pub mod secrets;
 pub mod stream_lag;
+pub mod stream_message;
 pub mod worker;
 
 pub use cli::Cli;

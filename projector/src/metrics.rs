@@ -18,6 +18,7 @@ pub const INSTANCES: &str = "projector_instances";
 pub const LEASES_LAPSED: &str = "projector_leases_lapsed_total";
 pub const NATS_CONNECTED: &str = "projector_nats_connected";
 pub const STREAM_LAG_EVENTS: &str = "projector_stream_lag_events";
+pub const STREAM_FORKED: &str = "projector_stream_forked_partitions";
 pub const STREAM_LAG_SECONDS: &str = "projector_stream_lag_seconds";
 
 pub fn describe() {
@@ -100,6 +101,11 @@ pub fn describe() {
         STREAM_LAG_EVENTS,
         Unit::Count,
         "events in the log that are not in the stream; many for a long time mean that the relay is down"
+    );
+    describe_gauge!(
+        STREAM_FORKED,
+        Unit::Count,
+        "partitions whose last event in the stream is not that of the log; the relay removes such events"
     );
     describe_gauge!(
         STREAM_LAG_SECONDS,

@@ -10,12 +10,15 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    announce::Announcer,
     config::Config,
     connection::{self, LazyConnection},
     instance::Instance,
     metrics,
     projection::Definition,
-    schema, stream_lag,
+    schema,
+    secrets::Secrets,
+    stream_lag,
     worker::{Job, Worker},
 };
 
@@ -51,7 +54,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
 /// Creates the schemas and runs a worker for each projection, until shutdown.
 async fn project(config: &Config, health: &Health, shutdown: &Shutdown) -> anyhow::Result<()> {
     let projections = config.projections();
-    let nats = service::nats::connect(&config.nats.nats_url, "projector").await;
+    let nats = service::nats::connect(&config.nats, "projector").await;
     let connections = projections
         .iter()
         .map(|projection| {
@@ -63,14 +66,23 @@ async fn project(config: &Config, health: &Health, shutdown: &Shutdown) -> anyho
     let options = connection::control_options(&config.database_url).context(INVALID_URL)?;
     let mut control = LazyConnection::new(options);
     health.set("schemas", Err("not created yet".to_owned()));
-    while let Err(error) = prepare_schemas(&mut control, &projections).await {
-        control.discard();
-        health.set("schemas", Err(error.to_string()));
+    let secrets = loop {
+        match prepare_schemas(&mut control, &projections).await {
+            Ok(secrets) => break secrets,
+            Err(error) => {
+                control.discard();
+                health.set("schemas", Err(error.to_string()));
+            }
+        }
         tokio::select! {
             () = tokio::time::sleep(RETRY_DELAY) => {}
             () = shutdown.soft.cancelled() => return Ok(()),
         }
-    }
+    };
+    let announcer = Announcer {
+        nats: nats.clone(),
+        key: secrets.announcements,
+    };
     health.set("schemas", Ok(()));
     let instance =
         Instance::new(&config.database_url, &projections, nats.clone()).context(INVALID_URL)?;
@@ -78,6 +90,7 @@ async fn project(config: &Config, health: &Health, shutdown: &Shutdown) -> anyho
     tokio::spawn(stream_lag::watch(
         control,
         nats.clone(),
+        secrets.events.clone(),
         health.clone(),
         stop,
     ));
@@ -89,7 +102,8 @@ async fn project(config: &Config, health: &Health, shutdown: &Shutdown) -> anyho
             assignment: instance.assignment(projection),
             lease: instance.lease(),
             connection,
-            nats: nats.clone(),
+            announcer: announcer.clone(),
+            event_key: secrets.events.clone(),
             health: health.clone(),
             shutdown: shutdown.clone(),
         });
@@ -120,6 +134,8 @@ async fn project(config: &Config, health: &Health, shutdown: &Shutdown) -> anyho
 async fn prepare_schemas(
     control: &mut LazyConnection,
     projections: &[&Definition],
-) -> sqlx::Result<()> {
-    schema::prepare(control.get().await?, projections).await
+) -> sqlx::Result<Secrets> {
+    let db = control.get().await?;
+    schema::prepare(db, projections).await?;
+    Secrets::read(db).await
 }

@@ -1,10 +1,13 @@
-//! How far the JetStream stream is behind the log.
+//! How far the JetStream stream is behind the log, and whether it has what the log does not have.
 //!
 //! Projections do not depend on the stream: events that it lacks are read from the log. But then they are applied later,
 //! so write-api's relay must not fail unnoticed. The heads come from PostgreSQL, so a stream without messages is not
 //! mistaken for a log without events.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
 
 use async_nats::{
     Client,
@@ -14,13 +17,18 @@ use async_nats::{
         stream::{LastRawMessageErrorKind, Stream},
     },
 };
-use feedmill_events::{Partition, subject};
-use feedmill_service::Health;
+use feedmill_events::{
+    EventKey, Partition,
+    mac::LoggedMessage,
+    subject::{self, MessageId},
+};
+use feedmill_service::{Health, sql::named};
 use futures::{StreamExt as _, TryStreamExt as _};
+use sqlx::{PgConnection, query};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    connection::LazyConnection,
+    connection::{LazyConnection, with_timeout},
     error::ApplyError,
     lag::Lag,
     log::{self, Offsets, distance},
@@ -33,51 +41,119 @@ const MAX_EXPECTED_LAG: Duration = Duration::from_secs(3);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
 const CONCURRENT_REQUESTS: usize = 16;
 
-/// The last event of each partition in the stream. A partition whose messages the stream no longer has counts as
-/// complete (`heads`), since nothing is known about it. Errors, as text for people: NATS or the stream is unavailable.
-pub async fn stream_offsets(nats: &Client, heads: &Offsets) -> Result<Offsets, String> {
+/// What the stream has.
+#[derive(Debug)]
+pub struct StreamState {
+    /// The last event of each partition. A partition whose messages the stream no longer has counts as complete (`heads`),
+    /// since nothing is known about it.
+    pub offsets: Offsets,
+    /// The partitions whose last message is not the event that the log has in its place. write-api's relay removes such
+    /// messages when it opens the stream.
+    pub forked: BTreeSet<Partition>,
+}
+
+/// Errors, as text for people: NATS, the stream or the log is unavailable.
+pub async fn stream_state(
+    nats: &Client,
+    key: &EventKey,
+    db: &mut PgConnection,
+    heads: &Offsets,
+) -> Result<StreamState, String> {
     if nats.connection_state() != State::Connected {
         return Err("NATS is not connected".to_owned());
     }
-    let events = tokio::time::timeout(RESPONSE_TIMEOUT, last_events(nats, heads)).await;
-    events.map_err(|_| format!("JetStream did not answer within {RESPONSE_TIMEOUT:?}"))?
+    let read = tokio::time::timeout(RESPONSE_TIMEOUT, last_events(nats));
+    let (last, is_complete) = read
+        .await
+        .map_err(|_| format!("JetStream did not answer within {RESPONSE_TIMEOUT:?}"))??;
+    // After the stream, so that the log has each of these events, unless they are not its own.
+    let logged = logged_codes(key, db, &last).await;
+    let logged = logged.map_err(|error| format!("cannot read the log: {error}"))?;
+    let mut state = StreamState {
+        offsets: Offsets::default(),
+        forked: BTreeSet::new(),
+    };
+    for (partition, event) in last {
+        let code = logged.get(&partition);
+        // Messages of a version before codes are not compared.
+        let differs = |(_, found): &(i64, Option<String>)| {
+            code.is_none() || found.is_some() && found.as_ref() != code
+        };
+        if event.as_ref().is_some_and(differs) {
+            state.forked.insert(partition);
+        }
+        let missing = if is_complete { 0 } else { heads[partition] };
+        state.offsets[partition] = event.map_or(missing, |(seq, _)| seq);
+    }
+    Ok(state)
 }
 
-async fn last_events(nats: &Client, heads: &Offsets) -> Result<Offsets, String> {
+/// The last event of a partition in the stream, with its code. None without messages; sequence number 0 for a message that no
+/// relay published.
+type LastEvent = (Partition, Option<(i64, Option<String>)>);
+
+/// Also returns whether the stream never lost a message.
+async fn last_events(nats: &Client) -> Result<(Vec<LastEvent>, bool), String> {
     let stream = jetstream::new(nats.clone())
         .get_stream(subject::STREAM)
         .await
         .map_err(|error| format!("cannot open the stream {}: {error}", subject::STREAM))?;
     let state = &stream.cached_info().state;
     let is_complete = state.messages == state.last_sequence;
-    let found: Vec<(Partition, Option<i64>)> = futures::stream::iter(Partition::all())
+    let found = futures::stream::iter(Partition::all())
         .map(|partition| last_event(&stream, partition))
         .buffer_unordered(CONCURRENT_REQUESTS)
         .try_collect()
         .await?;
-    let mut offsets = Offsets::default();
-    for (partition, seq) in found {
-        offsets[partition] = seq.unwrap_or(if is_complete { 0 } else { heads[partition] });
-    }
-    Ok(offsets)
+    Ok((found, is_complete))
 }
 
-async fn last_event(
-    stream: &Stream,
-    partition: Partition,
-) -> Result<(Partition, Option<i64>), String> {
+async fn last_event(stream: &Stream, partition: Partition) -> Result<LastEvent, String> {
     let subject = subject::events(partition);
     match stream.get_last_raw_message_by_subject(&subject).await {
         Ok(message) => {
             let id = message.headers.get(subject::MESSAGE_ID);
-            let event = id.and_then(|id| subject::parse_message_id(id.as_str()));
-            Ok((partition, event.map(|(_, seq)| seq)))
+            let id = id.and_then(|id| MessageId::parse(id.as_str()));
+            let event = id.map(|id| (id.seq, id.code.map(ToOwned::to_owned)));
+            Ok((partition, Some(event.unwrap_or_default())))
         }
         Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
             Ok((partition, None))
         }
         Err(error) => Err(format!("cannot read the stream: {error}")),
     }
+}
+
+/// The codes of the log's events in the places of these events, as far as it has any.
+async fn logged_codes(
+    key: &EventKey,
+    db: &mut PgConnection,
+    events: &[LastEvent],
+) -> sqlx::Result<BTreeMap<Partition, String>> {
+    let places = events
+        .iter()
+        .filter_map(|(p, it)| Some((i16::from(*p), it.as_ref()?.0)));
+    let (partitions, seqs): (Vec<i16>, Vec<i64>) = places.unzip();
+    let select = query!(
+        r#"/* stream_lag.logged */
+        SELECT partition, seq, type AS event_type, trace, body FROM write.events
+        WHERE (partition, seq) IN (SELECT * FROM unnest($1::smallint[], $2::bigint[]))"#,
+        &partitions,
+        &seqs,
+    );
+    let rows = named("stream_lag.logged", with_timeout(select.fetch_all(db))).await?;
+    let codes = rows.into_iter().filter_map(|row| {
+        let partition = Partition::try_from(row.partition).ok()?;
+        let code = key.sign(&LoggedMessage {
+            partition,
+            seq: row.seq,
+            event_type: &row.event_type,
+            trace: row.trace.as_deref(),
+            body: &row.body,
+        });
+        Some((partition, code))
+    });
+    Ok(codes.collect())
 }
 
 async fn heads(connection: &mut LazyConnection) -> Result<Offsets, ApplyError> {
@@ -88,36 +164,41 @@ async fn heads(connection: &mut LazyConnection) -> Result<Offsets, ApplyError> {
 pub async fn watch(
     mut connection: LazyConnection,
     nats: Client,
+    key: EventKey,
     health: Health,
     stop: CancellationToken,
 ) {
     let (mut lag, all) = (Lag::default(), Partition::all().collect());
-    let mut was_late = None;
+    let mut note = None;
     loop {
         let heads = heads(&mut connection).await;
         if heads.is_err() {
             connection.discard();
         }
         if let Ok(heads) = heads
-            && let Ok(stream) = stream_offsets(&nats, &heads).await
+            && let Ok(db) = connection.get().await
+            && let Ok(stream) = stream_state(&nats, &key, db, &heads).await
         {
             let now = Instant::now();
             lag.record(now, &heads);
-            let duration = lag.duration(now, &stream, &all);
-            metrics::gauge!(names::STREAM_LAG_EVENTS).set(distance(&stream, &heads) as f64);
+            let duration = lag.duration(now, &stream.offsets, &all);
+            metrics::gauge!(names::STREAM_LAG_EVENTS).set(distance(&stream.offsets, &heads) as f64);
             metrics::gauge!(names::STREAM_LAG_SECONDS).set(duration.as_secs_f64());
-            let is_late = duration > MAX_EXPECTED_LAG;
+            metrics::gauge!(names::STREAM_FORKED).set(stream.forked.len() as f64);
             // A note is logged when it changes, so it has no changing numbers: those are in the metrics.
-            if was_late.replace(is_late) != Some(is_late) {
-                let note = if is_late {
-                    Err(
-                        "the stream is behind the log: write-api's relay is down or slow; reading the log"
-                            .to_owned(),
-                    )
-                } else {
-                    Ok(())
-                };
-                health.set_optional("relay", note);
+            let new = if !stream.forked.is_empty() {
+                Some(
+                    "the stream has events that the log does not have; write-api's relay removes them when it runs",
+                )
+            } else if duration > MAX_EXPECTED_LAG {
+                Some(
+                    "the stream is behind the log: write-api's relay is down or slow; reading the log",
+                )
+            } else {
+                None
+            };
+            if note.replace(new) != Some(new) {
+                health.set_optional("relay", new.map_or(Ok(()), |text| Err(text.to_owned())));
             }
         }
         tokio::select! {

@@ -19,7 +19,7 @@ use crate::{
     },
     http::cursor::Cursors,
     router::router,
-    sql::search_path,
+    sql::{search_path, secrets::Secrets},
     state::{AppState, Shared},
     stream::registry::{Limits, Streams},
     warm_up::warm_up,
@@ -37,15 +37,20 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
         .context("READ_DATABASE_URL is not the URL of a PostgreSQL database")?;
     let connections = config.database_connections as usize;
     let database = Database::new(options, connections)?;
-    let nats = nats::connect(&config.nats.nats_url, "read-api").await;
+    let nats = nats::connect(&config.nats, "read-api").await;
     let tasks = Tasks(shutdown.soft.clone());
     // Sessions are write-api's; those of another identity provider are not known here.
+    let secrets = Secrets::new(database.clone());
     if config.auth.jwks_url.is_none() {
         let revocations = verifier.revocations();
         let url = &config.auth.write_admin_url;
         let poll = EndedSessionPoll::new(url, revocations.clone(), &health)?;
         tasks.spawn(poll.run());
-        tasks.spawn(receive_ended_sessions(revocations.clone(), nats.clone()));
+        let (revocations, client, secrets) = (revocations.clone(), nats.clone(), secrets.clone());
+        tasks.spawn(async move {
+            let key = secrets.wait().await.announcements.clone();
+            receive_ended_sessions(revocations, client, key).await;
+        });
     }
 
     let tag_versions = TagVersions::default();
@@ -56,11 +61,12 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
         database.clone(),
         health.clone(),
     ));
-    tasks.spawn(receive_announcements(
-        progress.clone(),
-        nats,
-        health.clone(),
-    ));
+    let receiver = (progress.clone(), nats, health.clone());
+    tasks.spawn(async move {
+        let key = secrets.wait().await.announcements.clone();
+        let (progress, client, health) = receiver;
+        receive_announcements(progress, client, key, health).await;
+    });
 
     let shares = config.cache.shares();
     let answers = AnswerCache::new(shares.answers, tag_versions.clone());

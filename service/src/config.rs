@@ -1,6 +1,6 @@
 //! Settings that every service has, as flags or environment variables.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Command, Parser, ValueEnum};
 
@@ -78,13 +78,59 @@ pub enum LogFormat {
     Json,
 }
 
-/// The NATS connection.
-#[derive(Debug, Clone, Args)]
+/// The NATS connection. Messages are signed, whoever may connect; but without credentials and TLS, whoever reaches the server
+/// can read them.
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "NATS")]
 pub struct NatsArgs {
-    /// URLs of NATS servers, separated by commas; the service starts and runs without them, and reconnects
+    /// URLs of NATS servers, separated by commas; the service starts and runs without them, and reconnects. With `tls://` only
+    /// encrypted connections are made. A user and password in the first URL are used, unless other credentials are set
     #[arg(long, env = "NATS_URL", default_value = "nats://127.0.0.1:4222", value_parser = nats_url)]
     pub nats_url: String,
+    /// The user to log in as, with NATS_PASSWORD
+    #[arg(long, env = "NATS_USER", requires = "nats_password")]
+    pub nats_user: Option<String>,
+    /// The password of NATS_USER
+    #[arg(long, env = "NATS_PASSWORD", requires = "nats_user")]
+    pub nats_password: Option<String>,
+    /// The token to log in with
+    #[arg(
+        long,
+        env = "NATS_TOKEN",
+        group = "nats_credentials",
+        conflicts_with = "nats_user"
+    )]
+    pub nats_token: Option<String>,
+    /// The file of the nkey seed to log in with
+    #[arg(
+        long,
+        env = "NATS_NKEY_FILE",
+        group = "nats_credentials",
+        conflicts_with = "nats_user"
+    )]
+    pub nats_nkey_file: Option<PathBuf>,
+    /// The credentials file to log in with (JWT and seed, as `nsc` writes it)
+    #[arg(
+        long,
+        env = "NATS_CREDS_FILE",
+        group = "nats_credentials",
+        conflicts_with = "nats_user"
+    )]
+    pub nats_creds_file: Option<PathBuf>,
+    /// The file of the certificates (PEM) that sign the servers' certificates; connections are then encrypted. Without it, the
+    /// certificates of the operating system are used for `tls://`
+    #[arg(long, env = "NATS_CA_FILE")]
+    pub nats_ca_file: Option<PathBuf>,
+}
+
+impl NatsArgs {
+    /// Without credentials.
+    pub fn at(url: &str) -> Self {
+        Self {
+            nats_url: url.to_owned(),
+            ..Self::default()
+        }
+    }
 }
 
 /// Parses the command line and the environment; ends the process with a message if they are invalid, and for `--help`.

@@ -10,6 +10,7 @@
 //! - [`bounded_cache`]: a cache with a maximum size in bytes.
 //! - [`health`]: liveness and readiness.
 //! - [`shutdown`]: shutting down in two stages.
+//! - [`secrets`]: what the services share in the database.
 //! - [`database`] (with [`sql`]) and [`nats`]: connections that are reopened when they fail.
 
 pub mod bounded_cache;
@@ -22,6 +23,7 @@ pub mod http;
 pub mod nats;
 pub mod problem;
 pub mod secret_file;
+pub mod secrets;
 pub mod shutdown;
 pub mod sql;
 pub mod telemetry;

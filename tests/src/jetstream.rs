@@ -11,11 +11,13 @@ use async_nats::jetstream::{
     consumer::{AckPolicy, pull},
     stream::Stream,
 };
-use feedmill_events::subject;
+use feedmill_events::subject::{self, MessageId};
 use futures::StreamExt;
 use rand::{Rng, rngs::StdRng};
 use sqlx::PgPool;
 use tokio::time::timeout;
+
+use crate::kit::connect_nats;
 
 /// A healthy NATS server answers within this time.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,15 +27,15 @@ pub type Place = (u8, i64);
 
 async fn open(nats_url: &str) -> Result<Stream> {
     let opening = async {
-        let jetstream = jetstream::new(async_nats::connect(nats_url).await?);
+        let jetstream = jetstream::new(connect_nats(nats_url).await?);
         anyhow::Ok(jetstream.get_stream(subject::STREAM).await?)
     };
     timeout(REQUEST_TIMEOUT, opening).await?
 }
 
 fn place(id: Option<&str>) -> Option<Place> {
-    let (partition, seq) = subject::parse_message_id(id?)?;
-    Some((partition.number(), seq))
+    let id = MessageId::parse(id?)?;
+    Some((id.partition.number(), id.seq))
 }
 
 /// Deletes a random message; returns which event it was.

@@ -7,14 +7,17 @@
 //! | [`Database`] | a database on the server of `TEST_DATABASE_URL`, with chosen migrations |
 //! | [`Postgres`] | a PostgreSQL server that may be killed, stopped or paused |
 //! | [`Nats`] | a nats-server, with or without JetStream, that may be killed, restarted or wiped |
+//! | [`Certificates`] | a certificate authority, and a certificate of this machine |
 //! | [`Proxy`] | a TCP proxy that delays, cuts or silences its connections |
 //! | [`Process`] | a child process with a log file; [`service`] is a binary of the workspace |
 //! | [`TempFolder`], [`unused_port`], [`wait_until`], [`setting`] | small helpers |
 //! | [`Stack`] | a whole Feedmill: database, NATS and the three services |
+//! | [`event_key`], [`announcement_key`] | the secrets of a [`Database`] |
 //! | [`Target`] | addresses, database and key of a running Feedmill, whoever started it |
 //!
 
 mod binary;
+mod certificates;
 mod database;
 mod folder;
 mod memory;
@@ -25,6 +28,7 @@ mod process;
 mod proxy;
 mod routes;
 mod schema;
+mod secrets;
 mod settings;
 mod stack;
 mod statements;
@@ -32,15 +36,17 @@ mod target;
 mod wait;
 
 pub use binary::service;
+pub use certificates::Certificates;
 pub use database::{Database, Role};
 pub use folder::TempFolder;
 pub use memory::{peak_memory, resident_memory, services_memory};
-pub use nats::Nats;
+pub use nats::{Nats, connect as connect_nats};
 pub use port::unused as unused_port;
 pub use postgres::Postgres;
 pub use process::{Process, run, run_measured, signal};
 pub use proxy::{Mode, Proxy};
 pub use routes::Routes;
+pub use secrets::{announcement_key, event_key};
 pub use settings::setting;
 pub use stack::{Stack, StackConfig};
 pub use statements::{reset_statement_counts, statement_counts};

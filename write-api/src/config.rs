@@ -17,7 +17,7 @@ use ipnet::IpNet;
 
 use crate::quota::QuotaRates;
 
-/// The `application_name` of connections to PostgreSQL, and the name of the connection to NATS.
+/// The `application_name` of connections to PostgreSQL.
 pub const APPLICATION_NAME: &str = "feedmill-write-api";
 
 /// The write side of Feedmill: stores commands as events in the log, and publishes the log to JetStream.

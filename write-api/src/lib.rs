@@ -8,6 +8,7 @@
 //! - [`domain`]: the nouns, each with its commands, decisions, state and SQL.
 //! - [`relay`]: the log to JetStream; [`commit_notifier`] tells it of commits.
 //! - [`session`]: passwords and refresh tokens.
+//! - [`secrets`]: keys that are shared with the other services.
 //! - [`quota`]: how many commands a [`client`] may give; [`rate_limit`] counts them.
 //! - [`log`] and [`idempotency`]: their tables; [`housekeeping`] deletes what has expired.
 
@@ -27,5 +28,6 @@ pub mod quota;
 pub mod rate_limit;
 pub mod relay;
 pub mod router;
+pub mod secrets;
 pub mod session;
 pub mod subcommand;

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::DateTime;
-use feedmill_events::{EncodeError, Envelope, Partition};
+use feedmill_events::{
+    EncodeError, Envelope, EventKey, Partition, mac::LoggedMessage, subject::MessageId,
+};
 use feedmill_service::sql;
 use sqlx::PgConnection;
 
@@ -63,6 +65,30 @@ pub struct Entry {
     pub trace: Option<String>,
     /// The encoded envelope.
     pub body: Vec<u8>,
+}
+
+impl Entry {
+    /// The code of its message in the stream.
+    pub fn code(&self, key: &EventKey) -> String {
+        key.sign(&LoggedMessage {
+            partition: self.partition,
+            seq: self.seq,
+            event_type: &self.name,
+            trace: self.trace.as_deref(),
+            body: &self.body,
+        })
+    }
+
+    /// The id of its message in the stream.
+    pub fn message_id(&self, key: &EventKey) -> String {
+        let code = self.code(key);
+        MessageId {
+            partition: self.partition,
+            seq: self.seq,
+            code: Some(&code),
+        }
+        .to_string()
+    }
 }
 
 /// The entries that a transaction will append.

@@ -1,7 +1,8 @@
 //! The relay: publishes the log to JetStream, in order, without delaying commands.
 //!
 //! One instance of write-api leads, by an advisory lock of PostgreSQL ([`lease`]). The others tell it on core NATS when they
-//! have committed. The leader asks the stream for its end ([`stream`]) and publishes from there ([`leader`]), with up to 2,000
+//! have committed. The leader asks the stream for its end ([`stream`]), removes from it what the log does not have ([`fork`]),
+//! and publishes from there ([`leader`]), with up to 2,000
 //! messages in flight ([`window`]). The lanes of its own instance hand their entries over ([`commit_notifier`]); it reads all
 //! other entries from the log.
 //!
@@ -22,6 +23,7 @@
 //! asks for the end of the stream again, and finds the messages that were stored without an acknowledgement.
 
 mod context;
+mod fork;
 mod leader;
 mod lease;
 mod stream;

@@ -6,23 +6,20 @@ use std::{
 };
 
 use anyhow::Context as _;
-use async_nats::{Client, connection::State};
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Subcommand, builder::PossibleValuesParser};
 use feedmill_events::{Envelope, Event, EventType, Partition};
-use feedmill_service as service;
+use feedmill_service::nats;
 use serde::Serialize;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::{PgPool, postgres::PgPoolOptions};
 
 use super::common::partition;
 use crate::{
     config::Config,
     connection,
-    history::{self, Part, Record},
+    history::{self, Part, Record, Source},
+    secrets::Secrets,
 };
-
-/// If NATS does not answer in time, everything is read from PostgreSQL.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
@@ -140,11 +137,11 @@ async fn print(args: &Args, config: &Config) -> anyhow::Result<()> {
         }
         Ok(remaining > 0)
     };
-    let nats = connect(config).await;
+    let stream = stream(config, &pool).await?;
     if is_tail {
-        history::tail(&pool, nats, &part, sink).await?;
+        history::tail(&pool, stream, &part, sink).await?;
     } else {
-        history::dump(&pool, nats, &part, sink).await?;
+        history::dump(&pool, stream, &part, sink).await?;
     }
     Ok(out.flush()?)
 }
@@ -202,22 +199,18 @@ fn write_line(out: &mut impl std::io::Write, line: &impl Serialize) -> anyhow::R
     Ok(out.write_all(&text)?)
 }
 
-/// None if NATS is unreachable.
-async fn connect(config: &Config) -> Option<Client> {
-    let client = service::nats::connect(&config.nats.nats_url, "projector events").await;
-    let connected = async {
-        while client.connection_state() != State::Connected {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+/// The stream; None if NATS is unreachable. Errors: the log cannot be read either.
+async fn stream(config: &Config, pool: &PgPool) -> anyhow::Result<Option<Source>> {
+    match nats::connect_once(&config.nats, "projector").await {
+        Ok(client) => {
+            let key = Secrets::read(&mut *pool.acquire().await?).await?.events;
+            Ok(Some(Source { client, key }))
         }
-    };
-    if tokio::time::timeout(CONNECT_TIMEOUT, connected)
-        .await
-        .is_err()
-    {
-        tracing::warn!("events: cannot connect to NATS, reading from PostgreSQL");
-        return None;
+        Err(error) => {
+            tracing::warn!(%error, "events: cannot connect to NATS, reading from PostgreSQL");
+            Ok(None)
+        }
     }
-    Some(client)
 }
 
 fn since(text: &str) -> Result<DateTime<Utc>, String> {

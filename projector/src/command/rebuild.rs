@@ -78,7 +78,7 @@ impl Options {
     fn settings(&self, config: &Config) -> Settings {
         Settings {
             url: config.database_url.clone(),
-            nats_url: config.nats.nats_url.clone(),
+            nats: config.nats.clone(),
             context: config.context(),
             max_live_lag: self.max_live_lag,
             with_skipped: self.with_skipped,

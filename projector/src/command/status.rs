@@ -6,16 +6,19 @@ mod table;
 
 use std::time::Duration;
 
-use async_nats::ConnectOptions;
-use feedmill_service::telemetry;
+use feedmill_service::nats;
 
 use self::{report::Report, snapshot::Snapshot};
 use super::common::connect;
-use crate::{config::Config, log::Offsets, stream_lag};
+use crate::{
+    config::Config,
+    log::Offsets,
+    secrets::Secrets,
+    stream_lag::{self, StreamState},
+};
 
 /// Between the two snapshots from which rates are computed.
 const RATE_INTERVAL: Duration = Duration::from_secs(1);
-const NATS_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
@@ -35,7 +38,7 @@ pub async fn status(args: &Args, config: &Config) -> anyhow::Result<()> {
                 .await
                 .map_err(anyhow::Error::from)
         },
-        async { Ok(stream(&config.nats.nats_url, &before.heads).await) },
+        async { Ok(stream(config, &before.heads).await) },
     )?;
     let report = Report::new(&before, &after, stream);
     if args.json {
@@ -46,17 +49,14 @@ pub async fn status(args: &Args, config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The offsets of the stream. Errors, as text for people: why they are unknown.
-async fn stream(url: &str, heads: &Offsets) -> Result<Offsets, String> {
-    telemetry::install_crypto_provider();
-    let servers: Vec<&str> = url.split(',').collect();
-    let connecting = ConnectOptions::new()
-        .name("projector status")
-        .connection_timeout(NATS_TIMEOUT)
-        .connect(servers);
-    match tokio::time::timeout(NATS_TIMEOUT, connecting).await {
-        Ok(Ok(client)) => stream_lag::stream_offsets(&client, heads).await,
-        Ok(Err(error)) => Err(format!("cannot connect to NATS: {error}")),
-        Err(_) => Err("NATS does not answer".to_owned()),
-    }
+/// What the stream has. Errors, as text for people: why that is unknown.
+async fn stream(config: &Config, heads: &Offsets) -> Result<StreamState, String> {
+    let nats = nats::connect_once(&config.nats, "projector").await;
+    let nats = nats.map_err(|error| format!("cannot connect to NATS: {error}"))?;
+    let state = async {
+        let mut db = connect(config).await?;
+        let key = Secrets::read(&mut db).await?.events;
+        anyhow::Ok(stream_lag::stream_state(&nats, &key, &mut db, heads).await)
+    };
+    state.await.map_err(|error| error.to_string())?
 }

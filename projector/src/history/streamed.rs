@@ -10,11 +10,12 @@ use async_nats::{
     },
 };
 use chrono::{DateTime, SecondsFormat, Utc};
-use feedmill_events::subject;
+use feedmill_events::{EventKey, subject};
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
 
 use super::record::{Part, Record};
+use crate::stream_message::StreamMessage;
 
 const QUEUE_CAPACITY: usize = 1_024;
 const BATCH_MESSAGES: usize = 1_000;
@@ -22,6 +23,13 @@ const BATCH_BYTES: usize = 2 << 20;
 const HEARTBEAT: Duration = Duration::from_secs(2);
 const EXPIRES: Duration = Duration::from_secs(20);
 const INACTIVE_THRESHOLD: Duration = Duration::from_mins(1);
+
+/// The stream, and what its messages are verified with.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub client: Client,
+    pub key: EventKey,
+}
 
 /// Where to start.
 #[derive(Debug, Clone, Copy)]
@@ -40,11 +48,11 @@ impl From<Option<DateTime<Utc>>> for Start {
 
 /// The messages of the stream, until it cannot be read or the receiver is dropped. Unless it starts with new messages, it
 /// also ends at the end of the stream.
-pub fn read(client: Client, part: &Part, start: Start) -> mpsc::Receiver<Record> {
+pub fn read(source: Source, part: &Part, start: Start) -> mpsc::Receiver<Record> {
     let (sender, receiver) = mpsc::channel(QUEUE_CAPACITY);
     let part = part.clone();
     tokio::spawn(async move {
-        if let Err(error) = follow(&client, &part, start, &sender).await {
+        if let Err(error) = follow(&source, &part, start, &sender).await {
             tracing::debug!(%error, "history: cannot read the stream, reading from PostgreSQL");
         }
     });
@@ -52,7 +60,7 @@ pub fn read(client: Client, part: &Part, start: Start) -> mpsc::Receiver<Record>
 }
 
 async fn follow(
-    client: &Client,
+    source: &Source,
     part: &Part,
     start: Start,
     sender: &mpsc::Sender<Record>,
@@ -79,7 +87,7 @@ async fn follow(
         num_replicas: 1,
         ..pull::Config::default()
     };
-    let stream = jetstream::new(client.clone())
+    let stream = jetstream::new(source.client.clone())
         .get_stream_no_info(subject::STREAM)
         .await?;
     let consumer = stream.create_consumer(config).await?;
@@ -98,7 +106,7 @@ async fn follow(
     while let Some(message) = messages.next().await {
         let message = message?;
         let is_last = message.info()?.pending == 0;
-        if let Some(record) = record(message.into())
+        if let Some(record) = record(message.into(), &source.key)
             && part.partitions.contains(&record.partition)
         {
             sender.send(record).await?;
@@ -111,15 +119,18 @@ async fn follow(
 }
 
 /// None for a message that the relay did not publish.
-fn record(message: Message) -> Option<Record> {
-    let header = |name| Some(message.headers.as_ref()?.get(name)?.as_str());
-    let (partition, seq) = subject::parse_message_id(header(subject::MESSAGE_ID)?)?;
-    (message.subject.as_str() == subject::events(partition)).then_some(())?;
+fn record(message: Message, key: &EventKey) -> Option<Record> {
+    let StreamMessage {
+        partition,
+        seq,
+        kind,
+        trace,
+    } = StreamMessage::verify(&message, key)?;
     Some(Record {
         partition,
         seq,
-        kind: header(subject::EVENT_TYPE)?.to_owned(),
-        trace: header(subject::TRACEPARENT).map(ToOwned::to_owned),
+        kind,
+        trace,
         body: message.payload,
     })
 }

@@ -25,7 +25,7 @@ use super::{
     tables,
 };
 use crate::{
-    announce,
+    announce::Announcer,
     audit::{self, AuditEntry},
     error::ApplyError,
     projection::Definition,
@@ -73,7 +73,7 @@ pub async fn cut_over(
     output: &mut Output,
 ) -> anyhow::Result<()> {
     output.step(session.projection, "cutover");
-    let nats = announce::connect(&session.nats_url).await;
+    let announcer = Announcer::connect(&session.nats, &mut session.db).await;
     for attempt in 1.. {
         shadow.follow(session, output).await?;
         let applied = shadow.applied.clone();
@@ -85,10 +85,12 @@ pub async fn cut_over(
             }
             result => {
                 let generation = result?;
-                if let Some(nats) = nats {
+                if let Some(announcer) = &announcer {
                     let equals = (reason == Reason::Equal).then_some(generation - 1);
                     let projection = session.projection.projection;
-                    announce::announce_cutover(&nats, projection, generation, equals).await;
+                    announcer
+                        .announce_cutover(projection, generation, equals)
+                        .await;
                 }
                 output.live(session.projection, generation, reason.text());
                 break;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, str::FromStr as _, time::Duration};
 
 use anyhow::Context as _;
-use feedmill_service::sql::named;
+use feedmill_service::{NatsArgs, sql::named};
 use sqlx::{
     ConnectOptions as _, Connection as _, PgConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -31,7 +31,7 @@ pub struct Session {
     pub db: PgConnection,
     pub source: Source,
     pub by: String,
-    pub nats_url: String,
+    pub nats: NatsArgs,
     options: PgConnectOptions,
 }
 
@@ -70,7 +70,7 @@ impl Session {
                 max_live_lag: settings.max_live_lag,
             },
             by: settings.by.clone(),
-            nats_url: settings.nats_url.clone(),
+            nats: settings.nats.clone(),
             options,
         }))
     }

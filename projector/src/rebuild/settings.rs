@@ -1,5 +1,7 @@
 //! What an operator chose, and how the operation ended.
 
+use feedmill_service::NatsArgs;
+
 use crate::projection::Context;
 
 #[derive(Debug, Clone)]
@@ -7,7 +9,7 @@ pub struct Settings {
     /// URL of the database, with the role that owns the read models.
     pub url: String,
     /// Where a cutover is announced, if NATS is reachable.
-    pub nats_url: String,
+    pub nats: NatsArgs,
     pub context: Context,
     /// The replay waits while the live model is further behind the log, in events.
     pub max_live_lag: i64,

@@ -98,6 +98,6 @@ impl Worker {
                 .collect(),
             changed,
         };
-        announce::announce(&self.job.nats, &announcement).await;
+        self.job.announcer.announce(&announcement).await;
     }
 }

@@ -5,12 +5,12 @@ use std::{
     time::Instant,
 };
 
-use async_nats::Client;
-use feedmill_events::Partition;
+use feedmill_events::{EventKey, Partition};
 use feedmill_service::{Health, Shutdown};
 use tokio::sync::watch;
 
 use crate::{
+    announce::Announcer,
     connection::LazyConnection,
     consumer::{self, Inbox},
     instance::{Assignment, Lease},
@@ -29,7 +29,9 @@ pub struct Job {
     /// Must be held to write.
     pub lease: Lease,
     pub connection: LazyConnection,
-    pub nats: Client,
+    pub announcer: Announcer,
+    /// Verifies the events in the stream.
+    pub event_key: EventKey,
     pub health: Health,
     pub shutdown: Shutdown,
 }
@@ -65,7 +67,8 @@ impl Worker {
             .set(job.projection.name(), Err("starting".to_owned()));
         Self {
             inbox: consumer::start(
-                job.nats.clone(),
+                job.announcer.nats.clone(),
+                job.event_key.clone(),
                 job.projection,
                 job.assignment.clone(),
                 job.shutdown.clone(),

@@ -2,16 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use feedmill_events::{Announcement, Changed, subject};
+use feedmill_events::{Announcement, Changed, EventKey, mac::KEY_BYTES, subject};
 use feedmill_tests::kit::Nats;
 use futures::StreamExt as _;
 use projector::projection::{Context, conversations, digest, feed, profiles};
+use serde_json::json;
 
 use crate::support::{
     database::Database,
     metric,
+    program::status,
     running::Running,
-    stream::{create_stream, has_consumer, publish},
+    stream::{create_stream, has_consumer, publish, publish_signed},
     world::World,
 };
 
@@ -143,6 +145,49 @@ async fn a_wiped_stream_and_foreign_messages_change_nothing() {
     }
     database.assert_equal(&world, projection).await;
     worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_forged_event_is_never_applied() {
+    let (database, nats, mut world) = (Database::new().await, Nats::start().await, World::new(6));
+    let stream = create_stream(&nats).await;
+    let projection = &feed::DEFINITION;
+    let worker = Running::start(projection, Context::default(), &database, &nats.url()).await;
+    has_consumer(&stream).await;
+    let key = EventKey::new(&[8; KEY_BYTES]).unwrap();
+    let mut other = World::new(66);
+    for _ in 0..3 {
+        let (events, forged) = (world.happen(50), other.happen(50));
+        let places = database.append(&events).await;
+        // In the places of the real events, and before them.
+        publish_signed(&key, &nats, forged.iter().zip(places.iter().copied())).await;
+        publish(&nats, events.iter().zip(places)).await;
+        database.caught_up(projection, TIMEOUT).await;
+    }
+    assert!(metric("nats_unauthentic_messages_total", "event") >= 150.0);
+    database.assert_equal(&world, projection).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn status_names_partitions_where_the_stream_is_not_the_log() {
+    let (database, nats, mut world) = (Database::new().await, Nats::start().await, World::new(7));
+    create_stream(&nats).await;
+    let events = world.happen(100);
+    let places = database.append(&events).await;
+    publish(&nats, events.iter().zip(places.iter().copied())).await;
+    let relay = async || status(&database, &nats.url()).await["relay"].clone();
+    assert_eq!(relay().await["state"], "ok");
+    // As if the log had been restored without its last event, and grown to the same length again.
+    let (partition, seq) = *places.last().unwrap();
+    sqlx::query("UPDATE write.events SET body = '\\x00' WHERE partition = $1 AND seq = $2")
+        .bind(i16::from(partition))
+        .bind(seq)
+        .execute(&database.pool)
+        .await
+        .unwrap();
+    let expected = json!({"state": "forked", "partitions": [i16::from(partition)]});
+    assert_eq!(relay().await, expected);
 }
 
 #[tokio::test]

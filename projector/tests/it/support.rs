@@ -8,8 +8,8 @@ pub mod stream;
 pub mod world;
 
 /// The value of a metric of this process, which all tests share; 0 if it was never set.
-pub fn metric(name: &str, projection: &str) -> f64 {
-    let label = format!("projection=\"{projection}\"");
+pub fn metric(name: &str, label: &str) -> f64 {
+    let label = format!("=\"{label}\"");
     feedmill_service::telemetry::metrics()
         .render()
         .lines()

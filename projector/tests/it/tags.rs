@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use feedmill_events::{Announcement, Changed, Tag, subject};
+use feedmill_service::NatsArgs;
 use feedmill_tests::kit::Nats;
 use futures::StreamExt as _;
 use projector::{
@@ -324,7 +325,7 @@ async fn a_cutover_is_announced() {
     let mut heard = client.subscribe(subject).await.unwrap();
     client.flush().await.unwrap();
     let settings = rebuild::Settings {
-        nats_url: nats.url().clone(),
+        nats: NatsArgs::at(&nats.url()),
         ..settings(&database, &context)
     };
     let mut output = Output::new(true);

@@ -7,8 +7,8 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use async_nats::{Client, Subscriber, connection::State};
-use feedmill_events::subject;
-use feedmill_service::Health;
+use feedmill_events::{AnnouncementKey, subject};
+use feedmill_service::{Health, nats::is_authentic};
 use futures::StreamExt;
 use tokio::time::{interval, sleep};
 
@@ -21,10 +21,15 @@ const CONNECTION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Receives and applies announcements until cancelled. Also reports to `health` whether NATS is connected.
-pub async fn receive_announcements(progress: Progress, client: Client, health: Health) {
+pub async fn receive_announcements(
+    progress: Progress,
+    client: Client,
+    key: AnnouncementKey,
+    health: Health,
+) {
     loop {
         match client.subscribe(subject::ALL_ANNOUNCEMENTS).await {
-            Ok(announcements) => receive(&progress, announcements, &client, &health).await,
+            Ok(announcements) => receive(&progress, announcements, &client, &key, &health).await,
             Err(error) => health.set_optional("nats", Err(error.to_string())),
         }
         progress.subscription_lost();
@@ -36,6 +41,7 @@ async fn receive(
     progress: &Progress,
     mut announcements: Subscriber,
     client: &Client,
+    key: &AnnouncementKey,
     health: &Health,
 ) {
     // The client reconnects by itself, which shows only in the number of its connects.
@@ -60,7 +66,11 @@ async fn receive(
                 }));
             }
             message = announcements.next() => match message {
-                Some(message) => progress.apply_announcement(&message.payload),
+                Some(message) if is_authentic(&message, key) => {
+                    progress.apply_announcement(&message.payload);
+                }
+                // Whoever sent it may do nothing more than whoever sent nothing.
+                Some(_) => {}
                 None => return,
             },
         }

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use feedmill_events::{Advance, Announcement, Changed, Projection, Tag, subject};
-use feedmill_service::Health;
-use feedmill_tests::kit::{Nats, wait_until};
+use feedmill_service::{Health, NatsArgs, nats};
+use feedmill_tests::kit::{Nats, announcement_key, wait_until};
 
 use crate::app::{App, account_id};
 
@@ -22,11 +22,12 @@ impl Announcer {
         for projection in Projection::ALL {
             app.checkpoint(projection.name(), 1, 3, 1).await;
         }
-        let client = feedmill_service::nats::connect(&server.url(), "read-api-test").await;
+        let client = nats::connect(&NatsArgs::at(&server.url()), "test").await;
         let progress = app.progress.clone();
         tokio::spawn(read_api::receive_announcements(
             progress,
             client.clone(),
+            announcement_key(),
             Health::new(),
         ));
         let announcer = Self {
@@ -56,9 +57,7 @@ impl Announcer {
             changed: Changed::Tags(tags.to_vec()),
         };
         let bytes = announcement.encode().unwrap();
-        let subject = subject::announcements(projection);
-        self.client.publish(subject, bytes.into()).await.unwrap();
-        self.client.flush().await.unwrap();
+        publish(&self.client, &subject::announcements(projection), bytes).await;
     }
 
     /// The same, and waits until the app has received it.
@@ -75,4 +74,13 @@ impl Announcer {
         })
         .await;
     }
+}
+
+/// Publishes a signed message, and waits until the server has it.
+pub async fn publish(client: &async_nats::Client, subject: &str, payload: Vec<u8>) {
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert(subject::CODE, announcement_key().sign(subject, &payload));
+    let published = client.publish_with_headers(subject.to_owned(), headers, payload.into());
+    published.await.unwrap();
+    client.flush().await.unwrap();
 }

@@ -4,9 +4,13 @@ use std::{
 };
 
 use feedmill_events::{Advance, Announcement, Changed, Projection, subject};
-use feedmill_tests::kit::{Nats, reset_statement_counts};
+use feedmill_service::NatsArgs;
+use feedmill_tests::kit::{Nats, announcement_key, reset_statement_counts};
 
-use crate::app::{App, Reply, account_id};
+use crate::{
+    app::{App, Reply, account_id},
+    nats::publish,
+};
 
 async fn at(app: &App, position: &str, prefer: &str) -> Reply {
     app.get_with(
@@ -143,15 +147,16 @@ async fn one_task_polls_for_all_waiting_requests() {
 
 /// Sooner than an idle poll of the checkpoints.
 #[tokio::test]
-async fn announcements_advance_positions() {
+async fn authentic_announcements_advance_positions() {
     let server = Nats::without_jetstream().await;
     let app = App::start().await;
     app.checkpoint("feed", 1, 3, 5).await;
     app.checkpoint("profiles", 1, 3, 6).await;
-    let client = feedmill_service::nats::connect(&server.url(), "read-api-test").await;
+    let client = feedmill_service::nats::connect(&NatsArgs::at(&server.url()), "test").await;
     tokio::spawn(read_api::receive_announcements(
         app.progress.clone(),
         client.clone(),
+        announcement_key(),
         feedmill_service::Health::new(),
     ));
     // A poll of the checkpoints shows which generation is live. Announcements before it are ignored.
@@ -168,11 +173,16 @@ async fn announcements_advance_positions() {
         changed: Changed::Tags(vec![]),
     };
     let bytes = announcement.encode().unwrap();
-    client
-        .publish(subject::announcements(Projection::Feed), bytes.into())
-        .await
-        .unwrap();
+    let subject = subject::announcements(Projection::Feed);
+    // Neither unsigned, nor with the signature of another message.
+    (client.publish(subject.clone(), bytes.clone().into()).await).unwrap();
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert(subject::CODE, announcement_key().sign("another", &bytes));
+    let forged = client.publish_with_headers(subject.clone(), headers, bytes.clone().into());
+    forged.await.unwrap();
     client.flush().await.unwrap();
+    assert_eq!(at(&app, "3:6", "wait=0").await.status, 503);
+    publish(&client, &subject, bytes).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(
         at(&app, "3:6", "wait=0").await.status,

@@ -11,7 +11,7 @@ use super::{Proxy, schema, settings};
 /// Connections of a pool at most: tests run side by side on one server.
 const MAX_CONNECTIONS: u32 = 4;
 
-/// The roles that the services log in as.
+/// The roles that the services log in as, at PostgreSQL and at NATS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     WriteApi,
@@ -26,6 +26,15 @@ impl Role {
             Self::WriteApi => "feedmill_write",
             Self::Projector => "feedmill_projector",
             Self::ReadApi => "feedmill_read",
+        }
+    }
+
+    /// The service that logs in as it.
+    pub fn service(self) -> &'static str {
+        match self {
+            Self::WriteApi => "write-api",
+            Self::Projector => "projector",
+            Self::ReadApi => "read-api",
         }
     }
 }

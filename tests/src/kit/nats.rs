@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Process, TempFolder, port, settings};
+use super::{Process, Role, TempFolder, port, settings};
+
+/// Of all users of `deploy/nats-users.conf`.
+const PASSWORD: &str = "test";
 
 /// Keeps its address over restarts.
 pub struct Nats {
@@ -43,9 +46,20 @@ impl Nats {
         Self::new(folder.path(), true, "").owning(folder)
     }
 
-    /// With JetStream, its files in a folder of the caller's, not running yet.
-    pub fn in_folder(folder: &Path) -> Self {
-        Self::new(folder, true, "")
+    /// With JetStream and the users of `deploy/nats-users.conf`, its files in a folder of the caller's, not running yet.
+    /// `config` are further lines of its configuration file.
+    pub fn with_users(folder: &Path, config: &str) -> Self {
+        let users = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/nats-users.conf");
+        let users = fs::read_to_string(users).expect("the users");
+        let mut nats = Self::new(folder, true, &format!("{config}\n{users}"));
+        let passwords = ["WRITE", "PROJECTOR", "READ", "OPERATOR"].map(|user| {
+            (
+                format!("FEEDMILL_NATS_{user}_PASSWORD"),
+                PASSWORD.to_owned(),
+            )
+        });
+        nats.process = nats.process.environment(passwords.to_vec());
+        nats
     }
 
     fn new(folder: &Path, jetstream: bool, config: &str) -> Self {
@@ -116,10 +130,33 @@ impl Nats {
         format!("nats://{}", self.address)
     }
 
+    /// With [`Nats::with_users`]: the URL for a service.
+    pub fn url_as(&self, role: Role) -> String {
+        format!("nats://{}:{PASSWORD}@{}", role.name(), self.address)
+    }
+
+    /// With [`Nats::with_users`]: the URL for an operator.
+    pub fn operator_url(&self) -> String {
+        format!("nats://feedmill_operator:{PASSWORD}@{}", self.address)
+    }
+
     /// A client, which connects in the background if the server is absent.
     pub async fn client(&self) -> async_nats::Client {
         let options = async_nats::ConnectOptions::new().retry_on_initial_connect();
         let client = options.connect(self.url()).await;
         client.expect("a NATS client")
     }
+}
+
+/// A client with the user and password in the URL.
+pub async fn connect(url: &str) -> Result<async_nats::Client, async_nats::ConnectError> {
+    let parsed: reqwest::Url = url.parse().expect("a URL of NATS");
+    let options = async_nats::ConnectOptions::new();
+    let options = match parsed.password() {
+        Some(password) => {
+            options.user_and_password(parsed.username().to_owned(), password.to_owned())
+        }
+        None => options,
+    };
+    options.connect(url).await
 }

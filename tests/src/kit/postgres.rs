@@ -12,7 +12,7 @@ use std::{
 use sqlx::{Connection, PgConnection};
 use tokio::time::{sleep, timeout};
 
-use super::{Process, TempFolder, port, process, settings};
+use super::{Certificates, Process, TempFolder, port, process, settings};
 
 /// Recovery after a kill takes no longer.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
@@ -23,6 +23,8 @@ pub struct Postgres {
     pub address: SocketAddr,
     process: Process,
     folder: Option<TempFolder>,
+    /// Verifies its certificate.
+    ca: Option<PathBuf>,
 }
 
 impl Postgres {
@@ -36,6 +38,11 @@ impl Postgres {
 
     /// A new server with its files in this folder, running.
     pub async fn start_in(folder: &Path) -> Self {
+        Self::start_with(folder, None).await
+    }
+
+    /// The same, which accepts encrypted connections with this certificate. The clients verify it.
+    pub async fn start_with(folder: &Path, tls: Option<&Certificates>) -> Self {
         let data = folder.join("postgres");
         fs::create_dir(&data).expect("the data folder");
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("a folder to enter");
@@ -57,8 +64,10 @@ impl Postgres {
         let address: SocketAddr = ([127, 0, 0, 1], port::unused()).into();
         let settings = format!(
             "-D {data} -p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=on \
-             -c timezone=UTC -c log_timezone=UTC -c max_connections=300 -c max_wal_size=2GB",
-            address.port()
+             -c timezone=UTC -c log_timezone=UTC -c max_connections=300 -c max_wal_size=2GB{}",
+            address.port(),
+            tls.map(|tls| enable_tls(tls, &data, user))
+                .unwrap_or_default()
         );
         let (program, arguments) = as_user(user, "postgres", &settings);
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
@@ -67,6 +76,7 @@ impl Postgres {
             address,
             process,
             folder: None,
+            ca: tls.map(|tls| tls.ca.clone()),
         };
         server.launch().await;
         server
@@ -74,7 +84,15 @@ impl Postgres {
 
     /// The URL of its superuser.
     pub fn url(&self) -> String {
-        format!("postgres://postgres@{}/postgres", self.address)
+        let tls = self
+            .ca
+            .as_ref()
+            .map(|ca| format!("?sslmode=verify-full&sslrootcert={}", ca.display()));
+        format!(
+            "postgres://postgres@{}/postgres{}",
+            self.address,
+            tls.unwrap_or_default()
+        )
     }
 
     /// SIGKILL to the postmaster: its children notice, and nothing is written any more.
@@ -192,4 +210,21 @@ fn as_user(user: Option<(u32, u32)>, program: &str, arguments: &str) -> (PathBuf
     all.push(settings::postgres_program(program).display().to_string());
     all.extend(arguments.split(' ').map(str::to_owned));
     (all.remove(0).into(), all)
+}
+
+/// The options that enable TLS. PostgreSQL insists on a key that only its user can read.
+fn enable_tls(tls: &Certificates, data: &str, user: Option<(u32, u32)>) -> String {
+    let [certificate, key] = ["server.crt", "server.key"].map(|name| Path::new(data).join(name));
+    for (from, to) in [(&tls.certificate, &certificate), (&tls.key, &key)] {
+        fs::copy(from, to).expect("a copy for the server");
+        fs::set_permissions(to, fs::Permissions::from_mode(0o600)).expect("a private file");
+        if let Some((uid, gid)) = user {
+            chown(to, Some(uid), Some(gid)).expect("the server's file");
+        }
+    }
+    format!(
+        " -c ssl=on -c ssl_cert_file={} -c ssl_key_file={}",
+        certificate.display(),
+        key.display()
+    )
 }

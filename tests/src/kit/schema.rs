@@ -5,6 +5,8 @@ use std::{fs, path::Path};
 use feedmill_events::Projection;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, raw_sql};
 
+use super::secrets::KEY;
+
 /// Roles belong to the whole server, so tests that create them take turns. Any number that nobody else uses.
 const ROLES_LOCK: i64 = 7_301_846_125;
 
@@ -39,6 +41,9 @@ pub async fn lay_log(connection: &mut PgConnection) {
     for script in scripts("write") {
         run(connection, script).await;
     }
+    let keys = "UPDATE write.secrets SET event_key = $1, announcement_key = $1, position_key = $1";
+    let keys = sqlx::query(keys).bind(KEY).execute(connection).await;
+    keys.expect("known secrets");
 }
 
 /// The tables of these read models, each in its schema, and those of the projector itself: `migrations/read`. read-api's role may

@@ -10,7 +10,8 @@ use std::{
 };
 
 use super::{
-    Database, Nats, Postgres, Process, Role, Routes, Target, TempFolder, binary, port, process,
+    Certificates, Database, Nats, Postgres, Process, Role, Routes, Target, TempFolder, binary,
+    port, process,
 };
 use crate::token::Signer;
 
@@ -25,6 +26,8 @@ pub struct StackConfig {
     pub fanout_max_followers: usize,
     /// Whether it has a PostgreSQL server of its own, and proxies between each service and its servers.
     pub faults: bool,
+    /// Whether it has a PostgreSQL server of its own, and connections to it and to NATS are encrypted.
+    pub tls: bool,
     /// Further settings of every service.
     pub environment: Vec<(String, String)>,
 }
@@ -39,6 +42,7 @@ impl Default for StackConfig {
             feed_depth: 5,
             fanout_max_followers: 3,
             faults: false,
+            tls: false,
             environment: Vec::new(),
         }
     }
@@ -61,7 +65,7 @@ pub struct Stack {
     pub projectors: Vec<Process>,
     pub write: Vec<Process>,
     pub nats: Nats,
-    /// With `faults`.
+    /// With `faults` or `tls`.
     pub postgres: Option<Postgres>,
     /// With `faults`: the proxies of every service, by its name, for example `read-api-0`.
     pub routes: BTreeMap<String, Routes>,
@@ -82,27 +86,34 @@ impl Stack {
     /// Starts it and waits until every service is ready. Panics otherwise, with the log of the service.
     pub async fn start(config: StackConfig) -> Self {
         let folder = TempFolder::new();
-        let mut nats = Nats::in_folder(folder.path());
+        let tls = config
+            .tls
+            .then(|| Certificates::create(&folder.path().join("tls")));
+        let mut nats =
+            Nats::with_users(folder.path(), &tls.as_ref().map_or(String::new(), nats_tls));
         nats.process.launch();
         let mut postgres = None;
-        let database = if config.faults {
-            let own = postgres.insert(Postgres::start_in(folder.path()).await);
+        let database = if config.faults || config.tls {
+            let own = postgres.insert(Postgres::start_with(folder.path(), tls.as_ref()).await);
             Database::on(own.url()).await
         } else {
             Database::empty().await
         };
         nats.process.ready().await;
         let (pem, key_file) = create_key(folder.path());
-        let environment = environment(&config, &database, &nats, &key_file);
+        let mut environment = environment(&config, &database, &nats, &key_file);
+        if let Some(tls) = &tls {
+            environment.push(("NATS_CA_FILE".to_owned(), tls.ca.display().to_string()));
+        }
         database.migrate_with(async { migrate(&environment) }).await;
 
         let counts = [
-            ("write-api", config.write),
-            ("projector", config.projectors),
-            ("read-api", config.read),
+            (Role::WriteApi.service(), config.write),
+            (Role::Projector.service(), config.projectors),
+            (Role::ReadApi.service(), config.read),
         ];
         let mut routes = BTreeMap::new();
-        if let Some(postgres) = &postgres {
+        if let (Some(postgres), true) = (&postgres, config.faults) {
             for (name, count) in counts {
                 for index in 0..count {
                     let own = Routes::start(postgres.address, nats.address).await;
@@ -110,25 +121,27 @@ impl Stack {
                 }
             }
         }
-        let launch = |name: &str, instances: Range<usize>, environment: &[(String, String)]| {
+        let launch = |role: Role, instances: Range<usize>, environment: &[(String, String)]| {
+            let name = role.service();
             let launch = |index| {
-                let own = routes.get(&format!("{name}-{index}"));
-                let environment = own.map_or_else(
-                    || environment.to_vec(),
-                    |own: &Routes| own.through(environment),
-                );
+                let mut environment = environment.to_vec();
+                environment.retain(|(name, _)| name != "NATS_URL");
+                environment.push(("NATS_URL".to_owned(), nats.url_as(role)));
+                if let Some(routes) = routes.get(&format!("{name}-{index}")) {
+                    environment = Routes::through(routes, &environment);
+                }
                 launch_service(name, index, environment, folder.path())
             };
             instances.map(launch).unzip::<_, _, Vec<_>, Vec<_>>()
         };
-        let (mut write, write_urls) = launch("write-api", 0..config.write, &environment);
-        let (mut projectors, _) = launch("projector", 0..config.projectors, &environment);
+        let (mut write, write_urls) = launch(Role::WriteApi, 0..config.write, &environment);
+        let (mut projectors, _) = launch(Role::Projector, 0..config.projectors, &environment);
         let of_write = [
             ("WRITE_API_URL".to_owned(), write_urls[0].public.clone()),
             ("WRITE_ADMIN_URL".to_owned(), write_urls[0].admin.clone()),
         ];
         let reading = [&environment[..], &of_write].concat();
-        let (mut read, read_urls) = launch("read-api", 0..config.read, &reading);
+        let (mut read, read_urls) = launch(Role::ReadApi, 0..config.read, &reading);
         for process in write.iter_mut().chain(&mut projectors).chain(&mut read) {
             process.ready().await;
         }
@@ -181,6 +194,12 @@ impl Stack {
     }
 }
 
+/// The lines of NATS's configuration file that make it accept encrypted connections only.
+fn nats_tls(tls: &Certificates) -> String {
+    let (certificate, key) = (tls.certificate.display(), tls.key.display());
+    format!("tls {{ cert_file: \"{certificate}\", key_file: \"{key}\" }}")
+}
+
 /// A new signing key: as PEM, and the path of its file.
 fn create_key(folder: &Path) -> (String, String) {
     let (pem, path) = (Signer::new_key(), folder.join("auth.pem"));
@@ -205,7 +224,7 @@ fn environment(
         ("WRITE_DATABASE_URL", database.url_as(Role::WriteApi)),
         ("PROJECTOR_DATABASE_URL", database.url_as(Role::Projector)),
         ("READ_DATABASE_URL", database.url_as(Role::ReadApi)),
-        ("NATS_URL", nats.url()),
+        ("NATS_URL", nats.operator_url()),
         ("AUTH_KEY_FILE", key_file.to_owned()),
         ("CURSOR_KEY", "5e".repeat(32)),
         // Tests send more than people do.

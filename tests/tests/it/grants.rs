@@ -78,12 +78,18 @@ struct Grant {
     privilege: String,
 }
 
-/// The rights of a role on tables that are not its own.
+/// The rights of a role on tables, and columns of tables, that are not its own.
 async fn grants(pool: &PgPool, role: Role) -> Vec<Grant> {
     let rows: Vec<(String, String, String)> = sqlx::query_as(
-        "SELECT nspname::text, relname::text, privilege_type
+        "SELECT nspname::text, relname::text, privilege
          FROM pg_class
-         JOIN pg_namespace ON pg_namespace.oid = relnamespace, aclexplode(relacl)
+         JOIN pg_namespace ON pg_namespace.oid = relnamespace
+         CROSS JOIN LATERAL (
+             SELECT grantee, privilege_type FROM aclexplode(relacl)
+             UNION ALL
+             SELECT grantee, format('%s (%I)', privilege_type, attname)
+             FROM pg_attribute, aclexplode(attacl) WHERE attrelid = pg_class.oid
+         ) AS granted (grantee, privilege)
          WHERE grantee = $1::regrole AND relowner <> grantee
          ORDER BY 1, 2, 3",
     )

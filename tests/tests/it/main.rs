@@ -13,6 +13,7 @@ mod import;
 mod import_order;
 mod kit;
 mod mutations;
+mod nats_access;
 mod positions;
 mod property;
 mod scene;

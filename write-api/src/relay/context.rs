@@ -6,7 +6,7 @@ use async_nats::Client;
 use feedmill_service::health::Health;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::commit_notifier::CommitNotifier;
+use crate::{commit_notifier::CommitNotifier, secrets::Secrets};
 
 /// The relay of one instance.
 pub struct Relay {
@@ -16,4 +16,5 @@ pub struct Relay {
     /// The commits of this instance.
     pub notifier: Arc<CommitNotifier>,
     pub health: Health,
+    pub secrets: Secrets,
 }

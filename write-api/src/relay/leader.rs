@@ -104,9 +104,10 @@ async fn attempt(
     stop: &CancellationToken,
 ) -> Result<(), RelayError> {
     let jetstream = window::context(relay.nats.clone());
+    let key = relay.secrets.get().await?.events.clone();
     let opened = timeout(
         OPEN_TIMEOUT,
-        stream::open(&jetstream, lease, known.as_ref()),
+        stream::open(&jetstream, lease, &key, known.as_ref()),
     )
     .await;
     let (stream, end) = opened.map_err(|_| RelayError::Timeout)??;
@@ -123,7 +124,7 @@ async fn attempt(
         stream_sequence = end.last_sequence,
         "relay: publishing from the end of the stream"
     );
-    let mut window = Window::new(jetstream, &end);
+    let mut window = Window::new(jetstream, &end, key);
     let end = known.insert(end);
     let result = publish(relay, lease, announcements, &stream, &mut window, stop).await;
     end.published = *window.acknowledged();

@@ -99,7 +99,8 @@ impl Lease {
             .filter(|(partition, _)| partitions.has(*partition))
             .map(|(partition, after)| (i16::from(partition), *after))
             .unzip();
-        sqlx::query!(
+        sqlx::query_as!(
+            Row,
             r#"/* relay.events.read */
             SELECT e.partition AS "partition!", e.seq AS "seq!", e.type AS "name!", e.trace, e.body AS "body!"
             FROM unnest($1::smallint[], $2::bigint[]) AS n (partition, seq)
@@ -115,23 +116,59 @@ impl Lease {
             MAX_EVENTS_PER_PARTITION,
         )
         .fetch(&mut self.0)
-        .map(|row| {
-            let row = row?;
-            let invalid = |error| sqlx::Error::Decode(Box::new(error));
-            Ok(Entry {
-                partition: Partition::try_from(row.partition).map_err(invalid)?,
-                seq: row.seq,
-                name: row.name,
-                trace: row.trace,
-                body: row.body,
-            })
-        })
+        .map(|row| row?.try_into())
+        .boxed()
+    }
+
+    /// The entries in these places. Those that the log does not have are left out.
+    pub fn read_each(
+        &mut self,
+        places: impl Iterator<Item = (Partition, i64)>,
+    ) -> BoxStream<'_, sqlx::Result<Entry>> {
+        let (ids, seqs): (Vec<i16>, Vec<i64>) = places
+            .map(|(partition, seq)| (i16::from(partition), seq))
+            .unzip();
+        sqlx::query_as!(
+            Row,
+            r#"/* relay.events.read_each */
+            SELECT partition, seq, type AS name, trace, body
+            FROM write.events
+            WHERE (partition, seq) IN (SELECT * FROM unnest($1::smallint[], $2::bigint[]))"#,
+            &ids,
+            &seqs,
+        )
+        .fetch(&mut self.0)
+        .map(|row| row?.try_into())
         .boxed()
     }
 
     /// Lets another instance lead at once.
     pub async fn release(self) {
         timeout(STATEMENT_TIMEOUT, self.0.close()).await.ok();
+    }
+}
+
+/// A row of the log.
+struct Row {
+    partition: i16,
+    seq: i64,
+    name: String,
+    trace: Option<String>,
+    body: Vec<u8>,
+}
+
+impl TryFrom<Row> for Entry {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Row) -> sqlx::Result<Self> {
+        let invalid = |error| sqlx::Error::Decode(Box::new(error));
+        Ok(Self {
+            partition: Partition::try_from(row.partition).map_err(invalid)?,
+            seq: row.seq,
+            name: row.name,
+            trace: row.trace,
+            body: row.body,
+        })
     }
 }
 

@@ -6,12 +6,15 @@ use async_nats::jetstream::{
     Context,
     context::CreateStreamError,
     message::StreamMessage,
-    stream::{Config, LastRawMessageError, LastRawMessageErrorKind, State, StorageType, Stream},
+    stream::{Config, LastRawMessageError, LastRawMessageErrorKind, StorageType, Stream},
 };
-use feedmill_events::{PARTITIONS, Partition, subject};
+use feedmill_events::{EventKey, PARTITIONS, Partition, subject};
 use futures::{StreamExt, TryStreamExt};
 
-use super::lease::{Lease, Offsets};
+use super::{
+    fork::{self, CutError},
+    lease::{Lease, Offsets},
+};
 
 /// How long JetStream remembers message ids, to drop duplicates.
 const DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
@@ -24,17 +27,8 @@ pub enum StreamError {
     Last(#[from] LastRawMessageError),
     #[error(transparent)]
     Database(#[from] sqlx::Error),
-    /// PostgreSQL was restored to an older state. Publishing would give readers two different events with one number.
-    #[error(
-        "the stream has event {partition}:{stream} and the log ends at {head}: the database is older than the \
-         stream. Nothing is published until the stream {name} is deleted; it is then filled from the log again",
-        name = subject::STREAM
-    )]
-    Ahead {
-        partition: i16,
-        stream: i64,
-        head: i64,
-    },
+    #[error(transparent)]
+    Cut(#[from] CutError),
 }
 
 /// The stream's sequence number of the last message of each partition; 0 if there is none.
@@ -52,11 +46,15 @@ pub struct StreamEnd {
     created: i128,
 }
 
-/// Opens the stream and reads its end. Creates the stream if there is none; an existing one keeps its operator's settings.
-/// `before` is the end that this leader last knew.
+/// The last message of each partition that the stream holds, by the number of the partition.
+pub type LastMessages = Vec<Option<StreamMessage>>;
+
+/// Opens the stream, cuts it back to the log, and reads its end. Creates the stream if there is none; an existing one keeps its
+/// operator's settings. `before` is the end that this leader last knew.
 pub async fn open(
     jetstream: &Context,
     lease: &mut Lease,
+    key: &EventKey,
     before: Option<&StreamEnd>,
 ) -> Result<(Stream, StreamEnd), StreamError> {
     let stream = jetstream
@@ -69,11 +67,17 @@ pub async fn open(
             ..Config::default()
         })
         .await?;
+    let created = stream.cached_info().created.unix_timestamp_nanos();
     // First the last sequence number, then the last messages. If another leader publishes in between, our first message is
     // refused, and this is called again.
     let state = stream.cached_info().state.clone();
-    let created = stream.cached_info().created.unix_timestamp_nanos();
-    let last = last_events(&stream, &state).await?;
+    let has_expired =
+        is_limited(&stream.cached_info().config) && state.messages < state.last_sequence;
+    let (last, cut) = if state.messages > 0 {
+        fork::cut(&stream, lease, key).await?
+    } else {
+        (no_messages(), Vec::new())
+    };
     let heads = lease.heads().await?;
     let before = before.filter(|b| b.created == created && b.last_sequence <= state.last_sequence);
 
@@ -81,30 +85,23 @@ pub async fn open(
     let mut sequences = [0; PARTITIONS as usize];
     for partition in Partition::all() {
         let index = usize::from(partition.number());
-        let (last, head) = (&last[index], heads[index]);
-        sequences[index] = last.as_ref().map_or(0, |message| message.sequence);
-        let stream = last
-            .as_ref()
-            .and_then(|message| event_of(message, partition));
-        published[index] = match stream {
-            Some(stream) if stream > head => {
-                return Err(StreamError::Ahead {
-                    partition: partition.into(),
-                    stream,
-                    head,
-                });
-            }
+        let last = last[index].as_ref();
+        sequences[index] = last.map_or(0, |message| message.sequence);
+        let stream = last.and_then(|message| fork::id(message, partition));
+        let before = before.filter(|_| !cut.contains(&partition));
+        published[index] = match stream.map(|id| id.seq) {
             // If it is less than we published, the last message was deleted. JetStream would drop it as a duplicate if it
             // were published again within the duplicate window; readers have it from the log.
             Some(stream) => before.map_or(stream, |before| stream.max(before.published[index])),
-            // No message was ever deleted, so the stream never had an event of this partition.
-            None if state.messages == state.last_sequence => 0,
-            // It may have had some that expired. If we published them, we know.
             None => match before {
-                Some(before) => before.published[index].min(head),
-                // Otherwise the last event of the log is published again. A reader that has it skips it; a reader that
-                // misses earlier events notices the gap and reads them from the log.
-                None => (head - 1).max(0),
+                // What we published, the stream has lost meanwhile.
+                Some(before) => before.published[index].min(heads[index]),
+                // An operator limited the stream, its messages expire, and it may have had some of this partition. The last
+                // event of the log is published again. A reader that has it skips it; a reader that misses earlier events
+                // notices the gap and reads them from the log.
+                None if has_expired => (heads[index] - 1).max(0),
+                // It never had any, or it has lost them: all are published.
+                None => 0,
             },
         };
     }
@@ -119,27 +116,25 @@ pub async fn open(
     ))
 }
 
+fn no_messages() -> LastMessages {
+    Partition::all().map(|_| None).collect()
+}
+
+/// Whether messages expire.
+fn is_limited(config: &Config) -> bool {
+    config.max_messages > 0
+        || config.max_bytes > 0
+        || config.max_messages_per_subject > 0
+        || !config.max_age.is_zero()
+}
+
 /// The last message of each partition that the stream holds.
-async fn last_events(
-    stream: &Stream,
-    state: &State,
-) -> Result<[Option<StreamMessage>; PARTITIONS as usize], LastRawMessageError> {
-    let mut last = [const { None }; PARTITIONS as usize];
-    if state.messages == 0 {
-        return Ok(last);
-    }
+pub async fn last_messages(stream: &Stream) -> Result<LastMessages, LastRawMessageError> {
+    let mut last = no_messages();
     let found: Vec<_> = futures::stream::iter(Partition::all())
-        .map(|partition| async move {
-            match stream
-                .get_last_raw_message_by_subject(&subject::events(partition))
-                .await
-            {
-                Ok(message) => Ok((partition, Some(message))),
-                Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
-                    Ok((partition, None))
-                }
-                Err(error) => Err(error),
-            }
+        .map(async |partition| {
+            let message = last_message(stream, partition).await?;
+            Ok::<_, LastRawMessageError>((partition, message))
         })
         .buffer_unordered(16)
         .try_collect()
@@ -150,10 +145,15 @@ async fn last_events(
     Ok(last)
 }
 
-/// The sequence number of the event in a message. None if the message is not of the relay.
-fn event_of(message: &StreamMessage, partition: Partition) -> Option<i64> {
-    let id = message.headers.get(subject::MESSAGE_ID)?;
-    subject::parse_message_id(id.as_str())
-        .filter(|(named, _)| *named == partition)
-        .map(|(_, seq)| seq)
+/// The last message of a partition that the stream holds.
+pub async fn last_message(
+    stream: &Stream,
+    partition: Partition,
+) -> Result<Option<StreamMessage>, LastRawMessageError> {
+    let subject = subject::events(partition);
+    match stream.get_last_raw_message_by_subject(&subject).await {
+        Ok(message) => Ok(Some(message)),
+        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }

@@ -14,7 +14,7 @@ use async_nats::{
         publish::PublishAck,
     },
 };
-use feedmill_events::{PARTITIONS, subject};
+use feedmill_events::{EventKey, PARTITIONS, subject};
 use futures::{FutureExt, future::BoxFuture};
 use tokio::time::timeout;
 
@@ -51,13 +51,14 @@ struct InFlight {
 /// Publishes entries, and settles their acknowledgements in order.
 pub struct Window {
     jetstream: Context,
+    key: EventKey,
     /// The stream's last sequence number once everything in flight is stored.
     expected: u64,
     /// The last acknowledged event of each partition, and its sequence number in the stream.
     acknowledged: Offsets,
     sequences: StreamSequences,
-    /// The partition of the message that was published last.
-    current: Option<usize>,
+    /// The partition and the id of the message that was published last.
+    last: Option<(usize, String)>,
     in_flight: VecDeque<InFlight>,
     /// The number of messages in flight of each partition.
     of_partition: [usize; PARTITIONS as usize],
@@ -75,13 +76,14 @@ pub fn context(nats: Client) -> Context {
 }
 
 impl Window {
-    pub fn new(jetstream: Context, end: &StreamEnd) -> Self {
+    pub fn new(jetstream: Context, end: &StreamEnd, key: EventKey) -> Self {
         Self {
             jetstream,
+            key,
             expected: end.last_sequence,
             acknowledged: end.published,
             sequences: end.sequences,
-            current: None,
+            last: None,
             in_flight: VecDeque::new(),
             of_partition: [0; PARTITIONS as usize],
             bytes: 0,
@@ -97,20 +99,21 @@ impl Window {
         }
         let partition = entry.partition;
         let index = usize::from(partition.number());
-        let continues = self.current.replace(index) == Some(index);
-        while !continues && self.of_partition[index] > 0 {
+        let id = entry.message_id(&self.key);
+        let last = self.last.replace((index, id.clone()));
+        let before = last.filter(|(last, _)| *last == index).map(|(_, id)| id);
+        while before.is_none() && self.of_partition[index] > 0 {
             self.next_ack().await?;
         }
         let mut headers = HeaderMap::new();
         // The documentation of `relay` has the reasons for these preconditions.
-        if continues {
-            let before = subject::message_id(partition, entry.seq - 1);
+        if let Some(before) = before {
             headers.insert(NATS_EXPECTED_LAST_MESSAGE_ID, before);
         } else {
             let before = self.sequences[index].to_string();
             headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, before);
         }
-        headers.insert(NATS_MESSAGE_ID, subject::message_id(partition, entry.seq));
+        headers.insert(NATS_MESSAGE_ID, id);
         headers.insert(NATS_EXPECTED_LAST_SEQUENCE, self.expected.to_string());
         headers.insert(subject::EVENT_TYPE, entry.name);
         if let Some(trace) = entry.trace {

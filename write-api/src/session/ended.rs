@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use async_nats::Client;
+use async_nats::{Client, HeaderMap};
 use axum::http::HeaderValue;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::{sleep, timeout};
 
 use super::ends;
-use crate::domain::Clock;
+use crate::{domain::Clock, secrets::Secrets};
 
 /// How often an instance reads what others have ended. Together with the interval at which a service polls the list of an
 /// instance, less than a second.
@@ -43,6 +43,7 @@ pub struct EndedSessions(Arc<Inner>);
 struct Inner {
     revocations: Revocations,
     nats: Client,
+    secrets: Secrets,
     /// The last document, of this version of the revocations.
     served: Mutex<Option<(u64, Document)>>,
 }
@@ -57,10 +58,11 @@ pub struct Document {
 
 impl EndedSessions {
     /// `revocations` are those of this instance's verifier.
-    pub fn new(revocations: Revocations, nats: Client) -> Self {
+    pub fn new(revocations: Revocations, nats: Client, secrets: Secrets) -> Self {
         Self(Arc::new(Inner {
             revocations,
             nats,
+            secrets,
             served: Mutex::default(),
         }))
     }
@@ -71,9 +73,17 @@ impl EndedSessions {
         let count = sessions.len() as u64;
         metrics::counter!("sessions_ended_total", "why" => why).increment(count);
         self.0.revocations.add(sessions);
+        let Ok(secrets) = self.0.secrets.get().await else {
+            return;
+        };
         for sessions in sessions.chunks(MAX_PER_MESSAGE) {
-            let message = list::encode(sessions).into();
-            let published = self.0.nats.publish(subject::ENDED_SESSIONS, message);
+            let message = list::encode(sessions);
+            let code = (secrets.announcements).sign(subject::ENDED_SESSIONS, message.as_ref());
+            let mut headers = HeaderMap::new();
+            headers.insert(subject::CODE, code);
+            let nats = &self.0.nats;
+            let published =
+                nats.publish_with_headers(subject::ENDED_SESSIONS, headers, message.into());
             timeout(PUBLISH_TIMEOUT, published).await.ok();
         }
     }

@@ -4,8 +4,10 @@ use anyhow::bail;
 use async_nats::connection::State as NatsState;
 use feedmill_events::PARTITIONS;
 use feedmill_service::{
-    Database, Health, Shutdown, Verifier, http::Listeners, nats, sql,
-    tokens::revocations::receive::receive_ended_sessions,
+    Database, Health, Shutdown, Verifier,
+    http::Listeners,
+    nats, sql,
+    tokens::revocations::{Revocations, receive::receive_ended_sessions},
 };
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +21,7 @@ use crate::{
     lane::Lanes,
     relay::Relay,
     router::{admin_router, router},
+    secrets::Secrets,
     session::{EndedSessions, Hasher, Lifetimes, Sessions},
 };
 
@@ -62,8 +65,10 @@ impl Server {
         }
 
         let clock = Arc::new(Clock::default());
-        let nats = nats::connect(&config.nats.nats_url, APPLICATION_NAME).await;
-        let (verifier, local) = identity(&config, &database, &nats, &health, &shutdown)?;
+        let nats = nats::connect(&config.nats, "write-api").await;
+        let secrets = Secrets::new(database.clone());
+        let ended = |revocations| EndedSessions::new(revocations, nats.clone(), secrets.clone());
+        let (verifier, local) = identity(&config, &database, ended, &health, &shutdown)?;
         let mut background = JoinSet::new();
         if let Some(local) = &local {
             let ended = local.sessions.ended().clone();
@@ -71,7 +76,11 @@ impl Server {
             ended.read(&database, &clock).await.ok();
             background.spawn(ended.poll(database.clone(), Arc::clone(&clock)));
             let revocations = verifier.revocations().clone();
-            background.spawn(receive_ended_sessions(revocations, nats.clone()));
+            let (client, secrets) = (nats.clone(), secrets.clone());
+            background.spawn(async move {
+                let key = secrets.wait().await.announcements.clone();
+                receive_ended_sessions(revocations, client, key).await;
+            });
         }
         let notifier = Arc::new(CommitNotifier::default());
         let (lanes, mut lane_tasks) =
@@ -84,6 +93,7 @@ impl Server {
             nats: nats.clone(),
             notifier,
             health: health.clone(),
+            secrets,
         };
         let relay = tokio::spawn(relay.run(stop_relay.clone()));
         background.spawn(watch(database.clone(), nats, health.clone()));
@@ -133,7 +143,7 @@ impl Server {
 fn identity(
     config: &Config,
     database: &Database,
-    nats: &async_nats::Client,
+    ended: impl Fn(Revocations) -> EndedSessions,
     health: &Health,
     shutdown: &Shutdown,
 ) -> anyhow::Result<(Verifier, Option<Local>)> {
@@ -149,7 +159,7 @@ fn identity(
         signer.clone(),
         hasher,
         Lifetimes::from(&config.auth),
-        EndedSessions::new(verifier.revocations().clone(), nats.clone()),
+        ended(verifier.revocations().clone()),
     );
     let local = Local {
         sessions,

@@ -1,5 +1,6 @@
 //! The stream equals the log, in its order, after every fault.
 
+mod fork;
 mod late;
 mod operator;
 
@@ -11,40 +12,48 @@ use std::{
 };
 
 use async_nats::jetstream::{self, consumer};
-use feedmill_events::{Partition, subject};
-use feedmill_service::{Health, nats};
-use feedmill_tests::kit::{Database, Nats, Process, Role, TempFolder, wait_until_within};
+use feedmill_events::{
+    Partition,
+    mac::LoggedMessage,
+    subject::{self, MessageId},
+};
+use feedmill_service::{Health, NatsArgs, nats, sql};
+use feedmill_tests::kit::{
+    Database, Nats, Process, Role, TempFolder, event_key, wait_until_within,
+};
 use futures::StreamExt;
 use sqlx::PgPool;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use write_api::{commit_notifier::CommitNotifier, log::Entry, relay::Relay};
+use write_api::{commit_notifier::CommitNotifier, log::Entry, relay::Relay, secrets::Secrets};
+
+/// Those of the database.
+pub fn secrets(database: &Database) -> Secrets {
+    let options = sql::options(&database.url_as(Role::WriteApi), "test", None).unwrap();
+    Secrets::new(feedmill_service::Database::new(options, 1).unwrap())
+}
 
 /// A relay in this process.
 struct Running {
     notifier: Arc<CommitNotifier>,
-    health: Health,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Running {
     async fn start(database: &Database, server: &Nats) -> Self {
-        let (notifier, health, stop) = (
-            Arc::new(CommitNotifier::default()),
-            Health::new(),
-            CancellationToken::new(),
-        );
-        let nats = nats::connect(&server.url(), "test").await;
+        let notifier = Arc::new(CommitNotifier::default());
+        let stop = CancellationToken::new();
+        let nats = nats::connect(&NatsArgs::at(&server.url()), "test").await;
         let relay = Relay {
             options: database.options_as(Role::WriteApi),
             nats,
             notifier: Arc::clone(&notifier),
-            health: health.clone(),
+            health: Health::new(),
+            secrets: secrets(database),
         };
         Self {
             notifier,
-            health,
             stop: stop.clone(),
             task: tokio::spawn(relay.run(stop)),
         }
@@ -58,15 +67,21 @@ impl Running {
 
 /// Appends events to the log as a lane does, and returns the entries that a lane hands over to the relay.
 async fn append(pool: &PgPool, partition: i16, count: i64) -> Vec<Entry> {
+    append_body(pool, partition, count, 0).await
+}
+
+/// The same, with this byte as the body of each.
+async fn append_body(pool: &PgPool, partition: i16, count: i64, body: u8) -> Vec<Entry> {
     let sql = "WITH moved AS (
             UPDATE write.partitions SET head = head + $2 WHERE id = $1 RETURNING id, head - $2 AS before
         )
         INSERT INTO write.events (partition, seq, type, at, body)
-        SELECT id, before + n, 'post.created', now(), '\\x00'::bytea FROM moved, generate_series(1, $2) AS n
+        SELECT id, before + n, 'post.created', now(), $3 FROM moved, generate_series(1, $2) AS n
         RETURNING seq";
     let seqs: Vec<i64> = sqlx::query_scalar(sql)
         .bind(partition)
         .bind(count)
+        .bind(vec![body])
         .fetch_all(pool)
         .await
         .unwrap();
@@ -90,32 +105,44 @@ async fn head(pool: &PgPool) -> i64 {
         .unwrap()
 }
 
-/// The events of each partition, in the order of the stream.
-async fn contents(server: &Nats) -> BTreeMap<Partition, Vec<i64>> {
+/// The events of the stream and their bodies, in its order.
+async fn messages(server: &Nats) -> Vec<(Partition, i64, Vec<u8>)> {
     let jetstream = jetstream::new(server.client().await);
-    let mut events: BTreeMap<Partition, Vec<i64>> = BTreeMap::new();
+    let mut events = Vec::new();
     let Ok(stream) = jetstream.get_stream(subject::STREAM).await else {
         return events;
     };
-    let mut left = stream.cached_info().state.messages;
+    let left = stream.cached_info().state.messages as usize;
     let pull = consumer::pull::Config {
         ack_policy: consumer::AckPolicy::None,
         ..Default::default()
     };
     let consumer = stream.create_consumer(pull).await.unwrap();
     let mut messages = consumer.messages().await.unwrap();
-    while left > 0 {
+    while events.len() < left {
         let message = messages.next().await.unwrap().unwrap();
-        let id = message
-            .headers
-            .as_ref()
-            .unwrap()
-            .get(subject::MESSAGE_ID)
-            .unwrap();
-        let (partition, seq) = subject::parse_message_id(id.as_str()).unwrap();
-        assert_eq!(message.subject.as_str(), subject::events(partition));
+        let headers = message.headers.as_ref().unwrap();
+        let header = |name| headers.get(name).unwrap().as_str();
+        let id = MessageId::parse(header(subject::MESSAGE_ID)).unwrap();
+        assert_eq!(message.subject.as_str(), subject::events(id.partition));
+        let signed = LoggedMessage {
+            partition: id.partition,
+            seq: id.seq,
+            event_type: header(subject::EVENT_TYPE),
+            trace: None,
+            body: &message.payload,
+        };
+        assert!(event_key().verify(&signed, id.code.unwrap()));
+        events.push((id.partition, id.seq, message.payload.to_vec()));
+    }
+    events
+}
+
+/// The events of each partition, in the order of the stream.
+async fn contents(server: &Nats) -> BTreeMap<Partition, Vec<i64>> {
+    let mut events: BTreeMap<Partition, Vec<i64>> = BTreeMap::new();
+    for (partition, seq, _) in messages(server).await {
         events.entry(partition).or_default().push(seq);
-        left -= 1;
     }
     events
 }

@@ -12,6 +12,7 @@ use write_api::{
     client::Client,
     domain::{GivenPassword, Handle, Moment, Password},
     idempotency::IdempotencyKey,
+    secrets::Secrets,
     session::{
         EndedSessions, Granted, Hasher, Lifetimes, Queue, SessionError, Sessions, SignIn, Which,
     },
@@ -52,12 +53,14 @@ impl Mill {
         let options = sql::options(&database.url_as(Role::WriteApi), "test", None).unwrap();
         let revocations = Revocations::default();
         let nats = Nats::absent().client().await;
+        let pool = feedmill_service::Database::new(options, 4).unwrap();
+        let secrets = Secrets::new(pool.clone());
         let sessions = Sessions::new(
-            feedmill_service::Database::new(options, 4).unwrap(),
+            pool,
             Signer::new([1; 32], "feedmill", "feedmill").unwrap(),
             hasher,
             LIFETIMES,
-            EndedSessions::new(revocations.clone(), nats),
+            EndedSessions::new(revocations.clone(), nats, secrets),
         );
         Self {
             sessions,

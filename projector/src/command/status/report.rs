@@ -8,10 +8,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::snapshot::{AuditEntry, Blocked, Instance, Paused, Snapshot};
-use crate::{
-    instance,
-    log::{Offsets, distance},
-};
+use crate::{instance, log::distance, stream_lag::StreamState};
 
 /// A stream with a shorter lag is up to date. In seconds.
 const MAX_EXPECTED_STREAM_LAG: f64 = 3.0;
@@ -40,6 +37,10 @@ pub enum Relay {
         lag_events: i64,
         /// Time since the oldest event that is not in the stream was first seen in the log; at most an hour.
         lag_seconds: f64,
+    },
+    /// The last message of these partitions is not the event that the log has in its place.
+    Forked {
+        partitions: Vec<i16>,
     },
     Unknown {
         reason: String,
@@ -109,11 +110,16 @@ impl Standing {
 }
 
 impl Report {
-    /// Takes two snapshots, and the offsets of the stream or why they are unknown.
-    pub fn new(before: &Snapshot, after: &Snapshot, stream: Result<Offsets, String>) -> Self {
+    /// Takes two snapshots, and what the stream has or why that is unknown.
+    pub fn new(before: &Snapshot, after: &Snapshot, stream: Result<StreamState, String>) -> Self {
         let relay = match stream {
             Err(reason) => Relay::Unknown { reason },
-            Ok(stream) => {
+            Ok(StreamState { forked, .. }) if !forked.is_empty() => Relay::Forked {
+                partitions: forked.into_iter().map(i16::from).collect(),
+            },
+            Ok(StreamState {
+                offsets: stream, ..
+            }) => {
                 // The stream was read after the first snapshot.
                 let lag_events = distance(&stream, &before.heads);
                 let lag_seconds = Partition::all()

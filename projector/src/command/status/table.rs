@@ -91,6 +91,10 @@ fn relay(relay: &Relay) -> String {
             "IS {lag_events} EVENTS BEHIND the log for {lag_seconds:.0} s: the relay of write-api is down or slow; \
              projectors poll the log instead, which is slower"
         ),
+        Relay::Forked { partitions } => format!(
+            "HAS EVENTS THAT THE LOG DOES NOT HAVE, in partitions {partitions:?}: the relay of write-api removes them when \
+             it runs; projectors do not apply them"
+        ),
         Relay::Unknown { reason } => {
             format!("UNKNOWN: {reason}; projectors without a connection to NATS poll the log")
         }

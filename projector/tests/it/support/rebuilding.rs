@@ -1,5 +1,6 @@
 //! Rebuilds in the test's process or its own, and the content of schemas.
 
+use feedmill_service::NatsArgs;
 use projector::{
     projection::{Context, Definition},
     rebuild::{self, Outcome, Settings, output::Output},
@@ -11,7 +12,7 @@ use super::database::Database;
 pub fn settings(database: &Database, context: &Context) -> Settings {
     Settings {
         url: database.url.clone(),
-        nats_url: "nats://127.0.0.1:1".to_owned(),
+        nats: NatsArgs::at("nats://127.0.0.1:1"),
         context: context.clone(),
         max_live_lag: 1_000,
         with_skipped: false,

@@ -1,7 +1,9 @@
 //! Workers in the test's process.
 
-use feedmill_service::{Health, Shutdown, nats};
+use feedmill_service::{Health, NatsArgs, Shutdown, nats};
+use feedmill_tests::kit::{announcement_key, event_key};
 use projector::{
+    announce::Announcer,
     connection::{self, LazyConnection},
     instance::{Assignment, Lease},
     projection::{Context, Definition},
@@ -67,7 +69,11 @@ impl Running {
             connection: LazyConnection::new(
                 connection::projection_options(&database.url, projection).unwrap(),
             ),
-            nats: nats::connect(nats_url, "projector").await,
+            announcer: Announcer {
+                nats: nats::connect(&NatsArgs::at(nats_url), "projector").await,
+                key: announcement_key(),
+            },
+            event_key: event_key(),
             health: health.clone(),
             shutdown: shutdown.clone(),
         });

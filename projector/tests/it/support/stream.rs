@@ -9,8 +9,12 @@ use async_nats::{
         stream::{self, Stream},
     },
 };
-use feedmill_events::{Envelope, Partition, subject};
-use feedmill_tests::kit::{Nats, wait_until};
+use feedmill_events::{
+    Envelope, EventKey, Partition,
+    mac::LoggedMessage,
+    subject::{self, MessageId},
+};
+use feedmill_tests::kit::{Nats, event_key, wait_until};
 
 /// Creates the stream as the relay does, except for a shorter window in which duplicates are dropped.
 pub async fn create_stream(nats: &Nats) -> Stream {
@@ -27,14 +31,38 @@ pub async fn create_stream(nats: &Nats) -> Stream {
 
 /// Publishes events with these partitions and sequence numbers.
 pub async fn publish(nats: &Nats, events: impl IntoIterator<Item = (&Envelope, (Partition, i64))>) {
+    publish_signed(&event_key(), nats, events).await;
+}
+
+/// The same, signed with another key than the log's.
+pub async fn publish_signed(
+    key: &EventKey,
+    nats: &Nats,
+    events: impl IntoIterator<Item = (&Envelope, (Partition, i64))>,
+) {
     let context = jetstream::new(nats.client().await);
     for (envelope, (partition, seq)) in events {
         let mut headers = HeaderMap::new();
-        headers.insert(subject::MESSAGE_ID, subject::message_id(partition, seq));
-        headers.insert(subject::EVENT_TYPE, envelope.event.event_type().name());
-        let body = envelope.encode().unwrap().into();
+        let (event_type, body) = (
+            envelope.event.event_type().name(),
+            envelope.encode().unwrap(),
+        );
+        let code = key.sign(&LoggedMessage {
+            partition,
+            seq,
+            event_type,
+            trace: None,
+            body: &body,
+        });
+        let id = MessageId {
+            partition,
+            seq,
+            code: Some(&code),
+        };
+        headers.insert(subject::MESSAGE_ID, id.to_string());
+        headers.insert(subject::EVENT_TYPE, event_type);
         let ack = context
-            .publish_with_headers(subject::events(partition), headers, body)
+            .publish_with_headers(subject::events(partition), headers, body.into())
             .await;
         ack.unwrap().await.unwrap();
     }

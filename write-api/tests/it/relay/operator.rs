@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use async_nats::jetstream::{self, stream};
-use feedmill_events::{Partition, subject};
-use feedmill_tests::{
-    client::http,
-    kit::{Database, Nats, wait_until_within},
+use feedmill_events::{
+    Partition,
+    subject::{self, MessageId},
 };
+use feedmill_tests::kit::{Database, Nats, wait_until_within};
 
-use super::{Running, SOON, append, assert_equal, contents, stored};
+use super::{Running, SOON, append, assert_equal, contents};
 
 #[tokio::test]
 async fn a_deleted_stream_is_filled_again() {
@@ -41,8 +41,7 @@ async fn last(server: &Nats, partition: u8) -> Option<i64> {
         .get_last_raw_message_by_subject(&subject)
         .await
         .ok()?;
-    subject::parse_message_id(message.headers.get(subject::MESSAGE_ID)?.as_str())
-        .map(|(_, seq)| seq)
+    MessageId::parse(message.headers.get(subject::MESSAGE_ID)?.as_str()).map(|id| id.seq)
 }
 
 /// A stream that an operator limited to 50 messages. The relay published 30 events of partition 1, which have expired, and 100
@@ -130,46 +129,6 @@ async fn a_duplicate_in_the_stream_does_not_block_its_partition() {
         limited_stream(&server).await.state.last_sequence,
         30 + 100 + 5 + 1 + 2
     );
-    relay.stop().await;
-}
-
-#[tokio::test]
-async fn a_stream_ahead_of_the_log_stops_the_relay_with_a_reason() {
-    let (database, server) = (Database::with_log().await, Nats::start().await);
-    let pool = database.pool.clone();
-    append(&pool, 1, 10).await;
-    let relay = Running::start(&database, &server).await;
-    assert_equal(&pool, &server, SOON).await;
-    relay.stop().await;
-    // As after restoring a backup.
-    sqlx::query("DELETE FROM write.events WHERE seq > 5")
-        .execute(&pool)
-        .await
-        .unwrap();
-    sqlx::query("UPDATE write.partitions SET head = 5 WHERE id = 1")
-        .execute(&pool)
-        .await
-        .unwrap();
-    append(&pool, 2, 10).await;
-    let relay = Running::start(&database, &server).await;
-    let app = async || {
-        let router = relay.health.router();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let served = tokio::spawn(async move { axum::serve(listener, router).await });
-        let ready = http().get(format!("http://{address}/health/ready"));
-        let body = ready.send().await.unwrap().text().await.unwrap();
-        served.abort();
-        body.contains("the database is older than the stream")
-    };
-    wait_until_within("health has the reason", SOON, app).await;
-    assert_eq!(stored(&server).await, 10);
-    // The operator decides to keep the database.
-    jetstream::new(server.client().await)
-        .delete_stream(subject::STREAM)
-        .await
-        .unwrap();
-    assert_equal(&pool, &server, SOON).await;
     relay.stop().await;
 }
 

@@ -1,0 +1,27 @@
+//! The secrets that read-api shares with the other services.
+
+use feedmill_events::AnnouncementKey;
+use feedmill_service::{
+    Database,
+    secrets::{self, key},
+};
+
+/// Of the row in `write.secrets`, the columns that read-api's role may read.
+#[derive(Debug)]
+pub struct ReadSecrets {
+    /// Verifies what is announced on core NATS.
+    pub announcements: AnnouncementKey,
+}
+
+pub type Secrets = secrets::Secrets<ReadSecrets>;
+
+impl secrets::Read for ReadSecrets {
+    async fn read(database: &Database) -> sqlx::Result<Self> {
+        let select =
+            sqlx::query!("/* secrets.read.read */ SELECT announcement_key FROM write.secrets");
+        let row = database.one("secrets.read.read", select).await?;
+        Ok(Self {
+            announcements: key(AnnouncementKey::new(&row.announcement_key))?,
+        })
+    }
+}

@@ -1,0 +1,65 @@
+//! The secrets of the installation, which its services share in the database (`write.secrets`).
+
+use std::{sync::Arc, time::Duration};
+
+use feedmill_events::mac::InvalidKey;
+use tokio::{sync::OnceCell, time::sleep};
+
+use crate::Database;
+
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Those that a service may read.
+pub trait Read: Sized {
+    fn read(database: &Database) -> impl Future<Output = sqlx::Result<Self>> + Send;
+}
+
+/// Read when they are first needed, since the database may start later than the service. Cheap to clone.
+#[derive(Debug)]
+pub struct Secrets<T>(Arc<Inner<T>>);
+
+#[derive(Debug)]
+struct Inner<T> {
+    database: Database,
+    read: OnceCell<T>,
+}
+
+impl<T: Read> Secrets<T> {
+    pub fn new(database: Database) -> Self {
+        let read = OnceCell::new();
+        Self(Arc::new(Inner { database, read }))
+    }
+
+    /// Errors: they were not read before, and the database does not answer.
+    pub async fn get(&self) -> sqlx::Result<&T> {
+        let Inner { database, read } = &*self.0;
+        read.get_or_try_init(|| T::read(database)).await
+    }
+
+    /// Waits for the database.
+    pub async fn wait(&self) -> &T {
+        let mut failed = false;
+        loop {
+            match self.get().await {
+                Ok(secrets) => return secrets,
+                Err(error) if !failed => {
+                    failed = true;
+                    tracing::warn!(%error, "secrets: cannot read write.secrets from PostgreSQL, retrying");
+                }
+                Err(_) => {}
+            }
+            sleep(RETRY_INTERVAL).await;
+        }
+    }
+}
+
+impl<T> Clone for Secrets<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// A key as it is in the database.
+pub fn key<K>(key: Result<K, InvalidKey>) -> sqlx::Result<K> {
+    key.map_err(|error| sqlx::Error::Decode(error.into()))
+}

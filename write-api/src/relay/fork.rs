@@ -1,0 +1,149 @@
+//! Cutting the stream back to the log.
+//!
+//! The stream forks from the log when PostgreSQL is restored from a backup: the stream then has events that the log never
+//! had, and the log goes on with others in their place. Anybody who may publish can also put a message there. Comparing
+//! sequence numbers shows neither once the log has grown past them, so the last message of each partition is compared with
+//! the log by its content. A partition that differs loses messages from its end until one is the log's, and is then
+//! filled again. A fork that is longer than [`MAX_DELETED`] costs all messages of its partition, so that it takes no
+//! longer; the log has them all.
+
+use async_nats::{
+    HeaderValue,
+    jetstream::{
+        message::StreamMessage,
+        stream::{DeleteMessageError, PurgeError, Stream},
+    },
+};
+use feedmill_events::{
+    EventKey, Partition,
+    subject::{self, MessageId},
+};
+use futures::TryStreamExt;
+use tracing::warn;
+
+use super::{
+    lease::Lease,
+    stream::{LastMessages, StreamError, last_message, last_messages},
+};
+use crate::log::Entry;
+
+/// The maximum number of messages that are deleted from a partition one by one, at some milliseconds each.
+const MAX_DELETED: usize = 200;
+
+const REMOVED: &str = "relay_removed_messages_total";
+
+#[derive(Debug, thiserror::Error)]
+pub enum CutError {
+    #[error("a message that is not in the log cannot be deleted: {0}")]
+    Delete(#[from] DeleteMessageError),
+    #[error("the messages of a partition cannot be deleted: {0}")]
+    Purge(#[from] PurgeError),
+}
+
+/// The last message of each partition, each equal to an event of the log, and the partitions that had to be cut for that.
+pub async fn cut(
+    stream: &Stream,
+    lease: &mut Lease,
+    key: &EventKey,
+) -> Result<(LastMessages, Vec<Partition>), StreamError> {
+    let mut last = last_messages(stream).await?;
+    let mut cut = Vec::new();
+    for partition in differing(&last, lease, key).await? {
+        let index = usize::from(partition.number());
+        let removed = cut_partition(stream, lease, key, partition, &mut last[index]).await?;
+        warn!(
+            partition = partition.number(),
+            removed,
+            "relay: the stream had events that the log does not have; removed them. Was PostgreSQL restored from a backup, or \
+             does somebody else publish to the stream?"
+        );
+        cut.push(partition);
+    }
+    Ok((last, cut))
+}
+
+/// Removes messages from the end of a partition until `last` is an event of the log, or there is none. Returns their number.
+async fn cut_partition(
+    stream: &Stream,
+    lease: &mut Lease,
+    key: &EventKey,
+    partition: Partition,
+    last: &mut Option<StreamMessage>,
+) -> Result<u64, StreamError> {
+    for removed in 0..MAX_DELETED {
+        let logged = logged(lease, last.iter().filter_map(|it| id(it, partition))).await?;
+        match last {
+            Some(message) if !is_equal(message, partition, &logged, key) => {
+                let deleted = stream.delete_message(message.sequence).await;
+                deleted.map_err(CutError::from)?;
+                metrics::counter!(REMOVED).increment(1);
+                *last = last_message(stream, partition).await?;
+            }
+            _ => return Ok(removed as u64),
+        }
+    }
+    let purged = stream.purge().filter(subject::events(partition)).await;
+    let purged = purged.map_err(CutError::from)?.purged;
+    metrics::counter!(REMOVED).increment(purged);
+    *last = None;
+    Ok(MAX_DELETED as u64 + purged)
+}
+
+/// The partitions whose last message is not an event of the log.
+async fn differing(
+    last: &LastMessages,
+    lease: &mut Lease,
+    key: &EventKey,
+) -> sqlx::Result<Vec<Partition>> {
+    let messages = || {
+        Partition::all()
+            .zip(last)
+            .filter_map(|(p, it)| Some((p, it.as_ref()?)))
+    };
+    let logged = logged(lease, messages().filter_map(|(p, it)| id(it, p))).await?;
+    let differs = |(partition, message): &(Partition, &StreamMessage)| {
+        !is_equal(message, *partition, &logged, key)
+    };
+    Ok(messages()
+        .filter(differs)
+        .map(|(partition, _)| partition)
+        .collect())
+}
+
+/// Reads events of the log. Those that it does not have are left out.
+async fn logged(
+    lease: &mut Lease,
+    ids: impl Iterator<Item = MessageId<'_>>,
+) -> sqlx::Result<Vec<Entry>> {
+    lease
+        .read_each(ids.map(|id| (id.partition, id.seq)))
+        .try_collect()
+        .await
+}
+
+/// The event in a message, where the message says that it is. None for a message that is not of a relay.
+pub fn id(message: &StreamMessage, partition: Partition) -> Option<MessageId<'_>> {
+    let id = MessageId::parse(message.headers.get(subject::MESSAGE_ID)?.as_str())?;
+    (id.partition == partition).then_some(id)
+}
+
+/// Whether the log has the event in a message in its place. A message of a version before codes has none.
+fn is_equal(
+    message: &StreamMessage,
+    partition: Partition,
+    logged: &[Entry],
+    key: &EventKey,
+) -> bool {
+    let Some(id) = id(message, partition) else {
+        return false;
+    };
+    let mut logged = logged.iter().filter(|it| it.partition == partition);
+    let Some(entry) = logged.find(|it| it.seq == id.seq) else {
+        return false;
+    };
+    let header = |name| message.headers.get(name).map(HeaderValue::as_str);
+    id.code.is_none_or(|code| entry.code(key) == code)
+        && header(subject::EVENT_TYPE) == Some(&entry.name)
+        && header(subject::TRACEPARENT) == entry.trace.as_deref()
+        && message.payload == entry.body
+}

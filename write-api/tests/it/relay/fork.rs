@@ -1,0 +1,151 @@
+//! A stream that has what the log does not have.
+
+use std::time::Duration;
+
+use async_nats::{
+    HeaderMap,
+    jetstream::{self, stream},
+};
+use feedmill_events::{
+    Partition,
+    subject::{self, MessageId},
+};
+use feedmill_tests::kit::{Database, Nats, wait_until_within};
+use sqlx::PgPool;
+use tokio::time::sleep;
+
+use super::{Running, SOON, append, append_body, assert_equal, messages, stored};
+
+/// As after restoring a backup that was made when the partition had so many events.
+async fn restore(pool: &PgPool, partition: i16, head: i64) {
+    sqlx::query("DELETE FROM write.events WHERE partition = $1 AND seq > $2")
+        .bind(partition)
+        .bind(head)
+        .execute(pool)
+        .await
+        .unwrap();
+    sqlx::query("UPDATE write.partitions SET head = $2 WHERE id = $1")
+        .bind(partition)
+        .bind(head)
+        .execute(pool)
+        .await
+        .unwrap();
+}
+
+/// A stream with 300 events of partition 1 and 10 of partition 2, and no relay.
+async fn published() -> (Database, Nats) {
+    let (database, server) = (Database::with_log().await, Nats::start().await);
+    let stream = stream::Config {
+        name: subject::STREAM.to_owned(),
+        subjects: vec![subject::ALL_EVENTS.to_owned()],
+        // Nothing is published again within this time.
+        duplicate_window: Duration::from_millis(100),
+        ..stream::Config::default()
+    };
+    let jetstream = jetstream::new(server.client().await);
+    jetstream.create_stream(stream).await.unwrap();
+    append(&database.pool, 1, 300).await;
+    append(&database.pool, 2, 10).await;
+    let relay = Running::start(&database, &server).await;
+    assert_equal(&database.pool, &server, SOON).await;
+    relay.stop().await;
+    sleep(Duration::from_millis(300)).await;
+    (database, server)
+}
+
+/// The stream has the whole log again, with the log's bodies.
+async fn assert_mended(database: &Database, server: &Nats) {
+    let relay = Running::start(database, server).await;
+    let pool = &database.pool;
+    let logged: Vec<(i16, i64, Vec<u8>)> =
+        sqlx::query_as("SELECT partition, seq, body FROM write.events ORDER BY 1, 2")
+            .fetch_all(pool)
+            .await
+            .unwrap();
+    wait_until_within("the stream has the log's events", SOON, async || {
+        if stored(server).await != logged.len() as u64 {
+            return false;
+        }
+        let mut found: Vec<_> = (messages(server).await.into_iter())
+            .map(|(partition, seq, body)| (i16::from(partition), seq, body))
+            .collect();
+        found.sort();
+        found == logged
+    })
+    .await;
+    assert_equal(pool, server, SOON).await;
+    // And it goes on.
+    append(pool, 1, 3).await;
+    append(pool, 2, 3).await;
+    assert_equal(pool, server, SOON).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_ahead_of_the_log_is_cut_back() {
+    let (database, server) = published().await;
+    restore(&database.pool, 1, 290).await;
+    assert_mended(&database, &server).await;
+}
+
+#[tokio::test]
+async fn a_fork_that_the_log_has_grown_past_is_cut_and_filled() {
+    let (database, server) = published().await;
+    restore(&database.pool, 1, 290).await;
+    append_body(&database.pool, 1, 20, 1).await;
+    restore(&database.pool, 2, 0).await;
+    append_body(&database.pool, 2, 10, 1).await;
+    assert_mended(&database, &server).await;
+}
+
+#[tokio::test]
+async fn a_long_fork_costs_the_whole_partition() {
+    let (database, server) = published().await;
+    restore(&database.pool, 1, 50).await;
+    append_body(&database.pool, 1, 300, 1).await;
+    assert_mended(&database, &server).await;
+}
+
+#[tokio::test]
+async fn a_partition_that_the_stream_has_lost_is_filled_again() {
+    let (database, server) = published().await;
+    let stream = jetstream::new(server.client().await);
+    let stream = stream.get_stream(subject::STREAM).await.unwrap();
+    let lost = Partition::try_from(2u8).unwrap();
+    stream.purge().filter(subject::events(lost)).await.unwrap();
+    assert_mended(&database, &server).await;
+}
+
+#[tokio::test]
+async fn a_forged_message_does_not_hide_the_event_in_its_place() {
+    let (database, server) = (Database::with_log().await, Nats::start().await);
+    let pool = &database.pool;
+    let relay = Running::start(&database, &server).await;
+    append(pool, 1, 10).await;
+    assert_equal(pool, &server, SOON).await;
+    let jetstream = jetstream::new(server.client().await);
+    let partition = Partition::try_from(1u8).unwrap();
+    for code in [None, Some("AAAAAAAAAAAAAAAAAAAAAA")] {
+        for seq in [11, 12, 2_000] {
+            let id = MessageId {
+                partition,
+                seq,
+                code,
+            };
+            let mut headers = HeaderMap::new();
+            headers.insert(subject::MESSAGE_ID, id.to_string());
+            headers.insert(subject::EVENT_TYPE, "post.created");
+            let subject = subject::events(partition);
+            let published = jetstream.publish_with_headers(subject, headers, "forged".into());
+            published.await.unwrap().await.unwrap();
+        }
+        // Also while nothing is appended.
+        wait_until_within("the forged messages are gone", SOON, async || {
+            stored(&server).await as i64 == super::head(pool).await
+        })
+        .await;
+        append(pool, 1, 10).await;
+        assert_equal(pool, &server, SOON).await;
+    }
+    relay.stop().await;
+}
