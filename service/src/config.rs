@@ -4,6 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Command, Parser, ValueEnum};
 
+use crate::http::TlsArgs;
+
 /// Limits of the HTTP server. Durations are written like `500ms`, `10s` or `2m`.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "HTTP server")]
@@ -30,6 +32,8 @@ pub struct HttpArgs {
     /// How long requests in flight may take to finish after SIGTERM; then they are cancelled
     #[arg(long, env = "SHUTDOWN_GRACE", default_value = "10s", value_parser = duration)]
     pub shutdown_grace: Duration,
+    #[command(flatten)]
+    pub tls: TlsArgs,
 }
 
 /// The defaults of the flags.
@@ -43,6 +47,7 @@ impl Default for HttpArgs {
             write_timeout: Duration::from_secs(20),
             body_limit: 1 << 20,
             shutdown_grace: Duration::from_secs(10),
+            tls: TlsArgs::default(),
         }
     }
 }

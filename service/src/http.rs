@@ -10,7 +10,9 @@ mod request_metrics;
 mod response_body;
 mod server;
 mod stalled_streams;
+mod tls;
 
 pub use layers::{admin, standard};
 pub use listeners::Listeners;
 pub use server::serve;
+pub use tls::TlsArgs;

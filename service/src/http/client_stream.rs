@@ -14,6 +14,8 @@ use tokio::{
     net::TcpStream,
     time::{Sleep, sleep},
 };
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
 use super::{
     activity::Activity,
@@ -23,20 +25,23 @@ use super::{
 /// A write fails with `TimedOut` when nothing could be written for `timeout`. Without that, a client that stops reading
 /// would hold its connection and the buffered response for ever.
 pub(super) struct ClientStream {
-    stream: TcpStream,
+    stream: Transport,
     timeout: Duration,
     /// Runs from the first write that had to wait until one succeeds.
     deadline: Option<Pin<Box<Sleep>>>,
+    /// Whether it runs because bytes that were accepted could not be sent. Only TLS buffers any.
+    flushing: bool,
     activity: Arc<Activity>,
     reader: HeaderReader,
 }
 
 impl ClientStream {
-    pub(super) fn new(stream: TcpStream, timeout: Duration, activity: Arc<Activity>) -> Self {
+    pub(super) fn new(stream: Transport, timeout: Duration, activity: Arc<Activity>) -> Self {
         Self {
             stream,
             timeout,
             deadline: None,
+            flushing: false,
             activity,
             reader: HeaderReader::new(),
         }
@@ -52,12 +57,26 @@ impl ClientStream {
         }
     }
 
+    /// A flush of a plain connection is always ready, and says nothing about a write that waits.
+    fn check_flush(
+        &mut self,
+        context: &mut Context<'_>,
+        flushed: Poll<io::Result<()>>,
+    ) -> Poll<io::Result<()>> {
+        if flushed.is_ready() && !self.flushing {
+            return flushed;
+        }
+        self.flushing = true;
+        self.check_deadline(context, flushed)
+    }
+
     fn check_deadline<T>(
         &mut self,
         context: &mut Context<'_>,
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
+            self.flushing = false;
             if self.deadline.take().is_some() {
                 self.activity.set_write_blocked(false);
             }
@@ -77,6 +96,9 @@ impl ClientStream {
         }
     }
 }
+
+/// With or without TLS.
+pub(super) type Transport = Either<TcpStream, TlsStream<TcpStream>>;
 
 impl AsyncRead for ClientStream {
     fn poll_read(
@@ -118,10 +140,12 @@ impl AsyncWrite for ClientStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        pin!(&mut self.stream).poll_flush(context)
+        let flushed = pin!(&mut self.stream).poll_flush(context);
+        self.check_flush(context, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        pin!(&mut self.stream).poll_shutdown(context)
+        let shut_down = pin!(&mut self.stream).poll_shutdown(context);
+        self.check_flush(context, shut_down)
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use axum::Router;
 use tokio::net::TcpListener;
 
-use super::{layers, server};
+use super::{layers, server, tls::TlsArgs};
 use crate::{config::HttpArgs, health::Health, shutdown::Shutdown};
 
 pub struct Listeners {
@@ -47,9 +47,13 @@ impl Listeners {
     ) -> anyhow::Result<()> {
         let app = layers::standard(app, args);
         let admin = layers::admin(admin, args, health);
+        let private = HttpArgs {
+            tls: TlsArgs::default(),
+            ..args.clone()
+        };
         tokio::try_join!(
             server::serve(self.public, app, args, shutdown.clone()),
-            server::serve(self.admin, admin, args, shutdown),
+            server::serve(self.admin, admin, &private, shutdown),
         )?;
         Ok(())
     }

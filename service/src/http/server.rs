@@ -16,16 +16,17 @@ use hyper_util::{
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::{
     activity::{Activity, Deadline, InFlight},
-    client_stream::ClientStream,
+    client_stream::{ClientStream, Transport},
     response_body::respond,
     stalled_streams::StreamExecutor,
+    tls::Tls,
 };
 use crate::{client_address::Peer, config::HttpArgs, shutdown::Shutdown, tokens::ConnectionToken};
 
@@ -47,7 +48,7 @@ type Builder = auto::Builder<StreamExecutor>;
 
 /// Serves until `shutdown`. Soft: accepts no new connections, finishes requests in flight, and closes idle
 /// connections. Hard: closes all connections. At `args.max_connections`, new connections wait in the listener's
-/// backlog. Errors: none after the start; a failed accept is logged and retried.
+/// backlog. Errors: a certificate that cannot be used; none after the start. A failed accept is logged and retried.
 pub async fn serve(
     listener: TcpListener,
     app: Router,
@@ -58,7 +59,17 @@ pub async fn serve(
         .local_addr()
         .context("the listener has no address")?;
     let max_open_files = raise_open_file_limit();
-    tracing::info!(%address, max_open_files, "http: listening");
+    let tls = Tls::new(&args.tls).await?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    tracing::info!(%address, scheme, max_open_files, "http: listening");
+    if let Some(tls) = tls.clone() {
+        tokio::spawn(
+            shutdown
+                .soft
+                .clone()
+                .run_until_cancelled_owned(tls.reload()),
+        );
+    }
     let builder = Arc::new(builder(args));
     let permits = Arc::new(Semaphore::new(
         args.max_connections.min(Semaphore::MAX_PERMITS),
@@ -68,6 +79,7 @@ pub async fn serve(
         let connection = Connection {
             builder: Arc::clone(&builder),
             app: app.clone(),
+            tls: tls.clone(),
             header_timeout: args.header_timeout,
             idle_timeout: args.idle_timeout,
             write_timeout: args.write_timeout,
@@ -144,6 +156,7 @@ async fn accept(
 struct Connection {
     builder: Arc<Builder>,
     app: Router,
+    tls: Option<Tls>,
     header_timeout: Duration,
     idle_timeout: Duration,
     write_timeout: Duration,
@@ -156,15 +169,35 @@ impl Connection {
         let _ = stream.set_nodelay(true);
         let gauge = metrics::gauge!("http_connections");
         gauge.increment(1.0);
-        self.serve(stream).await;
+        // Without an address it is already closed.
+        let peer = stream.peer_addr().ok().map(|address| Peer(address.ip()));
+        if let Some(stream) = self.handshake(stream).await {
+            self.serve(stream, peer).await;
+        }
         gauge.decrement(1.0);
     }
 
-    async fn serve(self, stream: TcpStream) {
+    /// With TLS, which may take as long as a header.
+    async fn handshake(&self, stream: TcpStream) -> Option<Transport> {
+        let Some(tls) = &self.tls else {
+            return Some(Transport::Left(stream));
+        };
+        let accepted = timeout(self.header_timeout, tls.accept(stream));
+        tokio::select! {
+            accepted = accepted => match accepted.ok()? {
+                Ok(stream) => Some(Transport::Right(stream)),
+                Err(error) => {
+                    tracing::debug!(%error, "http: a TLS handshake failed");
+                    None
+                }
+            },
+            () = self.shutdown.soft.cancelled() => None,
+        }
+    }
+
+    async fn serve(self, stream: Transport, peer: Option<Peer>) {
         let activity = Arc::new(Activity::new());
         let token = ConnectionToken::default();
-        // Without an address it is already closed.
-        let peer = stream.peer_addr().map(|address| Peer(address.ip()));
         let service = service_fn(|request: Request<Incoming>| {
             let in_flight = InFlight::new(&activity);
             // In HTTP/2, the bytes of the next header may have been read before this request was parsed.
@@ -173,7 +206,7 @@ impl Connection {
             }
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(token.clone());
-            if let Ok(peer) = peer {
+            if let Some(peer) = peer {
                 request.extensions_mut().insert(peer);
             }
             let response = self.app.clone().oneshot(request);

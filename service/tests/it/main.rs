@@ -18,4 +18,5 @@ mod shutdown;
 mod slow_readers;
 mod support;
 mod telemetry;
+mod tls;
 mod tokens;
