@@ -6,7 +6,7 @@
 //! - [`envelope`]: the encoding of an event in the log and on the wire.
 //! - [`codec`]: errors and limits of encoding and decoding.
 //! - [`id`]: ids, which contain their time and their partition.
-//! - [`position`]: positions in the log, in the form that clients see.
+//! - [`position`]: positions in the log, and how they are sealed for clients.
 //! - [`mac`]: codes by which receivers know who published a message.
 //! - [`subject`]: names of the stream, the subjects and the headers.
 //! - [`announcement`]: what the projector publishes after a commit, and [`tag`]: the cache tags in it.
@@ -30,6 +30,6 @@ pub use event::{Event, EventType};
 pub use id::{PARTITIONS, Partition};
 pub use mac::{AnnouncementKey, EventKey};
 pub use partition_set::PartitionSet;
-pub use position::Positions;
+pub use position::{PositionKey, Positions};
 pub use projection::Projection;
 pub use tag::Tag;

@@ -108,7 +108,7 @@ impl Key {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a key has {0} bytes instead of {KEY_BYTES}")]
-pub struct InvalidKey(usize);
+pub struct InvalidKey(pub(crate) usize);
 
 fn encode(code: Hmac<Sha256>) -> String {
     URL_SAFE_NO_PAD.encode(&code.finalize().into_bytes()[..CODE_BYTES])

@@ -19,4 +19,4 @@ FROM (
 GRANT SELECT ON write.secrets TO feedmill_write;
 GRANT SELECT (event_key, announcement_key) ON write.secrets TO feedmill_projector;
 GRANT USAGE ON SCHEMA write TO feedmill_read;
-GRANT SELECT (announcement_key) ON write.secrets TO feedmill_read;
+GRANT SELECT (announcement_key, position_key) ON write.secrets TO feedmill_read;

@@ -42,7 +42,10 @@ pub use freshness::{
 pub use http::cursor::Cursors;
 pub use router::router;
 pub use serve::serve;
-pub use sql::search_path;
+pub use sql::{
+    search_path,
+    secrets::{ReadSecrets, Secrets},
+};
 pub use state::{AppState, Shared};
 pub use stream::registry::{Limits, Streams};
 pub use warm_up::warm_up;

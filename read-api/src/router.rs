@@ -19,6 +19,7 @@ pub fn router(state: AppState) -> Router {
         let gate = Gate {
             verifier: state.verifier.clone(),
             progress: state.progress.clone(),
+            secrets: state.secrets.clone(),
             projections,
         };
         route.layer(from_fn_with_state(gate, auth::admit))

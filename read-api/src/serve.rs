@@ -62,8 +62,9 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
         health.clone(),
     ));
     let receiver = (progress.clone(), nats, health.clone());
+    let keys = secrets.clone();
     tasks.spawn(async move {
-        let key = secrets.wait().await.announcements.clone();
+        let key = keys.wait().await.announcements.clone();
         let (progress, client, health) = receiver;
         receive_announcements(progress, client, key, health).await;
     });
@@ -91,6 +92,7 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
         verifier,
         cursors,
         progress,
+        secrets,
         answers,
         posts: PostCache::new(shares.posts, tag_versions.clone()),
         scores: ScoreCache::new(shares.scores, tag_versions.clone()),

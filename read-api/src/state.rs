@@ -8,6 +8,7 @@ use crate::{
     cache::{answers::AnswerCache, followees::FolloweeCache, posts::PostCache, scores::ScoreCache},
     freshness::{progress::Progress, tag_versions::TagVersions},
     http::cursor::Cursors,
+    sql::secrets::Secrets,
     stream::registry::Streams,
 };
 
@@ -20,6 +21,7 @@ pub struct Shared {
     pub verifier: Verifier,
     pub cursors: Cursors,
     pub progress: Progress,
+    pub secrets: Secrets,
     pub tag_versions: TagVersions,
     pub answers: AnswerCache,
     pub posts: PostCache,

@@ -30,6 +30,12 @@ impl<T: Read> Secrets<T> {
         Self(Arc::new(Inner { database, read }))
     }
 
+    /// For tests without the table.
+    pub fn of(database: Database, secrets: T) -> Self {
+        let read = OnceCell::new_with(Some(secrets));
+        Self(Arc::new(Inner { database, read }))
+    }
+
     /// Errors: they were not read before, and the database does not answer.
     pub async fn get(&self) -> sqlx::Result<&T> {
         let Inner { database, read } = &*self.0;

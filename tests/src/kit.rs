@@ -12,7 +12,7 @@
 //! | [`Process`] | a child process with a log file; [`service`] is a binary of the workspace |
 //! | [`TempFolder`], [`unused_port`], [`wait_until`], [`setting`] | small helpers |
 //! | [`Stack`] | a whole Feedmill: database, NATS and the three services |
-//! | [`event_key`], [`announcement_key`] | the secrets of a [`Database`] |
+//! | [`event_key`], [`announcement_key`], [`position_key`] | the secrets of a [`Database`] |
 //! | [`Target`] | addresses, database and key of a running Feedmill, whoever started it |
 //!
 
@@ -46,7 +46,7 @@ pub use postgres::Postgres;
 pub use process::{Process, run, run_measured, signal};
 pub use proxy::{Mode, Proxy};
 pub use routes::Routes;
-pub use secrets::{announcement_key, event_key};
+pub use secrets::{announcement_key, event_key, position_key};
 pub use settings::setting;
 pub use stack::{Stack, StackConfig};
 pub use statements::{reset_statement_counts, statement_counts};

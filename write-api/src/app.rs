@@ -22,10 +22,11 @@ use uuid::Uuid;
 use crate::{
     client::Client,
     config::LimitArgs,
-    domain::{AccountCommand, Clock, Command},
+    domain::{AccountCommand, Clock, Command, Outcome},
     idempotency::IdempotencyKey,
     lane::{Answer, Lanes, Refusal},
     quota::{Quota, QuotaExceeded, QuotaState, Quotas, Reserved},
+    secrets::Secrets,
     session::Sessions,
 };
 
@@ -42,6 +43,7 @@ struct Inner {
     /// None if accounts belong to an external identity provider.
     local: Option<Local>,
     clock: Arc<Clock>,
+    secrets: Secrets,
     quotas: Quotas,
     proxies: TrustedProxies,
     warned_of_proxy: AtomicBool,
@@ -63,6 +65,7 @@ impl App {
         verifier: Verifier,
         local: Option<Local>,
         clock: Arc<Clock>,
+        secrets: Secrets,
         limits: &LimitArgs,
     ) -> Self {
         Self(Arc::new(Inner {
@@ -70,6 +73,7 @@ impl App {
             verifier,
             local,
             clock,
+            secrets,
             quotas: Quotas::new(&limits.quotas),
             proxies: limits.trusted_proxies.iter().copied().collect(),
             warned_of_proxy: AtomicBool::new(false),
@@ -125,6 +129,7 @@ impl App {
         let reserved = quota.map(|quota| self.reserve(quota, Client::Known(caller.account)));
         let reserved = reserved.transpose()?;
         let mut answer = self.carry_out(caller.account, command, idempotency).await?;
+        self.seal_position(caller.account, &mut answer).await;
         answer.quota = reserved.and_then(|reserved| self.count(reserved, answer.replayed));
         Ok(answer)
     }
@@ -138,6 +143,10 @@ impl App {
     ) -> Result<Answer, Refusal> {
         let command = command.into();
         let mut answer = self.carry_out(Uuid::nil(), command, idempotency).await?;
+        if let Outcome::Account { account, .. } = &answer.outcome {
+            let account = account.id;
+            self.seal_position(account, &mut answer).await;
+        }
         answer.quota = self.count(reserved, answer.replayed);
         Ok(answer)
     }
@@ -188,6 +197,18 @@ impl App {
         metrics::histogram!("command_duration_seconds", "command" => name)
             .record(started.elapsed());
         answer
+    }
+
+    /// Without the key, the answer has no position; but the database has just committed, and the key is read only once.
+    async fn seal_position(&self, account: Uuid, answer: &mut Answer) {
+        match self.0.secrets.get().await {
+            Ok(secrets) => {
+                answer.position = Some(secrets.positions.seal(account, &answer.positions));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "positions: cannot read their key, answering without a position");
+            }
+        }
     }
 
     /// The fingerprint that distinguishes requests with one idempotency key: HMAC-SHA-256 of method, path and body.

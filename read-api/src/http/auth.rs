@@ -14,13 +14,14 @@ use super::{
     min_position::{self, Outcome},
     request_context::RequestContext,
 };
-use crate::freshness::progress::Progress;
+use crate::{freshness::progress::Progress, sql::secrets::Secrets};
 
 /// What the gate of a route needs.
 #[derive(Clone)]
 pub struct Gate {
     pub verifier: Verifier,
     pub progress: Progress,
+    pub secrets: Secrets,
     /// The projections that the route's answers depend on.
     pub projections: &'static [Projection],
 }
@@ -43,7 +44,7 @@ pub async fn admit(
     let Outcome {
         bypass_cache,
         preference_applied,
-    } = min_position::wait(&gate.progress, gate.projections, request.headers()).await;
+    } = min_position::wait(&gate, identity.account, request.headers()).await;
     let mut response = match bypass_cache {
         Ok(bypass_cache) => {
             let context = RequestContext::new(identity, arrived, bypass_cache, request.headers());

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use feedmill_events::{Positions, Projection, position::InvalidPosition};
+use feedmill_events::{Positions, position::InvalidPosition};
+use uuid::Uuid;
 
-use crate::{error::Error, freshness::progress::Progress};
+use super::auth::Gate;
+use crate::{error::Error, sql::secrets::Secrets};
 
 const MIN_POSITION: HeaderName = HeaderName::from_static("feedmill-min-position");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -24,16 +26,18 @@ pub struct Outcome {
     pub preference_applied: Option<HeaderValue>,
 }
 
-/// Waits until all `projections` have applied the position of the request, if it has one.
-pub async fn wait(progress: &Progress, projections: &[Projection], headers: &HeaderMap) -> Outcome {
-    let position = match min_position(headers) {
+/// Waits until the projections of the route have applied the position of the request, if it has one.
+pub async fn wait(gate: &Gate, account: Uuid, headers: &HeaderMap) -> Outcome {
+    let Gate {
+        progress,
+        projections,
+        ..
+    } = gate;
+    let position = match min_position(&gate.secrets, account, headers).await {
         Ok(Some(position)) => position,
         none_or_error => {
-            let error = |error: InvalidPosition| {
-                Error::parameter("Feedmill-Min-Position", error.to_string())
-            };
             return Outcome {
-                bypass_cache: none_or_error.map(|_| false).map_err(error),
+                bypass_cache: none_or_error.map(|_| false),
                 preference_applied: None,
             };
         }
@@ -52,17 +56,33 @@ pub async fn wait(progress: &Progress, projections: &[Projection], headers: &Hea
     }
 }
 
-/// The positions of all such headers combined.
-fn min_position(headers: &HeaderMap) -> Result<Option<Positions>, InvalidPosition> {
-    let mut combined: Option<Positions> = None;
-    for value in headers.get_all(&MIN_POSITION) {
-        let positions: Positions = value.to_str().map_err(|_| InvalidPosition)?.parse()?;
-        let combined = combined.get_or_insert_default();
-        positions
-            .iter()
-            .for_each(|(partition, seq)| combined.include(partition, seq));
+/// The positions of all such headers combined. Errors: 422 unless each is one that this account got.
+async fn min_position(
+    secrets: &Secrets,
+    account: Uuid,
+    headers: &HeaderMap,
+) -> Result<Option<Positions>, Error> {
+    let mut values = headers.get_all(&MIN_POSITION).iter().peekable();
+    if values.peek().is_none() {
+        return Ok(None);
     }
-    Ok(combined)
+    let key = &secrets.get().await?.positions;
+    let mut combined = Positions::default();
+    let mut include = |value: &HeaderValue| {
+        for text in value.to_str().map_err(|_| InvalidPosition)?.split(',') {
+            let positions = key.open(account, text.trim())?;
+            positions
+                .iter()
+                .for_each(|(partition, seq)| combined.include(partition, seq));
+        }
+        Ok(())
+    };
+    values
+        .try_for_each(&mut include)
+        .map_err(|error: InvalidPosition| {
+            Error::parameter("Feedmill-Min-Position", error.to_string())
+        })?;
+    Ok(Some(combined))
 }
 
 /// `Prefer: wait=<seconds>` (RFC 7240), at most [`MAX_WAIT`]. Other and invalid preferences are ignored, as the RFC
@@ -100,19 +120,5 @@ mod tests {
         assert_eq!(prefer(&["wait=600"]), Some(10));
         assert_eq!(prefer(&["wait=-1"]), None);
         assert_eq!(prefer(&["wait"]), None);
-    }
-
-    #[test]
-    fn positions_of_several_headers_are_combined() {
-        let mut headers = HeaderMap::new();
-        assert_eq!(min_position(&headers), Ok(None));
-        headers.append(MIN_POSITION, HeaderValue::from_static("1:5,2:7"));
-        headers.append(MIN_POSITION, HeaderValue::from_static("1:9"));
-        assert_eq!(
-            min_position(&headers).unwrap().unwrap().to_string(),
-            "1:9,2:7"
-        );
-        headers.append(MIN_POSITION, HeaderValue::from_static("nowhere"));
-        assert_eq!(min_position(&headers), Err(InvalidPosition));
     }
 }

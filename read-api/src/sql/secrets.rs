@@ -1,6 +1,6 @@
 //! The secrets that read-api shares with the other services.
 
-use feedmill_events::AnnouncementKey;
+use feedmill_events::{AnnouncementKey, PositionKey};
 use feedmill_service::{
     Database,
     secrets::{self, key},
@@ -11,17 +11,21 @@ use feedmill_service::{
 pub struct ReadSecrets {
     /// Verifies what is announced on core NATS.
     pub announcements: AnnouncementKey,
+    /// Opens the positions in requests.
+    pub positions: PositionKey,
 }
 
 pub type Secrets = secrets::Secrets<ReadSecrets>;
 
 impl secrets::Read for ReadSecrets {
     async fn read(database: &Database) -> sqlx::Result<Self> {
-        let select =
-            sqlx::query!("/* secrets.read.read */ SELECT announcement_key FROM write.secrets");
+        let select = sqlx::query!(
+            "/* secrets.read.read */ SELECT announcement_key, position_key FROM write.secrets"
+        );
         let row = database.one("secrets.read.read", select).await?;
         Ok(Self {
             announcements: key(AnnouncementKey::new(&row.announcement_key))?,
+            positions: key(PositionKey::new(&row.position_key))?,
         })
     }
 }

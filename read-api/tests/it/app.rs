@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use feedmill_events::id;
+use feedmill_events::{Positions, id};
 use feedmill_service::{
     Database, Health, HttpArgs, Shutdown, Signer, Verifier, http, sql, telemetry,
 };
 use feedmill_tests::{
-    kit::{self, Role},
+    kit::{self, Role, announcement_key, position_key},
     token::now,
 };
 use read_api::{
-    AnswerCache, AppState, Cursors, FolloweeCache, Limits, PostCache, Progress, ScoreCache, Shared,
-    Streams, TagVersions, poll_checkpoints, search_path,
+    AnswerCache, AppState, Cursors, FolloweeCache, Limits, PostCache, Progress, ReadSecrets,
+    ScoreCache, Secrets, Shared, Streams, TagVersions, poll_checkpoints, search_path,
 };
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::Value;
@@ -158,6 +158,13 @@ impl App {
             verifier,
             cursors,
             progress: progress.clone(),
+            secrets: Secrets::of(
+                read_only.clone(),
+                ReadSecrets {
+                    announcements: announcement_key(),
+                    positions: position_key(),
+                },
+            ),
             answers: AnswerCache::new(answers, tag_versions.clone()),
             posts: PostCache::new(fragments, tag_versions.clone()),
             scores: ScoreCache::new(fragments, tag_versions.clone()),
@@ -203,7 +210,16 @@ impl App {
 
     pub async fn get_with(&self, viewer: Uuid, path: &str, headers: &[(&str, &str)]) -> Reply {
         let bearer = format!("Bearer {}", self.token(viewer));
-        let headers = [&[("authorization", bearer.as_str())], headers].concat();
+        let sealed: Vec<_> = headers
+            .iter()
+            .map(|(_, value)| seal(viewer, value))
+            .collect();
+        let values = headers.iter().zip(&sealed);
+        let headers = values.map(|((name, _), value)| (*name, value.as_str()));
+        let headers: Vec<_> = [("authorization", bearer.as_str())]
+            .into_iter()
+            .chain(headers)
+            .collect();
         self.send(Method::GET, path, &headers).await
     }
 
@@ -432,4 +448,13 @@ pub fn ids(items: &[Value]) -> Vec<Uuid> {
         .iter()
         .map(|item| item["id"].as_str().unwrap().parse().unwrap())
         .collect()
+}
+
+/// A header's value, or if it is a position, as the viewer may send it.
+fn seal(viewer: Uuid, value: &str) -> String {
+    let positions = value.parse::<Positions>();
+    positions.map_or_else(
+        |_| value.to_owned(),
+        |positions| position_key().seal(viewer, &positions),
+    )
 }

@@ -5,7 +5,7 @@ use std::{
 
 use feedmill_events::{Advance, Announcement, Changed, Projection, subject};
 use feedmill_service::NatsArgs;
-use feedmill_tests::kit::{Nats, announcement_key, reset_statement_counts};
+use feedmill_tests::kit::{Nats, announcement_key, position_key, reset_statement_counts};
 
 use crate::{
     app::{App, Reply, account_id},
@@ -189,4 +189,27 @@ async fn authentic_announcements_advance_positions() {
         200,
         "the table still says 5"
     );
+}
+
+#[tokio::test]
+async fn positions_of_several_commands_are_combined() {
+    let app = App::start().await;
+    for projection in Projection::ALL {
+        app.checkpoint(projection.name(), 1, 3, 5).await;
+    }
+    let seal = |text: &str| position_key().seal(account_id(1), &text.parse().unwrap());
+    let (known, other) = (seal("3:5"), seal("7:1"));
+    for (position, status) in [
+        (known.clone(), 200),
+        (format!("{known}, {known}"), 200),
+        (format!("{known},{other}"), 503),
+        (format!("{known},"), 422),
+        (format!("{known},7:1"), 422),
+    ] {
+        assert_eq!(
+            at(&app, &position, "wait=0").await.status,
+            status,
+            "{position}"
+        );
+    }
 }

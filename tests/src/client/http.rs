@@ -5,7 +5,8 @@ use std::{
     time::Duration,
 };
 
-use feedmill_events::Positions;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use feedmill_events::{PositionKey, Positions};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -39,6 +40,8 @@ pub struct Client {
     pub write: String,
     pub read: String,
     token: Option<String>,
+    /// Opens positions, so that a test can wait for what another account has done. Without it, positions are not noted.
+    position_key: Option<PositionKey>,
     positions: Arc<Mutex<Positions>>,
 }
 
@@ -81,7 +84,17 @@ impl Client {
             write: write.to_owned(),
             read: read.to_owned(),
             token: None,
+            position_key: None,
             positions: Arc::default(),
+        }
+    }
+
+    /// The same client, which notes positions.
+    #[must_use]
+    pub fn with_position_key(self, key: PositionKey) -> Self {
+        Self {
+            position_key: Some(key),
+            ..self
         }
     }
 
@@ -118,6 +131,45 @@ impl Client {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// The position after the commands of this client and its clones, as its account may send it; empty before the first.
+    pub fn position(&self) -> String {
+        let positions = self.positions();
+        if positions.is_empty() {
+            return String::new();
+        }
+        self.seal(&positions).unwrap_or_default()
+    }
+
+    /// Positions as its account may send them. None without the key or an account.
+    pub fn seal(&self, positions: &Positions) -> Option<String> {
+        let key = self.position_key.as_ref()?;
+        Some(key.seal(self.account()?, positions))
+    }
+
+    /// The account of its token, which need not be valid.
+    fn account(&self) -> Option<Uuid> {
+        let claims = self.token.as_ref()?.split('.').nth(1)?;
+        let claims: Value =
+            serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+        claims["sub"].as_str()?.parse().ok()
+    }
+
+    /// Notes the position in an answer to a command of this account, or of the one that it created.
+    fn note_position(&self, answer: &Answer) {
+        let (Some(key), Some(position)) = (&self.position_key, answer.header("feedmill-position"))
+        else {
+            return;
+        };
+        let own = self
+            .account()
+            .and_then(|account| key.open(account, position).ok());
+        // A new account's.
+        let positions = own.or_else(|| key.open(answer.id(), position).ok());
+        let positions =
+            positions.unwrap_or_else(|| panic!("another account's position: {answer:?}"));
+        self.wait_for(&positions);
     }
 
     /// Reads wait for these positions too from now on.
@@ -159,13 +211,7 @@ impl Client {
             headers,
             body: answer.text().await?,
         };
-        if let Some(position) = answer.header("feedmill-position") {
-            self.wait_for(
-                &position
-                    .parse()
-                    .unwrap_or_else(|error| panic!("{error}: {position:?}")),
-            );
-        }
+        self.note_position(&answer);
         Ok(answer)
     }
 
@@ -182,11 +228,11 @@ impl Client {
     /// A read that waits for the positions of this client's commands.
     pub async fn get(&self, path: &str) -> Answer {
         let deadline = tokio::time::Instant::now() + PROJECTION_TIMEOUT;
-        let positions = self.positions();
+        let position = self.position();
         loop {
             let mut request = self.signed(http().get(format!("{}{path}", self.read)));
-            if !positions.is_empty() {
-                request = request.header("Feedmill-Min-Position", positions.to_string());
+            if !position.is_empty() {
+                request = request.header("Feedmill-Min-Position", &position);
                 request = request.header("Prefer", "wait=10");
             }
             let answer = self.send(request).await;

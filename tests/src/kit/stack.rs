@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::secrets::position_key_of;
 use super::{
     Certificates, Database, Nats, Postgres, Process, Role, Routes, Target, TempFolder, binary,
     port, process,
@@ -149,6 +150,7 @@ impl Stack {
             signer: Signer::new(&pem, &write_urls[0].public).await,
             write: write_urls.into_iter().map(|urls| urls.public).collect(),
             read: read_urls.into_iter().map(|urls| urls.public).collect(),
+            position_key: position_key_of(&database.pool).await,
             pool: database.pool.clone(),
             environment,
         };

@@ -2,10 +2,11 @@
 
 use std::{fs, process::Output};
 
+use feedmill_events::PositionKey;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::{binary, process, setting};
+use super::{binary, process, secrets::position_key_of, setting};
 use crate::{client::Client, token::Signer};
 
 /// A running Feedmill, whoever started it.
@@ -18,6 +19,7 @@ pub struct Target {
     /// As the owner of the database.
     pub pool: PgPool,
     pub signer: Signer,
+    pub position_key: PositionKey,
     /// The settings of its services, for their subcommands.
     pub environment: Vec<(String, String)>,
 }
@@ -51,9 +53,11 @@ impl Target {
             .collect();
         let pem = setting("AUTH_KEY")
             .unwrap_or_else(|| fs::read_to_string(need("AUTH_KEY_FILE")).expect("AUTH_KEY_FILE"));
+        let pool = PgPool::connect_lazy(&need("DATABASE_URL")).expect("DATABASE_URL");
         Self {
             read: vec![url("READ_LISTEN", "127.0.0.1:8081")],
-            pool: PgPool::connect_lazy(&need("DATABASE_URL")).expect("DATABASE_URL"),
+            position_key: position_key_of(&pool).await,
+            pool,
             signer: Signer::new(&pem, &write).await,
             write: vec![write],
             environment,
@@ -74,10 +78,11 @@ impl Target {
     /// A client without a token, of the instances with this index, modulo their number.
     pub fn client_at(&self, index: usize) -> Client {
         let at = |urls: &[String]| urls.get(index % urls.len().max(1)).cloned();
-        Client::new(
+        let client = Client::new(
             &at(&self.write).unwrap_or_default(),
             &at(&self.read).unwrap_or_default(),
-        )
+        );
+        client.with_position_key(self.position_key.clone())
     }
 
     /// A client with a token of this account.

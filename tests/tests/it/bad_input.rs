@@ -18,7 +18,7 @@ async fn illegal_input_is_refused_by_field() {
 
     fields::are_checked(&scene, &alice).await;
     bodies::are_checked(&scene, &alice).await;
-    headers::are_checked(&alice).await;
+    headers::are_checked(&alice, &scene.bob(&stack)).await;
     queries::are_checked(&scene, &alice).await;
 
     assert_eq!(

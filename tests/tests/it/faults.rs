@@ -80,7 +80,7 @@ async fn a_crash_takes_back_nothing_that_was_read() {
         let mut found = 0;
         while found < 20 {
             let request = client.signed(http().get(format!("{}{path}", client.read)));
-            let request = request.header("Feedmill-Min-Position", client.positions().to_string());
+            let request = request.header("Feedmill-Min-Position", client.position());
             let answer = client.try_send(request).await.expect("an answer");
             assert!(
                 [200, 503].contains(&answer.status.as_u16()),

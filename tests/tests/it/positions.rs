@@ -74,7 +74,7 @@ async fn is_paused(stack: &Stack, projection: Projection) -> bool {
 async fn get(client: &Client, read: &Request, prefer: &str) -> feedmill_tests::client::Answer {
     let request = http()
         .get(format!("{}{}", client.read, read.path))
-        .header("Feedmill-Min-Position", client.positions().to_string())
+        .header("Feedmill-Min-Position", client.position())
         .header("Prefer", prefer);
     client.send(client.signed(request)).await
 }

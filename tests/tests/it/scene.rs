@@ -112,6 +112,11 @@ impl Scene {
         self.client.with_token(&target.signer.token(self.alice))
     }
 
+    /// A client of Bob.
+    pub fn bob(&self, target: &Target) -> Client {
+        self.client.with_token(&target.signer.token(self.bob))
+    }
+
     /// The ids that placeholders stand for. `{author}` is Alice, whose posts and followers are listed; `{user}` is
     /// Bob, whom she may follow.
     pub fn placeholders(&self) -> [(&'static str, Uuid); 7] {

@@ -40,10 +40,9 @@ pub fn created(answer: &Answer, location: &str, body: impl Serialize) -> Respons
 
 /// Adds `Feedmill-Position`, `Idempotency-Replayed` if the answer is a stored one, and what is left of the quota.
 fn with_position(mut response: Response, answer: &Answer) -> Response {
-    if !answer.positions.is_empty()
-        && let Ok(positions) = HeaderValue::from_str(&answer.positions.to_string())
-    {
-        response.headers_mut().insert(POSITION, positions);
+    let position = answer.position.as_deref().map(HeaderValue::from_str);
+    if let Some(Ok(position)) = position {
+        response.headers_mut().insert(POSITION, position);
     }
     with_quota(replayed(response, answer.replayed), answer.quota)
 }

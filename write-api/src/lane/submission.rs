@@ -38,6 +38,8 @@ impl Submission {
 pub struct Answer {
     pub outcome: Outcome,
     pub positions: Positions,
+    /// The positions, sealed for the caller.
+    pub position: Option<String>,
     /// Whether this repeats the answer to an earlier request with the same key.
     pub replayed: bool,
     /// What the caller has left of the quota that the command counts for.

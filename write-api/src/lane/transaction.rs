@@ -88,6 +88,7 @@ fn answer(
     Ok(Answer {
         outcome: decided.outcome,
         positions: decided.positions,
+        position: None,
         replayed: false,
         quota: None,
     })
@@ -138,6 +139,7 @@ fn replay(
     Ok(Answer {
         outcome: outcome.ok_or_else(|| unreadable(&"it is of another command"))?,
         positions,
+        position: None,
         replayed: true,
         quota: None,
     })

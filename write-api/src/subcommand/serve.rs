@@ -93,7 +93,7 @@ impl Server {
             nats: nats.clone(),
             notifier,
             health: health.clone(),
-            secrets,
+            secrets: secrets.clone(),
         };
         let relay = tokio::spawn(relay.run(stop_relay.clone()));
         background.spawn(watch(database.clone(), nats, health.clone()));
@@ -103,7 +103,7 @@ impl Server {
             stop_housekeeping.clone(),
         ));
 
-        let app = App::new(lanes, verifier, local, clock, &config.limits);
+        let app = App::new(lanes, verifier, local, clock, secrets, &config.limits);
         let (clients, operators) = (router(app.clone()), admin_router(app));
         let task = tokio::spawn(async move {
             let served = listeners.serve(clients, operators, &config.http, &health, shutdown);

@@ -1,9 +1,10 @@
 //! The answers to commands.
 
+use feedmill_events::{Partition, Positions};
 use feedmill_service::Shutdown;
 use feedmill_tests::{
     client::Client,
-    kit::{TempFolder, wait_until},
+    kit::{TempFolder, position_key, wait_until},
     token::now,
 };
 use reqwest::Method;
@@ -22,7 +23,9 @@ async fn an_account_is_created_and_changed() {
     let id = answer.id();
     assert_eq!(answer.header("location"), Some(&*format!("/v1/users/{id}")));
     let position = answer.header("feedmill-position").unwrap();
-    assert!(position.ends_with(":1"), "{position}");
+    let opened = position_key().open(id, position).unwrap();
+    let expected = Positions::single(Partition::of(id), 1);
+    assert_eq!(opened, expected, "{position}");
     let expected = json!({ "id": id, "handle": "miller_1", "display_name": "The Miller" });
     assert_eq!(answer.json(), expected);
 

@@ -24,7 +24,8 @@ pub struct Reader<'a> {
 impl Reader<'_> {
     /// Reads a post of this client, which nobody else deletes, with its position: the answer is the post, or 503.
     pub async fn read_back(&mut self, post: Uuid, text: &str) {
-        let (account, position) = (self.account, self.client.positions().to_string());
+        let account = self.account;
+        let position = self.signed_in().position();
         match self
             .read(&format!("/v1/posts/{post}"), Some(&position))
             .await
@@ -57,11 +58,14 @@ impl Reader<'_> {
         }
     }
 
+    fn signed_in(&self) -> Client {
+        let token = self.target.signer.token(self.account);
+        self.client.with_token(&token)
+    }
+
     async fn read(&mut self, path: &str, position: Option<&str>) -> reqwest::Result<Answer> {
         let url = self.target.read.choose(self.rng).expect("a read-api");
-        let client = self
-            .client
-            .with_token(&self.target.signer.token(self.account));
+        let client = self.signed_in();
         let mut request = client
             .signed(crate::client::http().get(format!("{url}{path}")))
             .timeout(Duration::from_secs(5));

@@ -1,10 +1,11 @@
 //! Headers with illegal values.
 
+use feedmill_events::{Partition, Positions};
 use feedmill_tests::client::{Client, assert_field, assert_problem, http};
 use reqwest::Method;
 use serde_json::json;
 
-pub async fn are_checked(alice: &Client) {
+pub async fn are_checked(alice: &Client, bob: &Client) {
     let post = |name: &'static str, value: &str| {
         let request = alice
             .request(Method::POST, "/v1/posts")
@@ -19,11 +20,12 @@ pub async fn are_checked(alice: &Client) {
             &format!("Idempotency-Key: {key:?}"),
         );
     }
-    let read = |name: &'static str, value: &'static str| {
+    let read = |name: &str, value: &str| {
         let request = http().get(format!("{}/v1/feed", alice.read));
         alice.signed(request).header(name, value)
     };
-    for position in ["x", "64:1", "1:-1", "1", "0:1,"] {
+    let bobs = bob.position();
+    for position in ["x", "0:1", "1", "AAAA", &bobs] {
         let answer = alice.send(read("Feedmill-Min-Position", position)).await;
         assert_field(
             &answer,
@@ -41,7 +43,9 @@ pub async fn are_checked(alice: &Client) {
     ] {
         alice.send(read("Prefer", preference)).await.expect(200);
     }
-    let behind = read("Feedmill-Min-Position", "0:999999").header("Prefer", "wait=0");
+    let far = Positions::single(Partition::try_from(0u8).expect("a partition"), 999_999);
+    let far = alice.seal(&far).expect("a position");
+    let behind = read("Feedmill-Min-Position", &far).header("Prefer", "wait=0");
     let answer = alice.send(behind).await;
     assert_problem(&answer, 503, "a position that is not reached");
     assert_eq!(answer.json()["code"], "projection_behind");
