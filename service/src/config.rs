@@ -2,9 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use axum::http::HeaderValue;
 use clap::{Args, Command, Parser, ValueEnum};
 
-use crate::http::TlsArgs;
+use crate::http::{TlsArgs, origin};
 
 /// Limits of the HTTP server. Durations are written like `500ms`, `10s` or `2m`.
 #[derive(Debug, Clone, Args)]
@@ -32,6 +33,10 @@ pub struct HttpArgs {
     /// How long requests in flight may take to finish after SIGTERM; then they are cancelled
     #[arg(long, env = "SHUTDOWN_GRACE", default_value = "10s", value_parser = duration)]
     pub shutdown_grace: Duration,
+    /// The origins of pages that may call the API from a browser, such as `https://app.example,http://localhost:5173`; `*` is
+    /// any. Without it, browsers let no page of another origin call it
+    #[arg(long, env = "CORS_ORIGINS", value_delimiter = ',', value_parser = origin)]
+    pub cors_origins: Vec<HeaderValue>,
     #[command(flatten)]
     pub tls: TlsArgs,
 }
@@ -47,6 +52,7 @@ impl Default for HttpArgs {
             write_timeout: Duration::from_secs(20),
             body_limit: 1 << 20,
             shutdown_grace: Duration::from_secs(10),
+            cors_origins: Vec::new(),
             tls: TlsArgs::default(),
         }
     }

@@ -2,6 +2,7 @@
 
 mod activity;
 mod client_stream;
+mod cors;
 mod header_reader;
 mod host;
 mod layers;
@@ -12,6 +13,7 @@ mod server;
 mod stalled_streams;
 mod tls;
 
+pub(crate) use cors::origin;
 pub use layers::{admin, standard};
 pub use listeners::Listeners;
 pub use server::serve;

@@ -15,7 +15,7 @@ use feedmill_events::subject::TRACEPARENT;
 use futures::FutureExt;
 use tracing::{Instrument, Level, Span, field::Empty};
 
-use super::{host, request_metrics};
+use super::{cors, host, request_metrics};
 use crate::{
     config::HttpArgs,
     extract::{self, BodyLimit},
@@ -29,9 +29,14 @@ const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// The complete router of a service for its clients: the routes of `app` and `/health/live`, problem documents for unknown
 /// routes, and around all of them the limits of `args`, a span, and the metrics
-/// `http_requests_total{method,route,status}` and `http_request_duration_seconds{method,route}`.
+/// `http_requests_total{method,route,status}` and `http_request_duration_seconds{method,route}`, which do not count what a
+/// browser asks before a request of another origin.
 pub fn standard(app: Router, args: &HttpArgs) -> Router {
-    complete(app.merge(health::live()), args)
+    let app = complete(app.merge(health::live()), args);
+    match cors::layer(&args.cors_origins) {
+        Some(cors) => app.layer(cors),
+        None => app,
+    }
 }
 
 /// The router of a service for its operators: its own routes, `/metrics` and `/health/…`.

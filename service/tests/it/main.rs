@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod connection_token;
+mod cors;
 mod database;
 mod extract;
 mod h2_frames;
