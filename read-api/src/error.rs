@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use axum::{
-    http::StatusCode,
-    response::{IntoResponse, Response},
+use axum::response::{IntoResponse, Response};
+use feedmill_service::{
+    FieldError, Problem,
+    problem::{Code, codes},
 };
-use feedmill_service::{FieldError, Problem};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -35,6 +35,21 @@ pub enum Error {
     Json(#[from] serde_json::Error),
 }
 
+feedmill_service::problem_codes! {
+    /// The cursor is not one of this list, or belongs to another account.
+    INVALID_CURSOR = UNPROCESSABLE_ENTITY, "invalid_cursor";
+    /// The `Last-Event-ID` is not one of the caller's stream.
+    INVALID_EVENT_ID = UNPROCESSABLE_ENTITY, "invalid_event_id";
+    /// The request does not accept `text/event-stream`.
+    NOT_ACCEPTABLE = NOT_ACCEPTABLE, "not_acceptable";
+    /// The read models did not reach the position in time.
+    PROJECTION_BEHIND = SERVICE_UNAVAILABLE, "projection_behind";
+    /// The account has as many streams open as it may have.
+    TOO_MANY_STREAMS_OF_ACCOUNT = TOO_MANY_REQUESTS, "too_many_streams";
+    /// This instance has as many streams open as it may have.
+    TOO_MANY_STREAMS = SERVICE_UNAVAILABLE, "too_many_streams";
+}
+
 impl Error {
     pub fn parameter(name: &str, message: impl Into<String>) -> Self {
         Self::Parameters(vec![FieldError::new(name, message)])
@@ -51,28 +66,23 @@ const TABLES_MISSING: [&str; 3] = ["3F000", "42P01", "42501"];
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let detail = error.to_string();
-        let unprocessable = |code, field| {
-            Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail.clone())
+        let in_field = |code: Code, field| {
+            Self::new(code, detail.clone())
                 .with_errors(vec![FieldError::new(field, detail.clone())])
         };
         match error {
             Error::NotFound(_) => Self::not_found(detail),
-            Error::Cursor => unprocessable("invalid_cursor", "cursor"),
-            Error::EventId => unprocessable("invalid_event_id", "Last-Event-ID"),
+            Error::Cursor => in_field(INVALID_CURSOR, "cursor"),
+            Error::EventId => in_field(INVALID_EVENT_ID, "Last-Event-ID"),
             Error::TooManyStreamsOfAccount(_) => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", detail)
-                    .with_retry_after(STREAM_RETRY_AFTER)
+                Self::new(TOO_MANY_STREAMS_OF_ACCOUNT, detail).with_retry_after(STREAM_RETRY_AFTER)
             }
             Error::TooManyStreams => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", detail)
-                    .with_retry_after(STREAM_RETRY_AFTER)
+                Self::new(TOO_MANY_STREAMS, detail).with_retry_after(STREAM_RETRY_AFTER)
             }
-            Error::NotAcceptable => Self::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", detail),
+            Error::NotAcceptable => Self::new(NOT_ACCEPTABLE, detail),
             Error::Parameters(errors) => Self::fields(errors),
-            Error::ProjectionBehind(_) => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "projection_behind", detail)
-                    .with_retry_after(Duration::from_secs(1))
-            }
+            Error::ProjectionBehind(_) => Self::temporary(PROJECTION_BEHIND, detail),
             Error::Sql(sqlx::Error::Database(error))
                 if error
                     .code()
@@ -82,7 +92,7 @@ impl From<Error> for Problem {
                     %error,
                     "read-api: the read tables are missing or not granted to this role; is the projector running?"
                 );
-                Self::unavailable("the read models do not exist yet")
+                Self::temporary(codes::UNAVAILABLE, "the read models do not exist yet")
             }
             Error::Sql(error) => error.into(),
             Error::Json(error) => Self::internal(&error),

@@ -2,11 +2,11 @@
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Request, path::ErrorKind, rejection::PathRejection},
-    http::{HeaderMap, Method, StatusCode, Uri, header, request::Parts},
+    http::{HeaderMap, Method, Uri, header, request::Parts},
 };
 use serde::de::DeserializeOwned;
 
-use crate::problem::Problem;
+use crate::problem::{Problem, codes};
 
 mod body;
 mod json;
@@ -49,8 +49,7 @@ pub fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     {
         Some(kind) if kind == "json" || kind.ends_with("+json") => Ok(()),
         _ => Err(Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
+            codes::UNSUPPORTED_MEDIA_TYPE,
             "the content type must be application/json",
         )),
     }
@@ -106,8 +105,7 @@ pub async fn not_found_fallback(uri: Uri) -> Problem {
 /// For `Router::method_not_allowed_fallback`; axum adds the `Allow` header.
 pub async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
     Problem::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
+        codes::METHOD_NOT_ALLOWED,
         format!("{} does not support {method}", uri.path()),
     )
 }

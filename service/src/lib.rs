@@ -3,7 +3,7 @@
 //! - [`config`]: the common settings, from flags or environment variables.
 //! - [`telemetry`]: logs, metrics and traces.
 //! - [`http`]: the server with its limits and middleware.
-//! - [`extract`]: extractors; [`problem`]: error responses.
+//! - [`extract`]: extractors; [`problem`]: error responses; [`openapi`]: the API description.
 //! - [`text`]: the rules of texts, names and handles.
 //! - [`tokens`]: the caller of a request; [`secret_file`]: keys that an installation creates for itself.
 //! - [`client_address`]: the address of the client, behind proxies too.
@@ -21,6 +21,7 @@ pub mod extract;
 pub mod health;
 pub mod http;
 pub mod nats;
+pub mod openapi;
 pub mod problem;
 pub mod secret_file;
 pub mod secrets;

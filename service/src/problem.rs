@@ -1,5 +1,7 @@
 //! Problem documents (RFC 9457): the format of every error response.
 
+mod code;
+
 use std::{error::Error, fmt, time::Duration};
 
 use axum::{
@@ -7,17 +9,17 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use utoipa::{ToSchema, openapi::Ref};
+
+pub use code::{Code, Entry, codes};
 
 /// A problem lists at most this many errors, so that the response to a bad request is not much larger than the request.
 pub const MAX_ERRORS: usize = 20;
 
-const UNSUPPORTED_ENCODING: &str = "unsupported_encoding";
-
 /// An error response. `code` is stable and for programs; `detail` is for people.
 #[derive(Debug, Clone)]
 pub struct Problem {
-    pub status: StatusCode,
-    pub code: &'static str,
+    pub code: Code,
     pub detail: String,
     pub errors: Vec<FieldError>,
     /// For `Retry-After`, rounded up to seconds.
@@ -26,10 +28,14 @@ pub struct Problem {
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// An error in one field. `field` is its path, such as `members[2]`; empty for the whole body.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// An error in one field, parameter or header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
+    /// The name of a parameter or header, or the path of a field in the body, such as `members[2]`; empty for the whole body.
+    #[schema(examples("handle"))]
     pub field: String,
+    /// For people.
+    #[schema(examples("must have 2 to 30 characters, and has 1"))]
     pub message: String,
 }
 
@@ -42,21 +48,38 @@ impl FieldError {
     }
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// What went wrong (RFC 9457). Programs match on `code`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemDocument<'a> {
+    /// `urn:feedmill:problem:` and the code.
+    #[schema(examples("urn:feedmill:problem:invalid_request"))]
     r#type: String,
+    /// The code in words.
+    #[schema(examples("Invalid request"))]
     title: String,
+    /// The status of the response.
+    #[schema(examples(422))]
     status: u16,
+    /// What went wrong, for people.
+    #[schema(examples("handle: must have 2 to 30 characters, and has 1"))]
     detail: &'a str,
+    #[schema(schema_with = code_reference)]
     code: &'a str,
+    /// The fields that are to blame, if any.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(required = false, min_items = 1, max_items = 20)]
     errors: &'a [FieldError],
 }
 
+/// The schema of all codes is made of the lists of all services.
+fn code_reference() -> Ref {
+    Ref::from_schema_name("ProblemCode")
+}
+
 impl Problem {
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
-            status,
             code,
             detail: detail.into(),
             errors: Vec::new(),
@@ -80,7 +103,7 @@ impl Problem {
             }
             _ => "several fields are invalid".to_owned(),
         };
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", detail).with_errors(errors)
+        Self::new(codes::INVALID_REQUEST, detail).with_errors(errors)
     }
 
     /// Lists the first [`MAX_ERRORS`].
@@ -97,36 +120,20 @@ impl Problem {
         self
     }
 
-    /// 400.
-    pub fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, code, detail)
-    }
-
     /// 401 `unauthorized`, with `WWW-Authenticate: Bearer`.
     pub fn unauthorized(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
-    }
-
-    /// 403.
-    pub fn forbidden(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, code, detail)
+        Self::new(codes::UNAUTHORIZED, detail)
     }
 
     /// 404 `not_found`.
     pub fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
-    }
-
-    /// 409.
-    pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, code, detail)
+        Self::new(codes::NOT_FOUND, detail)
     }
 
     /// 413 `body_too_large`. `limit` is in bytes.
     pub fn too_large(limit: usize) -> Self {
         Self::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body_too_large",
+            codes::BODY_TOO_LARGE,
             format!("the body is larger than {limit} bytes"),
         )
     }
@@ -134,8 +141,7 @@ impl Problem {
     /// 415 `unsupported_encoding`, with `Accept-Encoding: identity`: the body has a content coding.
     pub fn unsupported_encoding() -> Self {
         Self::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            UNSUPPORTED_ENCODING,
+            codes::UNSUPPORTED_ENCODING,
             "the body must be sent as it is, without a Content-Encoding",
         )
     }
@@ -149,21 +155,19 @@ impl Problem {
     /// 500 `internal`, for an error that was logged before.
     pub(crate) fn internal_silent() -> Self {
         Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
+            codes::INTERNAL,
             "an internal error occurred; it has been logged",
         )
     }
 
-    /// 503 `unavailable`, with `Retry-After: 1`.
-    pub fn unavailable(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
-            .with_retry_after(Duration::from_secs(1))
+    /// A problem that may soon be over, with `Retry-After: 1`.
+    pub fn temporary(code: Code, detail: impl Into<String>) -> Self {
+        Self::new(code, detail).with_retry_after(Duration::from_secs(1))
     }
 
     /// The title of the problem type, derived from the code: `Invalid request`.
     pub fn title(&self) -> String {
-        let mut title = self.code.replace('_', " ");
+        let mut title = self.code.name().replace('_', " ");
         if let Some(first) = title.get_mut(..1) {
             first.make_ascii_uppercase();
         }
@@ -173,17 +177,18 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let document = Document {
-            r#type: format!("urn:feedmill:problem:{}", self.code),
+        let (status, code) = (self.code.status(), self.code.name());
+        let document = ProblemDocument {
+            r#type: format!("urn:feedmill:problem:{code}"),
             title: self.title(),
-            status: self.status.as_u16(),
+            status: status.as_u16(),
             detail: &self.detail,
-            code: self.code,
+            code,
             errors: &self.errors,
         };
         // Strings and numbers only: this cannot fail.
         let body = serde_json::to_vec(&document).unwrap_or_default();
-        let mut response = (self.status, body).into_response();
+        let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.extend(self.headers);
         headers.insert(
@@ -191,10 +196,10 @@ impl IntoResponse for Problem {
             HeaderValue::from_static("application/problem+json"),
         );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if self.status == StatusCode::UNAUTHORIZED {
+        if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if self.code == UNSUPPORTED_ENCODING {
+        if self.code == codes::UNSUPPORTED_ENCODING {
             // RFC 9110, section 15.5.16: what distinguishes it from a media type that is not supported.
             let identity = HeaderValue::from_static("identity");
             headers.insert(header::ACCEPT_ENCODING, identity);
@@ -214,12 +219,10 @@ impl From<sqlx::Error> for Problem {
             return Self::internal(&error);
         }
         tracing::warn!(error = %WithCauses(&error), "http: a request failed because the database is unavailable");
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "database_unavailable",
+        Self::temporary(
+            codes::DATABASE_UNAVAILABLE,
             "the database is unavailable; try again soon",
         )
-        .with_retry_after(Duration::from_secs(1))
     }
 }
 

@@ -9,7 +9,7 @@ use axum::{
 };
 use http_body_util::BodyExt;
 
-use crate::problem::Problem;
+use crate::problem::{Problem, codes};
 
 /// The maximum size of any body in bytes: an extension of the request, set by the middleware.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +49,10 @@ impl<S: Send + Sync> FromRequest<S> for Body {
         let mut bytes = Vec::with_capacity(expected.min(limit));
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| {
-                Problem::bad_request("incomplete_body", "the body is incomplete or malformed")
+                Problem::new(
+                    codes::INCOMPLETE_BODY,
+                    "the body is incomplete or malformed",
+                )
             })?;
             let Some(data) = frame.data_ref() else {
                 continue;

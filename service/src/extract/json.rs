@@ -1,10 +1,9 @@
 //! Parsing JSON, and mapping serde's messages to fields.
 
-use axum::http::StatusCode;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
-use crate::problem::Problem;
+use crate::problem::{Problem, codes};
 
 /// Of a field's path, and of the message about it.
 const MAX_CHARACTERS: usize = 300;
@@ -41,8 +40,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 
 fn malformed(reason: impl std::fmt::Display) -> Problem {
     Problem::new(
-        StatusCode::BAD_REQUEST,
-        "malformed_json",
+        codes::MALFORMED_JSON,
         format!("the body is not JSON: {reason}"),
     )
 }

@@ -5,7 +5,7 @@ use axum::{
     http::{Version, header},
 };
 
-use crate::problem::Problem;
+use crate::problem::{Problem, codes};
 
 /// 400 `invalid_host` unless the request names one host, in `Host` or, in HTTP/2, in `:authority` (RFC 9112, section 3.2;
 /// RFC 9113, section 8.3.1). A proxy could choose another one of several, or cache the response for another host.
@@ -26,8 +26,8 @@ pub(super) fn check(request: &Request) -> Result<(), Problem> {
     if is_valid {
         return Ok(());
     }
-    Err(Problem::bad_request(
-        "invalid_host",
+    Err(Problem::new(
+        codes::INVALID_HOST,
         "the request must name its host once, in the header Host",
     ))
 }

@@ -20,7 +20,7 @@ use crate::{
     config::HttpArgs,
     extract::{self, BodyLimit},
     health::{self, Health},
-    problem::Problem,
+    problem::{Problem, codes},
     telemetry,
 };
 
@@ -155,9 +155,8 @@ async fn with_limits(args: &HttpArgs, request: Request, next: Next) -> Response 
     tokio::time::timeout(args.request_timeout, response)
         .await
         .unwrap_or_else(|_| {
-            let mut problem = Problem::unavailable("the request took too long and was cancelled");
-            problem.code = "timeout";
-            problem.into_response()
+            let detail = "the request took too long and was cancelled";
+            Problem::temporary(codes::TIMEOUT, detail).into_response()
         })
 }
 

@@ -13,7 +13,7 @@ use axum::{
 use hyper::body::{Frame, SizeHint};
 
 use super::{activity::InFlight, stalled_streams::Progress};
-use crate::problem::Problem;
+use crate::problem::{Problem, codes};
 
 /// In HTTP/2, a body is sent in pieces of this size, so that little of it is beyond the reach of its timeout.
 const PIECE: usize = 16 << 10;
@@ -64,11 +64,9 @@ pub(super) fn respond(response: Response, mut in_flight: InFlight) -> Response<R
 }
 
 fn refusal() -> Response {
-    let mut problem = Problem::unavailable(
-        "too much of the responses to earlier requests of this connection has not been read",
-    );
-    problem.code = "overloaded";
-    problem.into_response()
+    let detail =
+        "too much of the responses to earlier requests of this connection has not been read";
+    Problem::temporary(codes::OVERLOADED, detail).into_response()
 }
 
 impl Pieces {

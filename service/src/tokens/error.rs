@@ -1,9 +1,8 @@
 //! Why a token is refused.
 
-use axum::http::StatusCode;
 use jsonwebtoken::errors::ErrorKind;
 
-use crate::problem::Problem;
+use crate::problem::{Problem, codes};
 
 /// The reason that a token is refused. Clients see the texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -59,10 +58,8 @@ impl From<&ErrorKind> for TokenError {
 impl From<TokenError> for Problem {
     fn from(error: TokenError) -> Self {
         match error {
-            TokenError::NoKeys => Self::unavailable(error.to_string()),
-            TokenError::SessionEnded => {
-                Self::new(StatusCode::UNAUTHORIZED, "session_ended", error.to_string())
-            }
+            TokenError::NoKeys => Self::temporary(codes::UNAVAILABLE, error.to_string()),
+            TokenError::SessionEnded => Self::new(codes::SESSION_ENDED, error.to_string()),
             error => Self::unauthorized(error.to_string()),
         }
     }

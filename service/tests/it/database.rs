@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use feedmill_service::{Database, Problem, sql};
+use feedmill_service::{Database, Problem, problem::codes, sql};
 use feedmill_tests::kit::{self, Mode, wait_until};
 use futures::future::join;
 use sqlx::{AssertSqlSafe, Connection, Row, postgres::PgRow};
@@ -164,12 +164,9 @@ async fn an_unavailable_database_is_503() {
     ] {
         let database = Database::new(url.parse().unwrap(), 1).unwrap();
         let problem = Problem::from(one(&database, "1").await.unwrap_err());
-        assert_eq!(
-            (problem.status.as_u16(), problem.code),
-            (503, "database_unavailable")
-        );
+        assert_eq!(problem.code, codes::DATABASE_UNAVAILABLE);
         assert!(problem.retry_after.is_some());
     }
     let problem = Problem::from(sqlx::Error::RowNotFound);
-    assert_eq!((problem.status.as_u16(), problem.code), (500, "internal"));
+    assert_eq!(problem.code, codes::INTERNAL);
 }

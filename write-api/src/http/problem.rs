@@ -1,7 +1,6 @@
 //! Every error of write-api as a problem document: status, stable code, and detail.
 
-use axum::http::StatusCode;
-use feedmill_service::{FieldError, Problem};
+use feedmill_service::{FieldError, Problem, problem::codes};
 
 use crate::{
     domain::Rejection,
@@ -9,6 +8,31 @@ use crate::{
     quota::QuotaExceeded,
     session::{Busy, SessionError},
 };
+
+feedmill_service::problem_codes! {
+    /// The account of the token does not exist.
+    UNKNOWN_ACCOUNT = UNAUTHORIZED, "unknown_account";
+    /// The handle or the password is wrong.
+    WRONG_CREDENTIALS = UNAUTHORIZED, "wrong_credentials";
+    /// The refresh token is expired, used or unknown, or its session has ended: sign in again.
+    DEAD_TOKEN = UNAUTHORIZED, "dead_token";
+    /// It belongs to somebody else.
+    NOT_YOURS = FORBIDDEN, "not_yours";
+    /// Accounts and sessions are managed by an identity provider.
+    EXTERNAL_IDENTITY = FORBIDDEN, "external_identity";
+    /// Another account has the handle, or gave it up less than 30 days ago.
+    HANDLE_TAKEN = CONFLICT, "handle_taken";
+    /// `current_password` is not the current password.
+    WRONG_PASSWORD = UNPROCESSABLE_ENTITY, "wrong_password";
+    /// An account cannot follow itself.
+    SELF_FOLLOW = UNPROCESSABLE_ENTITY, "self_follow";
+    /// The `Idempotency-Key` was used for another request.
+    IDEMPOTENCY_KEY_REUSED = UNPROCESSABLE_ENTITY, "idempotency_key_reused";
+    /// Too many passwords were wrong.
+    TOO_MANY_ATTEMPTS = TOO_MANY_REQUESTS, "too_many_attempts";
+    /// The quota of the operation is used up; nothing was changed.
+    QUOTA_EXCEEDED = TOO_MANY_REQUESTS, "quota_exceeded";
+}
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
@@ -22,12 +46,11 @@ impl From<Refusal> for Problem {
                     reason,
                     "write-api: PostgreSQL is not available, answering 503"
                 );
-                let mut problem = Self::unavailable(
+                Self::temporary(
+                    codes::DATABASE_UNAVAILABLE,
                     "the database does not answer; whether the command was carried out is not known: try \
                      again, with the same Idempotency-Key",
-                );
-                problem.code = "database_unavailable";
-                problem
+                )
             }
             Refusal::Internal => Self::internal(&refusal),
         }
@@ -43,13 +66,11 @@ impl From<Rejection> for Problem {
                 let field = field.map(|field| FieldError::new(field, &detail));
                 Self::not_found(detail).with_errors(field.into_iter().collect())
             }
-            Rejection::NotYours => Self::forbidden("not_yours", detail),
-            Rejection::HandleTaken => Self::conflict("handle_taken", &detail)
+            Rejection::NotYours => Self::new(NOT_YOURS, detail),
+            Rejection::HandleTaken => Self::new(HANDLE_TAKEN, &detail)
                 .with_errors(vec![FieldError::new("handle", detail)]),
             Rejection::HandleReserved => Self::field("handle", detail),
-            Rejection::SelfFollow => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "self_follow", detail)
-            }
+            Rejection::SelfFollow => Self::new(SELF_FOLLOW, detail),
             Rejection::NoOtherMember | Rejection::TooManyMembers(_) => {
                 Self::field("members", detail)
             }
@@ -60,9 +81,8 @@ impl From<Rejection> for Problem {
 
 impl From<QuotaExceeded> for Problem {
     fn from(exceeded: QuotaExceeded) -> Self {
-        let (status, detail) = (StatusCode::TOO_MANY_REQUESTS, exceeded.to_string());
-        let mut problem =
-            Self::new(status, "quota_exceeded", detail).with_retry_after(exceeded.retry_after());
+        let mut problem = Self::new(QUOTA_EXCEEDED, exceeded.to_string())
+            .with_retry_after(exceeded.retry_after());
         problem.headers.extend(exceeded.state().headers());
         problem
     }
@@ -71,32 +91,21 @@ impl From<QuotaExceeded> for Problem {
 impl From<SessionError> for Problem {
     fn from(error: SessionError) -> Self {
         match error {
-            SessionError::WrongCredentials => Self::new(
-                StatusCode::UNAUTHORIZED,
-                "wrong_credentials",
-                error.to_string(),
-            ),
+            SessionError::WrongCredentials => Self::new(WRONG_CREDENTIALS, error.to_string()),
             SessionError::WrongPassword => {
                 let detail = error.to_string();
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_password", &detail)
+                Self::new(WRONG_PASSWORD, &detail)
                     .with_errors(vec![FieldError::new("current_password", detail)])
             }
             SessionError::HandleTaken => Rejection::HandleTaken.into(),
             SessionError::PasswordIsHandle => Self::field("new_password", error.to_string()),
-            SessionError::Ended => {
-                Self::new(StatusCode::UNAUTHORIZED, "session_ended", error.to_string())
-            }
+            SessionError::Ended => Self::new(codes::SESSION_ENDED, error.to_string()),
             SessionError::NotFound => Self::not_found(error.to_string()),
             SessionError::UnknownAccount => unknown_account(),
-            SessionError::InvalidToken => {
-                Self::new(StatusCode::UNAUTHORIZED, "dead_token", error.to_string())
+            SessionError::InvalidToken => Self::new(DEAD_TOKEN, error.to_string()),
+            SessionError::TooManyAttempts(wait) => {
+                Self::new(TOO_MANY_ATTEMPTS, error.to_string()).with_retry_after(wait)
             }
-            SessionError::TooManyAttempts(wait) => Self::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "too_many_attempts",
-                error.to_string(),
-            )
-            .with_retry_after(wait),
             SessionError::KeyReused => key_reused(),
             SessionError::Busy(busy) => busy.into(),
             SessionError::Signing(error) => Self::internal(error.as_ref()),
@@ -115,24 +124,17 @@ impl From<Busy> for Problem {
 }
 
 fn unknown_account() -> Problem {
-    Problem::new(
-        StatusCode::UNAUTHORIZED,
-        "unknown_account",
-        "the token's account does not exist",
-    )
+    Problem::new(UNKNOWN_ACCOUNT, "the token's account does not exist")
 }
 
 fn key_reused() -> Problem {
     Problem::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "idempotency_key_reused",
+        IDEMPOTENCY_KEY_REUSED,
         "the Idempotency-Key was used for another request",
     )
 }
 
 fn overloaded() -> Problem {
-    let mut problem =
-        Problem::unavailable("too many requests are waiting; nothing was changed, try again soon");
-    problem.code = "overloaded";
-    problem
+    let detail = "too many requests are waiting; nothing was changed, try again soon";
+    Problem::temporary(codes::OVERLOADED, detail)
 }

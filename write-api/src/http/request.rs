@@ -13,7 +13,9 @@ use feedmill_service::{
     problem::MAX_ERRORS,
 };
 use serde::{Deserialize, de::DeserializeOwned};
+use utoipa::ToSchema;
 
+use super::problem::EXTERNAL_IDENTITY;
 use crate::{
     app::{App, Local},
     client::Client,
@@ -114,8 +116,8 @@ impl FromRequestParts<App> for LocalOnly {
 /// 403 `external_identity` if accounts belong to an external identity provider.
 pub fn local(app: &App) -> Result<&Local, Problem> {
     app.local().ok_or_else(|| {
-        Problem::forbidden(
-            "external_identity",
+        Problem::new(
+            EXTERNAL_IDENTITY,
             "accounts and sessions are managed by the identity provider; send one of its tokens",
         )
     })
@@ -176,10 +178,12 @@ impl Fields {
     }
 }
 
-/// The body of a command that moves a read mark.
-#[derive(Deserialize)]
+/// Up to where something is read.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReadMark {
+    /// The id of the last item that is read.
+    #[schema(value_type = Uuid)]
     up_to: String,
 }
 
