@@ -3,6 +3,8 @@
 mod activity;
 mod client_stream;
 mod cors;
+pub mod docs;
+pub mod etag;
 mod header_reader;
 mod host;
 mod layers;

@@ -6,7 +6,7 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
 };
-use feedmill_service::Identity;
+use feedmill_service::{Identity, http::etag};
 use uuid::Uuid;
 
 use super::accept_encoding::preferred_encoding;
@@ -53,12 +53,7 @@ impl RequestContext {
 
     /// Whether the client has the body with this `ETag` already.
     pub fn client_has(&self, etag: &HeaderValue) -> bool {
-        self.if_none_match
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .map(|tag| tag.trim().trim_start_matches("W/"))
-            .any(|tag| tag == "*" || tag.as_bytes() == etag.as_bytes())
+        etag::is_known(&self.if_none_match, etag)
     }
 }
 

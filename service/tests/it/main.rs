@@ -5,6 +5,7 @@
 mod connection_token;
 mod cors;
 mod database;
+mod docs;
 mod extract;
 mod h2_frames;
 mod headers;
