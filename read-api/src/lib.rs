@@ -3,7 +3,7 @@
 //! From top to bottom; each part uses only parts below it:
 //!
 //! - `serve` starts the service, `warm_up` fills its cache.
-//! - `router`: all routes on one screen.
+//! - `router`: all routes on one screen; `openapi`: what their descriptions have in common.
 //! - `endpoints`: the handlers, one file per noun, with the cache tags of each answer.
 //! - `state`: what all requests share.
 //! - `stream`: live updates.
@@ -21,6 +21,7 @@ mod error;
 mod freshness;
 mod http;
 mod newcomer;
+mod openapi;
 mod router;
 mod seek;
 mod serve;
@@ -35,12 +36,13 @@ pub use cache::{
     answers::AnswerCache, followees::FolloweeCache, posts::PostCache, scores::ScoreCache,
 };
 pub use config::Config;
+pub use error::ALL as CODES;
 pub use freshness::{
     announcements::receive_announcements, checkpoints::poll_checkpoints, progress::Progress,
     tag_versions::TagVersions,
 };
 pub use http::cursor::Cursors;
-pub use router::router;
+pub use router::{description, router};
 pub use serve::serve;
 pub use sql::{
     search_path,

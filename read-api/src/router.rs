@@ -1,21 +1,48 @@
 //! Every route, with the projections that its answers depend on.
 
-use axum::{
-    Router,
-    middleware::from_fn_with_state,
-    routing::{MethodRouter, get},
-};
+use axum::{Router, middleware::from_fn_with_state};
 use feedmill_events::Projection::{self, Conversations, Digest, Feed, Notifications, Profiles};
+use feedmill_service::{http::docs, openapi::describe};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt},
+    routes,
+};
 
 use crate::{
     endpoints::{bookmarks, conversations, digest, feed, notifications, posts, stream, users},
     http::auth::{self, Gate},
+    openapi,
     state::AppState,
 };
 
+type Route = UtoipaMethodRouter<AppState>;
+
+/// `read` completes a route whose answers depend on these projections.
+#[rustfmt::skip]
+fn routes(read: impl Fn(Route, &'static [Projection]) -> Route) -> OpenApiRouter<AppState> {
+    OpenApiRouter::default()
+        .routes(read(routes!(feed::page), &[Feed, Profiles]))
+        .routes(read(routes!(digest::read), &[Digest, Feed, Profiles]))
+        .routes(read(routes!(bookmarks::page), &[Feed, Profiles]))
+        .routes(read(routes!(conversations::page), &[Conversations, Profiles]))
+        .routes(read(routes!(conversations::one), &[Conversations, Profiles]))
+        .routes(read(routes!(conversations::messages), &[Conversations]))
+        .routes(read(routes!(conversations::message), &[Conversations]))
+        .routes(read(routes!(notifications::page), &[Notifications, Feed, Profiles]))
+        .routes(read(routes!(posts::one), &[Feed, Profiles]))
+        .routes(read(routes!(posts::replies), &[Feed, Profiles]))
+        .routes(read(routes!(users::profile), &[Profiles]))
+        .routes(read(routes!(users::posts), &[Feed, Profiles]))
+        .routes(read(routes!(users::followers), &[Profiles]))
+        .routes(read(routes!(users::following), &[Profiles]))
+        .routes(read(routes!(stream::open), &[Feed, Conversations, Notifications, Profiles]))
+        .routes(read(routes!(users::me), &[Profiles]))
+}
+
+/// Every read is behind the gate: it needs a token, and a request with a position waits for the projections.
 pub fn router(state: AppState) -> Router {
-    // Every route is behind the gate: it needs a token, and a request with a position waits for these projections.
-    let read = |route: MethodRouter<AppState>, projections: &'static [Projection]| {
+    let gate = |route: Route, projections| {
         let gate = Gate {
             verifier: state.verifier.clone(),
             progress: state.progress.clone(),
@@ -24,23 +51,12 @@ pub fn router(state: AppState) -> Router {
         };
         route.layer(from_fn_with_state(gate, auth::admit))
     };
-    #[rustfmt::skip]
-    let router = Router::new()
-        .route("/v1/feed", read(get(feed::page), &[Feed, Profiles]))
-        .route("/v1/digest", read(get(digest::read), &[Digest, Feed, Profiles]))
-        .route("/v1/bookmarks", read(get(bookmarks::page), &[Feed, Profiles]))
-        .route("/v1/conversations", read(get(conversations::page), &[Conversations, Profiles]))
-        .route("/v1/conversations/{id}", read(get(conversations::one), &[Conversations, Profiles]))
-        .route("/v1/conversations/{id}/messages", read(get(conversations::messages), &[Conversations]))
-        .route("/v1/conversations/{id}/messages/{message}", read(get(conversations::message), &[Conversations]))
-        .route("/v1/notifications", read(get(notifications::page), &[Notifications, Feed, Profiles]))
-        .route("/v1/posts/{id}", read(get(posts::one), &[Feed, Profiles]))
-        .route("/v1/posts/{id}/replies", read(get(posts::replies), &[Feed, Profiles]))
-        .route("/v1/users/{user}", read(get(users::profile), &[Profiles]))
-        .route("/v1/users/{user}/posts", read(get(users::posts), &[Feed, Profiles]))
-        .route("/v1/users/{user}/followers", read(get(users::followers), &[Profiles]))
-        .route("/v1/users/{user}/following", read(get(users::following), &[Profiles]))
-        .route("/v1/stream", read(get(stream::open), &[Feed, Conversations, Notifications, Profiles]))
-        .route("/v1/me", read(get(users::me), &[Profiles]));
-    router.with_state(state)
+    let routes = Router::from(routes(gate)).with_state(state);
+    routes.merge(docs::router())
+}
+
+/// The description of the routes.
+pub fn description() -> OpenApi {
+    let document = routes(|route, _| route).into_openapi();
+    describe(document, &openapi::rules())
 }

@@ -6,6 +6,7 @@
 //! client already has (`watermarks`) is in the id of every event (`event_id`). A follow or like that is undone and made
 //! again is sent once on a connection (`told`).
 
+mod event;
 mod event_id;
 mod items;
 pub mod live;
@@ -14,3 +15,5 @@ pub mod registry;
 mod sender;
 mod told;
 mod watermarks;
+
+pub use event::StreamEvent;

@@ -2,8 +2,16 @@
 //!
 //! An object that exactly one endpoint wraps around these stands with that endpoint, in `endpoints`.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
+use feedmill_service::openapi::from_json;
 use serde::Serialize;
+use serde_json::json;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{Object, ObjectBuilder, RefOr, Schema, Type},
+};
 use uuid::Uuid;
 
 /// One page of a list.
@@ -16,6 +24,12 @@ pub struct Page<T> {
     pub prev_cursor: Option<String>,
 }
 
+pub type ConversationPage = Page<Conversation>;
+pub type FollowPage = Page<Follow>;
+pub type MessagePage = Page<Message>;
+pub type NotificationPage = Page<Notification>;
+pub type PostPage = Page<Post>;
+
 impl<T> Page<T> {
     pub fn map<U>(self, map: impl FnMut(T) -> U) -> Page<U> {
         Page {
@@ -26,14 +40,51 @@ impl<T> Page<T> {
     }
 }
 
+/// Derived, it would repeat the schema of the item in that of the page.
+impl<T: ToSchema> PartialSchema for Page<T> {
+    fn schema() -> RefOr<Schema> {
+        let item = format!("#/components/schemas/{}", T::name());
+        from_json(json!({
+            "type": "object",
+            "required": ["items", "next_cursor", "prev_cursor"],
+            "properties": {
+                "items": {"type": "array", "items": {"$ref": item}, "maxItems": 100},
+                "next_cursor": {
+                    "type": ["string", "null"],
+                    "description": "The cursor of the next page. Only `null` means the end of the list.",
+                },
+                "prev_cursor": {
+                    "type": ["string", "null"],
+                    "description": "The cursor of what precedes the page, also of what will: on the first page of a list \
+                                    that has the newest first, what is newer. `null` only in an empty first page.",
+                },
+            },
+        }))
+    }
+}
+
+/// Such as `PostPage`.
+impl<T: ToSchema> ToSchema for Page<T> {
+    fn name() -> Cow<'static, str> {
+        format!("{}Page", T::name()).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::name().into(), T::schema()));
+        T::schemas(schemas);
+    }
+}
+
 /// The public name of an account.
-///
-/// Projections advance independently. An account whose own events are not projected yet, but which others already
-/// refer to, has an empty handle and display name until they are.
-#[derive(Debug, Clone, Serialize)]
+// Projections advance independently. An account whose own events are not projected yet, but which others already
+// refer to, has an empty handle and display name until they are.
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct AccountSummary {
     pub id: Uuid,
+    /// Unique among all accounts, without regard to case.
+    #[schema(examples("miller"), max_length = 30)]
     pub handle: String,
+    #[schema(examples("The Miller"), max_length = 100)]
     pub display_name: String,
 }
 
@@ -52,21 +103,27 @@ impl AccountSummary {
     }
 }
 
-#[derive(Debug, Clone, Serialize)]
+/// An account as its profile shows it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Profile {
     #[serde(flatten)]
     pub account: AccountSummary,
+    /// May be empty.
+    #[schema(examples("I grind."), max_length = 500)]
     pub bio: String,
     #[serde(with = "rfc3339")]
     pub created_at: DateTime<Utc>,
+    #[schema(minimum = 0)]
     pub followers_count: i64,
+    #[schema(minimum = 0)]
     pub following_count: i64,
     /// Includes replies.
+    #[schema(minimum = 0)]
     pub posts_count: i64,
 }
 
 /// An item of a list of followers or of followed accounts.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Follow {
     #[serde(flatten)]
     pub account: AccountSummary,
@@ -74,90 +131,155 @@ pub struct Follow {
     pub followed_at: DateTime<Utc>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+/// A post or a reply, as the caller sees it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Post {
     pub id: Uuid,
     pub author: AccountSummary,
+    #[schema(examples("Flour!"), max_length = 5_000)]
     pub text: String,
-    /// The post that this one answers. Stays when that post is deleted.
+    /// The post that this one replies to. Stays when that post is deleted.
+    #[schema(required = true)]
     pub reply_to: Option<Uuid>,
     #[serde(with = "rfc3339")]
     pub created_at: DateTime<Utc>,
+    #[schema(minimum = 0)]
     pub like_count: i64,
     /// Direct replies.
+    #[schema(minimum = 0)]
     pub reply_count: i64,
-    /// The only field that depends on the viewer. Must stay the last one: `cache::PostFragment` replaces the end of the
-    /// cached JSON.
+    /// Whether the caller likes it.
+    // The only field that depends on the viewer. Must stay the last one: `cache::PostFragment` replaces the end of the
+    // cached JSON.
     pub liked_by_me: bool,
 }
 
-/// A conversation with members of type `M`: in a list, their names; alone, [`Member`]s.
-#[derive(Debug, Clone, Serialize)]
-pub struct Conversation<M> {
+/// A conversation of the caller.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Conversation {
+    #[serde(flatten)]
+    pub state: ConversationState,
+    /// All members, the caller too, ordered by id.
+    #[schema(min_items = 2, max_items = 100)]
+    pub members: Vec<AccountSummary>,
+}
+
+/// A conversation of the caller, with its members' read marks.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ConversationWithMarks {
+    #[serde(flatten)]
+    pub state: ConversationState,
+    /// All members, the caller too, ordered by id.
+    #[schema(min_items = 2, max_items = 100)]
+    pub members: Vec<Member>,
+}
+
+/// A conversation without its members.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ConversationState {
     pub id: Uuid,
+    #[schema(required = true, max_length = 100)]
     pub title: Option<String>,
-    /// All members, ordered by id.
-    pub members: Vec<M>,
+    #[schema(minimum = 0)]
     pub message_count: i64,
-    /// Messages by others after the viewer's read mark.
+    /// Messages of others after the caller's read mark.
+    #[schema(minimum = 0)]
     pub unread_count: i64,
+    /// `null` if there is no message yet.
+    #[schema(required = true)]
     pub last_message: Option<Message>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+/// A member of a conversation.
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Member {
     #[serde(flatten)]
     pub account: AccountSummary,
     /// The message up to which the member has read.
+    #[schema(required = true)]
     pub read_up_to: Option<Uuid>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+/// A message of a conversation.
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Message {
     pub id: Uuid,
+    /// The account that sent it.
     pub sender_id: Uuid,
+    #[schema(examples("How is the flour?"), max_length = 5_000)]
     pub text: String,
     #[serde(with = "rfc3339")]
     pub created_at: DateTime<Utc>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+/// What somebody else did with the caller or the caller's posts.
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Notification {
     pub id: Uuid,
-    #[serde(rename = "type")]
-    pub kind: NotificationKind,
+    #[serde(flatten)]
+    pub act: NotifiedAct,
+    /// Who did it.
     pub actor: AccountSummary,
-    /// The liked post, or the reply. None for a follow.
-    pub post: Option<NotificationPost>,
     #[serde(with = "rfc3339")]
     pub created_at: DateTime<Utc>,
+    /// Whether it is at or before the caller's mark.
     pub read: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NotificationKind {
-    Follow,
-    Like,
-    Reply,
+/// What was done.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum NotifiedAct {
+    /// The actor followed the caller.
+    Follow {
+        #[schema(schema_with = null)]
+        post: (),
+    },
+    /// The actor likes this post of the caller.
+    Like { post: NotificationPost },
+    /// The actor replied to a post of the caller, with this one.
+    Reply { post: NotificationPost },
 }
 
-/// The text is empty until the post is projected, like the names of an [`AccountSummary`].
-#[derive(Debug, Clone, Serialize)]
+fn null() -> Object {
+    ObjectBuilder::new().schema_type(Type::Null).build()
+}
+
+impl NotifiedAct {
+    /// The liked post, or the reply. None for a follow.
+    pub fn post(&self) -> Option<&NotificationPost> {
+        match self {
+            Self::Follow { post: () } => None,
+            Self::Like { post } | Self::Reply { post } => Some(post),
+        }
+    }
+}
+
+/// The post of a notification.
+// The text is empty until the post is projected, like the names of an `AccountSummary`.
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct NotificationPost {
     pub id: Uuid,
+    #[schema(max_length = 5_000)]
     pub text: String,
+    /// The post that it replies to.
+    #[schema(required = true)]
     pub reply_to: Option<Uuid>,
 }
 
-/// The counters of a digest.
-#[derive(Debug, Clone, Default, Serialize)]
+/// What happened to the caller in the period.
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct DigestCounters {
-    /// Posts of the viewer's feed in the period.
+    /// Posts of the caller's feed.
+    #[schema(minimum = 0)]
     pub posts: i64,
+    #[schema(minimum = 0)]
     pub likes_received: i64,
+    #[schema(minimum = 0)]
     pub replies_received: i64,
+    #[schema(minimum = 0)]
     pub new_followers: i64,
+    #[schema(minimum = 0)]
     pub messages_received: i64,
 }
 

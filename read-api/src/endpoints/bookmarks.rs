@@ -14,9 +14,20 @@ use crate::{
     },
     sql,
     state::AppState,
+    views::PostPage,
 };
 
-/// The viewer's bookmarks, latest first. One statement.
+/// List the caller's bookmarks
+///
+/// Posts and replies that the caller has bookmarked, latest bookmark first. Nobody else sees them.
+#[utoipa::path(
+    get,
+    path = "/v1/bookmarks",
+    operation_id = "listBookmarks",
+    tag = "Posts",
+    params(PageQuery),
+    responses((status = 200, body = PostPage)),
+)]
 pub async fn page(
     State(state): State<AppState>,
     Query(page): Query<PageQuery>,

@@ -4,6 +4,7 @@ use axum::extract::State;
 use feedmill_events::Tag;
 use feedmill_service::extract::{Path, Query};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Result;
@@ -17,20 +18,33 @@ use crate::{
     },
     sql,
     state::AppState,
-    views::{AccountSummary, Conversation, Page},
+    views::{ConversationPage, ConversationWithMarks, Message, MessagePage},
 };
 
-#[derive(Debug, Serialize)]
+/// A page of the caller's conversations, and how many there are.
+#[derive(Debug, Serialize, ToSchema)]
 struct Inbox {
     #[serde(flatten)]
-    page: Page<Conversation<AccountSummary>>,
-    /// All conversations, also those on other pages.
+    page: ConversationPage,
+    /// How many conversations there are on all pages.
+    #[schema(minimum = 0)]
     total: i64,
-    /// Of all conversations, also those on other pages.
+    /// How many messages are unread in the conversations of all pages.
+    #[schema(minimum = 0)]
     unread_total: i64,
 }
 
-/// The viewer's conversations, latest activity first. One statement.
+/// List the caller's conversations
+///
+/// Latest activity first: the time of the last message, or of the conversation while it has none.
+#[utoipa::path(
+    get,
+    path = "/v1/conversations",
+    operation_id = "listConversations",
+    tag = "Conversations",
+    params(PageQuery),
+    responses((status = 200, body = Inbox)),
+)]
 pub async fn page(
     State(state): State<AppState>,
     Query(page): Query<PageQuery>,
@@ -60,7 +74,17 @@ pub async fn page(
     respond(&state.answers, &context, request.cache_key(), load).await
 }
 
-/// One conversation with its members' read marks, for its members. One statement.
+/// Get a conversation
+///
+/// For its members, with their read marks.
+#[utoipa::path(
+    get,
+    path = "/v1/conversations/{id}",
+    operation_id = "getConversation",
+    tag = "Conversations",
+    params(("id" = Uuid, Path, description = "The conversation.")),
+    responses((status = 200, body = ConversationWithMarks)),
+)]
 pub async fn one(
     State(state): State<AppState>,
     Path(id): Path<Uuid>,
@@ -79,7 +103,20 @@ pub async fn one(
     respond(&state.answers, &context, key, load).await
 }
 
-/// One message of a conversation, for its members. One statement.
+/// Get a message
+///
+/// For the members of its conversation.
+#[utoipa::path(
+    get,
+    path = "/v1/conversations/{id}/messages/{message}",
+    operation_id = "getMessage",
+    tag = "Conversations",
+    params(
+        ("id" = Uuid, Path, description = "The conversation."),
+        ("message" = Uuid, Path, description = "The message."),
+    ),
+    responses((status = 200, body = Message)),
+)]
 pub async fn message(
     State(state): State<AppState>,
     Path((id, message)): Path<(Uuid, Uuid)>,
@@ -96,7 +133,17 @@ pub async fn message(
     respond(&state.answers, &context, key, load).await
 }
 
-/// The messages of a conversation, newest first, for its members. One statement.
+/// List the messages of a conversation
+///
+/// For its members, newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/conversations/{id}/messages",
+    operation_id = "listMessages",
+    tag = "Conversations",
+    params(("id" = Uuid, Path, description = "The conversation."), PageQuery),
+    responses((status = 200, body = MessagePage)),
+)]
 pub async fn messages(
     State(state): State<AppState>,
     Path(id): Path<Uuid>,

@@ -7,6 +7,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use feedmill_events::Tag;
 use feedmill_service::extract::Query;
 use serde::{Deserialize, Serialize};
+use utoipa::{
+    IntoParams, ToSchema,
+    openapi::{Object, ObjectBuilder, Type},
+};
 use uuid::Uuid;
 
 use super::Result;
@@ -20,18 +24,30 @@ use crate::{
     },
     sql::{self, digest::MAX_TOP_POSTS},
     state::AppState,
-    views::{DigestCounters, rfc3339},
+    views::{DigestCounters, Post, rfc3339},
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct DigestQuery {
+    /// A UTC day, which is the default, or an ISO week from Monday to Monday.
+    #[param(required = false, schema_with = period_names)]
     period: Option<String>,
+    /// Any day of the period, by default today. The year is 1 to 9998.
+    #[param(required = false, value_type = NaiveDate, example = "2024-04-13")]
     date: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// As [`Period::parse`] accepts them.
+fn period_names() -> Object {
+    let names = ObjectBuilder::new().schema_type(Type::String);
+    names.enum_values(Some(["day", "week"])).build()
+}
+
+/// A day or week of the caller.
+#[derive(Debug, Serialize, ToSchema)]
 struct Digest {
-    /// `day` or `week`.
+    #[schema(schema_with = period_names)]
     period: &'static str,
     #[serde(with = "rfc3339")]
     from: DateTime<Utc>,
@@ -39,10 +55,22 @@ struct Digest {
     #[serde(with = "rfc3339")]
     to: DateTime<Utc>,
     counters: DigestCounters,
+    /// The best posts of the caller's feed in the period, best first.
+    #[schema(value_type = Vec<Post>, max_items = 50)]
     top_posts: Vec<RenderedPost>,
 }
 
-/// The counters and top posts of a day or week. At most 3 statements, or 4 if a post is deleted meanwhile.
+/// Get the digest of a day or week
+///
+/// What happened to the caller, and the best posts of the caller's feed.
+#[utoipa::path(
+    get,
+    path = "/v1/digest",
+    operation_id = "getDigest",
+    tag = "Posts",
+    params(DigestQuery),
+    responses((status = 200, body = Digest)),
+)]
 pub async fn read(
     State(state): State<AppState>,
     Query(query): Query<DigestQuery>,

@@ -22,11 +22,22 @@ use crate::{
     seek::Seek,
     sql,
     state::AppState,
+    views::PostPage,
 };
 
 pub const PATH: &str = "/v1/feed";
 
-/// The viewer's feed, newest first. At most 2 statements, or 3 if a post is deleted meanwhile.
+/// Read the caller's feed
+///
+/// Posts of the caller and of the accounts that the caller follows, without replies, newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/feed",
+    operation_id = "getFeed",
+    tag = "Posts",
+    params(PageQuery),
+    responses((status = 200, body = PostPage)),
+)]
 pub async fn page(
     State(state): State<AppState>,
     Query(page): Query<PageQuery>,

@@ -4,6 +4,7 @@ use axum::extract::State;
 use feedmill_events::Tag;
 use feedmill_service::extract::Query;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Result;
@@ -16,20 +17,33 @@ use crate::{
     },
     sql,
     state::AppState,
-    views::{Notification, Page},
+    views::{Notification, NotificationPage},
 };
 
-#[derive(Debug, Serialize)]
-struct NotificationPage {
+/// A page of the caller's notifications, and how many there are.
+#[derive(Debug, Serialize, ToSchema)]
+struct NotificationList {
     #[serde(flatten)]
-    page: Page<Notification>,
-    /// All notifications, also those on other pages.
+    page: NotificationPage,
+    /// How many notifications there are on all pages.
+    #[schema(minimum = 0)]
     total: i64,
-    /// Of all notifications, also those on other pages.
+    /// How many notifications of all pages are unread.
+    #[schema(minimum = 0)]
     unread_count: i64,
 }
 
-/// The viewer's notifications, newest first. One statement.
+/// List the caller's notifications
+///
+/// Newest first. What was undone or deleted is not in the list.
+#[utoipa::path(
+    get,
+    path = "/v1/notifications",
+    operation_id = "listNotifications",
+    tag = "Notifications",
+    params(PageQuery),
+    responses((status = 200, body = NotificationList)),
+)]
 pub async fn page(
     State(state): State<AppState>,
     Query(page): Query<PageQuery>,
@@ -42,7 +56,7 @@ pub async fn page(
         let list = sql::notifications::page(&state.database, viewer, seek, rows).await?;
         let tags = tags(viewer, &list.listed);
         let (page, link) = request.page(list.listed, |notification| notification.id);
-        let page = NotificationPage {
+        let page = NotificationList {
             page,
             total: list.total,
             unread_count: list.unread_count,
@@ -57,7 +71,7 @@ fn tags(viewer: Uuid, listed: &[Notification]) -> Vec<Tag> {
     let actors = listed
         .iter()
         .map(|item| Tag::account_summary(item.actor.id));
-    let posts = listed.iter().filter_map(|item| item.post.as_ref());
+    let posts = listed.iter().filter_map(|item| item.act.post());
     std::iter::once(Tag::notifications(viewer))
         .chain(actors)
         .chain(posts.map(|post| Tag::post(post.id)))

@@ -16,10 +16,20 @@ use crate::{
     },
     sql,
     state::AppState,
-    views::Post,
+    views::{Post, PostPage},
 };
 
-/// One post. One statement.
+/// Get a post
+///
+/// A deleted post is 404. Replies to it stay, with its id in `reply_to`, and can still be listed.
+#[utoipa::path(
+    get,
+    path = "/v1/posts/{id}",
+    operation_id = "getPost",
+    tag = "Posts",
+    params(("id" = Uuid, Path, description = "The post.")),
+    responses((status = 200, body = Post)),
+)]
 pub async fn one(
     State(state): State<AppState>,
     Path(id): Path<Uuid>,
@@ -36,7 +46,17 @@ pub async fn one(
     respond(&state.answers, &context, key, load).await
 }
 
-/// The direct replies to a post, oldest first. One statement.
+/// List the replies to a post
+///
+/// The direct ones, oldest first.
+#[utoipa::path(
+    get,
+    path = "/v1/posts/{id}/replies",
+    operation_id = "listReplies",
+    tag = "Posts",
+    params(("id" = Uuid, Path, description = "The post."), PageQuery),
+    responses((status = 200, body = PostPage)),
+)]
 pub async fn replies(
     State(state): State<AppState>,
     Path(id): Path<Uuid>,

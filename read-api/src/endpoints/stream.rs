@@ -12,7 +12,12 @@ use feedmill_service::tokens::LEEWAY_SECONDS;
 use futures::{StreamExt, stream::poll_fn};
 
 use super::Result;
-use crate::{error::Error, http::request_context::RequestContext, state::AppState, stream::live};
+use crate::{
+    error::Error,
+    http::request_context::RequestContext,
+    state::AppState,
+    stream::{StreamEvent, live},
+};
 
 const LAST_EVENT_ID: &str = "last-event-id";
 
@@ -23,7 +28,21 @@ const HEADERS: [(HeaderName, &str); 3] = [
     (HeaderName::from_static("x-accel-buffering"), "no"),
 ];
 
-/// Server-sent events, until the token expires or its session ends.
+/// Follow what is new
+///
+/// An endless response of server-sent events: new items of the caller's feed, conversations and notifications. It begins with
+/// `retry` and an `unread` event. A comment every 15 seconds shows that the stream is alive. It ends when the token expires
+/// or its session ends, when the service stops, and when the client reads nothing for 10 seconds.
+///
+/// The schema is that of one event: `event`, `id` and `data` are its fields, and `data` is sent as JSON.
+#[utoipa::path(
+    get,
+    path = "/v1/stream",
+    operation_id = "openStream",
+    tag = "Live updates",
+    responses((status = 200, body = StreamEvent, content_type = "text/event-stream")),
+    extensions(("x-problems" = json!(["invalid_event_id", "not_acceptable", "too_many_streams"]))),
+)]
 pub async fn open(
     State(state): State<AppState>,
     headers: HeaderMap,

@@ -6,6 +6,7 @@ use axum::extract::State;
 use feedmill_events::Tag;
 use feedmill_service::extract::{Path, Query};
 use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{Result, posts::shown};
@@ -23,20 +24,50 @@ use crate::{
     },
     newcomer::Newcomer,
     seek::{Seek, TimeKey},
-    sql::{self, users::FollowList},
+    sql,
     state::AppState,
     user_ref::UserRef,
-    views::{Follow, Page, Post},
+    views::{Follow, FollowPage, Post, PostPage, Profile},
 };
 
 const NOT_FOUND: Error = Error::NotFound("user");
 
-/// The viewer's own profile. One statement.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(
+    dead_code,
+    reason = "for the API description; handlers parse the path themselves"
+)]
+struct UserPath {
+    /// An account: its id, or `@` and its handle.
+    #[param(example = "@miller")]
+    user: String,
+}
+
+/// Get the caller's profile
+///
+/// An account of an identity provider reads as one that has done nothing until its first command.
+#[utoipa::path(
+    get,
+    path = "/v1/me",
+    operation_id = "getMe",
+    tag = "Accounts",
+    responses((status = 200, body = Profile)),
+    extensions(("x-problems" = json!(["not_found"]))),
+)]
 pub async fn me(State(state): State<AppState>, context: RequestContext) -> Result {
     respond_with_profile(&state, &context, &UserRef::Id(context.viewer)).await
 }
 
-/// One statement.
+/// Get a profile
+#[utoipa::path(
+    get,
+    path = "/v1/users/{user}",
+    operation_id = "getUser",
+    tag = "Accounts",
+    params(UserPath),
+    responses((status = 200, body = Profile)),
+)]
 pub async fn profile(
     State(state): State<AppState>,
     Path(user): Path<String>,
@@ -78,7 +109,17 @@ async fn respond_with_profile(
     respond(&state.answers, context, key, load).await
 }
 
-/// The user's posts with replies, newest first. One statement.
+/// List the posts of an account
+///
+/// Its replies, too, newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/users/{user}/posts",
+    operation_id = "listPostsOfUser",
+    tag = "Posts",
+    params(UserPath, PageQuery),
+    responses((status = 200, body = PostPage)),
+)]
 pub async fn posts(
     State(state): State<AppState>,
     Path(user): Path<String>,
@@ -106,15 +147,27 @@ pub async fn posts(
     respond(&state.answers, &context, request.cache_key(), load).await
 }
 
-#[derive(Debug, Serialize)]
-struct FollowPage {
+/// A page of accounts, and how many there are.
+#[derive(Debug, Serialize, ToSchema)]
+struct FollowList {
     #[serde(flatten)]
-    page: Page<Follow>,
-    /// All of the list, also those on other pages.
+    page: FollowPage,
+    /// How many accounts there are on all pages.
+    #[schema(minimum = 0)]
     total: i64,
 }
 
-/// The user's followers, latest first. One statement.
+/// List the followers of an account
+///
+/// Latest first.
+#[utoipa::path(
+    get,
+    path = "/v1/users/{user}/followers",
+    operation_id = "listFollowers",
+    tag = "Accounts",
+    params(UserPath, PageQuery),
+    responses((status = 200, body = FollowList)),
+)]
 pub async fn followers(
     State(state): State<AppState>,
     Path(user): Path<String>,
@@ -127,13 +180,23 @@ pub async fn followers(
     let load = || async {
         let (user, seek) = continued(&user, request.seek());
         let found = sql::users::followers(&state.database, &user, seek, request.rows());
-        let list = or_newcomer(&context, &user, found.await?, FollowList::empty)?;
+        let list = or_newcomer(&context, &user, found.await?, sql::users::FollowList::empty)?;
         follow_page(&request, &user, Tag::followers(list.user), list)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
 }
 
-/// The accounts that the user follows, latest first. One statement.
+/// List the accounts that an account follows
+///
+/// Latest first.
+#[utoipa::path(
+    get,
+    path = "/v1/users/{user}/following",
+    operation_id = "listFollowing",
+    tag = "Accounts",
+    params(UserPath, PageQuery),
+    responses((status = 200, body = FollowList)),
+)]
 pub async fn following(
     State(state): State<AppState>,
     Path(user): Path<String>,
@@ -146,7 +209,7 @@ pub async fn following(
     let load = || async {
         let (user, seek) = continued(&user, request.seek());
         let found = sql::users::following(&state.database, &user, seek, request.rows());
-        let list = or_newcomer(&context, &user, found.await?, FollowList::empty)?;
+        let list = or_newcomer(&context, &user, found.await?, sql::users::FollowList::empty)?;
         follow_page(&request, &user, Tag::following(list.user), list)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
@@ -157,7 +220,7 @@ fn follow_page(
     request: &PageRequest<'_, OfAccount<TimeKey>>,
     user: &UserRef,
     list_tag: Tag,
-    list: FollowList,
+    list: sql::users::FollowList,
 ) -> std::result::Result<LoadedAnswer, Error> {
     let listed = list.listed.iter();
     let mut tags = vec![list_tag];
@@ -169,7 +232,7 @@ fn follow_page(
     };
     let (page, link) = request.page(list.listed, key);
     let total = list.total;
-    Answer::page(&FollowPage { page, total }, link, tags)
+    Answer::page(&FollowList { page, total }, link, tags)
 }
 
 fn parse(user: &str) -> std::result::Result<UserRef, Error> {

@@ -3,18 +3,23 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::{cursor::Cursors, sort_key::SortKey};
 use crate::{cache::answers, error::Error, seek::Seek, views::Page};
 
 /// The query parameters of every list.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct PageQuery {
+    /// How many items the page has at most.
     #[serde(default)]
+    #[param(required = false, value_type = u8, minimum = 1, maximum = 100, default = 20)]
     limit: Limit,
-    /// None and empty: the first page.
+    /// A cursor of another page of this list. Without one, or with an empty one, it is the first page.
     #[serde(default)]
+    #[param(required = false)]
     cursor: String,
 }
 

@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 use crate::{
     seek::Seek,
-    views::{AccountSummary, Conversation, Member, Message},
+    views::{
+        AccountSummary, Conversation, ConversationState, ConversationWithMarks, Member, Message,
+    },
 };
 
 /// A page of the viewer's conversations.
@@ -22,7 +24,7 @@ pub struct ConversationList {
 pub struct ListedConversation {
     /// The key of the list: the id of the last message, or of the conversation while it has none.
     pub activity: Uuid,
-    pub conversation: Conversation<AccountSummary>,
+    pub conversation: Conversation,
 }
 
 /// The columns that [`conversations!`] selects. The first ones are NULL in a row that has no conversation.
@@ -41,11 +43,11 @@ struct ConversationRow {
 }
 
 impl ConversationRow {
-    /// `member` makes a member of an account and its index in the row.
+    /// The conversation and its members. `member` makes a member of an account and its index in the row.
     fn into_conversation<M>(
         self,
         member: impl Fn(usize, AccountSummary) -> M,
-    ) -> Option<Conversation<M>> {
+    ) -> Option<(ConversationState, Vec<M>)> {
         let mut accounts: Vec<_> = self
             .member_ids?
             .into_iter()
@@ -70,16 +72,15 @@ impl ConversationRow {
             }),
             _ => None,
         };
-        Some(Conversation {
+        let members = members.map(|(index, account)| member(index, account));
+        let state = ConversationState {
             id: self.id?,
             title: self.title,
-            members: members
-                .map(|(index, account)| member(index, account))
-                .collect(),
             message_count: self.message_count.unwrap_or(0),
             unread_count: self.unread_count?,
             last_message,
-        })
+        };
+        Some((state, members.collect()))
     }
 }
 
@@ -197,10 +198,10 @@ pub async fn page(
         .map_or((0, 0), |row| (row.total, row.unread_total));
     let listed = rows.into_iter().filter_map(|row| {
         let activity = row.activity?;
-        let conversation = conversation_row!(row).into_conversation(|_, account| account)?;
+        let (state, members) = conversation_row!(row).into_conversation(|_, account| account)?;
         Some(ListedConversation {
             activity,
-            conversation,
+            conversation: Conversation { state, members },
         })
     });
     Ok(ConversationList {
@@ -216,7 +217,7 @@ pub async fn one(
     database: &Database,
     viewer: Uuid,
     id: Uuid,
-) -> sqlx::Result<Option<Conversation<Member>>> {
+) -> sqlx::Result<Option<ConversationWithMarks>> {
     let row = conversations!(
         r#"/* conversation.one */
         WITH page AS MATERIALIZED (
@@ -233,12 +234,11 @@ pub async fn one(
         return Ok(None);
     };
     let marks = row.marks.unwrap_or_default();
-    Ok(
-        conversation_row!(row).into_conversation(|index, account| Member {
-            account,
-            read_up_to: marks.get(index).copied().flatten(),
-        }),
-    )
+    let conversation = conversation_row!(row).into_conversation(|index, account| Member {
+        account,
+        read_up_to: marks.get(index).copied().flatten(),
+    });
+    Ok(conversation.map(|(state, members)| ConversationWithMarks { state, members }))
 }
 
 /// One message of a conversation. None also if the viewer is not a member of the conversation.

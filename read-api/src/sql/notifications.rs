@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     seek::Seek,
-    views::{AccountSummary, Notification, NotificationKind, NotificationPost},
+    views::{AccountSummary, Notification, NotificationPost, NotifiedAct},
 };
 
 /// The columns that [`notifications!`] selects. The first ones are NULL in a row that has no notification.
@@ -29,23 +29,22 @@ impl NotificationRow {
     pub fn into_notification(self) -> Option<Notification> {
         let id = self.id?;
         let text = self.text.unwrap_or_default();
-        let (kind, post) = match (self.post, self.reply) {
-            (None, _) => (NotificationKind::Follow, None),
+        let act = match (self.post, self.reply) {
+            (None, _) => NotifiedAct::Follow { post: () },
             (Some(id), None) => {
                 let reply_to = self.reply_to;
                 let post = NotificationPost { id, text, reply_to };
-                (NotificationKind::Like, Some(post))
+                NotifiedAct::Like { post }
             }
             (reply_to, Some(id)) => {
                 let post = NotificationPost { id, text, reply_to };
-                (NotificationKind::Reply, Some(post))
+                NotifiedAct::Reply { post }
             }
         };
         Some(Notification {
             id,
-            kind,
+            act,
             actor: AccountSummary::from_columns(self.actor?, self.handle, self.display_name),
-            post,
             created_at: DateTime::from_timestamp_millis(id::millis(id))?,
             read: self.read?,
         })

@@ -3,9 +3,10 @@
 use feedmill_events::{PARTITIONS, Partition};
 use feedmill_service::Database;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::told::Act;
+use super::{event::StreamedMessage, told::Act};
 use crate::{
     error::Error,
     sql::stream::{self, Since},
@@ -20,7 +21,9 @@ pub type PartitionFilter = [bool; PARTITIONS as usize];
 
 pub const ALL_PARTITIONS: PartitionFilter = [true; PARTITIONS as usize];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A list of which a stream sends the new items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum List {
     Feed,
     Conversations,
@@ -29,15 +32,6 @@ pub enum List {
 
 impl List {
     pub const ALL: [Self; LISTS] = [Self::Feed, Self::Conversations, Self::Notifications];
-
-    /// As in the path of the list.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Feed => "feed",
-            Self::Conversations => "conversations",
-            Self::Notifications => "notifications",
-        }
-    }
 
     /// The type of an event with an item of the list.
     pub fn event(self) -> &'static str {
@@ -79,13 +73,6 @@ impl Item {
     }
 }
 
-#[derive(Serialize)]
-struct MessageEvent<'a> {
-    conversation_id: Uuid,
-    #[serde(flatten)]
-    message: &'a Message,
-}
-
 /// The new posts of the `authors` in these partitions, oldest first.
 pub async fn posts(
     database: &Database,
@@ -120,7 +107,7 @@ pub async fn messages(
     let messages = stream::new_messages(database, viewer, since, limit).await?;
     let item = |(conversation_id, message): &(Uuid, Message)| {
         let (conversation_id, id) = (*conversation_id, message.id);
-        let event = MessageEvent {
+        let event = StreamedMessage {
             conversation_id,
             message,
         };
@@ -137,7 +124,7 @@ pub async fn notifications(
 ) -> Result<Vec<Item>, Error> {
     let notifications = stream::new_notifications(database, viewer, since, limit).await?;
     let item = |(origin, notification): &(Uuid, Notification)| {
-        let text = notification.post.as_ref().map(|post| &post.text);
+        let text = notification.act.post().map(|post| &post.text);
         let complete =
             notification.actor.is_projected() && text.is_none_or(|text| !text.is_empty());
         Ok(Item {

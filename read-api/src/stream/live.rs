@@ -18,6 +18,7 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
+    event::{Reset, Unread},
     event_id::{self, unix_time},
     items::{ALL_PARTITIONS, List, PartitionFilter},
     reader::{PAGE_SIZE, Reader},
@@ -47,7 +48,7 @@ const MAX_PAGES: usize = 50;
 struct Live {
     reader: Reader,
     sender: EventSender,
-    unread: (i64, i64),
+    unread: Unread,
     told: Told,
 }
 
@@ -255,20 +256,15 @@ impl Live {
     }
 
     async fn send_unread(&self) -> Result<(), End> {
-        let (unread_total, unread_count) = self.unread;
-        let counts = json!({
-            "conversations": { "unread_total": unread_total },
-            "notifications": { "unread_count": unread_count },
-        });
+        let data = json!(self.unread).to_string();
         let id = self.reader.event_id();
-        self.sender.event("unread", &id, &counts.to_string()).await
+        self.sender.event("unread", &id, &data).await
     }
 
     /// Tells the client to read these lists again.
     async fn send_reset(&self, lists: &[List]) -> Result<(), End> {
         counter!("stream_resets_total").increment(1);
-        let names: Vec<_> = lists.iter().map(|list| list.name()).collect();
-        let data = json!({ "lists": names }).to_string();
+        let data = json!(Reset { lists }).to_string();
         let id = self.reader.event_id();
         self.sender.event("reset", &id, &data).await
     }

@@ -7,6 +7,7 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::{
+    event::{Unread, UnreadMessages, UnreadNotifications},
     event_id::{self, unix_millis},
     items::{self, Author, Item, LISTS, List, PartitionFilter},
     registry::OpenStream,
@@ -157,8 +158,13 @@ impl Reader {
     }
 
     /// How many messages are unread in all conversations together, and how many notifications.
-    pub async fn read_unread(&self) -> Result<(i64, i64), Error> {
+    pub async fn read_unread(&self) -> Result<Unread, Error> {
         let (database, _permit) = self.stream.database().await;
-        Ok(sql::stream::unread(database, self.stream.viewer).await?)
+        let (unread_total, unread_count) =
+            sql::stream::unread(database, self.stream.viewer).await?;
+        Ok(Unread {
+            conversations: UnreadMessages { unread_total },
+            notifications: UnreadNotifications { unread_count },
+        })
     }
 }

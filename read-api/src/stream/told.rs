@@ -7,32 +7,29 @@ use std::collections::VecDeque;
 
 use uuid::Uuid;
 
-use crate::views::{Notification, NotificationKind};
+use crate::views::{Notification, NotifiedAct};
 
 /// Acts that are remembered: 34 KB. One that is forgotten may be told again.
 const MAX_TOLD: usize = 1_000;
 
-/// What can be undone and made again.
+/// What can be undone and made again: a follow, or a like of a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Act {
-    kind: NotificationKind,
     actor: Uuid,
+    /// None for a follow.
     post: Option<Uuid>,
 }
 
 impl Act {
     /// None for a reply, which is another one each time.
     pub fn of(notification: &Notification) -> Option<Self> {
-        let kind = notification.kind;
-        let repeatable = match kind {
-            NotificationKind::Follow | NotificationKind::Like => true,
-            NotificationKind::Reply => false,
+        let post = match &notification.act {
+            NotifiedAct::Follow { .. } => None,
+            NotifiedAct::Like { post } => Some(post.id),
+            NotifiedAct::Reply { .. } => return None,
         };
-        repeatable.then(|| Self {
-            kind,
-            actor: notification.actor.id,
-            post: notification.post.as_ref().map(|post| post.id),
-        })
+        let actor = notification.actor.id;
+        Some(Self { actor, post })
     }
 }
 
@@ -60,7 +57,6 @@ mod tests {
 
     fn like(actor: u128) -> Act {
         Act {
-            kind: NotificationKind::Like,
             actor: Uuid::from_u128(actor),
             post: Some(Uuid::nil()),
         }
@@ -70,7 +66,6 @@ mod tests {
     fn an_act_is_told_once_until_it_is_forgotten() {
         let mut told = Told::default();
         let follow = Act {
-            kind: NotificationKind::Follow,
             post: None,
             ..like(0)
         };
