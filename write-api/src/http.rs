@@ -19,6 +19,6 @@ pub mod posts;
 pub mod sessions;
 
 mod patch;
-mod problem;
+pub mod problem;
 mod request;
 mod response;

@@ -1,7 +1,7 @@
 //! The write side: commands over HTTP become events in the log, and the relay publishes the log to JetStream.
 //!
 //! - [`subcommand`] and [`config`]: what the binary does, and its settings.
-//! - [`router`] and [`http`]: the routes and their handlers; [`app`] is the state of the handlers.
+//! - [`router`] and [`http`]: the routes and their handlers, with their description; [`app`] is the state of the handlers.
 //! - [`lane`]: group commit of the commands that arrive together.
 //! - [`import`]: an existing community, through the same decisions.
 //! - [`batch`]: commands that are decided in order in one transaction.
@@ -24,6 +24,7 @@ pub mod idempotency;
 pub mod import;
 pub mod lane;
 pub mod log;
+mod openapi;
 pub mod quota;
 pub mod rate_limit;
 pub mod relay;

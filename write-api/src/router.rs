@@ -1,18 +1,22 @@
 //! All routes of write-api.
 
-use axum::{
-    Extension, Router,
-    routing::{MethodRouter, delete, get, patch, post, put},
+use axum::{Extension, Router, routing::get};
+use feedmill_service::{
+    extract::RouteBodyLimit, http::docs, openapi::describe, tokens::revocations::list,
 };
-use feedmill_service::{extract::RouteBodyLimit, tokens::revocations::list};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt},
+    routes,
+};
 
 use crate::{
     app::App,
-    domain::LinkKind,
     http::{
         accounts, conversations, ended_sessions, keys, links, me, messages, notifications,
         password, posts, sessions,
     },
+    openapi,
 };
 
 /// The maximum size of a body in bytes.
@@ -28,42 +32,44 @@ pub fn admin_router(app: App) -> Router {
         .with_state(app)
 }
 
-/// The routes for clients.
-pub fn router(app: App) -> Router {
-    let text = |route: MethodRouter<App>| route.layer(Extension(RouteBodyLimit(TEXT_BODY_LIMIT)));
-    Router::new()
-        .route("/.well-known/jwks.json", get(keys::list))
-        .route("/v1/accounts", post(accounts::create))
-        .route(
-            "/v1/sessions",
-            post(sessions::create)
-                .get(sessions::list)
-                .delete(sessions::end_others),
-        )
-        .route("/v1/sessions/refresh", post(sessions::refresh))
-        .route("/v1/sessions/current", delete(sessions::end_current))
-        .route("/v1/sessions/{id}", delete(sessions::end))
-        .route("/v1/me", patch(me::change))
-        .route("/v1/me/password", put(password::change))
-        .route("/v1/posts", text(post(posts::create)))
-        .route("/v1/posts/{id}", delete(posts::remove))
-        .route("/v1/posts/{id}/like", links::put_and_delete(LinkKind::Like))
-        .route(
-            "/v1/posts/{id}/bookmark",
-            links::put_and_delete(LinkKind::Bookmark),
-        )
-        .route(
-            "/v1/users/{id}/follow",
-            links::put_and_delete(LinkKind::Follow),
-        )
-        .route("/v1/conversations", post(conversations::create))
-        .route(
-            "/v1/conversations/{id}/messages",
-            text(post(messages::create)),
-        )
-        .route("/v1/conversations/{id}/read", put(messages::mark_read))
-        .route("/v1/notifications/read", put(notifications::mark_read))
+fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(keys::list))
+        .routes(routes!(accounts::create))
+        .routes(routes!(
+            sessions::create,
+            sessions::list,
+            sessions::end_others
+        ))
+        .routes(routes!(sessions::refresh))
+        .routes(routes!(sessions::end_current))
+        .routes(routes!(sessions::end))
+        .routes(routes!(me::change))
+        .routes(routes!(password::change))
+        .routes(text(routes!(posts::create)))
+        .routes(routes!(posts::remove))
+        .routes(routes!(links::like, links::unlike))
+        .routes(routes!(links::bookmark, links::remove_bookmark))
+        .routes(routes!(links::follow, links::unfollow))
+        .routes(routes!(conversations::create))
+        .routes(text(routes!(messages::create)))
+        .routes(routes!(messages::mark_read))
+        .routes(routes!(notifications::mark_read))
         // For the routes that have no other limit.
         .layer(Extension(RouteBodyLimit(BODY_LIMIT)))
-        .with_state(app)
+}
+
+/// A route whose body has a text.
+fn text(route: UtoipaMethodRouter<App>) -> UtoipaMethodRouter<App> {
+    route.layer(Extension(RouteBodyLimit(TEXT_BODY_LIMIT)))
+}
+
+/// The routes for clients.
+pub fn router(app: App) -> Router {
+    Router::from(routes()).with_state(app).merge(docs::router())
+}
+
+/// The description of the routes for clients.
+pub fn description() -> OpenApi {
+    describe(routes().into_openapi(), &openapi::rules())
 }

@@ -32,6 +32,7 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use feedmill_service::{Database, tokens::Signer};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub use ended::{Document, EndedSessions};
@@ -54,15 +55,20 @@ use refresh::RefreshTokens;
 use store::{IssuedSession, Refreshed};
 
 /// The tokens of a client.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Tokens {
+    /// An EdDSA JWT.
     pub access_token: String,
+    /// Always `Bearer`.
+    #[schema(examples("Bearer"))]
     pub token_type: &'static str,
     /// How long the access token is still valid, in seconds.
+    #[schema(examples(900))]
     pub expires_in: u64,
     pub refresh_token: String,
-    /// Proof of this device's sign-in, for the next one. None after a refresh.
+    /// Proof of this device's sign-in, for the next one. Absent after a refresh.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     pub device_token: Option<String>,
 }
 

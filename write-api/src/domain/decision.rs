@@ -5,6 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use feedmill_events::Event;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// An accepted command.
@@ -42,11 +43,14 @@ impl Decision {
     }
 }
 
-/// An account as others see it beside its posts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The public name of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AccountSummary {
     pub id: Uuid,
+    /// Unique among all accounts, without regard to case.
+    #[schema(examples("miller"), max_length = 30)]
     pub handle: String,
+    #[schema(examples("The Miller"), max_length = 100)]
     pub display_name: String,
 }
 

@@ -1,6 +1,7 @@
 use axum::{extract::State, response::Response};
 use feedmill_service::Problem;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{
     request::{CommandBody, Fields, LocalOnly, Stranger, local},
@@ -8,16 +9,30 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{AccountCommand, ChosenHandle, DisplayName, Handle, Outcome, Password},
+    domain::{
+        AccountCommand, AccountSummary, ChosenHandle, DisplayName, Handle, Outcome, Password,
+    },
     quota::Quota,
     session::SignUp,
 };
 
-#[derive(Deserialize)]
+/// Who signs up.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewAccount {
+    /// Letters a to z, digits and underscores. Upper case is converted to lower case. Some names are reserved.
+    #[schema(
+        examples("miller"),
+        min_length = 2,
+        max_length = 30,
+        pattern = "^[A-Za-z0-9_]{2,30}$"
+    )]
     handle: String,
+    /// A single line.
+    #[schema(examples("The Miller"), min_length = 1, max_length = 100)]
     display_name: String,
+    /// Not the handle, and not one of the 10,000 most common passwords.
+    #[schema(examples("stone and water"), min_length = 8, max_length = 200, format = Password)]
     password: String,
 }
 
@@ -40,7 +55,19 @@ impl NewAccount {
     }
 }
 
-/// `POST /v1/accounts`
+/// Sign up
+///
+/// Without a token. An `Idempotency-Key` belongs to the whole request here: with another body, it is another request.
+#[utoipa::path(
+    post,
+    path = "/v1/accounts",
+    operation_id = "createAccount",
+    tag = "Accounts",
+    request_body = NewAccount,
+    responses((status = 201, body = AccountSummary)),
+    security(()),
+    extensions(("x-problems" = json!(["external_identity", "handle_taken"])), ("x-quota" = json!("sign_ups"))),
+)]
 pub async fn create(
     State(app): State<App>,
     _: LocalOnly,

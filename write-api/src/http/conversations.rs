@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use axum::{extract::State, response::Response};
 use feedmill_service::{Caller, Problem};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
@@ -14,10 +15,15 @@ use crate::{
     domain::{AccountSummary, ConversationCommand, Outcome, conversation::MAX_MEMBERS},
 };
 
-#[derive(Deserialize)]
+/// A conversation to start.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewConversation {
+    /// The other members; the caller may be named, too. With the caller, at least 2 and at most 100.
+    #[schema(value_type = Vec<Uuid>, min_items = 1, max_items = 100)]
     members: Vec<String>,
+    /// A single line.
+    #[schema(examples("The mill"), min_length = 1, max_length = 100)]
     title: Option<String>,
 }
 
@@ -46,14 +52,33 @@ impl NewConversation {
     }
 }
 
-#[derive(Serialize)]
+/// A conversation that was started.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StartedConversation)]
 struct ConversationView {
     id: Uuid,
+    #[schema(required = true, max_length = 100)]
     title: Option<String>,
+    /// All members, the caller too, ordered by id.
+    #[schema(min_items = 2, max_items = 100)]
     members: Vec<AccountSummary>,
 }
 
-/// `POST /v1/conversations`: 201, or 200 for the conversation that the two members already have.
+/// Start a conversation
+///
+/// Two people have one conversation: if they have it already, the answer is 200 with it.
+#[utoipa::path(
+    post,
+    path = "/v1/conversations",
+    operation_id = "createConversation",
+    tag = "Conversations",
+    request_body = NewConversation,
+    responses(
+        (status = 201, body = ConversationView),
+        (status = 200, body = ConversationView, description = "The conversation that the two members already have."),
+    ),
+    extensions(("x-problems" = json!(["not_found"])), ("x-quota" = json!("conversations"))),
+)]
 pub async fn create(
     State(app): State<App>,
     Caller(caller): Caller,

@@ -1,8 +1,4 @@
-use axum::{
-    extract::State,
-    response::Response,
-    routing::{MethodRouter, put},
-};
+use axum::{extract::State, response::Response};
 use feedmill_service::{Caller, Problem, extract::Path};
 use uuid::Uuid;
 
@@ -12,20 +8,105 @@ use crate::{
     domain::{LinkAction, LinkCommand, LinkKind},
 };
 
-/// `PUT` and `DELETE` of the caller's link to the `{id}` in the path: 204, also if nothing changes.
-pub fn put_and_delete(kind: LinkKind) -> MethodRouter<App> {
-    put(move |app, caller, target, request| {
-        submit(app, caller, target, request, kind, LinkAction::Add)
-    })
-    .delete(move |app, caller, target, request| {
-        submit(app, caller, target, request, kind, LinkAction::Remove)
-    })
+/// Who links, and to what.
+type Link = (State<App>, Caller, Path<Uuid>);
+
+/// Like a post
+///
+/// Also if the caller likes it already.
+#[utoipa::path(
+    put,
+    path = "/v1/posts/{id}/like",
+    operation_id = "likePost",
+    tag = "Posts",
+    params(("id" = Uuid, Path, description = "The post.")),
+    responses((status = 204)),
+    extensions(("x-quota" = json!("reactions"))),
+)]
+pub async fn like(link: Link, request: CommandRequest) -> Result<Response, Problem> {
+    submit(link, request, LinkKind::Like, LinkAction::Add).await
 }
 
+/// Take back a like
+///
+/// Also if the caller does not like it, and if there is no such post.
+#[utoipa::path(
+    delete,
+    path = "/v1/posts/{id}/like",
+    operation_id = "unlikePost",
+    tag = "Posts",
+    params(("id" = Uuid, Path, description = "The post.")),
+    responses((status = 204)),
+)]
+pub async fn unlike(link: Link, request: CommandRequest) -> Result<Response, Problem> {
+    submit(link, request, LinkKind::Like, LinkAction::Remove).await
+}
+
+/// Bookmark a post
+///
+/// Visible to the caller only. Also if it is bookmarked already.
+#[utoipa::path(
+    put,
+    path = "/v1/posts/{id}/bookmark",
+    operation_id = "bookmarkPost",
+    tag = "Posts",
+    params(("id" = Uuid, Path, description = "The post.")),
+    responses((status = 204)),
+    extensions(("x-quota" = json!("reactions"))),
+)]
+pub async fn bookmark(link: Link, request: CommandRequest) -> Result<Response, Problem> {
+    submit(link, request, LinkKind::Bookmark, LinkAction::Add).await
+}
+
+/// Remove a bookmark
+///
+/// Also if it is not bookmarked, and if there is no such post.
+#[utoipa::path(
+    delete,
+    path = "/v1/posts/{id}/bookmark",
+    operation_id = "removeBookmark",
+    tag = "Posts",
+    params(("id" = Uuid, Path, description = "The post.")),
+    responses((status = 204)),
+)]
+pub async fn remove_bookmark(link: Link, request: CommandRequest) -> Result<Response, Problem> {
+    submit(link, request, LinkKind::Bookmark, LinkAction::Remove).await
+}
+
+/// Follow an account
+///
+/// Also if the caller follows it already.
+#[utoipa::path(
+    put,
+    path = "/v1/users/{id}/follow",
+    operation_id = "followUser",
+    tag = "Accounts",
+    params(("id" = Uuid, Path, description = "The account.")),
+    responses((status = 204)),
+    extensions(("x-problems" = json!(["self_follow"])), ("x-quota" = json!("follows"))),
+)]
+pub async fn follow(link: Link, request: CommandRequest) -> Result<Response, Problem> {
+    submit(link, request, LinkKind::Follow, LinkAction::Add).await
+}
+
+/// Stop following an account
+///
+/// Also if the caller does not follow it, and if there is no such account.
+#[utoipa::path(
+    delete,
+    path = "/v1/users/{id}/follow",
+    operation_id = "unfollowUser",
+    tag = "Accounts",
+    params(("id" = Uuid, Path, description = "The account.")),
+    responses((status = 204)),
+)]
+pub async fn unfollow(link: Link, request: CommandRequest) -> Result<Response, Problem> {
+    submit(link, request, LinkKind::Follow, LinkAction::Remove).await
+}
+
+/// 204, also if nothing changes.
 async fn submit(
-    State(app): State<App>,
-    Caller(caller): Caller,
-    Path(target): Path<Uuid>,
+    (State(app), Caller(caller), Path(target)): Link,
     request: CommandRequest,
     kind: LinkKind,
     action: LinkAction,

@@ -2,6 +2,7 @@ use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
 use feedmill_service::{Caller, Problem, extract::Path};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
@@ -13,9 +14,12 @@ use crate::{
     domain::{ConversationCommand, MessageText, Outcome},
 };
 
-#[derive(Deserialize)]
+/// A message to send.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewMessage {
+    /// May have several lines.
+    #[schema(examples("How is the flour?"), min_length = 1, max_length = 5_000)]
     text: String,
 }
 
@@ -28,16 +32,30 @@ impl NewMessage {
     }
 }
 
-#[derive(Serialize)]
+/// A message of a conversation.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Message)]
 struct MessageView {
     id: Uuid,
+    /// The account that sent it.
     sender_id: Uuid,
+    #[schema(examples("How is the flour?"), max_length = 5_000)]
     text: String,
     #[serde(serialize_with = "response::time")]
     created_at: DateTime<Utc>,
 }
 
-/// `POST /v1/conversations/{id}/messages`
+/// Send a message
+#[utoipa::path(
+    post,
+    path = "/v1/conversations/{id}/messages",
+    operation_id = "sendMessage",
+    tag = "Conversations",
+    params(("id" = Uuid, Path, description = "The conversation.")),
+    request_body = NewMessage,
+    responses((status = 201, body = MessageView)),
+    extensions(("x-quota" = json!("messages"))),
+)]
 pub async fn create(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -69,7 +87,19 @@ pub async fn create(
     ))
 }
 
-/// `PUT /v1/conversations/{id}/read`
+/// Mark messages as read
+///
+/// Up to a message of the conversation. The mark never moves back.
+#[utoipa::path(
+    put,
+    path = "/v1/conversations/{id}/read",
+    operation_id = "markMessagesRead",
+    tag = "Conversations",
+    params(("id" = Uuid, Path, description = "The conversation.")),
+    request_body = ReadMark,
+    responses((status = 204)),
+    extensions(("x-quota" = json!("marks"))),
+)]
 pub async fn mark_read(
     State(app): State<App>,
     Caller(caller): Caller,

@@ -7,7 +7,18 @@ use super::{
 };
 use crate::{app::App, domain::NotificationCommand};
 
-/// `PUT /v1/notifications/read`
+/// Mark notifications as read
+///
+/// Up to a notification. The mark never moves back, and must not be in the future.
+#[utoipa::path(
+    put,
+    path = "/v1/notifications/read",
+    operation_id = "markNotificationsRead",
+    tag = "Notifications",
+    request_body = ReadMark,
+    responses((status = 204)),
+    extensions(("x-quota" = json!("marks"))),
+)]
 pub async fn mark_read(
     State(app): State<App>,
     Caller(caller): Caller,

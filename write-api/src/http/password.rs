@@ -5,6 +5,7 @@ use axum::{
 };
 use feedmill_service::{Caller, Problem};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{
     request::{CommandBody, Fields, LocalOnly, local},
@@ -12,10 +13,14 @@ use super::{
 };
 use crate::{app::App, client::Client, quota::Quota, session::PasswordChange};
 
-#[derive(Deserialize)]
+/// The old and the new password.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPassword {
+    #[schema(min_length = 1, max_length = 1_024, format = Password)]
     current_password: String,
+    /// Not the handle, and not one of the 10,000 most common passwords.
+    #[schema(min_length = 8, max_length = 200, format = Password)]
     new_password: String,
 }
 
@@ -31,7 +36,18 @@ impl NewPassword {
     }
 }
 
-/// `PUT /v1/me/password`: ends the account's other sessions.
+/// Change the caller's password
+///
+/// Ends all sessions of the account but the current one.
+#[utoipa::path(
+    put,
+    path = "/v1/me/password",
+    operation_id = "changePassword",
+    tag = "Sessions",
+    request_body = NewPassword,
+    responses((status = 204)),
+    extensions(("x-problems" = json!(["external_identity", "wrong_password", "too_many_attempts"])), ("x-quota" = json!("profile"))),
+)]
 pub async fn change(
     State(app): State<App>,
     _: LocalOnly,

@@ -2,6 +2,7 @@ use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
 use feedmill_service::{Caller, Problem, extract::Path};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
@@ -13,10 +14,15 @@ use crate::{
     domain::{AccountSummary, Outcome, PostCommand},
 };
 
-#[derive(Deserialize)]
+/// A post to publish.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPost {
+    /// May have several lines.
+    #[schema(examples("Flour!"), min_length = 1, max_length = 5_000)]
     text: String,
+    /// The post that this one replies to.
+    #[schema(value_type = Option<Uuid>)]
     reply_to: Option<String>,
 }
 
@@ -35,21 +41,37 @@ impl NewPost {
     }
 }
 
-/// A post as the read API shows it. A new one has no likes and no replies.
-#[derive(Serialize)]
+/// A post or a reply, as the caller sees it.
+// As the read API shows it. A new one has no likes and no replies.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Post)]
 struct PostView {
     id: Uuid,
     author: AccountSummary,
+    #[schema(examples("Flour!"), max_length = 5_000)]
     text: String,
+    /// The post that this one replies to. Stays when that post is deleted.
+    #[schema(required = true)]
     reply_to: Option<Uuid>,
     #[serde(serialize_with = "response::time")]
     created_at: DateTime<Utc>,
     like_count: u64,
+    /// Direct replies.
     reply_count: u64,
+    /// Whether the caller likes it.
     liked_by_me: bool,
 }
 
-/// `POST /v1/posts`
+/// Publish a post or a reply
+#[utoipa::path(
+    post,
+    path = "/v1/posts",
+    operation_id = "createPost",
+    tag = "Posts",
+    request_body = NewPost,
+    responses((status = 201, body = PostView)),
+    extensions(("x-problems" = json!(["not_found"])), ("x-quota" = json!("posts"))),
+)]
 pub async fn create(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -80,7 +102,18 @@ pub async fn create(
     Ok(response::created(&answer, &format!("/v1/posts/{id}"), post))
 }
 
-/// `DELETE /v1/posts/{id}`
+/// Delete a post of the caller
+///
+/// Replies to it stay.
+#[utoipa::path(
+    delete,
+    path = "/v1/posts/{id}",
+    operation_id = "deletePost",
+    tag = "Posts",
+    params(("id" = Uuid, Path, description = "The post.")),
+    responses((status = 204)),
+    extensions(("x-problems" = json!(["not_yours"]))),
+)]
 pub async fn remove(
     State(app): State<App>,
     Caller(caller): Caller,

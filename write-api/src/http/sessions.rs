@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use feedmill_events::id;
 use feedmill_service::{Caller, Problem, extract::Path};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
@@ -19,15 +20,27 @@ use crate::{
     client::Client,
     domain::clock::time,
     quota::{Quota, Reserved},
-    session::{Granted, LiveSession, SessionError, SignIn, Which},
+    session::{Granted, LiveSession, SessionError, SignIn, Tokens, Which},
 };
 
-#[derive(Deserialize)]
+/// What somebody signs in with.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
+    /// In upper or lower case.
+    #[schema(
+        examples("miller"),
+        min_length = 2,
+        max_length = 30,
+        pattern = "^[A-Za-z0-9_]{2,30}$"
+    )]
     handle: String,
+    #[schema(examples("stone and water"), min_length = 1, max_length = 1_024, format = Password)]
     password: String,
+    /// What the client calls the device, for the list of sessions. A single line.
+    #[schema(examples("The mill's tablet"), min_length = 1, max_length = 100)]
     device_name: Option<String>,
+    /// Of an earlier sign-in to the same account. It has attempts of its own. One that is not valid is ignored.
     device_token: Option<String>,
 }
 
@@ -49,7 +62,17 @@ impl Credentials {
     }
 }
 
-/// `POST /v1/sessions`
+/// Sign in
+#[utoipa::path(
+    post,
+    path = "/v1/sessions",
+    operation_id = "createSession",
+    tag = "Sessions",
+    request_body = Credentials,
+    responses((status = 201, body = Tokens)),
+    security(()),
+    extensions(("x-problems" = json!(["external_identity", "wrong_credentials", "session_ended", "too_many_attempts"])), ("x-quota" = json!("sign_ins"))),
+)]
 pub async fn create(
     State(app): State<App>,
     _: LocalOnly,
@@ -67,13 +90,27 @@ pub async fn create(
     Ok(created(&app, granted, reserved))
 }
 
-#[derive(Deserialize)]
+/// What a session is continued with.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Refresh {
     refresh_token: String,
 }
 
-/// `POST /v1/sessions/refresh`
+/// Exchange a refresh token
+///
+/// It works once. For ten seconds, the token that was used last gets the same answer again; a used one that comes later ends
+/// the session. The answer has no `device_token`.
+#[utoipa::path(
+    post,
+    path = "/v1/sessions/refresh",
+    operation_id = "refreshSession",
+    tag = "Sessions",
+    request_body = Refresh,
+    responses((status = 201, body = Tokens)),
+    security(()),
+    extensions(("x-problems" = json!(["external_identity", "dead_token"])), ("x-quota" = json!("refreshes"))),
+)]
 pub async fn refresh(
     State(app): State<App>,
     _: LocalOnly,
@@ -97,18 +134,26 @@ fn created(app: &App, granted: Granted, reserved: Reserved) -> Response {
     response::with_quota(response::replayed(no_store(response), replayed), quota)
 }
 
-#[derive(Serialize)]
+/// Where an account is signed in.
+#[derive(Serialize, ToSchema)]
 struct SessionList {
+    /// Latest use first.
+    #[schema(max_items = 100)]
     items: Vec<SessionView>,
 }
 
-#[derive(Serialize)]
+/// A session of the caller.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
 struct SessionView {
     id: Uuid,
     #[serde(serialize_with = "response::time")]
     created_at: DateTime<Utc>,
+    /// When its tokens were last issued.
     #[serde(serialize_with = "response::time")]
     last_used_at: DateTime<Utc>,
+    /// As the client gave it when it signed in.
+    #[schema(required = true, max_length = 100)]
     device_name: Option<String>,
     /// Whether the request was made in it.
     current: bool,
@@ -127,7 +172,17 @@ impl SessionView {
     }
 }
 
-/// `GET /v1/sessions`
+/// List the caller's sessions
+///
+/// The 100 that were used last.
+#[utoipa::path(
+    get,
+    path = "/v1/sessions",
+    operation_id = "listSessions",
+    tag = "Sessions",
+    responses((status = 200, body = SessionList)),
+    extensions(("x-problems" = json!(["external_identity"]))),
+)]
 pub async fn list(
     State(app): State<App>,
     _: LocalOnly,
@@ -140,7 +195,18 @@ pub async fn list(
     Ok(no_store(Json(SessionList { items }).into_response()))
 }
 
-/// `DELETE /v1/sessions/{id}`
+/// End a session of the caller
+///
+/// Also if it has ended already.
+#[utoipa::path(
+    delete,
+    path = "/v1/sessions/{id}",
+    operation_id = "endSession",
+    tag = "Sessions",
+    params(("id" = Uuid, Path, description = "The session.")),
+    responses((status = 204)),
+    extensions(("x-problems" = json!(["external_identity"]))),
+)]
 pub async fn end(
     State(app): State<App>,
     _: LocalOnly,
@@ -151,7 +217,17 @@ pub async fn end(
     finish(&app, caller.account, Which::One(session), request).await
 }
 
-/// `DELETE /v1/sessions/current`: 404 for a token that belongs to no session.
+/// Sign out
+///
+/// Ends the session of the access token. 404 if the token belongs to none.
+#[utoipa::path(
+    delete,
+    path = "/v1/sessions/current",
+    operation_id = "endCurrentSession",
+    tag = "Sessions",
+    responses((status = 204)),
+    extensions(("x-problems" = json!(["external_identity", "not_found"]))),
+)]
 pub async fn end_current(
     State(app): State<App>,
     _: LocalOnly,
@@ -162,7 +238,15 @@ pub async fn end_current(
     finish(&app, caller.account, Which::One(session), request).await
 }
 
-/// `DELETE /v1/sessions`: all but the one that the request is made in.
+/// End all other sessions of the caller
+#[utoipa::path(
+    delete,
+    path = "/v1/sessions",
+    operation_id = "endOtherSessions",
+    tag = "Sessions",
+    responses((status = 204)),
+    extensions(("x-problems" = json!(["external_identity"]))),
+)]
 pub async fn end_others(
     State(app): State<App>,
     _: LocalOnly,
