@@ -1,5 +1,5 @@
 //! The table of all endpoints. The tests of access, input, pagination, positions, statements and idempotency are
-//! generated from it, and a test fails when a router has a route that it lacks.
+//! generated from it, and a test fails when the API has an operation that it lacks.
 //!
 //! Placeholders in paths and bodies name things of the scene in `tests/it/scene.rs`, so that every row is a request
 //! that Alice may make.

@@ -4,6 +4,7 @@
 //! - [`kit`]: databases, servers, processes, proxies, and whole Feedmills of a test's own.
 //! - [`client`]: both APIs over HTTP; [`token`]: valid and invalid access tokens.
 //! - [`endpoints`]: the table of all endpoints.
+//! - [`openapi`]: the description of the API, which every answer is compared with.
 //! - [`link`]: the kinds of links.
 //! - [`oracle`]: the answer of every read and the rows of every read table, by their definitions.
 //! - [`compare`]: every read of a running Feedmill, compared with the oracle.
@@ -20,6 +21,7 @@ pub mod jetstream;
 pub mod kit;
 pub mod link;
 pub mod log;
+pub mod openapi;
 pub mod oracle;
 pub mod property;
 pub mod token;

@@ -1,7 +1,9 @@
 //! A client of `GET /v1/stream`: server-sent events, parsed as the HTML standard of the WHATWG says.
 
 use reqwest::Response;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::openapi;
 
 #[derive(Debug, Clone)]
 pub struct ServerSentEvent {
@@ -54,7 +56,10 @@ impl EventStream {
                     name.clear();
                     continue;
                 }
-                let data = serde_json::from_str(&data).expect("JSON");
+                let data: Value = serde_json::from_str(&data).expect("JSON");
+                let event = json!({"event": name, "id": self.last_event_id, "data": data});
+                openapi::check_event(&event)
+                    .unwrap_or_else(|error| panic!("not as docs/openapi.json says: {error}"));
                 return Some(ServerSentEvent { name, data });
             };
             let value = value.strip_prefix(' ').unwrap_or(value);

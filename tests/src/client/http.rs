@@ -11,7 +11,7 @@ use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::link::LinkKind;
+use crate::{endpoints::Service, link::LinkKind, openapi};
 
 /// A read waits this long for the projector at most.
 const PROJECTION_TIMEOUT: Duration = Duration::from_secs(90);
@@ -196,7 +196,8 @@ impl Client {
         }
     }
 
-    /// Sends a request and notes the position in its answer. Panics without an answer.
+    /// Sends a request and notes the position in its answer. Panics without an answer, and if the description of the API does not
+    /// have it.
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let answer = self.try_send(request).await;
         answer.unwrap_or_else(|error| panic!("no answer: {error:?}"))
@@ -204,13 +205,26 @@ impl Client {
 
     /// The same for a service that may be down.
     pub async fn try_send(&self, request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
-        let answer = request.send().await?;
+        let (client, request) = request.build_split();
+        let request = request?;
+        let (method, url) = (request.method().clone(), request.url().clone());
+        let answer = client.execute(request).await?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let answer = Answer {
             status,
             headers,
             body: answer.text().await?,
         };
+        let services = [
+            (&self.write, Service::WriteApi),
+            (&self.read, Service::ReadApi),
+        ];
+        let asked = services
+            .iter()
+            .filter(|(base, _)| url.as_str().starts_with(&format!("{base}/")));
+        let asked: Vec<_> = asked.map(|(_, service)| *service).collect();
+        openapi::check(&asked, method.as_str(), url.path(), &answer)
+            .unwrap_or_else(|error| panic!("not as docs/openapi.json says: {error}: {answer:?}"));
         self.note_position(&answer);
         Ok(answer)
     }

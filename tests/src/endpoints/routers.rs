@@ -1,18 +1,12 @@
-//! The table has every route of the routers, and no others. Reads the source of the routers: a test that calls them
-//! could only find the routes that it knows of.
+//! The table has every operation of the API description, which is made from the routers, and no others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use feedmill_events::Projection;
 use uuid::Uuid;
 
-use super::{ENDPOINTS, Service, own_reads, reads};
-use crate::{compare, link::LinkKind, oracle::Oracle};
-
-const METHODS: [&str; 5] = ["get", "put", "post", "patch", "delete"];
-
-/// Path, with `{}` for each parameter, and the methods that can be read from the source.
-type Routes = BTreeMap<String, BTreeSet<String>>;
+use super::{ENDPOINTS, own_reads, reads};
+use crate::{compare, link::LinkKind, openapi, oracle::Oracle};
 
 fn without_names(path: &str) -> String {
     let mut parts = path.split('{');
@@ -23,94 +17,26 @@ fn without_names(path: &str) -> String {
     })
 }
 
-/// The routes in a router's source: every string literal that begins with a slash is a path, and what follows up to
-/// the next one tells its methods: calls like `get(…)` or `put_and_delete(…)`.
-fn routes(source: &str) -> Routes {
-    let code: Vec<_> = source
-        .lines()
-        .map(|line| line.split_once("//").map_or(line, |(code, _)| code))
-        .collect();
-    let mut routes = Routes::new();
-    for segment in code.join("\n").split("\"/").skip(1) {
-        let (path, rest) = segment.split_once('"').expect("the end of a literal");
-        let mut methods = BTreeSet::new();
-        let calls: Vec<_> = rest.split('(').collect();
-        for call in &calls[..calls.len() - 1] {
-            let is_separator = |c: char| !c.is_alphanumeric() && c != '_';
-            let name = call.rsplit(is_separator).next().unwrap_or_default();
-            let words = name.split('_').filter(|word| METHODS.contains(word));
-            methods.extend(words.map(str::to_uppercase));
-        }
-        let path = without_names(&format!("/{path}"));
-        routes.entry(path).or_default().extend(methods);
-    }
-    routes
-}
-
 #[test]
-fn routes_are_read_from_the_source_of_a_router() {
-    let source = r#"
-        // .route("/v1/not", get(this))
-        .route("/v1/posts/{id}/like", put(likes::add).delete(likes::remove))
-        .route("/v1/users/{user}/follow", links::put_and_delete(LinkKind::Follow))
-        .route(
-            "/v1/posts/{id}",
-            get(post::one).layer(of(&[Feed, Profiles])),
-        )
-        .route("/v1/bookmarks", link(LinkKind::Bookmark))
-    "#;
-    let routes = routes(source);
-    let methods = |path: &str| Vec::from_iter(routes[path].clone());
-    assert_eq!(methods("/v1/posts/{}/like"), ["DELETE", "PUT"]);
-    assert_eq!(methods("/v1/users/{}/follow"), ["DELETE", "PUT"]);
-    assert_eq!(methods("/v1/posts/{}"), ["GET"]);
-    assert!(methods("/v1/bookmarks").is_empty());
-    assert_eq!(routes.len(), 4, "{routes:?}");
-}
-
-#[test]
-fn the_table_has_every_route_of_the_routers() {
-    let routers = [
-        (
-            Service::WriteApi,
-            include_str!(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/../write-api/src/router.rs"
-            )),
-        ),
-        (
-            Service::ReadApi,
-            include_str!(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/../read-api/src/router.rs"
-            )),
-        ),
-    ];
-    for (service, source) in routers {
-        let mut table = Routes::new();
-        for endpoint in ENDPOINTS.iter().filter(|e| e.service == service) {
-            let methods = table.entry(without_names(endpoint.path)).or_default();
-            methods.insert(endpoint.method.to_owned());
-        }
-        let router = routes(source);
-        for (path, methods) in &router {
-            let known = table.get(path).cloned().unwrap_or_default();
-            let lacking: Vec<_> = methods.difference(&known).collect();
-            assert!(
-                !known.is_empty() && lacking.is_empty(),
-                "tests/src/endpoints/table.rs lacks {lacking:?} {path} of {service:?}"
-            );
-        }
-        for (path, methods) in &table {
-            let known = router.get(path).unwrap_or_else(|| {
-                panic!("{service:?} has no route {path}, but tests/src/endpoints/table.rs does")
-            });
-            assert!(
-                known.is_empty() || methods == known,
-                "{service:?} has {known:?} {path}, tests/src/endpoints/table.rs has {methods:?}"
-            );
-        }
-    }
+fn the_table_has_every_operation_of_the_api() {
+    let table = ENDPOINTS.iter().map(|endpoint| {
+        let path = without_names(endpoint.path);
+        let method = endpoint.method.to_owned();
+        (endpoint.service, path, method, endpoint.needs_token())
+    });
+    let described = openapi::operations().map(|operation| {
+        let path = without_names(operation.path);
+        let needs_token = operation.needs_token();
+        (operation.service, path, operation.method, needs_token)
+    });
+    let (table, described): (BTreeSet<_>, BTreeSet<_>) = (table.collect(), described.collect());
+    let lacking: Vec<_> = described.difference(&table).collect();
+    assert!(
+        lacking.is_empty(),
+        "tests/src/endpoints/table.rs lacks {lacking:?}"
+    );
+    let surplus: Vec<_> = table.difference(&described).collect();
+    assert!(surplus.is_empty(), "docs/openapi.json lacks {surplus:?}");
 }
 
 #[test]
