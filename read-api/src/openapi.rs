@@ -50,15 +50,15 @@ fn complete(operation: &mut Operation<'_>) {
 
 fn components() -> Value {
     let text = json!({"type": "string"});
-    let positions = json!({"type": "string", "pattern": "^[0-9]+:[0-9]+(,[0-9]+:[0-9]+)*$"});
+    let positions = json!({"type": "string", "pattern": "^[A-Za-z0-9_-]+(, *[A-Za-z0-9_-]+)*$"});
     json!({
         "parameters": {
             "MinPosition": request_header(
                 "Feedmill-Min-Position",
-                "Positions of commands (`Feedmill-Position`), joined with commas. The read waits until it includes these commands; \
-                 if that takes too long, it is 503 `projection_behind`.",
+                "Positions of the account's commands (`Feedmill-Position`), joined with commas. The read waits until it includes \
+                 these commands; if that takes too long, it is 503 `projection_behind`. Anything else is 422.",
                 &positions,
-                "12:345",
+                "Pl8tY0M4cKxJ2Ckq1rXv0bq3uVhTz7dEAA",
             ),
             "Wait": request_header(
                 "Prefer",
