@@ -93,6 +93,16 @@ macro_rules! events {
             }
         }
 
+        /// The JSON schema of the payload of each version of each type that was ever written, with the type's name and the
+        /// version.
+        #[cfg(feature = "schema")]
+        pub fn schemas() -> Vec<(&'static str, u16, schemars::Schema)> {
+            vec![$(
+                $(($name, $old, schemars::schema_for!($older)),)*
+                ($name, $version, schemars::schema_for!($newest)),
+            )+]
+        }
+
         /// The payload without its type and version.
         impl Serialize for Event {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,15 +1,41 @@
-//! `docs/openapi.json`: the description of both APIs in one document, made from their routers. The services embed the file, and
-//! a test fails when it is not up to date.
+//! The descriptions of what Feedmill's interfaces look like, made from the code: `docs/openapi.json` of both HTTP APIs, from
+//! their routers; `docs/asyncapi.json` of what is sent without a request; and `docs/events.schema.json` of the events in the log.
+//! The services embed the first, and a test fails when a file is not up to date.
 
+mod asyncapi;
 mod document;
+mod events;
 
 use std::path::PathBuf;
 
-pub use document::text;
+/// A file in `docs/`, and what makes its text.
+pub struct Description {
+    pub name: &'static str,
+    pub text: fn() -> anyhow::Result<String>,
+}
 
-/// The file in the source tree that this was built from.
-pub fn file() -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "..", "docs", "openapi.json"]
-        .iter()
-        .collect()
+pub const OPENAPI: Description = Description {
+    name: "openapi.json",
+    text: document::text,
+};
+
+pub const ASYNCAPI: Description = Description {
+    name: "asyncapi.json",
+    text: asyncapi::text,
+};
+
+pub const EVENTS: Description = Description {
+    name: "events.schema.json",
+    text: events::text,
+};
+
+pub const ALL: [Description; 3] = [OPENAPI, ASYNCAPI, EVENTS];
+
+impl Description {
+    /// The file in the source tree that this was built from.
+    pub fn file(&self) -> PathBuf {
+        [env!("CARGO_MANIFEST_DIR"), "..", "docs", self.name]
+            .iter()
+            .collect()
+    }
 }

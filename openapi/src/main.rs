@@ -1,13 +1,15 @@
-//! Writes `docs/openapi.json`.
+//! Writes the descriptions to `docs/`.
 
 use std::fs;
 
 use anyhow::Context;
-use openapi::{file, text};
 
 fn main() -> anyhow::Result<()> {
-    let file = file();
-    fs::write(&file, text()?).with_context(|| format!("cannot write {}", file.display()))?;
-    println!("openapi: wrote docs/openapi.json");
+    for description in openapi::ALL {
+        let file = description.file();
+        fs::write(&file, (description.text)()?)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        println!("openapi: wrote docs/{}", description.name);
+    }
     Ok(())
 }

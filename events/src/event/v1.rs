@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AccountCreated {
     pub account: Uuid,
     /// In lower case.
@@ -16,6 +17,7 @@ pub struct AccountCreated {
 
 /// The complete new profile, so that a projection can apply it without state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProfileChanged {
     pub account: Uuid,
     pub handle: String,
@@ -24,12 +26,14 @@ pub struct ProfileChanged {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AccountFollowed {
     pub follower: Uuid,
     pub followee: Uuid,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AccountUnfollowed {
     pub follower: Uuid,
     pub followee: Uuid,
@@ -39,6 +43,7 @@ pub struct AccountUnfollowed {
 
 /// The post that a reply answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Parent {
     pub post: Uuid,
     pub author: Uuid,
@@ -46,6 +51,7 @@ pub struct Parent {
 
 /// The time of the post is the time in its id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PostCreated {
     pub post: Uuid,
     pub author: Uuid,
@@ -55,6 +61,7 @@ pub struct PostCreated {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PostDeleted {
     pub post: Uuid,
     pub author: Uuid,
@@ -62,6 +69,7 @@ pub struct PostDeleted {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PostLiked {
     pub post: Uuid,
     pub author: Uuid,
@@ -69,6 +77,7 @@ pub struct PostLiked {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PostUnliked {
     pub post: Uuid,
     pub author: Uuid,
@@ -78,12 +87,14 @@ pub struct PostUnliked {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PostBookmarked {
     pub post: Uuid,
     pub user: Uuid,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PostUnbookmarked {
     pub post: Uuid,
     pub user: Uuid,
@@ -92,6 +103,7 @@ pub struct PostUnbookmarked {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConversationCreated {
     pub conversation: Uuid,
     /// All members including the creator, each once.
@@ -101,6 +113,7 @@ pub struct ConversationCreated {
 
 /// The time of the message is the time in its id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MessageSent {
     pub conversation: Uuid,
     pub message: Uuid,
@@ -109,6 +122,7 @@ pub struct MessageSent {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConversationRead {
     pub conversation: Uuid,
     pub user: Uuid,
@@ -117,6 +131,7 @@ pub struct ConversationRead {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NotificationsRead {
     pub user: Uuid,
     /// A notification id. Notifications up to this id are read.

@@ -7,6 +7,7 @@ use super::v1;
 
 /// New in this version: the creator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConversationCreated {
     pub conversation: Uuid,
     /// All members including the creator, each once.

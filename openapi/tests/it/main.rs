@@ -7,21 +7,25 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use feedmill_events::{Envelope, EventType};
 use feedmill_service::problem::codes;
-use openapi::{file, text};
+use openapi::{ALL, EVENTS, OPENAPI};
 use serde_json::Value;
 
 fn generated() -> Value {
-    serde_json::from_str(&text().unwrap()).unwrap()
+    serde_json::from_str(&(OPENAPI.text)().unwrap()).unwrap()
 }
 
 #[test]
-fn the_committed_document_is_up_to_date() {
-    let committed = fs::read_to_string(file()).unwrap_or_default();
-    assert!(
-        committed == text().unwrap(),
-        "docs/openapi.json is out of date: run `cargo run -p openapi` and commit it"
-    );
+fn the_committed_documents_are_up_to_date() {
+    for description in ALL {
+        let committed = fs::read_to_string(description.file()).unwrap_or_default();
+        assert!(
+            committed == (description.text)().unwrap(),
+            "docs/{} is out of date: run `cargo run -p openapi` and commit it",
+            description.name
+        );
+    }
 }
 
 #[test]
@@ -121,4 +125,32 @@ fn every_operation_is_named_and_described() {
             );
         }
     }
+}
+
+/// The golden bytes are of every version that was ever written; a line of `events dump` has the newest one.
+#[test]
+fn every_event_has_the_fields_of_its_schema() {
+    let schema: Value = serde_json::from_str(&(EVENTS.text)().unwrap()).unwrap();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/tests/golden.txt");
+    let mut checked = BTreeSet::new();
+    for line in fs::read_to_string(golden).unwrap().lines() {
+        let (_, hexadecimal) = line.split_once(' ').unwrap();
+        let digits = hexadecimal.as_bytes().chunks(2);
+        let bytes = digits.map(|two| u8::from_str_radix(str::from_utf8(two).unwrap(), 16).unwrap());
+        let event = Envelope::decode(&bytes.collect::<Vec<_>>()).unwrap().event;
+        let key = format!("{}.v{}", event.event_type(), event.event_type().version());
+        let names = |value: &Value| -> Vec<String> {
+            let mut names: Vec<_> = value.as_object().unwrap().keys().cloned().collect();
+            names.sort();
+            names
+        };
+        let data = serde_json::to_value(&event).unwrap();
+        assert_eq!(
+            names(&data),
+            names(&schema["$defs"][&key]["properties"]),
+            "{key}"
+        );
+        checked.insert(event.event_type());
+    }
+    assert_eq!(checked.len(), EventType::ALL.len());
 }
