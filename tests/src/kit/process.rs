@@ -155,6 +155,13 @@ impl Process {
         self.ready().await;
     }
 
+    /// The metrics of a service, which are beside its health.
+    pub async fn metrics(&self) -> String {
+        let url = self.health.replace("/health/ready", "/metrics");
+        let answer = crate::client::http().get(url).send().await;
+        answer.expect("the metrics").text().await.expect("text")
+    }
+
     /// Whether its health URL answers 200 now.
     pub async fn is_ready(&self) -> bool {
         let request = crate::client::http().get(&self.health);

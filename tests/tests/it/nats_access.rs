@@ -8,6 +8,7 @@ use feedmill_tests::kit::{
     Certificates, Role, Stack, StackConfig, connect_nats, run, service, wait_until,
 };
 use futures::StreamExt;
+use reqwest::Method;
 use tokio::time::timeout;
 
 /// Longer than NATS takes to deliver a message.
@@ -69,6 +70,48 @@ async fn a_service_receives_only_what_it_needs() {
         }
     }
     assert_eq!(received, expected);
+}
+
+/// Without what it needs a service would only be slower.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_service_lacks_a_permission() {
+    let stack = Stack::start(StackConfig::default()).await;
+    let account = stack
+        .client()
+        .create_account("author", "Author")
+        .await
+        .expect(201)
+        .id();
+    let author = stack.client_of(account);
+    let session = author.sign_in("author").await.expect(201).json();
+    let token = session["access_token"].as_str().expect("a token");
+    for n in 0..20 {
+        author.post(&format!("post {n}"), None).await.expect(201);
+        author.get("/v1/feed").await.expect(200);
+    }
+    let signed_in = author.with_token(token);
+    let ended = signed_in.command(Method::DELETE, "/v1/sessions/current", None);
+    ended.await.expect(204);
+    let metrics = stack.projectors[0].metrics().await;
+    let from_stream: f64 = metrics
+        .lines()
+        .filter(|line| {
+            line.starts_with("projector_events_total") && line.contains("source=\"stream\"")
+        })
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum();
+    assert!(
+        from_stream > 20.0,
+        "the projector reads from the log: {metrics}"
+    );
+    for service in stack.services() {
+        let log = service.log();
+        assert!(
+            !log.contains("Permissions Violation"),
+            "{}: {log}",
+            service.name
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
