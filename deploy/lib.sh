@@ -173,6 +173,13 @@ find_nats() {
     return 1
 }
 
+# find_browser: sets chromium_bin and chromedriver_bin.
+find_browser() {
+    chromium_bin=${CHROMIUM_BIN:-$(command -v chromium || command -v chromium-browser || true)}
+    chromedriver_bin=${CHROMEDRIVER_BIN:-$(command -v chromedriver || true)}
+    [[ -x $chromium_bin && -x $chromedriver_bin ]]
+}
+
 find_rust() {
     local version
     PATH=$PATH:$HOME/.cargo/bin
@@ -205,7 +212,7 @@ install_missing() {
         die "cannot install $packages: $(last_error "$log"); see $log"
 }
 
-# need_tools [postgres] [psql] [nats]: finds or installs these programs, curl, a C compiler and Rust. If
+# need_tools [postgres] [psql] [nats] [browser]: finds or installs these programs, curl, a C compiler and Rust. If
 # pg_version is set, only that major version of PostgreSQL will do.
 need_tools() {
     local what packages=()
@@ -216,6 +223,7 @@ need_tools() {
         case $what in
         postgres) find_postgres "${pg_version-}" || packages+=(postgresql) ;;
         psql) command -v psql >/dev/null || packages+=(postgresql-client) ;;
+        browser) find_browser || packages+=(chromium chromium-driver) ;;
         nats) find_nats || python3 -m pip --version >/dev/null 2>&1 || packages+=(python3 python3-pip) ;;
         esac
     done
@@ -224,6 +232,7 @@ need_tools() {
     find_rust
     [[ " $* " != *' postgres '* ]] || find_postgres "${pg_version-}" ||
         die "PostgreSQL ${pg_version:-15 to 18} is required, and apt offers another version"
+    [[ " $* " != *' browser '* ]] || find_browser || die 'Chromium and its driver are required'
     [[ " $* " != *' nats '* ]] || find_nats || fetch_nats
 }
 

@@ -7,6 +7,7 @@
 //! | [`Database`] | a database on the server of `TEST_DATABASE_URL`, with chosen migrations |
 //! | [`Postgres`] | a PostgreSQL server that may be killed, stopped or paused |
 //! | [`Nats`] | a nats-server, with or without JetStream, that may be killed, restarted or wiped |
+//! | [`Browser`] | Chromium with its driver, and pages for it on an origin of their own |
 //! | [`Certificates`] | a certificate authority, and a certificate of this machine |
 //! | [`Proxy`] | a TCP proxy that delays, cuts or silences its connections |
 //! | [`Process`] | a child process with a log file; [`service`] is a binary of the workspace |
@@ -17,6 +18,7 @@
 //!
 
 mod binary;
+mod browser;
 mod certificates;
 mod database;
 mod folder;
@@ -36,6 +38,7 @@ mod target;
 mod wait;
 
 pub use binary::service;
+pub use browser::{Browser, page};
 pub use certificates::Certificates;
 pub use database::{Database, Role};
 pub use folder::TempFolder;

@@ -26,6 +26,15 @@ pub fn nats_server() -> PathBuf {
         .into()
 }
 
+/// The browser and its driver: `CHROMIUM_BIN` and `CHROMEDRIVER_BIN`, or those in the PATH.
+pub fn browser() -> (PathBuf, PathBuf) {
+    let program = |name: &str, default: &str| setting(name).unwrap_or_else(|| default.to_owned());
+    (
+        program("CHROMIUM_BIN", "/usr/bin/chromium").into(),
+        program("CHROMEDRIVER_BIN", "chromedriver").into(),
+    )
+}
+
 /// A program of PostgreSQL: from `POSTGRES_BIN_DIR`, or of the newest version in /usr/lib/postgresql.
 pub fn postgres_program(name: &str) -> PathBuf {
     let configured = setting("POSTGRES_BIN_DIR").map(|folder| PathBuf::from(folder).join(name));
