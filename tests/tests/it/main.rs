@@ -4,6 +4,7 @@ mod access;
 mod bad_input;
 mod browser;
 mod cache;
+mod clients;
 mod concurrency;
 mod fanout;
 mod faults;
