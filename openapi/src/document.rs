@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, btree_map::Entry};
 
 use anyhow::{Context, ensure};
 use feedmill_service::{
-    openapi::{code_schema, from_json, operations},
+    openapi::{code_schema, from_json, operations, problem_schemas},
     problem::codes,
 };
 use serde_json::json;
 use utoipa::openapi::{Components, OpenApi, Paths, Server, path::HttpMethod};
+
+use crate::variants::name_variants;
 
 /// The committed text.
 pub fn text() -> anyhow::Result<String> {
@@ -35,6 +37,10 @@ pub fn document() -> anyhow::Result<OpenApi> {
     let lists = [codes::ALL, write_api::http::problem::ALL, read_api::CODES];
     let codes = code_schema(&lists);
     components.schemas.insert("ProblemCode".to_owned(), codes);
+    components.schemas.extend(problem_schemas(&lists));
+    let mut schemas = serde_json::to_value(&components.schemas)?;
+    schemas.as_object_mut().map(name_variants);
+    components.schemas = from_json(schemas);
     Ok(document)
 }
 

@@ -5,6 +5,7 @@
 mod asyncapi;
 mod document;
 mod events;
+mod variants;
 
 use std::path::PathBuf;
 

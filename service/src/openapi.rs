@@ -103,6 +103,41 @@ pub fn code_schema(lists: &[&[Code]]) -> RefOr<Schema> {
     }))
 }
 
+/// A schema for each code in these lists, of its problems. With names, so that generators of clients make one type of each.
+pub fn problem_schemas(lists: &[&[Code]]) -> Vec<(String, RefOr<Schema>)> {
+    let all = || lists.iter().copied().flatten();
+    let schema = |code: &Code| {
+        let same = all().filter(|other| other.name() == code.name());
+        let mut statuses: Vec<_> = same.map(|code| code.status().as_u16()).collect();
+        statuses.sort_unstable();
+        let schema = from_json(json!({
+            "description": code.description(),
+            "allOf": [
+                {"$ref": "#/components/schemas/Problem"},
+                {
+                    "type": "object",
+                    "required": ["status", "code"],
+                    "properties": {
+                        "status": {"type": "integer", "enum": statuses},
+                        "code": {"type": "string", "enum": [code.name()]},
+                    },
+                },
+            ],
+        }));
+        (problem_name(*code), schema)
+    };
+    all().map(schema).collect()
+}
+
+/// For example `InvalidRequestProblem`.
+fn problem_name(code: Code) -> String {
+    let words = code.name().split('_').map(|word| {
+        let (first, rest) = word.split_at(1);
+        first.to_uppercase() + rest
+    });
+    words.collect::<String>() + "Problem"
+}
+
 /// The operations of a path.
 pub fn operations(
     item: &mut PathItem,

@@ -35,9 +35,13 @@ fn every_code_is_the_answer_of_an_operation() {
     let mut answered: BTreeSet<_> = responses
         .values()
         .map(|response| &response["content"]["application/problem+json"]["schema"])
-        .filter_map(|schema| schema["allOf"][1]["properties"]["code"]["enum"].as_array())
-        .flatten()
-        .filter_map(Value::as_str)
+        .flat_map(|schema| match schema["oneOf"].as_array() {
+            Some(schemas) => schemas.iter().collect(),
+            None => vec![schema],
+        })
+        .filter_map(|schema| schema["$ref"].as_str()?.rsplit('/').next())
+        .map(|name| &document["components"]["schemas"][name]["allOf"][1])
+        .filter_map(|schema| schema["properties"]["code"]["enum"][0].as_str())
         .collect();
     // Of a method that is no operation.
     answered.insert(codes::METHOD_NOT_ALLOWED.name());

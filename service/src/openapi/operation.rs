@@ -1,6 +1,6 @@
 //! An operation whose description is being completed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use utoipa::openapi::{
     security::SecurityRequirement,
 };
 
-use super::{Rules, from_json, reference};
+use super::{Rules, from_json, problem_name, reference};
 use crate::problem::{Code, codes};
 
 /// The security scheme of operations that need a token.
@@ -209,20 +209,18 @@ fn add_headers(response: &mut Response, names: &[&str]) {
 fn problem_response(status: StatusCode, codes: &BTreeMap<&str, Code>, rules: &Rules) -> Response {
     let meaning = |code: &Code| format!("- `{}`: {}", code.name(), code.description());
     let meanings: Vec<_> = codes.values().map(meaning).collect();
-    let names: BTreeSet<_> = codes.keys().collect();
+    let schemas = codes.values().map(|code| {
+        let name = problem_name(*code);
+        json!({"$ref": format!("#/components/schemas/{name}")})
+    });
+    let mut schemas: Vec<_> = schemas.collect();
+    let schema = match schemas.len() {
+        1 => schemas.remove(0),
+        _ => json!({"oneOf": schemas}),
+    };
     let mut response: Response = from_json(json!({
         "description": format!("{}\n\n{}", status.canonical_reason().unwrap_or_default(), meanings.join("\n")),
-        "content": {"application/problem+json": {"schema": {"allOf": [
-            {"$ref": "#/components/schemas/Problem"},
-            {
-                "type": "object",
-                "required": ["status", "code"],
-                "properties": {
-                    "status": {"type": "integer", "enum": [status.as_u16()]},
-                    "code": {"type": "string", "enum": names},
-                },
-            },
-        ]}}},
+        "content": {"application/problem+json": {"schema": schema}},
     }));
     let headers: &[&str] = match status {
         StatusCode::UNAUTHORIZED => &["WWW-Authenticate"],
