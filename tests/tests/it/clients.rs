@@ -3,6 +3,8 @@
 mod project;
 mod server;
 
+use feedmill_tests::kit::setting;
+
 use project::{Project, tools};
 use server::Server;
 
@@ -29,4 +31,42 @@ async fn typescript() {
     }
     server.run(node(&["dist-test/readme.js"])).await;
     server.run(node(&["dist-test/main.js"])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python() {
+    let server = Server::start().await;
+    let project = Project::copy("python");
+    let programs = tools().join("python/bin");
+    project.write(
+        "test/readme.py",
+        &server.with_addresses(&project.code_blocks("python")),
+    );
+
+    let document = Project::document();
+    let generate = [
+        "generate",
+        "--path",
+        &document,
+        "--fail-on-warning",
+        "--meta",
+        "none",
+        "--output-path",
+        "feedmill_api",
+    ];
+    let mut generator = project.command(programs.join("openapi-python-client"), &generate);
+    // It runs ruff to format what it has generated.
+    let path = [
+        programs.display().to_string(),
+        setting("PATH").unwrap_or_default(),
+    ];
+    generator.env("PATH", path.join(":"));
+    server.run(generator).await;
+    let types = project.command(programs.join("mypy"), &["feedmill", "test"]);
+    server.run(types).await;
+    for script in ["test/readme.py", "test/main.py"] {
+        let mut python = project.command(programs.join("python"), &[script]);
+        python.env("PYTHONPATH", project.path());
+        server.run(python).await;
+    }
 }
