@@ -19,6 +19,7 @@ mod nats_access;
 mod positions;
 mod property;
 mod scene;
+mod schemathesis;
 mod session_ends;
 mod sessions;
 mod statements;
