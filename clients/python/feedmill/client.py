@@ -64,9 +64,11 @@ class Feedmill:
         self._positions.clear()
         self.session.sign_out()
 
-    def follow(
-        self, *, last_event_id: str | None = None, on_connection: OnConnection | None = None
-    ) -> Iterator[StreamEvent]:
+    def close(self) -> None:
+        """Closes its connections."""
+        self.http.close()
+
+    def follow(self, *, last_event_id: str | None = None, on_connection: OnConnection | None = None) -> Iterator[StreamEvent]:
         """The events of the caller's stream. See `feedmill.stream.follow`."""
         url = f"{self.read_url}/v1/stream"
         return follow(url, self.session, last_event_id=last_event_id, on_connection=on_connection)
@@ -130,7 +132,8 @@ class _Transport(httpx.BaseTransport):
             response.read()
             problem = problem_of(response)
             if problem is not None and problem.code == "unauthorized":
-                return self._send_with(request, self._session.replace(token))
+                other = self._session.replace(token)
+                return response if other is None else self._send_with(request, other)
         return response
 
     def _send_with(self, request: httpx.Request, token: str | None) -> httpx.Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from uuid import UUID
 
@@ -12,11 +13,25 @@ import httpx
 from harness import client, eventually, request, sign_up, test
 
 from feedmill import ProblemError, StoredSession, StreamEvent, expect, items
+from feedmill.sse import EventParser
 from feedmill_api.api.accounts import create_account, follow_user, get_me
 from feedmill_api.api.notifications import list_notifications
 from feedmill_api.api.posts import create_post, get_feed, get_post, like_post, list_posts_of_user
 from feedmill_api.api.sessions import end_current_session
 from feedmill_api.models import NewAccount, NewPost, NotificationList, Post, PostPage, Profile
+
+with test("server-sent events are parsed, however their bytes are cut"):
+    text = 'retry: 1740\r\n\r\nevent: post\nid: a\ndata: {"text":\ndata: "é𝄞"}\n\n: still here\rid: b\r\rdata:c\n\n'
+    encoded = text.encode()
+    for size in range(1, len(encoded) + 1):
+        parser = EventParser()
+        parsed = [
+            (*event, parser.last_event_id)
+            for start in range(0, len(encoded), size)
+            for event in parser.parse(encoded[start : start + size])
+        ]
+        assert parsed == [("post", '{"text":\n"é𝄞"}', "a"), ("message", "c", "b")], (size, parsed)
+        assert parser.retry == 1.74
 
 alice = sign_up("alice_p")
 bob = sign_up("bob_p")
@@ -137,10 +152,8 @@ with test("the stream has each item once, across cuts, restarts and expired toke
     following = loop.create_task(async_follow())
 
     def run_loop() -> None:
-        try:
+        with suppress(asyncio.CancelledError):
             loop.run_until_complete(following)
-        except asyncio.CancelledError:
-            pass
 
     threading.Thread(target=follow, daemon=True).start()
     async_thread = threading.Thread(target=run_loop)

@@ -101,11 +101,15 @@ export function createFeedmill(options: FeedmillOptions): Feedmill {
       return response;
     }
     const error = await errorOf(response.clone());
-    if (error instanceof ProblemError && error.code === "unauthorized") {
-      call.headers.set("Authorization", `Bearer ${await session.replace(token)}`);
-      return send(fetch, call, limits);
+    if (!(error instanceof ProblemError) || error.code !== "unauthorized") {
+      return response;
     }
-    return response;
+    const other = await session.replace(token);
+    if (other === undefined) {
+      return response;
+    }
+    call.headers.set("Authorization", `Bearer ${other}`);
+    return send(fetch, call, limits);
   };
 
   const api = createClient<paths>({ baseUrl: writeUrl, fetch: fetchOperation });

@@ -2,7 +2,27 @@ import assert from "node:assert/strict";
 
 import { createFeedmill, items, ok, ProblemError, type StoredSession, type StreamEvent } from "feedmill-client";
 
+import { EventParser } from "../dist/sse.js";
 import { request, signUp, test, urls } from "./harness.js";
+
+await test("server-sent events are parsed, however their bytes are cut", async () => {
+  const text = 'retry: 1740\r\n\r\nevent: post\nid: a\ndata: {"text":\ndata: "é𝄞"}\n\n: still here\rid: b\r\rdata:c\n\n';
+  const bytes = new TextEncoder().encode(text);
+  for (let size = 1; size <= bytes.length; size++) {
+    const parser = new EventParser();
+    const events: unknown[] = [];
+    for (let start = 0; start < bytes.length; start += size) {
+      for (const event of parser.parse(bytes.subarray(start, start + size))) {
+        events.push({ ...event, id: parser.lastEventId });
+      }
+    }
+    assert.deepEqual(events, [
+      { event: "post", data: '{"text":\n"é𝄞"}', id: "a" },
+      { event: "message", data: "c", id: "b" },
+    ]);
+    assert.equal(parser.retryMs, 1740);
+  }
+});
 
 const alice = await signUp("alice");
 const bob = await signUp("bob");
