@@ -21,6 +21,7 @@ WITHOUT_TOKEN = {
     ("GET", "/.well-known/jwks.json"),
 }
 READS_OF_WRITE_API = {"/v1/sessions", "/.well-known/jwks.json"}
+MIN_POSITION = "Feedmill-Min-Position"
 POSITION_WAIT = "wait=2"
 
 
@@ -110,11 +111,17 @@ class _Transport(httpx.BaseTransport):
         if not is_read:
             request.headers.setdefault("Idempotency-Key", str(uuid.uuid4()))
         recent = self._positions.recent() if self._positions and is_read else []
-        if recent and "Feedmill-Min-Position" not in request.headers:
-            request.headers["Feedmill-Min-Position"] = ",".join(recent)
+        waits = bool(recent) and MIN_POSITION not in request.headers
+        if waits:
+            request.headers[MIN_POSITION] = ",".join(recent)
             request.headers.setdefault("Prefer", POSITION_WAIT)
         needs_token = (request.method, path) not in WITHOUT_TOKEN
         response = self._send(request, needs_token)
+        if waits and self._positions and is_refused_position(response):
+            # The server was restored from a backup, for example.
+            self._positions.clear()
+            del request.headers[MIN_POSITION]
+            response = self._send(request, needs_token)
         position = response.headers.get("Feedmill-Position")
         if position and needs_token and self._positions:
             self._positions.add(position)
@@ -143,6 +150,15 @@ class _Transport(httpx.BaseTransport):
 
     def close(self) -> None:
         self._inner.close()
+
+
+def is_refused_position(response: httpx.Response) -> bool:
+    """Whether it is the answer to a position that the server does not know."""
+    if response.status_code != 422:
+        return False
+    response.read()
+    problem = problem_of(response)
+    return problem is not None and any(error.field == MIN_POSITION for error in problem.errors)
 
 
 T = TypeVar("T")

@@ -89,6 +89,22 @@ with test("a command that is repeated is carried out once"):
     assert [post.text for post in page.items] == ["once"]
 
 
+class Forging(httpx.HTTPTransport):
+    """Gives positions of another server."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = super().handle_request(request)
+        if "Feedmill-Position" in response.headers:
+            response.headers["Feedmill-Position"] = "of another server"
+        return response
+
+
+with test("a position that the server refuses is forgotten"):
+    frank = sign_up("frank_p", transport=Forging())
+    create_post.sync(client=frank.api, body=NewPost(text="here"))
+    assert str(expect(Profile, get_me.sync(client=frank.api)).id) == frank.id
+
+
 class Counting(httpx.HTTPTransport):
     """Counts refreshes."""
 

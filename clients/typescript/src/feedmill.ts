@@ -45,7 +45,14 @@ const WITHOUT_TOKEN = new Set([
 /** Reads that write-api answers. */
 const READS_OF_WRITE_API = new Set(["/v1/sessions", "/.well-known/jwks.json"]);
 
+const MIN_POSITION = "Feedmill-Min-Position";
 const POSITION_WAIT = "wait=2";
+
+async function isRefusedPosition(response: Response): Promise<boolean> {
+  const error = await errorOf(response);
+  const fields = error instanceof ProblemError ? error.problem.errors : undefined;
+  return fields?.some(({ field }) => field === MIN_POSITION) ?? false;
+}
 
 /** A client for one account at a time. */
 export function createFeedmill(options: FeedmillOptions): Feedmill {
@@ -64,12 +71,10 @@ export function createFeedmill(options: FeedmillOptions): Feedmill {
     if (!isRead && !headers.has("Idempotency-Key")) {
       headers.set("Idempotency-Key", randomKey());
     }
-    if (isRead && options.readOwnWrites !== false) {
-      const position = positions.header();
-      if (position !== undefined && !headers.has("Feedmill-Min-Position")) {
-        headers.set("Feedmill-Min-Position", position);
-        headers.set("Prefer", headers.get("Prefer") ?? POSITION_WAIT);
-      }
+    const waitsFor = isRead && !headers.has(MIN_POSITION) && options.readOwnWrites !== false ? positions.header() : undefined;
+    if (waitsFor !== undefined) {
+      headers.set(MIN_POSITION, waitsFor);
+      headers.set("Prefer", headers.get("Prefer") ?? POSITION_WAIT);
     }
     const call: Call = {
       url: (isRead && !READS_OF_WRITE_API.has(pathname) ? readUrl : writeUrl) + path,
@@ -81,7 +86,13 @@ export function createFeedmill(options: FeedmillOptions): Feedmill {
       call.body = await request.arrayBuffer();
     }
     const needsToken = !WITHOUT_TOKEN.has(`${request.method} ${pathname}`) && !headers.has("Authorization");
-    const response = needsToken ? await sendSigned(call) : await send(fetch, call, limits);
+    let response = needsToken ? await sendSigned(call) : await send(fetch, call, limits);
+    if (waitsFor !== undefined && response.status === 422 && (await isRefusedPosition(response.clone()))) {
+      // The server was restored from a backup, for example.
+      positions.clear();
+      headers.delete(MIN_POSITION);
+      response = await sendSigned(call);
+    }
     const position = response.headers.get("Feedmill-Position");
     if (position !== null && needsToken) {
       positions.add(position);

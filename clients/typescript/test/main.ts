@@ -86,6 +86,21 @@ await test("a command that is repeated is carried out once", async () => {
   assert.deepEqual(posts.items.map(({ text }) => text), ["once"]);
 });
 
+await test("a position that the server refuses is forgotten", async () => {
+  const forging: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    if (!response.headers.has("Feedmill-Position")) {
+      return response;
+    }
+    const headers = new Headers(response.headers);
+    headers.set("Feedmill-Position", "of another server");
+    return new Response(await response.text(), { status: response.status, headers });
+  };
+  const { feedmill, id } = await signUp("frank", { fetch: forging });
+  await ok(feedmill.api.POST("/v1/posts", { body: { text: "here" } }));
+  assert.equal((await ok(feedmill.api.GET("/v1/me"))).id, id);
+});
+
 await test("many requests renew a token once, and the session continues after a restart", async () => {
   let refreshes = 0;
   const counting: typeof fetch = (input, init) => {

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 /// Short enough to expire while a client follows the stream.
-const ACCESS_TOKEN_TTL: &str = "8s";
+const ACCESS_TOKEN_TTL: &str = "5s";
 
 /// A command takes at most this long.
 const TIMEOUT: Duration = Duration::from_mins(2);
