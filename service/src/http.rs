@@ -14,6 +14,7 @@ mod response_body;
 mod server;
 mod stalled_streams;
 mod tls;
+mod write_timeout;
 
 pub(crate) use cors::origin;
 pub use layers::{admin, standard};

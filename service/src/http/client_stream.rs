@@ -1,47 +1,35 @@
-//! The stream of a connection: with a timeout for writes, and with its reads noted in the connection's [`Activity`].
+//! The stream of a connection, with or without TLS, whose reads are noted in the connection's [`Activity`].
 
 use std::{
-    future::Future,
     io::{self, IoSlice},
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-    time::{Sleep, sleep},
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 
 use super::{
     activity::Activity,
     header_reader::{End, HeaderReader},
+    write_timeout::WriteTimeout,
 };
 
-/// A write fails with `TimedOut` when nothing could be written for `timeout`. Without that, a client that stops reading
-/// would hold its connection and the buffered response for ever.
+/// With or without TLS.
+pub(super) type Transport = Either<WriteTimeout, TlsStream<WriteTimeout>>;
+
 pub(super) struct ClientStream {
     stream: Transport,
-    timeout: Duration,
-    /// Runs from the first write that had to wait until one succeeds.
-    deadline: Option<Pin<Box<Sleep>>>,
-    /// Whether it runs because bytes that were accepted could not be sent. Only TLS buffers any.
-    flushing: bool,
     activity: Arc<Activity>,
     reader: HeaderReader,
 }
 
 impl ClientStream {
-    pub(super) fn new(stream: Transport, timeout: Duration, activity: Arc<Activity>) -> Self {
+    pub(super) fn new(stream: Transport, activity: Arc<Activity>) -> Self {
         Self {
             stream,
-            timeout,
-            deadline: None,
-            flushing: false,
             activity,
             reader: HeaderReader::new(),
         }
@@ -56,49 +44,7 @@ impl ClientStream {
             End::OutsideHeader => self.activity.header_ended(),
         }
     }
-
-    /// A flush of a plain connection is always ready, and says nothing about a write that waits.
-    fn check_flush(
-        &mut self,
-        context: &mut Context<'_>,
-        flushed: Poll<io::Result<()>>,
-    ) -> Poll<io::Result<()>> {
-        if flushed.is_ready() && !self.flushing {
-            return flushed;
-        }
-        self.flushing = true;
-        self.check_deadline(context, flushed)
-    }
-
-    fn check_deadline<T>(
-        &mut self,
-        context: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.flushing = false;
-            if self.deadline.take().is_some() {
-                self.activity.set_write_blocked(false);
-            }
-            return written;
-        }
-        self.activity.set_write_blocked(true);
-        let timeout = self.timeout;
-        let deadline = self
-            .deadline
-            .get_or_insert_with(|| Box::pin(sleep(timeout)));
-        match deadline.as_mut().poll(context) {
-            Poll::Ready(()) => {
-                metrics::counter!("http_slow_readers_total").increment(1);
-                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-            }
-            Poll::Pending => Poll::Pending,
-        }
-    }
 }
-
-/// With or without TLS.
-pub(super) type Transport = Either<TcpStream, TlsStream<TcpStream>>;
 
 impl AsyncRead for ClientStream {
     fn poll_read(
@@ -122,8 +68,7 @@ impl AsyncWrite for ClientStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = pin!(&mut self.stream).poll_write(context, bytes);
-        self.check_deadline(context, written)
+        pin!(&mut self.stream).poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
@@ -131,8 +76,7 @@ impl AsyncWrite for ClientStream {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = pin!(&mut self.stream).poll_write_vectored(context, slices);
-        self.check_deadline(context, written)
+        pin!(&mut self.stream).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -140,12 +84,10 @@ impl AsyncWrite for ClientStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = pin!(&mut self.stream).poll_flush(context);
-        self.check_flush(context, flushed)
+        pin!(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let shut_down = pin!(&mut self.stream).poll_shutdown(context);
-        self.check_flush(context, shut_down)
+        pin!(&mut self.stream).poll_shutdown(context)
     }
 }

@@ -27,6 +27,7 @@ use super::{
     response_body::respond,
     stalled_streams::StreamExecutor,
     tls::Tls,
+    write_timeout::WriteTimeout,
 };
 use crate::{client_address::Peer, config::HttpArgs, shutdown::Shutdown, tokens::ConnectionToken};
 
@@ -171,14 +172,16 @@ impl Connection {
         gauge.increment(1.0);
         // Without an address it is already closed.
         let peer = stream.peer_addr().ok().map(|address| Peer(address.ip()));
+        let activity = Arc::new(Activity::new());
+        let stream = WriteTimeout::new(stream, self.write_timeout, Arc::clone(&activity));
         if let Some(stream) = self.handshake(stream).await {
-            self.serve(stream, peer).await;
+            self.serve(stream, peer, activity).await;
         }
         gauge.decrement(1.0);
     }
 
     /// With TLS, which may take as long as a header.
-    async fn handshake(&self, stream: TcpStream) -> Option<Transport> {
+    async fn handshake(&self, stream: WriteTimeout) -> Option<Transport> {
         let Some(tls) = &self.tls else {
             return Some(Transport::Left(stream));
         };
@@ -195,8 +198,7 @@ impl Connection {
         }
     }
 
-    async fn serve(self, stream: Transport, peer: Option<Peer>) {
-        let activity = Arc::new(Activity::new());
+    async fn serve(self, stream: Transport, peer: Option<Peer>, activity: Arc<Activity>) {
         let token = ConnectionToken::default();
         let service = service_fn(|request: Request<Incoming>| {
             let in_flight = InFlight::new(&activity);
@@ -212,7 +214,7 @@ impl Connection {
             let response = self.app.clone().oneshot(request);
             async move { response.await.map(|response| respond(response, in_flight)) }
         });
-        let stream = ClientStream::new(stream, self.write_timeout, Arc::clone(&activity));
+        let stream = ClientStream::new(stream, Arc::clone(&activity));
         let stream = TokioIo::new(stream);
         let mut connection = pin!(self.builder.serve_connection(stream, service));
         // A header may begin at any time, and its deadline is then earlier than the one that this clock was set to.

@@ -16,12 +16,10 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
-use tokio::{
-    net::TcpStream,
-    time::{MissedTickBehavior, interval},
-};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
+use super::write_timeout::WriteTimeout;
 use crate::telemetry;
 
 /// How often the files are read again.
@@ -69,7 +67,7 @@ impl Tls {
         }))
     }
 
-    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    pub(super) async fn accept(&self, stream: WriteTimeout) -> io::Result<TlsStream<WriteTimeout>> {
         self.acceptor.accept(stream).await
     }
 
