@@ -40,7 +40,7 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let nats = nats::connect(&config.nats, "read-api").await;
     let tasks = Tasks(shutdown.soft.clone());
     // Sessions are write-api's; those of another identity provider are not known here.
-    let secrets = Secrets::new(database.clone());
+    let secrets = Secrets::new(database.clone(), health.clone());
     if config.auth.jwks_url.is_none() {
         let revocations = verifier.revocations();
         let url = &config.auth.write_admin_url;

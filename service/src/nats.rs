@@ -9,6 +9,7 @@ use std::{
 
 use async_nats::{Client, ConnectOptions, Event, Message, ServerAddr};
 use feedmill_events::{AnnouncementKey, subject};
+use percent_encoding::percent_decode_str;
 
 use crate::{NatsArgs, telemetry};
 
@@ -82,10 +83,8 @@ async fn options(args: &NatsArgs, service: &str) -> Result<ConnectOptions, Conne
     }
     let in_url = || {
         let address: ServerAddr = servers(args).first()?.parse().ok()?;
-        Some((
-            address.username()?.to_owned(),
-            address.password()?.to_owned(),
-        ))
+        let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        Some((decode(address.username()?), decode(address.password()?)))
     };
     let user = args.nats_user.clone().zip(args.nats_password.clone());
     Ok(if let Some(file) = &args.nats_creds_file {

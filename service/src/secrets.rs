@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use feedmill_events::mac::InvalidKey;
 use tokio::{sync::OnceCell, time::sleep};
 
-use crate::Database;
+use crate::{Database, Health};
 
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -21,38 +21,52 @@ pub struct Secrets<T>(Arc<Inner<T>>);
 #[derive(Debug)]
 struct Inner<T> {
     database: Database,
+    health: Health,
     read: OnceCell<T>,
 }
 
 impl<T: Read> Secrets<T> {
-    pub fn new(database: Database) -> Self {
+    /// While somebody waits for them, `health` says why.
+    pub fn new(database: Database, health: Health) -> Self {
         let read = OnceCell::new();
-        Self(Arc::new(Inner { database, read }))
+        Self(Arc::new(Inner {
+            database,
+            health,
+            read,
+        }))
     }
 
     /// For tests without the table.
     pub fn of(database: Database, secrets: T) -> Self {
         let read = OnceCell::new_with(Some(secrets));
-        Self(Arc::new(Inner { database, read }))
+        let health = Health::new();
+        Self(Arc::new(Inner {
+            database,
+            health,
+            read,
+        }))
     }
 
     /// Errors: they were not read before, and the database does not answer.
     pub async fn get(&self) -> sqlx::Result<&T> {
-        let Inner { database, read } = &*self.0;
+        let Inner { database, read, .. } = &*self.0;
         read.get_or_try_init(|| T::read(database)).await
     }
 
     /// Waits for the database.
     pub async fn wait(&self) -> &T {
-        let mut failed = false;
+        let health = &self.0.health;
         loop {
             match self.get().await {
-                Ok(secrets) => return secrets,
-                Err(error) if !failed => {
-                    failed = true;
-                    tracing::warn!(%error, "secrets: cannot read write.secrets from PostgreSQL, retrying");
+                Ok(secrets) => {
+                    health.set_optional("secrets", Ok(()));
+                    return secrets;
                 }
-                Err(_) => {}
+                // Logs it as well.
+                Err(error) => {
+                    let reason = format!("cannot read write.secrets, retrying: {error}");
+                    health.set_optional("secrets", Err(reason));
+                }
             }
             sleep(RETRY_INTERVAL).await;
         }

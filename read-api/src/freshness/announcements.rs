@@ -69,7 +69,7 @@ async fn receive(
                 Some(message) if is_authentic(&message, key) => {
                     progress.apply_announcement(&message.payload);
                 }
-                // Whoever sent it may do nothing more than whoever sent nothing.
+                // Ignored, as if it had not been sent.
                 Some(_) => {}
                 None => return,
             },

@@ -6,7 +6,7 @@ use axum::http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// The response headers that a page may read, besides those that every page may.
-const EXPOSED: [HeaderName; 12] = [
+const EXPOSED: [HeaderName; 14] = [
     header::ETAG,
     header::LINK,
     header::LOCATION,
@@ -19,6 +19,8 @@ const EXPOSED: [HeaderName; 12] = [
     HeaderName::from_static("preference-applied"),
     HeaderName::from_static("ratelimit"),
     HeaderName::from_static("ratelimit-policy"),
+    HeaderName::from_static("server-timing"),
+    HeaderName::from_static("x-cache"),
 ];
 
 /// The request headers that a page may send, besides those that every page may.
@@ -73,7 +75,12 @@ pub(crate) fn origin(text: &str) -> Result<HeaderValue, String> {
     let invalid = || format!("{text:?} is not an origin such as https://app.example, or *");
     let text = text.trim();
     let host = text.split_once("://").map(|(_, host)| host);
-    let is_origin = |host: &str| !host.is_empty() && !host.contains(['/', '?', '#', '@', '*', ' ']);
+    // A browser leaves out the port of the scheme.
+    let has_default_port = text.starts_with("https:") && text.ends_with(":443")
+        || text.starts_with("http:") && text.ends_with(":80");
+    let is_origin = |host: &str| {
+        !has_default_port && !host.is_empty() && !host.contains(['/', '?', '#', '@', '*', ' '])
+    };
     if text != ANY && !host.is_some_and(is_origin) {
         return Err(invalid());
     }

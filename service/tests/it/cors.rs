@@ -2,7 +2,10 @@
 
 use axum::{Router, routing::get};
 use feedmill_service::HttpArgs;
-use feedmill_tests::client::{Answer, http};
+use feedmill_tests::{
+    client::{Answer, http},
+    openapi,
+};
 use reqwest::Method;
 
 use crate::support::{Server, short_limits, start};
@@ -114,4 +117,29 @@ async fn no_origin_is_allowed_by_default_and_any_by_a_star() {
         .await
         .expect(200);
     assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+}
+
+#[tokio::test]
+async fn a_page_may_read_every_header_that_the_description_names() {
+    let server = server(&[APP]).await;
+    let answer = send(&server, Method::GET, "/list", &[("Origin", APP)]).await;
+    let exposed = answer.header("access-control-expose-headers").unwrap();
+    let exposed: Vec<_> = exposed.split(',').map(str::trim).collect();
+    // Every page may read these.
+    let safe = [
+        "cache-control",
+        "content-language",
+        "content-length",
+        "content-type",
+    ];
+    let named = openapi::document()["components"]["headers"]
+        .as_object()
+        .unwrap();
+    for name in named.keys().map(|name| name.to_lowercase()) {
+        let is_readable = safe.contains(&name.as_str()) || exposed.contains(&name.as_str());
+        assert!(
+            is_readable || name == "vary" || name == "content-encoding",
+            "{name}"
+        );
+    }
 }

@@ -66,7 +66,7 @@ impl Server {
 
         let clock = Arc::new(Clock::default());
         let nats = nats::connect(&config.nats, "write-api").await;
-        let secrets = Secrets::new(database.clone());
+        let secrets = Secrets::new(database.clone(), health.clone());
         let ended = |revocations| EndedSessions::new(revocations, nats.clone(), secrets.clone());
         let (verifier, local) = identity(&config, &database, ended, &health, &shutdown)?;
         let mut background = JoinSet::new();

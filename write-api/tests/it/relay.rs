@@ -18,24 +18,27 @@ use feedmill_events::{
     subject::{self, MessageId},
 };
 use feedmill_service::{Health, NatsArgs, nats, sql};
-use feedmill_tests::kit::{
-    Database, Nats, Process, Role, TempFolder, event_key, wait_until_within,
+use feedmill_tests::{
+    client::http,
+    kit::{Database, Nats, Process, Role, TempFolder, event_key, wait_until_within},
 };
 use futures::StreamExt;
 use sqlx::PgPool;
-use tokio::task::JoinHandle;
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use write_api::{commit_notifier::CommitNotifier, log::Entry, relay::Relay, secrets::Secrets};
 
 /// Those of the database.
 pub fn secrets(database: &Database) -> Secrets {
     let options = sql::options(&database.url_as(Role::WriteApi), "test", None).unwrap();
-    Secrets::new(feedmill_service::Database::new(options, 1).unwrap())
+    let database = feedmill_service::Database::new(options, 1).unwrap();
+    Secrets::new(database, Health::new())
 }
 
 /// A relay in this process.
 struct Running {
     notifier: Arc<CommitNotifier>,
+    health: Health,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -43,20 +46,33 @@ struct Running {
 impl Running {
     async fn start(database: &Database, server: &Nats) -> Self {
         let notifier = Arc::new(CommitNotifier::default());
-        let stop = CancellationToken::new();
+        let (health, stop) = (Health::new(), CancellationToken::new());
         let nats = nats::connect(&NatsArgs::at(&server.url()), "test").await;
         let relay = Relay {
             options: database.options_as(Role::WriteApi),
             nats,
             notifier: Arc::clone(&notifier),
-            health: Health::new(),
+            health: health.clone(),
             secrets: secrets(database),
         };
         Self {
             notifier,
+            health,
             stop: stop.clone(),
             task: tokio::spawn(relay.run(stop)),
         }
+    }
+
+    /// What `/health/ready` says.
+    async fn reason(&self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = self.health.router();
+        let served = tokio::spawn(async move { axum::serve(listener, router).await });
+        let ready = http().get(format!("http://{address}/health/ready"));
+        let body = ready.send().await.unwrap().text().await.unwrap();
+        served.abort();
+        body
     }
 
     async fn stop(self) {

@@ -54,7 +54,7 @@ impl Mill {
         let revocations = Revocations::default();
         let nats = Nats::absent().client().await;
         let pool = feedmill_service::Database::new(options, 4).unwrap();
-        let secrets = Secrets::new(pool.clone());
+        let secrets = Secrets::new(pool.clone(), feedmill_service::Health::new());
         let sessions = Sessions::new(
             pool,
             Signer::new([1; 32], "feedmill", "feedmill").unwrap(),
