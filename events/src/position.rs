@@ -78,13 +78,16 @@ impl FromStr for Positions {
 
 /// Seals positions for clients.
 ///
-/// AES-SIV (RFC 5297), with the account as associated data. It is deterministic, so that a position is the same text each
-/// time and needs no randomness; that equal positions of one account look equal tells nothing.
+/// AES-SIV (RFC 5297), with the account as associated data, and a nonce: a command that changes nothing returns the present
+/// position of its partition, and if equal positions looked equal, it would show when somebody else has done something there.
 #[derive(Clone)]
 pub struct PositionKey([u8; KEY_BYTES]);
 
 /// A partition and a sequence number, before encryption.
 const PLACE_BYTES: usize = 9;
+
+/// The length of a nonce in bytes. If two are equal by chance, no more is lost than that equal positions look equal.
+pub const NONCE_BYTES: usize = 8;
 
 impl PositionKey {
     /// Errors: not [`KEY_BYTES`] long.
@@ -92,22 +95,29 @@ impl PositionKey {
         key.try_into().map(Self).map_err(|_| InvalidKey(key.len()))
     }
 
-    /// The text that an account gets.
-    pub fn seal(&self, account: Uuid, positions: &Positions) -> String {
+    /// The text that an account gets. The nonce is random.
+    pub fn seal(&self, account: Uuid, positions: &Positions, nonce: [u8; NONCE_BYTES]) -> String {
         let mut plain = Vec::with_capacity(positions.0.len() * PLACE_BYTES);
         for (partition, seq) in positions.iter() {
             plain.push(partition.number());
             plain.extend_from_slice(&seq.to_be_bytes());
         }
-        let sealed = self.cipher().encrypt([account.as_bytes()], &plain);
+        let sealed = self
+            .cipher()
+            .encrypt([&account.as_bytes()[..], &nonce], &plain);
         // Only a plain text of more than 2^36 bytes cannot be encrypted.
-        URL_SAFE_NO_PAD.encode(sealed.unwrap_or_default())
+        URL_SAFE_NO_PAD.encode([&nonce[..], &sealed.unwrap_or_default()].concat())
     }
 
     /// Errors: the text was not sealed with this key for this account.
     pub fn open(&self, account: Uuid, text: &str) -> Result<Positions, InvalidPosition> {
         let sealed = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidPosition)?;
-        let plain = self.cipher().decrypt([account.as_bytes()], &sealed);
+        let (nonce, sealed) = sealed
+            .split_at_checked(NONCE_BYTES)
+            .ok_or(InvalidPosition)?;
+        let plain = self
+            .cipher()
+            .decrypt([&account.as_bytes()[..], nonce], sealed);
         let plain = plain.map_err(|_| InvalidPosition)?;
         let mut positions = Positions::default();
         let (places, rest) = plain.as_chunks::<PLACE_BYTES>();
@@ -155,9 +165,8 @@ mod tests {
             PositionKey::new(&[1; KEY_BYTES]).unwrap(),
             Uuid::from_u128(1),
         );
-        let sealed = key.seal(account, &positions());
+        let sealed = key.seal(account, &positions(), [3; NONCE_BYTES]);
         assert_eq!(key.open(account, &sealed), Ok(positions()));
-        assert_eq!(sealed, key.seal(account, &positions()));
         assert_eq!(key.open(Uuid::from_u128(2), &sealed), Err(InvalidPosition));
         let other = PositionKey::new(&[2; KEY_BYTES]).unwrap();
         assert_eq!(other.open(account, &sealed), Err(InvalidPosition));
@@ -176,23 +185,31 @@ mod tests {
     }
 
     #[test]
-    fn a_sealed_position_shows_neither_partition_nor_number() {
+    fn a_sealed_position_shows_neither_partition_nor_number_nor_whether_it_is_another() {
         let (key, account) = (
             PositionKey::new(&[1; KEY_BYTES]).unwrap(),
             Uuid::from_u128(1),
         );
-        let seal = |partition: u8, seq| {
+        let seal = |partition: u8, seq, nonce| {
             let partition = Partition::try_from(partition).unwrap();
-            key.seal(account, &Positions::single(partition, seq))
+            key.seal(
+                account,
+                &Positions::single(partition, seq),
+                [nonce; NONCE_BYTES],
+            )
         };
-        let (one, next) = (seal(1, 1), seal(1, 2));
-        assert_eq!(one.len(), seal(63, i64::MAX).len());
-        let common = one
-            .bytes()
-            .zip(next.bytes())
-            .filter(|(a, b)| a == b)
-            .count();
-        assert!(common < one.len() / 2, "{one} {next}");
+        let (one, next, same) = (seal(1, 1, 1), seal(1, 2, 1), seal(1, 1, 2));
+        assert_eq!(one.len(), seal(63, i64::MAX, 1).len());
+        for other in [next, same] {
+            // But for the nonce.
+            let (one, other) = (&one[11..], &other[11..]);
+            let common = one
+                .bytes()
+                .zip(other.bytes())
+                .filter(|(a, b)| a == b)
+                .count();
+            assert!(common < one.len() / 2, "{one} {other}");
+        }
     }
 
     #[test]

@@ -203,7 +203,11 @@ impl App {
     async fn seal_position(&self, account: Uuid, answer: &mut Answer) {
         match self.0.secrets.get().await {
             Ok(secrets) => {
-                answer.position = Some(secrets.positions.seal(account, &answer.positions));
+                answer.position = Some(secrets.positions.seal(
+                    account,
+                    &answer.positions,
+                    rand::random(),
+                ));
             }
             Err(error) => {
                 tracing::warn!(%error, "positions: cannot read their key, answering without a position");

@@ -455,6 +455,6 @@ fn seal(viewer: Uuid, value: &str) -> String {
     let positions = value.parse::<Positions>();
     positions.map_or_else(
         |_| value.to_owned(),
-        |positions| position_key().seal(viewer, &positions),
+        |positions| position_key().seal(viewer, &positions, [1; 8]),
     )
 }

@@ -197,7 +197,7 @@ async fn positions_of_several_commands_are_combined() {
     for projection in Projection::ALL {
         app.checkpoint(projection.name(), 1, 3, 5).await;
     }
-    let seal = |text: &str| position_key().seal(account_id(1), &text.parse().unwrap());
+    let seal = |text: &str| position_key().seal(account_id(1), &text.parse().unwrap(), [1; 8]);
     let (known, other) = (seal("3:5"), seal("7:1"));
     for (position, status) in [
         (known.clone(), 200),

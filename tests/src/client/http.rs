@@ -145,7 +145,7 @@ impl Client {
     /// Positions as its account may send them. None without the key or an account.
     pub fn seal(&self, positions: &Positions) -> Option<String> {
         let key = self.position_key.as_ref()?;
-        Some(key.seal(self.account()?, positions))
+        Some(key.seal(self.account()?, positions, rand::random()))
     }
 
     /// The account of its token, which need not be valid.
@@ -156,20 +156,16 @@ impl Client {
         claims["sub"].as_str()?.parse().ok()
     }
 
-    /// Notes the position in an answer to a command of this account, or of the one that it created.
-    fn note_position(&self, answer: &Answer) {
-        let (Some(key), Some(position)) = (&self.position_key, answer.header("feedmill-position"))
-        else {
-            return;
-        };
+    /// The position in an answer to a command of this account, or of the one that it created. None without the key.
+    pub fn position_in(&self, answer: &Answer) -> Option<Positions> {
+        let key = self.position_key.as_ref()?;
+        let position = answer.header("feedmill-position")?;
         let own = self
             .account()
             .and_then(|account| key.open(account, position).ok());
         // A new account's.
         let positions = own.or_else(|| key.open(answer.id(), position).ok());
-        let positions =
-            positions.unwrap_or_else(|| panic!("another account's position: {answer:?}"));
-        self.wait_for(&positions);
+        Some(positions.unwrap_or_else(|| panic!("another account's position: {answer:?}")))
     }
 
     /// Reads wait for these positions too from now on.
@@ -225,7 +221,9 @@ impl Client {
         let asked: Vec<_> = asked.map(|(_, service)| *service).collect();
         openapi::check(&asked, method.as_str(), url.path(), &answer)
             .unwrap_or_else(|error| panic!("not as docs/openapi.json says: {error}: {answer:?}"));
-        self.note_position(&answer);
+        if let Some(positions) = self.position_in(&answer) {
+            self.wait_for(&positions);
+        }
         Ok(answer)
     }
 

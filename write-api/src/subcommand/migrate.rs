@@ -2,7 +2,7 @@ use std::str::FromStr;
 
 use anyhow::Context;
 use sqlx::{
-    ConnectOptions,
+    ConnectOptions, PgConnection,
     migrate::{Migrate, Migrator},
     postgres::PgConnectOptions,
 };
@@ -14,15 +14,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/write");
 /// `write-api migrate`: applies the pending migrations of the write side, and prints them. Concurrent runs wait for each
 /// other.
 pub async fn migrate(config: &Config) -> anyhow::Result<()> {
-    let url = config.database_url.as_deref().context(
-        "DATABASE_URL is not set; it is the URL of PostgreSQL as the owner of the database",
-    )?;
-    // Otherwise the server sends a notice for each object that exists already.
-    let options = PgConnectOptions::from_str(url)?.options([("client_min_messages", "warning")]);
-    let mut connection = options
-        .connect()
-        .await
-        .context("cannot connect to PostgreSQL")?;
+    let mut connection = connect_as_owner(config).await?;
     let table = &*MIGRATIONS.table_name;
     connection.ensure_migrations_table(table).await?;
     let before = connection.list_applied_migrations(table).await?;
@@ -44,4 +36,15 @@ pub async fn migrate(config: &Config) -> anyhow::Result<()> {
         println!("the schema is up to date");
     }
     Ok(())
+}
+
+/// A connection as the owner of the database.
+pub async fn connect_as_owner(config: &Config) -> anyhow::Result<PgConnection> {
+    let url = config.database_url.as_deref().context(
+        "DATABASE_URL is not set; it is the URL of PostgreSQL as the owner of the database",
+    )?;
+    // Otherwise the server sends a notice for each object that exists already.
+    let options = PgConnectOptions::from_str(url)?.options([("client_min_messages", "warning")]);
+    let connection = options.connect().await;
+    connection.context("cannot connect to PostgreSQL")
 }
