@@ -49,8 +49,13 @@ pub fn announcements(projection: Projection) -> String {
     format!("feedmill.projected.{projection}")
 }
 
-/// The id of an event's message, `<partition>:<seq>:<code>`. With the code in it, a forged message has another id, so that
-/// JetStream does not mistake the event that it stands for as a duplicate.
+/// The metadata of the stream that says whose it is: the fingerprint of the [`EventKey`](crate::mac::EventKey).
+pub const OWNER: &str = "feedmill-event-key";
+
+/// The id of an event's message, `<partition>:<seq>:<code>:<opened>`. With the code in it, a message that was forged without the
+/// key has another id, so that JetStream does not mistake the event that it stands for as a duplicate. The last part is the last
+/// sequence number of the stream when its publisher opened it: an event whose message was removed is published again under
+/// another id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessageId<'a> {
     pub partition: Partition,
@@ -64,7 +69,7 @@ impl<'a> MessageId<'a> {
     pub fn parse(text: &'a str) -> Option<Self> {
         let (partition, rest) = text.split_once(':')?;
         let (seq, code) = match rest.split_once(':') {
-            Some((seq, code)) => (seq, Some(code)),
+            Some((seq, rest)) => (seq, rest.split(':').next()),
             None => (rest, None),
         };
         Some(Self {
@@ -97,6 +102,8 @@ mod tests {
             };
             assert_eq!(MessageId::parse(&id.to_string()), Some(id));
         }
+        let whole = MessageId::parse("9:12:c0de:345");
+        assert_eq!(whole.and_then(|id| id.code), Some("c0de"));
         for bad in ["", "9", "9:", "9:0", "64:1", "9:-1", "x:1", "9:x:c0de"] {
             assert_eq!(MessageId::parse(bad), None, "{bad:?}");
         }

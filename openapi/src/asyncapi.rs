@@ -108,9 +108,10 @@ fn document() -> Value {
                         the struct, are those of the schema.",
                     "contentType": "application/vnd.postcard",
                     "headers": {"type": "object", "required": [subject::MESSAGE_ID, subject::EVENT_TYPE], "properties": {
-                        subject::MESSAGE_ID: {"type": "string", "description": "`<partition>:<seq>:<code>`. The code shows that \
-                            write-api published the message: an HMAC of all that it contains, with a key in `write.secrets`.",
-                            "pattern": "^[0-9]{1,2}:[0-9]+:[A-Za-z0-9_-]{22}$"},
+                        subject::MESSAGE_ID: {"type": "string", "description": "`<partition>:<seq>:<code>:<opened>`. The code shows that \
+                            write-api published the message: an HMAC of all that it contains, with a key in `write.secrets`. The last part makes an event that is published \
+                            again another message.",
+                            "pattern": "^[0-9]{1,2}:[0-9]+:[A-Za-z0-9_-]{22}:[0-9]+$"},
                         subject::EVENT_TYPE: {"$ref": "events.schema.json#/properties/type"},
                         subject::TRACEPARENT: {"type": "string", "description": "The W3C trace context of the request that caused it."},
                     }},

@@ -1,11 +1,11 @@
-//! Cutting the stream back to the log.
+//! Truncating a stream that has diverged from the log.
 //!
 //! The stream forks from the log when PostgreSQL is restored from a backup: the stream then has events that the log never
 //! had, and the log goes on with others in their place. Anybody who may publish can also put a message there. Comparing
 //! sequence numbers shows neither once the log has grown past them, so the last message of each partition is compared with
 //! the log by its content. A partition that differs loses messages from its end until one is the log's, and is then
-//! filled again. A fork that is longer than [`MAX_DELETED`] costs all messages of its partition, so that it takes no
-//! longer; the log has them all.
+//! filled again. If more than [`MAX_DELETED`] differ, all messages of the partition are removed at once, so that
+//! opening the stream takes no longer; the log has them all.
 
 use async_nats::{
     HeaderValue,
@@ -27,43 +27,42 @@ use super::{
 };
 use crate::log::Entry;
 
-/// The maximum number of messages that are deleted from a partition one by one, at some milliseconds each.
-const MAX_DELETED: usize = 200;
+/// The maximum number of messages that are deleted from a partition one by one, at some milliseconds each. All partitions may
+/// take several attempts at opening the stream, but one takes less than the time for that.
+const MAX_DELETED: usize = 50;
 
 const REMOVED: &str = "relay_removed_messages_total";
 
 #[derive(Debug, thiserror::Error)]
-pub enum CutError {
+pub enum TruncateError {
     #[error("a message that is not in the log cannot be deleted: {0}")]
     Delete(#[from] DeleteMessageError),
     #[error("the messages of a partition cannot be deleted: {0}")]
     Purge(#[from] PurgeError),
 }
 
-/// The last message of each partition, each equal to an event of the log, and the partitions that had to be cut for that.
-pub async fn cut(
+/// Truncates the partitions that differ from the log. Returns the last message of each partition, which is the log's.
+pub async fn truncate(
     stream: &Stream,
     lease: &mut Lease,
     key: &EventKey,
-) -> Result<(LastMessages, Vec<Partition>), StreamError> {
+) -> Result<LastMessages, StreamError> {
     let mut last = last_messages(stream).await?;
-    let mut cut = Vec::new();
     for partition in differing(&last, lease, key).await? {
         let index = usize::from(partition.number());
-        let removed = cut_partition(stream, lease, key, partition, &mut last[index]).await?;
+        let removed = truncate_partition(stream, lease, key, partition, &mut last[index]).await?;
         warn!(
             partition = partition.number(),
             removed,
             "relay: the stream had events that the log does not have; removed them. Was PostgreSQL restored from a backup, or \
              does somebody else publish to the stream?"
         );
-        cut.push(partition);
     }
-    Ok((last, cut))
+    Ok(last)
 }
 
 /// Removes messages from the end of a partition until `last` is an event of the log, or there is none. Returns their number.
-async fn cut_partition(
+async fn truncate_partition(
     stream: &Stream,
     lease: &mut Lease,
     key: &EventKey,
@@ -75,7 +74,7 @@ async fn cut_partition(
         match last {
             Some(message) if !is_equal(message, partition, &logged, key) => {
                 let deleted = stream.delete_message(message.sequence).await;
-                deleted.map_err(CutError::from)?;
+                deleted.map_err(TruncateError::from)?;
                 metrics::counter!(REMOVED).increment(1);
                 *last = last_message(stream, partition).await?;
             }
@@ -83,7 +82,7 @@ async fn cut_partition(
         }
     }
     let purged = stream.purge().filter(subject::events(partition)).await;
-    let purged = purged.map_err(CutError::from)?.purged;
+    let purged = purged.map_err(TruncateError::from)?.purged;
     metrics::counter!(REMOVED).increment(purged);
     *last = None;
     Ok(MAX_DELETED as u64 + purged)

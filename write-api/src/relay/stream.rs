@@ -1,10 +1,10 @@
 //! The JetStream stream and its end. The stream itself is the cursor: nothing else stores what was published.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use async_nats::jetstream::{
     Context,
-    context::CreateStreamError,
+    context::{CreateStreamError, UpdateStreamError},
     message::StreamMessage,
     stream::{Config, LastRawMessageError, LastRawMessageErrorKind, StorageType, Stream},
 };
@@ -12,7 +12,7 @@ use feedmill_events::{EventKey, PARTITIONS, Partition, subject};
 use futures::{StreamExt, TryStreamExt};
 
 use super::{
-    fork::{self, CutError},
+    fork::{self, TruncateError},
     lease::{Lease, Offsets},
 };
 
@@ -28,7 +28,15 @@ pub enum StreamError {
     #[error(transparent)]
     Database(#[from] sqlx::Error),
     #[error(transparent)]
-    Cut(#[from] CutError),
+    Truncate(#[from] TruncateError),
+    #[error("the stream cannot be marked as this installation's: {0}")]
+    Mark(UpdateStreamError),
+    #[error(
+        "the stream {name} is of another installation; nothing is published. Correct NATS_URL, or delete the stream if this \
+         installation has a new event key",
+        name = subject::STREAM
+    )]
+    Foreign,
 }
 
 /// The stream's sequence number of the last message of each partition; 0 if there is none.
@@ -49,7 +57,7 @@ pub struct StreamEnd {
 /// The last message of each partition that the stream holds, by the number of the partition.
 pub type LastMessages = Vec<Option<StreamMessage>>;
 
-/// Opens the stream, cuts it back to the log, and reads its end. Creates the stream if there is none; an existing one keeps its
+/// Opens the stream, removes from it what the log does not have, and reads its end. Creates the stream if there is none; an existing one keeps its
 /// operator's settings. `before` is the end that this leader last knew.
 pub async fn open(
     jetstream: &Context,
@@ -57,6 +65,7 @@ pub async fn open(
     key: &EventKey,
     before: Option<&StreamEnd>,
 ) -> Result<(Stream, StreamEnd), StreamError> {
+    let owner = key.fingerprint();
     let stream = jetstream
         .get_or_create_stream(Config {
             name: subject::STREAM.to_owned(),
@@ -64,19 +73,32 @@ pub async fn open(
             storage: StorageType::File,
             duplicate_window: DUPLICATE_WINDOW,
             num_replicas: 1,
+            metadata: HashMap::from([(subject::OWNER.to_owned(), owner.clone())]),
             ..Config::default()
         })
         .await?;
+    let config = &stream.cached_info().config;
+    match config.metadata.get(subject::OWNER) {
+        Some(found) if *found == owner => {}
+        Some(_) => return Err(StreamError::Foreign),
+        // Made by an earlier version, or by an operator.
+        None => {
+            let mut config = config.clone();
+            config.metadata.insert(subject::OWNER.to_owned(), owner);
+            let updated = jetstream.update_stream(config).await;
+            updated.map_err(StreamError::Mark)?;
+        }
+    }
     let created = stream.cached_info().created.unix_timestamp_nanos();
     // First the last sequence number, then the last messages. If another leader publishes in between, our first message is
     // refused, and this is called again.
     let state = stream.cached_info().state.clone();
     let has_expired =
         is_limited(&stream.cached_info().config) && state.messages < state.last_sequence;
-    let (last, cut) = if state.messages > 0 {
-        fork::cut(&stream, lease, key).await?
+    let last = if state.messages > 0 {
+        fork::truncate(&stream, lease, key).await?
     } else {
-        (no_messages(), Vec::new())
+        no_messages()
     };
     let heads = lease.heads().await?;
     let before = before.filter(|b| b.created == created && b.last_sequence <= state.last_sequence);
@@ -88,21 +110,16 @@ pub async fn open(
         let last = last[index].as_ref();
         sequences[index] = last.map_or(0, |message| message.sequence);
         let stream = last.and_then(|message| fork::id(message, partition));
-        let before = before.filter(|_| !cut.contains(&partition));
         published[index] = match stream.map(|id| id.seq) {
-            // If it is less than we published, the last message was deleted. JetStream would drop it as a duplicate if it
-            // were published again within the duplicate window; readers have it from the log.
-            Some(stream) => before.map_or(stream, |before| stream.max(before.published[index])),
-            None => match before {
-                // What we published, the stream has lost meanwhile.
-                Some(before) => before.published[index].min(heads[index]),
-                // An operator limited the stream, its messages expire, and it may have had some of this partition. The last
-                // event of the log is published again. A reader that has it skips it; a reader that misses earlier events
-                // notices the gap and reads them from the log.
-                None if has_expired => (heads[index] - 1).max(0),
-                // It never had any, or it has lost them: all are published.
-                None => 0,
-            },
+            Some(stream) => stream,
+            // An operator limited the stream, its messages expire, and it may have had some of this partition. What we
+            // published is not published again. Otherwise the last event of the log is: a reader that has it skips it; a
+            // reader that misses earlier events notices the gap and reads them from the log.
+            None if has_expired => before.map_or((heads[index] - 1).max(0), |before| {
+                before.published[index].min(heads[index])
+            }),
+            // It never had any, or it has lost them: all are published.
+            None => 0,
         };
     }
     Ok((

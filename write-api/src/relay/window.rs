@@ -52,6 +52,8 @@ struct InFlight {
 pub struct Window {
     jetstream: Context,
     key: EventKey,
+    /// The last sequence number when the stream was opened.
+    opened: u64,
     /// The stream's last sequence number once everything in flight is stored.
     expected: u64,
     /// The last acknowledged event of each partition, and its sequence number in the stream.
@@ -80,6 +82,7 @@ impl Window {
         Self {
             jetstream,
             key,
+            opened: end.last_sequence,
             expected: end.last_sequence,
             acknowledged: end.published,
             sequences: end.sequences,
@@ -99,7 +102,7 @@ impl Window {
         }
         let partition = entry.partition;
         let index = usize::from(partition.number());
-        let id = entry.message_id(&self.key);
+        let id = format!("{}:{}", entry.message_id(&self.key), self.opened);
         let last = self.last.replace((index, id.clone()));
         let before = last.filter(|(last, _)| *last == index).map(|(_, id)| id);
         while before.is_none() && self.of_partition[index] > 0 {
@@ -166,8 +169,8 @@ impl Window {
         };
         self.bytes -= settled.bytes;
         self.of_partition[settled.partition] -= 1;
-        // A duplicate is acknowledged too. It takes no sequence number, so the next message is refused, and the leader asks
-        // for the end of the stream again.
+        // A duplicate, which another leader published after it opened the stream at the same place, is acknowledged too. It
+        // takes no sequence number, so the next message is refused, and the leader asks for the end of the stream again.
         let ack = answer?;
         self.acknowledged[settled.partition] = settled.seq;
         self.sequences[settled.partition] = ack.sequence;

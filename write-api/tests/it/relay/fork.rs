@@ -1,7 +1,5 @@
 //! A stream that has what the log does not have.
 
-use std::time::Duration;
-
 use async_nats::{
     HeaderMap,
     jetstream::{self, stream},
@@ -12,7 +10,6 @@ use feedmill_events::{
 };
 use feedmill_tests::kit::{Database, Nats, wait_until_within};
 use sqlx::PgPool;
-use tokio::time::sleep;
 
 use super::{Running, SOON, append, append_body, assert_equal, messages, stored};
 
@@ -35,21 +32,11 @@ async fn restore(pool: &PgPool, partition: i16, head: i64) {
 /// A stream with 300 events of partition 1 and 10 of partition 2, and no relay.
 async fn published() -> (Database, Nats) {
     let (database, server) = (Database::with_log().await, Nats::start().await);
-    let stream = stream::Config {
-        name: subject::STREAM.to_owned(),
-        subjects: vec![subject::ALL_EVENTS.to_owned()],
-        // Nothing is published again within this time.
-        duplicate_window: Duration::from_millis(100),
-        ..stream::Config::default()
-    };
-    let jetstream = jetstream::new(server.client().await);
-    jetstream.create_stream(stream).await.unwrap();
     append(&database.pool, 1, 300).await;
     append(&database.pool, 2, 10).await;
     let relay = Running::start(&database, &server).await;
     assert_equal(&database.pool, &server, SOON).await;
     relay.stop().await;
-    sleep(Duration::from_millis(300)).await;
     (database, server)
 }
 
@@ -148,4 +135,58 @@ async fn a_forged_message_does_not_hide_the_event_in_its_place() {
         assert_equal(pool, &server, SOON).await;
     }
     relay.stop().await;
+}
+
+/// As the version before signed messages filled it, and as that one created the stream.
+#[tokio::test]
+async fn messages_without_a_code_stay() {
+    let (database, server) = (Database::with_log().await, Nats::start().await);
+    append(&database.pool, 1, 20).await;
+    let jetstream = jetstream::new(server.client().await);
+    let config = stream::Config {
+        name: subject::STREAM.to_owned(),
+        subjects: vec![subject::ALL_EVENTS.to_owned()],
+        ..stream::Config::default()
+    };
+    let mut stream = jetstream.create_stream(config).await.unwrap();
+    let partition = Partition::try_from(1u8).unwrap();
+    for seq in 1..=20 {
+        let mut headers = HeaderMap::new();
+        headers.insert(subject::MESSAGE_ID, format!("1:{seq}"));
+        headers.insert(subject::EVENT_TYPE, "post.created");
+        let subject = subject::events(partition);
+        let published = jetstream.publish_with_headers(subject, headers, vec![0].into());
+        published.await.unwrap().await.unwrap();
+    }
+    let relay = Running::start(&database, &server).await;
+    append(&database.pool, 1, 5).await;
+    wait_until_within("new events follow", SOON, async || {
+        stored(&server).await == 25
+    })
+    .await;
+    relay.stop().await;
+    let info = stream.info().await.unwrap();
+    assert_eq!(
+        (info.state.first_sequence, info.state.last_sequence),
+        (1, 25)
+    );
+    assert!(info.config.metadata.contains_key(subject::OWNER));
+}
+
+#[tokio::test]
+async fn the_stream_of_another_installation_is_left_alone() {
+    let (database, server) = published().await;
+    let others = Database::with_log().await;
+    sqlx::query("UPDATE write.secrets SET event_key = sha256('another')")
+        .execute(&others.pool)
+        .await
+        .unwrap();
+    append(&others.pool, 1, 5).await;
+    let relay = Running::start(&others, &server).await;
+    wait_until_within("the reason", SOON, async || {
+        relay.reason().await.contains("another installation")
+    })
+    .await;
+    relay.stop().await;
+    assert_equal(&database.pool, &server, SOON).await;
 }
