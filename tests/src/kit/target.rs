@@ -30,11 +30,10 @@ impl Target {
         let need = |name: &str| {
             setting(name).unwrap_or_else(|| panic!("{name} is not set: source .feedmill/env first"))
         };
+        let scheme = setting("TLS_CERT").map_or("http", |_| "https");
         let url = |name: &str, default: &str| {
-            format!(
-                "http://{}",
-                setting(name).unwrap_or_else(|| default.to_owned())
-            )
+            let address = setting(name).unwrap_or_else(|| default.to_owned());
+            format!("{scheme}://{address}")
         };
         let write = url("WRITE_LISTEN", "127.0.0.1:8080");
         let names = [
