@@ -58,7 +58,7 @@ fn components() -> Value {
                 "Positions of the account's commands (`Feedmill-Position`), joined with commas. The read waits until it includes \
                  these commands; if that takes too long, it is 503 `projection_behind`. Anything else is 422.",
                 &positions,
-                "Pl8tY0M4cKxJ2Ckq1rXv0bq3uVhTz7dEAA",
+                "Q3RKGARgrFGWd9m5xcitogP2yI1DticMwUnxucSsw7_C",
             ),
             "Wait": request_header(
                 "Prefer",

@@ -95,7 +95,7 @@ fn components() -> Value {
         "headers": {
             "Feedmill-Position": header(
                 "The position of the command in the log, for `Feedmill-Min-Position` of a read by the same account. Opaque.",
-                "Pl8tY0M4cKxJ2Ckq1rXv0bq3uVhTz7dEAA",
+                "Q3RKGARgrFGWd9m5xcitogP2yI1DticMwUnxucSsw7_C",
             ),
             "Idempotency-Replayed": header("`true` if this repeats the first answer to the key.", "true"),
             "Location": header("The path of what was made.", "/v1/posts/019f6a00-3b9e-7c31-8a52-6f2d1c0b4e8a"),
