@@ -54,7 +54,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
 /// Creates the schemas and runs a worker for each projection, until shutdown.
 async fn project(config: &Config, health: &Health, shutdown: &Shutdown) -> anyhow::Result<()> {
     let projections = config.projections();
-    let nats = service::nats::connect(&config.nats, "projector").await;
+    let nats = service::nats::connect(&config.nats, "projector").await?;
     let connections = projections
         .iter()
         .map(|projection| {

@@ -37,7 +37,7 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
         .context("READ_DATABASE_URL is not the URL of a PostgreSQL database")?;
     let connections = config.database_connections as usize;
     let database = Database::new(options, connections)?;
-    let nats = nats::connect(&config.nats, "read-api").await;
+    let nats = nats::connect(&config.nats, "read-api").await?;
     let tasks = Tasks(shutdown.soft.clone());
     // Sessions are write-api's; those of another identity provider are not known here.
     let secrets = Secrets::new(database.clone(), health.clone());

@@ -89,8 +89,11 @@ pub enum LogFormat {
     Json,
 }
 
-/// The NATS connection. Messages are signed, whoever may connect; but without credentials and TLS, whoever reaches the server
-/// can read them.
+/// The ways to log in to NATS, of which one may be set.
+const CREDENTIALS: &str = "nats_credentials";
+
+/// The NATS connection. Messages are signed in any case, but without credentials and TLS, everybody who reaches the server can
+/// read them.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "NATS")]
 pub struct NatsArgs {
@@ -99,34 +102,19 @@ pub struct NatsArgs {
     #[arg(long, env = "NATS_URL", default_value = "nats://127.0.0.1:4222", value_parser = nats_url)]
     pub nats_url: String,
     /// The user to log in as, with NATS_PASSWORD
-    #[arg(long, env = "NATS_USER", requires = "nats_password")]
+    #[arg(long, env = "NATS_USER", group = CREDENTIALS, requires = "nats_password")]
     pub nats_user: Option<String>,
     /// The password of NATS_USER
     #[arg(long, env = "NATS_PASSWORD", requires = "nats_user")]
     pub nats_password: Option<String>,
     /// The token to log in with
-    #[arg(
-        long,
-        env = "NATS_TOKEN",
-        group = "nats_credentials",
-        conflicts_with = "nats_user"
-    )]
+    #[arg(long, env = "NATS_TOKEN", group = CREDENTIALS)]
     pub nats_token: Option<String>,
     /// The file of the nkey seed to log in with
-    #[arg(
-        long,
-        env = "NATS_NKEY_FILE",
-        group = "nats_credentials",
-        conflicts_with = "nats_user"
-    )]
+    #[arg(long, env = "NATS_NKEY_FILE", group = CREDENTIALS)]
     pub nats_nkey_file: Option<PathBuf>,
     /// The credentials file to log in with (JWT and seed, as `nsc` writes it)
-    #[arg(
-        long,
-        env = "NATS_CREDS_FILE",
-        group = "nats_credentials",
-        conflicts_with = "nats_user"
-    )]
+    #[arg(long, env = "NATS_CREDS_FILE", group = CREDENTIALS)]
     pub nats_creds_file: Option<PathBuf>,
     /// The file of the certificates (PEM) that sign the servers' certificates; connections are then encrypted. Without it, the
     /// certificates of the operating system are used for `tls://`

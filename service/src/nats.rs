@@ -18,32 +18,20 @@ const ONCE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A client that connects in the background and reconnects for ever. Returns at once, whether or not a server is
 /// available; `client.connection_state()` is its state. `service` is the client's name in the server's monitoring, and
-/// decides where answers go to ([`subject::inbox_prefix`]).
-pub async fn connect(args: &NatsArgs, service: &str) -> Client {
-    loop {
-        let connected = async {
-            let options = options(args, service).await?;
-            let options = options
-                .retry_on_initial_connect()
-                .max_reconnects(None)
-                .connection_timeout(Duration::from_secs(5))
-                .ping_interval(Duration::from_secs(10))
-                .reconnect_delay_callback(|attempts| {
-                    let exponent = u32::try_from(attempts.min(6)).unwrap_or(6);
-                    Duration::from_millis((50 << exponent).min(2_000))
-                })
-                .event_callback(|event| async move { report(&event) });
-            Ok::<_, ConnectError>(options.connect(servers(args)).await?)
-        };
-        match connected.await {
-            Ok(client) => return client,
-            // Only for invalid settings: the client itself retries an unavailable server.
-            Err(error) => {
-                tracing::error!(%error, "nats: invalid settings, retrying in 5 s; check those that begin with NATS_");
-                tokio::time::sleep(Duration::from_secs(5)).await;
-            }
-        }
-    }
+/// decides where answers go to ([`subject::inbox_prefix`]). Errors: credentials that cannot be read.
+pub async fn connect(args: &NatsArgs, service: &str) -> Result<Client, ConnectError> {
+    let options = options(args, service).await?;
+    let options = options
+        .retry_on_initial_connect()
+        .max_reconnects(None)
+        .connection_timeout(Duration::from_secs(5))
+        .ping_interval(Duration::from_secs(10))
+        .reconnect_delay_callback(|attempts| {
+            let exponent = u32::try_from(attempts.min(6)).unwrap_or(6);
+            Duration::from_millis((50 << exponent).min(2_000))
+        })
+        .event_callback(|event| async move { report(&event) });
+    Ok(options.connect(servers(args)).await?)
 }
 
 /// A client for an operator's command. Errors: no server is available within two seconds, or a setting is invalid.

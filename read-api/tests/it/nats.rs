@@ -22,7 +22,9 @@ impl Announcer {
         for projection in Projection::ALL {
             app.checkpoint(projection.name(), 1, 3, 1).await;
         }
-        let client = nats::connect(&NatsArgs::at(&server.url()), "test").await;
+        let client = nats::connect(&NatsArgs::at(&server.url()), "test")
+            .await
+            .unwrap();
         let progress = app.progress.clone();
         tokio::spawn(read_api::receive_announcements(
             progress,

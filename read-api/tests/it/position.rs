@@ -152,7 +152,9 @@ async fn authentic_announcements_advance_positions() {
     let app = App::start().await;
     app.checkpoint("feed", 1, 3, 5).await;
     app.checkpoint("profiles", 1, 3, 6).await;
-    let client = feedmill_service::nats::connect(&NatsArgs::at(&server.url()), "test").await;
+    let client = feedmill_service::nats::connect(&NatsArgs::at(&server.url()), "test")
+        .await
+        .unwrap();
     tokio::spawn(read_api::receive_announcements(
         app.progress.clone(),
         client.clone(),

@@ -65,7 +65,7 @@ impl Server {
         }
 
         let clock = Arc::new(Clock::default());
-        let nats = nats::connect(&config.nats, "write-api").await;
+        let nats = nats::connect(&config.nats, "write-api").await?;
         let secrets = Secrets::new(database.clone(), health.clone());
         let ended = |revocations| EndedSessions::new(revocations, nats.clone(), secrets.clone());
         let (verifier, local) = identity(&config, &database, ended, &health, &shutdown)?;

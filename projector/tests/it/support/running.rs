@@ -70,7 +70,9 @@ impl Running {
                 connection::projection_options(&database.url, projection).unwrap(),
             ),
             announcer: Announcer {
-                nats: nats::connect(&NatsArgs::at(nats_url), "projector").await,
+                nats: nats::connect(&NatsArgs::at(nats_url), "projector")
+                    .await
+                    .unwrap(),
                 key: announcement_key(),
             },
             event_key: event_key(),
