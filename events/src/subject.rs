@@ -52,30 +52,44 @@ pub fn announcements(projection: Projection) -> String {
 /// The metadata of the stream that says whose it is: the fingerprint of the [`EventKey`](crate::mac::EventKey).
 pub const OWNER: &str = "feedmill-event-key";
 
-/// The id of an event's message, `<partition>:<seq>:<code>:<opened>`. With the code in it, a message that was forged without the
-/// key has another id, so that JetStream does not mistake the event that it stands for as a duplicate. The last part is the last
-/// sequence number of the stream when its publisher opened it: an event whose message was removed is published again under
-/// another id.
+/// The id of an event's message, `<partition>:<seq>:<code>:<opened>`. JetStream drops a message whose id it has seen within the
+/// last two minutes, so the id contains all that makes a message another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessageId<'a> {
     pub partition: Partition,
     pub seq: i64,
-    /// The event's code ([`EventKey`](crate::mac::EventKey)). None in a message of a version before codes.
-    pub code: Option<&'a str>,
+    /// None in a message of a version before signatures.
+    pub signature: Option<Signature<'a>>,
+}
+
+/// What distinguishes two messages of one place in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signature<'a> {
+    /// The event's code ([`EventKey`](crate::mac::EventKey)): a message that was forged without the key has another one.
+    pub code: &'a str,
+    /// The last sequence number of the stream when the publisher opened it: an event whose message was removed can be published
+    /// again.
+    pub opened: u64,
 }
 
 impl<'a> MessageId<'a> {
     /// None for anything else.
     pub fn parse(text: &'a str) -> Option<Self> {
-        let (partition, rest) = text.split_once(':')?;
-        let (seq, code) = match rest.split_once(':') {
-            Some((seq, rest)) => (seq, rest.split(':').next()),
-            None => (rest, None),
+        let mut parts = text.split(':');
+        let partition = parts.next()?.parse::<u8>().ok()?;
+        let seq = parts.next()?.parse().ok().filter(|seq| *seq > 0)?;
+        let signature = match (parts.next(), parts.next(), parts.next()) {
+            (None, None, None) => None,
+            (Some(code), Some(opened), None) => Some(Signature {
+                code,
+                opened: opened.parse().ok()?,
+            }),
+            _ => return None,
         };
         Some(Self {
-            partition: Partition::try_from(partition.parse::<u8>().ok()?).ok()?,
-            seq: seq.parse().ok().filter(|seq| *seq > 0)?,
-            code,
+            partition: Partition::try_from(partition).ok()?,
+            seq,
+            signature,
         })
     }
 }
@@ -83,7 +97,10 @@ impl<'a> MessageId<'a> {
 impl fmt::Display for MessageId<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.partition, self.seq)?;
-        self.code.map_or(Ok(()), |code| write!(f, ":{code}"))
+        match self.signature {
+            Some(Signature { code, opened }) => write!(f, ":{code}:{opened}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -94,17 +111,32 @@ mod tests {
     #[test]
     fn a_message_id_parses_from_its_text() {
         let partition = Partition::try_from(9u8).unwrap();
-        for code in [None, Some("c0de")] {
+        let signature = Signature {
+            code: "c0de",
+            opened: 345,
+        };
+        for (signature, text) in [(None, "9:12"), (Some(signature), "9:12:c0de:345")] {
             let id = MessageId {
                 partition,
                 seq: 12,
-                code,
+                signature,
             };
-            assert_eq!(MessageId::parse(&id.to_string()), Some(id));
+            assert_eq!(id.to_string(), text);
+            assert_eq!(MessageId::parse(text), Some(id));
         }
-        let whole = MessageId::parse("9:12:c0de:345");
-        assert_eq!(whole.and_then(|id| id.code), Some("c0de"));
-        for bad in ["", "9", "9:", "9:0", "64:1", "9:-1", "x:1", "9:x:c0de"] {
+        for bad in [
+            "",
+            "9",
+            "9:",
+            "9:0",
+            "64:1",
+            "9:-1",
+            "x:1",
+            "9:x:c0de:1",
+            "9:1:c0de",
+            "9:1:c0de:x",
+            "9:1:c0de:1:",
+        ] {
             assert_eq!(MessageId::parse(bad), None, "{bad:?}");
         }
     }

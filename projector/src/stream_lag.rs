@@ -75,7 +75,7 @@ pub async fn stream_state(
     };
     for (partition, event) in last {
         let code = logged.get(&partition);
-        // Messages of a version before codes are not compared.
+        // Messages of a version before signatures are not compared.
         let differs = |(_, found): &(i64, Option<String>)| {
             code.is_none() || found.is_some() && found.as_ref() != code
         };
@@ -114,7 +114,7 @@ async fn last_event(stream: &Stream, partition: Partition) -> Result<LastEvent, 
         Ok(message) => {
             let id = message.headers.get(subject::MESSAGE_ID);
             let id = id.and_then(|id| MessageId::parse(id.as_str()));
-            let event = id.map(|id| (id.seq, id.code.map(ToOwned::to_owned)));
+            let event = id.map(|id| (id.seq, id.signature.map(|it| it.code.to_owned())));
             Ok((partition, Some(event.unwrap_or_default())))
         }
         Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {

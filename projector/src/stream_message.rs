@@ -42,7 +42,7 @@ impl StreamMessage {
             body: &message.payload,
         };
         let is_authentic = message.subject.as_str() == subject::events(id.partition)
-            && key.verify(&signed, id.code?);
+            && key.verify(&signed, id.signature?.code);
         is_authentic.then(|| Self {
             partition: id.partition,
             seq: id.seq,

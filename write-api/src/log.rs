@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::DateTime;
 use feedmill_events::{
-    EncodeError, Envelope, EventKey, Partition, mac::LoggedMessage, subject::MessageId,
+    EncodeError, Envelope, EventKey, Partition,
+    mac::LoggedMessage,
+    subject::{MessageId, Signature},
 };
 use feedmill_service::sql;
 use sqlx::PgConnection;
@@ -79,15 +81,18 @@ impl Entry {
         })
     }
 
-    /// The id of its message in the stream.
-    pub fn message_id(&self, key: &EventKey) -> String {
+    /// The id of its message in the stream, for a publisher that opened the stream at this sequence number.
+    pub fn message_id(&self, key: &EventKey, opened: u64) -> String {
         let code = self.code(key);
-        MessageId {
+        let id = MessageId {
             partition: self.partition,
             seq: self.seq,
-            code: Some(&code),
-        }
-        .to_string()
+            signature: Some(Signature {
+                code: &code,
+                opened,
+            }),
+        };
+        id.to_string()
     }
 }
 

@@ -1,11 +1,10 @@
 //! Truncating a stream that has diverged from the log.
 //!
-//! The stream forks from the log when PostgreSQL is restored from a backup: the stream then has events that the log never
-//! had, and the log goes on with others in their place. Anybody who may publish can also put a message there. Comparing
-//! sequence numbers shows neither once the log has grown past them, so the last message of each partition is compared with
-//! the log by its content. A partition that differs loses messages from its end until one is the log's, and is then
-//! filled again. If more than [`MAX_DELETED`] differ, all messages of the partition are removed at once, so that
-//! opening the stream takes no longer; the log has them all.
+//! After a restore of PostgreSQL from a backup, the stream has events that the log does not have any more, and the log continues
+//! with other events in their places. Whoever may publish to the stream can also add a message. Sequence numbers show neither
+//! once the log has grown past them, so the relay compares the content of each partition's last message with the log. If they
+//! differ, it deletes messages from the end of the partition until the last one is in the log, and publishes the rest of the
+//! log again. If more than [`MAX_DELETED`] differ, it deletes all messages of the partition at once; the log has all events.
 
 use async_nats::{
     HeaderValue,
@@ -27,8 +26,8 @@ use super::{
 };
 use crate::log::Entry;
 
-/// The maximum number of messages that are deleted from a partition one by one, at some milliseconds each. All partitions may
-/// take several attempts at opening the stream, but one takes less than the time for that.
+/// The maximum number of messages that are deleted from a partition one by one, at some milliseconds each. An attempt at opening
+/// the stream has time for at least one partition; if more have diverged, further attempts follow.
 const MAX_DELETED: usize = 50;
 
 const REMOVED: &str = "relay_removed_messages_total";
@@ -126,7 +125,7 @@ pub fn id(message: &StreamMessage, partition: Partition) -> Option<MessageId<'_>
     (id.partition == partition).then_some(id)
 }
 
-/// Whether the log has the event in a message in its place. A message of a version before codes has none.
+/// Whether the log has the event in a message in its place.
 fn is_equal(
     message: &StreamMessage,
     partition: Partition,
@@ -141,7 +140,8 @@ fn is_equal(
         return false;
     };
     let header = |name| message.headers.get(name).map(HeaderValue::as_str);
-    id.code.is_none_or(|code| entry.code(key) == code)
+    id.signature
+        .is_none_or(|signature| entry.code(key) == signature.code)
         && header(subject::EVENT_TYPE) == Some(&entry.name)
         && header(subject::TRACEPARENT) == entry.trace.as_deref()
         && message.payload == entry.body

@@ -29,7 +29,7 @@ pub enum StreamError {
     Database(#[from] sqlx::Error),
     #[error(transparent)]
     Truncate(#[from] TruncateError),
-    #[error("the stream cannot be marked as this installation's: {0}")]
+    #[error("the metadata of the stream cannot be written: {0}")]
     Mark(UpdateStreamError),
     #[error(
         "the stream {name} is of another installation; nothing is published. Correct NATS_URL, or delete the stream if this \
@@ -57,8 +57,8 @@ pub struct StreamEnd {
 /// The last message of each partition that the stream holds, by the number of the partition.
 pub type LastMessages = Vec<Option<StreamMessage>>;
 
-/// Opens the stream, removes from it what the log does not have, and reads its end. Creates the stream if there is none; an existing one keeps its
-/// operator's settings. `before` is the end that this leader last knew.
+/// Opens the stream, deletes from it what the log does not have, and reads its end. Creates the stream if there is none; an
+/// existing one keeps its operator's settings. `before` is the end that this leader last knew.
 pub async fn open(
     jetstream: &Context,
     lease: &mut Lease,

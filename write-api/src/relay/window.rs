@@ -102,7 +102,7 @@ impl Window {
         }
         let partition = entry.partition;
         let index = usize::from(partition.number());
-        let id = format!("{}:{}", entry.message_id(&self.key), self.opened);
+        let id = entry.message_id(&self.key, self.opened);
         let last = self.last.replace((index, id.clone()));
         let before = last.filter(|(last, _)| *last == index).map(|(_, id)| id);
         while before.is_none() && self.of_partition[index] > 0 {

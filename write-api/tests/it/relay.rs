@@ -47,7 +47,9 @@ impl Running {
     async fn start(database: &Database, server: &Nats) -> Self {
         let notifier = Arc::new(CommitNotifier::default());
         let (health, stop) = (Health::new(), CancellationToken::new());
-        let nats = nats::connect(&NatsArgs::at(&server.url()), "test").await;
+        let nats = nats::connect(&NatsArgs::at(&server.url()), "test")
+            .await
+            .unwrap();
         let relay = Relay {
             options: database.options_as(Role::WriteApi),
             nats,
@@ -148,7 +150,7 @@ async fn messages(server: &Nats) -> Vec<(Partition, i64, Vec<u8>)> {
             trace: None,
             body: &message.payload,
         };
-        assert!(event_key().verify(&signed, id.code.unwrap()));
+        assert!(event_key().verify(&signed, id.signature.unwrap().code));
         events.push((id.partition, id.seq, message.payload.to_vec()));
     }
     events

@@ -12,7 +12,7 @@ use async_nats::{
 use feedmill_events::{
     Envelope, EventKey, Partition,
     mac::LoggedMessage,
-    subject::{self, MessageId},
+    subject::{self, MessageId, Signature},
 };
 use feedmill_tests::kit::{Nats, event_key, wait_until};
 
@@ -57,7 +57,10 @@ pub async fn publish_signed(
         let id = MessageId {
             partition,
             seq,
-            code: Some(&code),
+            signature: Some(Signature {
+                code: &code,
+                opened: 0,
+            }),
         };
         headers.insert(subject::MESSAGE_ID, id.to_string());
         headers.insert(subject::EVENT_TYPE, event_type);

@@ -6,7 +6,7 @@ use async_nats::{
 };
 use feedmill_events::{
     Partition,
-    subject::{self, MessageId},
+    subject::{self, MessageId, Signature},
 };
 use feedmill_tests::kit::{Database, Nats, wait_until_within};
 use sqlx::PgPool;
@@ -41,7 +41,7 @@ async fn published() -> (Database, Nats) {
 }
 
 /// The stream has the whole log again, with the log's bodies.
-async fn assert_mended(database: &Database, server: &Nats) {
+async fn assert_repaired(database: &Database, server: &Nats) {
     let relay = Running::start(database, server).await;
     let pool = &database.pool;
     let logged: Vec<(i16, i64, Vec<u8>)> =
@@ -69,28 +69,28 @@ async fn assert_mended(database: &Database, server: &Nats) {
 }
 
 #[tokio::test]
-async fn a_stream_ahead_of_the_log_is_cut_back() {
+async fn a_stream_ahead_of_the_log_is_truncated() {
     let (database, server) = published().await;
     restore(&database.pool, 1, 290).await;
-    assert_mended(&database, &server).await;
+    assert_repaired(&database, &server).await;
 }
 
 #[tokio::test]
-async fn a_fork_that_the_log_has_grown_past_is_cut_and_filled() {
+async fn a_fork_that_the_log_has_grown_past_is_truncated_and_refilled() {
     let (database, server) = published().await;
     restore(&database.pool, 1, 290).await;
     append_body(&database.pool, 1, 20, 1).await;
     restore(&database.pool, 2, 0).await;
     append_body(&database.pool, 2, 10, 1).await;
-    assert_mended(&database, &server).await;
+    assert_repaired(&database, &server).await;
 }
 
 #[tokio::test]
-async fn a_long_fork_costs_the_whole_partition() {
+async fn a_long_fork_is_replaced_with_its_whole_partition() {
     let (database, server) = published().await;
     restore(&database.pool, 1, 50).await;
     append_body(&database.pool, 1, 300, 1).await;
-    assert_mended(&database, &server).await;
+    assert_repaired(&database, &server).await;
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn a_partition_that_the_stream_has_lost_is_filled_again() {
     let stream = stream.get_stream(subject::STREAM).await.unwrap();
     let lost = Partition::try_from(2u8).unwrap();
     stream.purge().filter(subject::events(lost)).await.unwrap();
-    assert_mended(&database, &server).await;
+    assert_repaired(&database, &server).await;
 }
 
 #[tokio::test]
@@ -112,12 +112,16 @@ async fn a_forged_message_does_not_hide_the_event_in_its_place() {
     assert_equal(pool, &server, SOON).await;
     let jetstream = jetstream::new(server.client().await);
     let partition = Partition::try_from(1u8).unwrap();
-    for code in [None, Some("AAAAAAAAAAAAAAAAAAAAAA")] {
+    let forged = Signature {
+        code: "AAAAAAAAAAAAAAAAAAAAAA",
+        opened: 0,
+    };
+    for signature in [None, Some(forged)] {
         for seq in [11, 12, 2_000] {
             let id = MessageId {
                 partition,
                 seq,
-                code,
+                signature,
             };
             let mut headers = HeaderMap::new();
             headers.insert(subject::MESSAGE_ID, id.to_string());
