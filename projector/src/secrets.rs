@@ -4,7 +4,7 @@ use feedmill_events::{AnnouncementKey, EventKey};
 use feedmill_service::{secrets::key, sql::named};
 use sqlx::PgConnection;
 
-/// Of the row in `write.secrets`, the columns that the projector's role may read.
+/// The keys of `write.secrets` that the projector's role may read.
 #[derive(Debug, Clone)]
 pub struct Secrets {
     /// Verifies the events in the stream.

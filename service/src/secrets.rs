@@ -9,12 +9,12 @@ use crate::{Database, Health};
 
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Those that a service may read.
+/// The keys that a service reads from the table.
 pub trait Read: Sized {
     fn read(database: &Database) -> impl Future<Output = sqlx::Result<Self>> + Send;
 }
 
-/// Read when they are first needed, since the database may start later than the service. Cheap to clone.
+/// Keys that are read when they are first needed, since the database may start later than the service. Cheap to clone.
 #[derive(Debug)]
 pub struct Secrets<T>(Arc<Inner<T>>);
 

@@ -199,7 +199,8 @@ impl App {
         answer
     }
 
-    /// Without the key, the answer has no position; but the database has just committed, and the key is read only once.
+    /// Encrypts the position of an answer for its account. If the key cannot be read, which can only happen before it was read
+    /// once, the answer has no position.
     async fn seal_position(&self, account: Uuid, answer: &mut Answer) {
         match self.0.secrets.get().await {
             Ok(secrets) => {

@@ -36,9 +36,9 @@ pub enum Subcommand {
     Serve,
     /// Apply the pending migrations of the database, as its owner (DATABASE_URL)
     Migrate,
-    /// Make the positions invalid that clients have, as the database's owner (DATABASE_URL): after PostgreSQL was restored from
+    /// Invalidate all positions that clients hold, as the database's owner (DATABASE_URL). Run it after restoring PostgreSQL from
     /// a backup, before the services start again
-    ForgetPositions,
+    InvalidatePositions,
     /// Import an existing community from a file of JSON records, one on each line
     Import {
         /// The file. An import can be run again: records that were imported are skipped

@@ -6,7 +6,7 @@ use feedmill_service::{
     secrets::{self, key},
 };
 
-/// Of the row in `write.secrets`, the columns that read-api's role may read.
+/// The keys of `write.secrets` that read-api's role may read.
 #[derive(Debug)]
 pub struct ReadSecrets {
     /// Verifies what is announced on core NATS.

@@ -50,8 +50,8 @@ const MAX_AGE: Duration = Duration::from_hours(2);
 /// Any origin.
 const ANY: &str = "*";
 
-/// None without origins: browsers then refuse all pages of other origins. Cookies are never allowed, since tokens are not in
-/// cookies.
+/// The middleware for these origins. None without any: browsers then refuse pages of other origins. Credentials such as cookies
+/// are not allowed; the API does not use them.
 pub(super) fn layer(origins: &[HeaderValue]) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;
@@ -112,6 +112,8 @@ mod tests {
             "https://",
             "https://a.example/",
             "https://*.example",
+            "https://a.example:443",
+            "http://a.example:80",
             "null",
         ] {
             assert!(origin(text).is_err(), "{text:?}");

@@ -46,7 +46,7 @@ async fn reads_wait_for_their_projections_and_for_no_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn forgotten_positions_are_refused() {
+async fn invalidated_positions_are_refused() {
     let mut stack = Stack::start(StackConfig::default()).await;
     let created = stack.client().create_account("alice", "Alice").await;
     // A client that does not open positions, since it would not know the new key.
@@ -54,7 +54,7 @@ async fn forgotten_positions_are_refused() {
         .with_token(&stack.signer.token(created.expect(201).id()));
     let position = position_of(&alice).await;
     read_at(&alice, &position).await.expect(200);
-    let output = stack.run("write-api", &["forget-positions"]);
+    let output = stack.run("write-api", &["invalidate-positions"]);
     assert!(output.status.success(), "{output:?}");
     for service in stack.write.iter_mut().chain(&mut stack.read) {
         service.restart().await;
