@@ -11,7 +11,7 @@ use feedmill_service::{NatsArgs, nats};
 use sqlx::PgConnection;
 use tokio::time::timeout;
 
-use crate::secrets::Secrets;
+use crate::secrets::ProjectorSecrets;
 
 /// More tags are announced as "everything": a tag takes up to ten bytes, and a NATS message may have 1 MiB.
 const MAX_TAGS: usize = 10_000;
@@ -39,7 +39,7 @@ impl Announcer {
     /// For an operator's command. None if NATS is unreachable, or the key cannot be read.
     pub async fn connect(args: &NatsArgs, db: &mut PgConnection) -> Option<Self> {
         let nats = nats::connect_once(args, "projector").await.ok()?;
-        let key = Secrets::read(db).await.ok()?.announcements;
+        let key = ProjectorSecrets::read(db).await.ok()?.announcements;
         Some(Self { nats, key })
     }
 

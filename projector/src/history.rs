@@ -15,7 +15,7 @@ use tokio::time::timeout;
 pub use self::{
     record::{Part, Record, Sink},
     stored::count,
-    streamed::Source,
+    streamed::EventStream,
 };
 use crate::log::{self, Offsets};
 
@@ -27,7 +27,7 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Passes the events of a part to the sink, up to the current end of the log.
 pub async fn dump(
     pool: &PgPool,
-    stream: Option<Source>,
+    stream: Option<EventStream>,
     part: &Part,
     mut sink: impl Sink,
 ) -> anyhow::Result<()> {
@@ -59,7 +59,7 @@ pub async fn dump(
 /// Passes events to the sink as they are appended, for ever: from the current end of the log, unless the part has a start.
 pub async fn tail(
     pool: &PgPool,
-    stream: Option<Source>,
+    stream: Option<EventStream>,
     part: &Part,
     mut sink: impl Sink,
 ) -> anyhow::Result<()> {

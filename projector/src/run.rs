@@ -17,7 +17,7 @@ use crate::{
     metrics,
     projection::Definition,
     schema,
-    secrets::Secrets,
+    secrets::ProjectorSecrets,
     stream_lag,
     worker::{Job, Worker},
 };
@@ -134,8 +134,8 @@ async fn project(config: &Config, health: &Health, shutdown: &Shutdown) -> anyho
 async fn prepare_schemas(
     control: &mut LazyConnection,
     projections: &[&Definition],
-) -> sqlx::Result<Secrets> {
+) -> sqlx::Result<ProjectorSecrets> {
     let db = control.get().await?;
     schema::prepare(db, projections).await?;
-    Secrets::read(db).await
+    ProjectorSecrets::read(db).await
 }

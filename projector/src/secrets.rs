@@ -6,14 +6,14 @@ use sqlx::PgConnection;
 
 /// The keys of `write.secrets` that the projector's role may read.
 #[derive(Debug, Clone)]
-pub struct Secrets {
+pub struct ProjectorSecrets {
     /// Verifies the events in the stream.
     pub events: EventKey,
     /// Signs what is announced on core NATS.
     pub announcements: AnnouncementKey,
 }
 
-impl Secrets {
+impl ProjectorSecrets {
     pub async fn read(db: &mut PgConnection) -> sqlx::Result<Self> {
         let select = sqlx::query!(
             "/* secrets.projector.read */ SELECT event_key, announcement_key FROM write.secrets"

@@ -11,7 +11,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::{ToSchema, openapi::Ref};
 
-pub use code::{Code, Entry, codes};
+pub use code::{Code, CodeEntry, codes};
 
 /// A problem lists at most this many errors, so that the response to a bad request is not much larger than the request.
 pub const MAX_ERRORS: usize = 20;

@@ -17,8 +17,8 @@ use super::common::partition;
 use crate::{
     config::Config,
     connection,
-    history::{self, Part, Record, Source},
-    secrets::Secrets,
+    history::{self, EventStream, Part, Record},
+    secrets::ProjectorSecrets,
 };
 
 #[derive(Debug, Clone, clap::Args)]
@@ -200,11 +200,13 @@ fn write_line(out: &mut impl std::io::Write, line: &impl Serialize) -> anyhow::R
 }
 
 /// The stream; None if NATS is unreachable. Errors: the log cannot be read either.
-async fn stream(config: &Config, pool: &PgPool) -> anyhow::Result<Option<Source>> {
+async fn stream(config: &Config, pool: &PgPool) -> anyhow::Result<Option<EventStream>> {
     match nats::connect_once(&config.nats, "projector").await {
         Ok(client) => {
-            let key = Secrets::read(&mut *pool.acquire().await?).await?.events;
-            Ok(Some(Source { client, key }))
+            let key = ProjectorSecrets::read(&mut *pool.acquire().await?)
+                .await?
+                .events;
+            Ok(Some(EventStream { client, key }))
         }
         Err(error) => {
             tracing::warn!(%error, "events: cannot connect to NATS, reading from PostgreSQL");

@@ -13,7 +13,7 @@ use super::common::connect;
 use crate::{
     config::Config,
     log::Offsets,
-    secrets::Secrets,
+    secrets::ProjectorSecrets,
     stream_lag::{self, StreamState},
 };
 
@@ -55,7 +55,7 @@ async fn stream(config: &Config, heads: &Offsets) -> Result<StreamState, String>
     let nats = nats.map_err(|error| format!("cannot connect to NATS: {error}"))?;
     let state = async {
         let mut db = connect(config).await?;
-        let key = Secrets::read(&mut db).await?.events;
+        let key = ProjectorSecrets::read(&mut db).await?.events;
         anyhow::Ok(stream_lag::stream_state(&nats, &key, &mut db, heads).await)
     };
     state.await.map_err(|error| error.to_string())?

@@ -26,7 +26,7 @@ const INACTIVE_THRESHOLD: Duration = Duration::from_mins(1);
 
 /// The stream, and what its messages are verified with.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub struct EventStream {
     pub client: Client,
     pub key: EventKey,
 }
@@ -48,7 +48,7 @@ impl From<Option<DateTime<Utc>>> for Start {
 
 /// The messages of the stream, until it cannot be read or the receiver is dropped. Unless it starts with new messages, it
 /// also ends at the end of the stream.
-pub fn read(source: Source, part: &Part, start: Start) -> mpsc::Receiver<Record> {
+pub fn read(source: EventStream, part: &Part, start: Start) -> mpsc::Receiver<Record> {
     let (sender, receiver) = mpsc::channel(QUEUE_CAPACITY);
     let part = part.clone();
     tokio::spawn(async move {
@@ -60,7 +60,7 @@ pub fn read(source: Source, part: &Part, start: Start) -> mpsc::Receiver<Record>
 }
 
 async fn follow(
-    source: &Source,
+    source: &EventStream,
     part: &Part,
     start: Start,
     sender: &mpsc::Sender<Record>,

@@ -24,7 +24,7 @@ use crate::{
     },
     newcomer::Newcomer,
     seek::{Seek, TimeKey},
-    sql,
+    sql::{self, users::ListedFollows},
     state::AppState,
     user_ref::UserRef,
     views::{Follow, FollowPage, Post, PostPage, Profile},
@@ -180,7 +180,7 @@ pub async fn followers(
     let load = || async {
         let (user, seek) = continued(&user, request.seek());
         let found = sql::users::followers(&state.database, &user, seek, request.rows());
-        let list = or_newcomer(&context, &user, found.await?, sql::users::FollowList::empty)?;
+        let list = or_newcomer(&context, &user, found.await?, ListedFollows::empty)?;
         follow_page(&request, &user, Tag::followers(list.user), list)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
@@ -209,7 +209,7 @@ pub async fn following(
     let load = || async {
         let (user, seek) = continued(&user, request.seek());
         let found = sql::users::following(&state.database, &user, seek, request.rows());
-        let list = or_newcomer(&context, &user, found.await?, sql::users::FollowList::empty)?;
+        let list = or_newcomer(&context, &user, found.await?, ListedFollows::empty)?;
         follow_page(&request, &user, Tag::following(list.user), list)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
@@ -220,7 +220,7 @@ fn follow_page(
     request: &PageRequest<'_, OfAccount<TimeKey>>,
     user: &UserRef,
     list_tag: Tag,
-    list: sql::users::FollowList,
+    list: ListedFollows,
 ) -> std::result::Result<LoadedAnswer, Error> {
     let listed = list.listed.iter();
     let mut tags = vec![list_tag];

@@ -52,7 +52,7 @@ pub async fn profile(
 }
 
 /// A page of a user's followers, or of the accounts that the user follows.
-pub struct FollowList {
+pub struct ListedFollows {
     pub user: Uuid,
     pub listed: Vec<Follow>,
     /// All of the list, also those on other pages.
@@ -144,7 +144,7 @@ pub async fn followers(
     user: &UserRef,
     seek: Seek<TimeKey>,
     limit: i64,
-) -> sqlx::Result<Option<FollowList>> {
+) -> sqlx::Result<Option<ListedFollows>> {
     let rows = follows!(
         "/* user.followers */",
         "followee",
@@ -155,7 +155,7 @@ pub async fn followers(
         limit
     );
     let rows = database.all("user.followers", rows).await?;
-    Ok(FollowList::of(rows))
+    Ok(ListedFollows::of(rows))
 }
 
 /// The accounts that the user follows, in the same order. None if there is no such user.
@@ -164,7 +164,7 @@ pub async fn following(
     user: &UserRef,
     seek: Seek<TimeKey>,
     limit: i64,
-) -> sqlx::Result<Option<FollowList>> {
+) -> sqlx::Result<Option<ListedFollows>> {
     let rows = follows!(
         "/* user.following */",
         "follower",
@@ -175,10 +175,10 @@ pub async fn following(
         limit
     );
     let rows = database.all("user.following", rows).await?;
-    Ok(FollowList::of(rows))
+    Ok(ListedFollows::of(rows))
 }
 
-impl FollowList {
+impl ListedFollows {
     pub fn empty(user: Uuid) -> Self {
         Self {
             user,

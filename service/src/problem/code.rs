@@ -5,12 +5,12 @@ use axum::http::StatusCode;
 
 /// A stable name of a kind of problem, with its HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Code(&'static Entry);
+pub struct Code(&'static CodeEntry);
 
 /// For [`problem_codes!`](crate::problem_codes).
 #[doc(hidden)]
 #[derive(Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct CodeEntry {
     pub status: StatusCode,
     pub name: &'static str,
     pub description: &'static str,
@@ -19,7 +19,7 @@ pub struct Entry {
 impl Code {
     /// For [`problem_codes!`](crate::problem_codes).
     #[doc(hidden)]
-    pub const fn listed(entry: &'static Entry) -> Self {
+    pub const fn listed(entry: &'static CodeEntry) -> Self {
         Self(entry)
     }
 
@@ -45,7 +45,7 @@ macro_rules! problem_codes {
         $(
             $(#[doc = $description])+
             pub const $code: $crate::problem::Code = $crate::problem::Code::listed(
-                &$crate::problem::Entry {
+                &$crate::problem::CodeEntry {
                     status: axum::http::StatusCode::$status,
                     name: $name,
                     description: concat!($($description),+),
