@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use async_nats::{Client, connection::State};
 use feedmill_service::{NatsArgs, nats};
@@ -81,4 +81,12 @@ async fn a_client_logs_in_with_an_nkey() {
     };
     let error = nats::connect(&args, "test").await.unwrap_err().to_string();
     assert!(error.contains(&missing.display().to_string()), "{error}");
+}
+
+#[tokio::test]
+async fn a_client_logs_in_with_a_credentials_file() {
+    let server = Nats::start_with_config(include_str!("nats/server.conf")).await;
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/nats/user.creds");
+    assert!(!logs_in(&server, |_| ()).await);
+    assert!(logs_in(&server, |args| args.nats_creds_file = Some(file)).await);
 }
