@@ -74,26 +74,41 @@ pub async fn stream_state(
         forked: BTreeSet::new(),
     };
     for (partition, event) in last {
-        let code = logged.get(&partition);
-        // Messages of a version before signatures are not compared.
-        let differs = |(_, found): &(i64, Option<String>)| {
-            code.is_none() || found.is_some() && found.as_ref() != code
+        state.offsets[partition] = match event {
+            Some(event) => {
+                if event.differs(logged.get(&partition)) {
+                    state.forked.insert(partition);
+                }
+                event.seq
+            }
+            None if is_complete => 0,
+            None => heads[partition],
         };
-        if event.as_ref().is_some_and(differs) {
-            state.forked.insert(partition);
-        }
-        let missing = if is_complete { 0 } else { heads[partition] };
-        state.offsets[partition] = event.map_or(missing, |(seq, _)| seq);
     }
     Ok(state)
 }
 
-/// The last event of a partition in the stream, with its code. None without messages; sequence number 0 for a message that no
-/// relay published.
-type LastEvent = (Partition, Option<(i64, Option<String>)>);
+/// What the last message of a partition says that it is.
+#[derive(Default)]
+struct LastEvent {
+    /// 0 if no relay published the message.
+    seq: i64,
+    /// None from a relay of a version before signatures.
+    code: Option<String>,
+}
+
+impl LastEvent {
+    /// `logged` is the code of the log's event in its place. Events without a code are compared by place only.
+    fn differs(&self, logged: Option<&String>) -> bool {
+        logged.is_none() || self.code.is_some() && self.code.as_ref() != logged
+    }
+}
+
+/// The last event of each partition, None without messages.
+type LastEvents = Vec<(Partition, Option<LastEvent>)>;
 
 /// Also returns whether the stream never lost a message.
-async fn last_events(nats: &Client) -> Result<(Vec<LastEvent>, bool), String> {
+async fn last_events(nats: &Client) -> Result<(LastEvents, bool), String> {
     let stream = jetstream::new(nats.clone())
         .get_stream(subject::STREAM)
         .await
@@ -101,25 +116,26 @@ async fn last_events(nats: &Client) -> Result<(Vec<LastEvent>, bool), String> {
     let state = &stream.cached_info().state;
     let is_complete = state.messages == state.last_sequence;
     let found = futures::stream::iter(Partition::all())
-        .map(|partition| last_event(&stream, partition))
+        .map(async |partition| Ok::<_, String>((partition, last_event(&stream, partition).await?)))
         .buffer_unordered(CONCURRENT_REQUESTS)
         .try_collect()
         .await?;
     Ok((found, is_complete))
 }
 
-async fn last_event(stream: &Stream, partition: Partition) -> Result<LastEvent, String> {
+async fn last_event(stream: &Stream, partition: Partition) -> Result<Option<LastEvent>, String> {
     let subject = subject::events(partition);
     match stream.get_last_raw_message_by_subject(&subject).await {
         Ok(message) => {
             let id = message.headers.get(subject::MESSAGE_ID);
             let id = id.and_then(|id| MessageId::parse(id.as_str()));
-            let event = id.map(|id| (id.seq, id.signature.map(|it| it.code.to_owned())));
-            Ok((partition, Some(event.unwrap_or_default())))
+            let event = id.map(|id| LastEvent {
+                seq: id.seq,
+                code: id.signature.map(|it| it.code.to_owned()),
+            });
+            Ok(Some(event.unwrap_or_default()))
         }
-        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
-            Ok((partition, None))
-        }
+        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
         Err(error) => Err(format!("cannot read the stream: {error}")),
     }
 }
@@ -128,11 +144,11 @@ async fn last_event(stream: &Stream, partition: Partition) -> Result<LastEvent, 
 async fn logged_codes(
     key: &EventKey,
     db: &mut PgConnection,
-    events: &[LastEvent],
+    events: &LastEvents,
 ) -> sqlx::Result<BTreeMap<Partition, String>> {
     let places = events
         .iter()
-        .filter_map(|(p, it)| Some((i16::from(*p), it.as_ref()?.0)));
+        .filter_map(|(p, it)| Some((i16::from(*p), it.as_ref()?.seq)));
     let (partitions, seqs): (Vec<i16>, Vec<i64>) = places.unzip();
     let select = query!(
         r#"/* stream_lag.logged */
