@@ -92,13 +92,13 @@ async fn the_last_of_many_lines_of_one_time_is_the_last() {
     let lines = [
         accounts(5),
         vec![conversation()],
-        posts_and_messages(0..2_500),
+        posts_and_messages(0..10_500),
     ]
     .concat();
     import(&database, &lines).await.unwrap();
     let pool = &database.pool;
     let posts = ids(pool, "post").await;
-    assert_eq!(posts.len(), 2_500);
+    assert_eq!(posts.len(), 10_500);
     assert!(posts.is_sorted_by(|a, b| a < b));
 }
 
