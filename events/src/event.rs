@@ -130,6 +130,10 @@ events! {
     MessageSent(v1::MessageSent): "conversation.message_sent", 1, conversation, [];
     ConversationRead(v1::ConversationRead): "conversation.read", 1, conversation, [];
     NotificationsRead(v1::NotificationsRead): "notifications.read", 1, user, [];
+    ConnectionRequested(v1::ConnectionRequested): "connection.requested", 1, to, [];
+    ConnectionRequestEnded(v1::ConnectionRequestEnded): "connection.request_ended", 1, to, [];
+    ConnectionMade(v1::ConnectionMade): "connection.made", 1, account, [];
+    ConnectionEnded(v1::ConnectionEnded): "connection.ended", 1, account, [];
 }
 
 impl Event {

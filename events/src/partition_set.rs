@@ -16,6 +16,16 @@ impl PartitionSet {
         self.0 & bit(partition) != 0
     }
 
+    /// Whether a partition is in both sets.
+    pub fn intersects(self, others: Self) -> bool {
+        self.0 & others.0 != 0
+    }
+
+    /// In ascending order.
+    pub fn iter(self) -> impl Iterator<Item = Partition> {
+        Partition::all().filter(move |partition| self.has(*partition))
+    }
+
     pub fn insert(&mut self, partition: Partition) {
         self.0 |= bit(partition);
     }
@@ -35,6 +45,12 @@ impl PartitionSet {
 
     pub fn from_bits(bits: u64) -> Self {
         Self(bits)
+    }
+}
+
+impl From<Partition> for PartitionSet {
+    fn from(partition: Partition) -> Self {
+        Self(bit(partition))
     }
 }
 
@@ -65,6 +81,8 @@ mod tests {
         set.insert_all([all[1]].into_iter().collect());
         set.remove_all([all[0]].into_iter().collect());
         assert_eq!(set, [all[1], all[63]].into_iter().collect());
+        assert_eq!(set.iter().collect::<Vec<_>>(), [all[1], all[63]]);
+        assert!(set.intersects(all[63].into()) && !set.intersects(all[0].into()));
         assert_eq!(all.into_iter().collect::<PartitionSet>(), PartitionSet::ALL);
     }
 }

@@ -45,6 +45,7 @@ struct Inner {
     clock: Arc<Clock>,
     secrets: Secrets,
     quotas: Quotas,
+    max_pending_requests: u32,
     proxies: TrustedProxies,
     warned_of_proxy: AtomicBool,
     /// External accounts that exist.
@@ -75,6 +76,7 @@ impl App {
             clock,
             secrets,
             quotas: Quotas::new(&limits.quotas),
+            max_pending_requests: limits.max_pending_requests,
             proxies: limits.trusted_proxies.iter().copied().collect(),
             warned_of_proxy: AtomicBool::new(false),
             known: Mutex::default(),
@@ -149,6 +151,11 @@ impl App {
         }
         answer.quota = self.count(reserved, answer.replayed);
         Ok(answer)
+    }
+
+    /// How many requests for a connection an account may have that were not answered.
+    pub fn max_pending_requests(&self) -> u32 {
+        self.0.max_pending_requests
     }
 
     /// Reserves a part of a client's quota, until the command has succeeded.

@@ -4,9 +4,7 @@
 //! would hold the lock for a shorter time, but then a like could be decided on a post that another process is deleting, and
 //! its event would follow the deletion.
 
-use std::collections::BTreeSet;
-
-use feedmill_events::{EncodeError, Envelope, EventType, Partition, Positions};
+use feedmill_events::{EncodeError, Envelope, EventType, Partition, PartitionSet, Positions};
 use sqlx::{Acquire, PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
@@ -37,13 +35,10 @@ pub enum DecideError {
     #[error(transparent)]
     Encode(#[from] EncodeError),
     /// A defect: the head of the event's partition is not locked for this command.
-    #[error(
-        "the event {event} is in partition {partition}, but its command locked partition {locked}"
-    )]
+    #[error("the event {event} is in partition {partition}, which its command did not lock")]
     NotLocked {
         event: EventType,
         partition: Partition,
-        locked: Partition,
     },
 }
 
@@ -51,7 +46,7 @@ impl<'c> Batch<'c> {
     /// Begins a transaction and locks the heads of the partitions.
     pub async fn open(
         connection: &'c mut PgConnection,
-        partitions: &BTreeSet<Partition>,
+        partitions: PartitionSet,
     ) -> sqlx::Result<Self> {
         let mut transaction = connection.begin().await?;
         let heads = Heads::lock(&mut transaction, partitions).await?;
@@ -79,7 +74,7 @@ impl<'c> Batch<'c> {
     }
 
     /// Decides a command on the state as the earlier ones left it. The position is that of its events or, if it changes
-    /// nothing, the head of its partition, because a read at that position sees the state either way.
+    /// nothing, the heads of its partitions, because a read at that position sees the state either way.
     pub fn decide(
         &mut self,
         actor: Uuid,
@@ -88,16 +83,15 @@ impl<'c> Batch<'c> {
         trace: Option<&str>,
     ) -> Result<Decided, DecideError> {
         let decision = command.decide(&self.state, actor, moment)?;
-        let locked = command.partition(actor);
+        let locked = command.partitions(actor);
         let changed = !decision.events.is_empty();
         let mut positions = self.position(locked);
         for event in decision.events {
             let partition = event.partition();
-            if partition != locked {
+            if !locked.has(partition) {
                 return Err(DecideError::NotLocked {
                     event: event.event_type(),
                     partition,
-                    locked,
                 });
             }
             let at = moment.millis;
@@ -119,9 +113,13 @@ impl<'c> Batch<'c> {
         })
     }
 
-    /// The head of a locked partition.
-    pub fn position(&self, partition: Partition) -> Positions {
-        Positions::single(partition, self.heads.current(partition))
+    /// The heads of locked partitions.
+    pub fn position(&self, partitions: PartitionSet) -> Positions {
+        let mut positions = Positions::default();
+        for partition in partitions.iter() {
+            positions.include(partition, self.heads.current(partition));
+        }
+        positions
     }
 
     /// Saves the state, appends the events and commits. Returns the appended entries. After an error nothing is stored,

@@ -2,13 +2,14 @@
 //! state and, in its `sql`, the storage. Decisions do no I/O and read no clock: time and randomness are arguments.
 //!
 //! - [`command`]: all commands; [`decision`]: their results; [`stored_outcome`]: what idempotency stores of them.
-//! - [`account`], [`post`], [`link`], [`conversation`], [`notification`]: the nouns.
+//! - [`account`], [`post`], [`link`], [`connection`], [`conversation`], [`notification`]: the nouns.
 //! - [`state`]: the rows that a batch works on; [`storage`] loads and saves them; [`table`] is one of its tables.
 //! - [`text`]: checked texts; [`clock`]: time and randomness.
 
 pub mod account;
 pub mod clock;
 pub mod command;
+pub mod connection;
 pub mod conversation;
 pub mod decision;
 pub mod link;
@@ -26,6 +27,7 @@ mod scenario;
 pub use account::AccountCommand;
 pub use clock::{Clock, Moment};
 pub use command::Command;
+pub use connection::{ConnectionCommand, ConnectionState};
 pub use conversation::ConversationCommand;
 pub use decision::{AccountSummary, Outcome, Rejection, Resource};
 pub use link::{

@@ -1,5 +1,5 @@
-//! Deletes stored answers to idempotency keys after a day, sessions that have expired or ended, and handles that were freed a
-//! month ago, in small steps so that no request waits.
+//! Deletes stored answers to idempotency keys after a day, sessions that have expired or ended, handles that were freed
+//! and requests that were declined a month ago, in small steps so that no request waits.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use feedmill_service::Database;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    domain::{Clock, account},
+    domain::{Clock, account, connection},
     session,
 };
 
@@ -37,25 +37,28 @@ pub async fn run(database: Database, clock: Arc<Clock>, stop: CancellationToken)
 
 /// Deletes everything that has expired.
 pub async fn clean(database: &Database, now: DateTime<Utc>) -> sqlx::Result<()> {
-    let (mut answers, mut sessions, mut handles) = (0, 0, 0);
+    let (mut answers, mut sessions, mut handles, mut declined) = (0, 0, 0, 0);
     loop {
         let deleted = delete_answers(database, now - ANSWER_RETENTION).await?;
         let expired = session::delete_expired(database, now, MAX_ROWS).await?;
         let freed = account::sql::delete_expired(database, now, MAX_ROWS).await?;
+        let refusals = connection::sql::delete_expired(database, now, MAX_ROWS).await?;
         answers += deleted;
         sessions += expired;
         handles += freed;
-        if deleted.max(expired).max(freed) < MAX_ROWS as u64 {
+        declined += refusals;
+        if deleted.max(expired).max(freed).max(refusals) < MAX_ROWS as u64 {
             break;
         }
         tokio::time::sleep(PAUSE).await;
     }
-    if answers + sessions + handles > 0 {
+    if answers + sessions + handles + declined > 0 {
         tracing::info!(
             answers,
             sessions,
             handles,
-            "housekeeping: deleted expired answers, sessions and freed handles"
+            declined,
+            "housekeeping: deleted expired answers, sessions, freed handles and declined requests"
         );
     }
     Ok(())

@@ -7,6 +7,7 @@
 //! - [`problem`]: every error, as a problem document.
 
 pub mod accounts;
+pub mod connections;
 pub mod conversations;
 pub mod ended_sessions;
 pub mod keys;

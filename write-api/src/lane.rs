@@ -97,7 +97,7 @@ impl Lanes {
             reply,
         };
         let is_wanted = |submission: &Submission| !submission.is_abandoned();
-        if !(self.queue).push(submission.partition(), submission, is_wanted) {
+        if !(self.queue).push(submission.partitions(), submission, is_wanted) {
             return Err(Refusal::Overloaded);
         }
         answer.await.unwrap_or(Err(Refusal::Internal))

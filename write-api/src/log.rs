@@ -1,10 +1,10 @@
 //! The event log: locking heads, and appending.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::DateTime;
 use feedmill_events::{
-    EncodeError, Envelope, EventKey, Partition,
+    EncodeError, Envelope, EventKey, Partition, PartitionSet,
     mac::LoggedMessage,
     subject::{MessageId, Signature},
 };
@@ -20,11 +20,11 @@ impl Heads {
     /// Until then no other transaction appends to these partitions or decides in them.
     pub async fn lock(
         connection: &mut PgConnection,
-        partitions: &BTreeSet<Partition>,
+        partitions: PartitionSet,
     ) -> sqlx::Result<Self> {
         let ids: Vec<i16> = partitions
             .iter()
-            .map(|partition| i16::from(*partition))
+            .map(|partition| i16::from(partition))
             .collect();
         let rows = sql::named(
             "log.heads.lock",

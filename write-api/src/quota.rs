@@ -11,7 +11,7 @@ use feedmill_service::config::duration;
 
 use crate::{
     client::Client,
-    domain::{AccountCommand, Command, ConversationCommand, LinkAction, LinkKind, PostCommand},
+    domain::{AccountCommand, Command, ConnectionCommand, ConversationCommand, LinkAction, LinkKind, PostCommand},
     rate_limit::{Exceeded, Rate, RateLimiter, Remaining, Taken},
 };
 
@@ -54,6 +54,8 @@ quotas! {
     Conversations, "conversations", 300;
     /// Accounts that an account follows.
     Follows, "follows", 1_000;
+    /// Connections that an account asks for or accepts.
+    Connections, "connections", 500;
     /// Likes and bookmarks of an account.
     Reactions, "reactions", 3_000;
     /// Changes of an account's profile and password.
@@ -76,6 +78,8 @@ impl Quota {
             Command::Account(AccountCommand::Create { .. } | AccountCommand::Ensure { .. })
             | Command::Post(PostCommand::Delete { .. }) => None,
             Command::Post(PostCommand::Create { .. }) => Some(Self::Posts),
+            Command::Connection(ConnectionCommand::End { .. }) => None,
+            Command::Connection(_) => Some(Self::Connections),
             Command::Link(link) => match (link.action, link.kind) {
                 (LinkAction::Remove, _) => None,
                 (LinkAction::Add, LinkKind::Follow) => Some(Self::Follows),

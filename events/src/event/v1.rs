@@ -137,3 +137,47 @@ pub struct NotificationsRead {
     /// A notification id. Notifications up to this id are read.
     pub up_to: Uuid,
 }
+
+/// An account asks another one for a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ConnectionRequested {
+    pub from: Uuid,
+    pub to: Uuid,
+}
+
+/// A request was withdrawn or declined. (One that is accepted ends with [`ConnectionMade`].)
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ConnectionRequestEnded {
+    pub from: Uuid,
+    pub to: Uuid,
+    /// The time of the request.
+    pub requested_at: i64,
+    /// By `to`. Otherwise it was withdrawn by `from`.
+    pub declined: bool,
+}
+
+/// Two accounts connected. The log has this event twice, once for each of them as `account`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ConnectionMade {
+    pub account: Uuid,
+    pub other: Uuid,
+    /// The one of the two who asked. The other one accepted.
+    pub requester: Uuid,
+    /// The time of the request that was accepted; None if an import made the connection without one.
+    pub requested_at: Option<i64>,
+}
+
+/// A connection ended. The log has this event twice, once for each of the two as `account`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ConnectionEnded {
+    pub account: Uuid,
+    pub other: Uuid,
+    /// The one of the two who had asked.
+    pub requester: Uuid,
+    /// The time at which they connected.
+    pub connected_at: i64,
+}

@@ -93,6 +93,28 @@ pub fn samples() -> Vec<Envelope> {
             user: object_id(2),
             up_to: object_id(10),
         }),
+        Event::ConnectionRequested(v1::ConnectionRequested {
+            from: object_id(1),
+            to: object_id(2),
+        }),
+        Event::ConnectionRequestEnded(v1::ConnectionRequestEnded {
+            from: object_id(1),
+            to: object_id(2),
+            requested_at: 1_690_000_000_002,
+            declined: true,
+        }),
+        Event::ConnectionMade(v1::ConnectionMade {
+            account: object_id(1),
+            other: object_id(2),
+            requester: object_id(2),
+            requested_at: Some(1_690_000_000_003),
+        }),
+        Event::ConnectionEnded(v1::ConnectionEnded {
+            account: object_id(1),
+            other: object_id(2),
+            requester: object_id(2),
+            connected_at: 1_690_000_000_004,
+        }),
     ];
     events.into_iter().map(envelope).collect()
 }

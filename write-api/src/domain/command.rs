@@ -1,11 +1,12 @@
 //! The commands. Each noun's module has its own; this file only delegates to them.
 
-use feedmill_events::Partition;
+use feedmill_events::PartitionSet;
 use uuid::Uuid;
 
 use super::{
     account::AccountCommand,
     clock::Moment,
+    connection::ConnectionCommand,
     conversation::ConversationCommand,
     decision::{Decision, Outcome, Rejection},
     link::LinkCommand,
@@ -22,19 +23,21 @@ pub enum Command {
     Account(AccountCommand),
     Post(PostCommand),
     Link(LinkCommand),
+    Connection(ConnectionCommand),
     Conversation(ConversationCommand),
     Notification(NotificationCommand),
 }
 
 impl Command {
-    /// The partition of the command's events, whose head its transaction locks. It depends on the command alone.
-    pub fn partition(&self, actor: Uuid) -> Partition {
+    /// The partitions of the command's events, whose heads its transaction locks. They depend on the command alone.
+    pub fn partitions(&self, actor: Uuid) -> PartitionSet {
         match self {
-            Self::Account(command) => command.partition(actor),
-            Self::Post(command) => command.partition(actor),
-            Self::Link(command) => command.partition(),
-            Self::Conversation(command) => command.partition(actor),
-            Self::Notification(_) => NotificationCommand::partition(actor),
+            Self::Account(command) => command.partition(actor).into(),
+            Self::Post(command) => command.partition(actor).into(),
+            Self::Link(command) => command.partition().into(),
+            Self::Connection(command) => command.partitions(actor),
+            Self::Conversation(command) => command.partition(actor).into(),
+            Self::Notification(_) => NotificationCommand::partition(actor).into(),
         }
     }
 
@@ -44,6 +47,7 @@ impl Command {
             Self::Account(command) => command.name(),
             Self::Post(command) => command.name(),
             Self::Link(command) => command.name(),
+            Self::Connection(command) => command.name(),
             Self::Conversation(command) => command.name(),
             Self::Notification(command) => command.name(),
         }
@@ -58,6 +62,7 @@ impl Command {
             accounts,
             posts,
             links,
+            connections,
             conversations,
             notification_marks,
         } = state;
@@ -65,6 +70,7 @@ impl Command {
             Self::Account(command) => command.request(accounts),
             Self::Post(command) => command.request(posts),
             Self::Link(command) => command.request(actor, accounts, posts, links),
+            Self::Connection(command) => command.request(actor, accounts, connections),
             Self::Conversation(command) => command.request(actor, accounts, conversations),
             Self::Notification(_) => NotificationCommand::request(actor, notification_marks),
         }
@@ -82,6 +88,7 @@ impl Command {
             accounts,
             posts,
             links,
+            connections,
             conversations,
             notification_marks,
         } = state;
@@ -91,6 +98,9 @@ impl Command {
             Self::Account(command) => command.decide(accounts, actor, moment),
             Self::Post(command) => command.decide(posts, existing?, moment),
             Self::Link(command) => command.decide(accounts, posts, links, existing?.id),
+            Self::Connection(command) => {
+                command.decide(accounts, connections, existing?.id, moment)
+            }
             Self::Conversation(command) => {
                 command.decide(accounts, conversations, existing?.id, moment)
             }
@@ -103,12 +113,14 @@ impl Command {
     pub fn restore(&self, stored: StoredOutcome, state: &State, actor: Uuid) -> Option<Outcome> {
         let State {
             accounts,
+            connections,
             conversations,
             ..
         } = state;
         match self {
             Self::Account(command) => command.restore(stored, accounts, actor),
             Self::Post(command) => command.restore(stored, accounts, actor),
+            Self::Connection(command) => command.restore(stored, connections, actor),
             Self::Conversation(command) => command.restore(stored, accounts, conversations, actor),
             Self::Link(_) | Self::Notification(_) => stored.done(),
         }
@@ -130,6 +142,12 @@ impl From<PostCommand> for Command {
 impl From<LinkCommand> for Command {
     fn from(command: LinkCommand) -> Self {
         Self::Link(command)
+    }
+}
+
+impl From<ConnectionCommand> for Command {
+    fn from(command: ConnectionCommand) -> Self {
+        Self::Connection(command)
     }
 }
 

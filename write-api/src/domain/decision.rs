@@ -8,6 +8,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::connection::ConnectionState;
+
 /// An accepted command.
 #[derive(Debug)]
 pub struct Decision {
@@ -21,8 +23,12 @@ pub struct Decision {
 
 impl Decision {
     pub(super) fn new(event: Event, outcome: Outcome) -> Self {
+        Self::several(vec![event], outcome)
+    }
+
+    pub(super) fn several(events: Vec<Event>, outcome: Outcome) -> Self {
         Self {
-            events: vec![event],
+            events,
             outcome,
             password_hash: None,
         }
@@ -35,11 +41,7 @@ impl Decision {
 
     /// The state is already as the command wants it.
     pub(super) fn unchanged(outcome: Outcome) -> Self {
-        Self {
-            events: Vec::new(),
-            outcome,
-            password_hash: None,
-        }
+        Self::several(Vec::new(), outcome)
     }
 }
 
@@ -81,6 +83,7 @@ pub enum Outcome {
         text: String,
         created_at: DateTime<Utc>,
     },
+    Connection(ConnectionState),
     Done,
 }
 
@@ -123,6 +126,12 @@ pub enum Rejection {
     HandleReserved,
     #[error("an account cannot follow itself")]
     SelfFollow,
+    #[error("an account cannot connect with itself")]
+    SelfConnection,
+    #[error("the other account declined such a request less than 30 days ago")]
+    RequestDeclined,
+    #[error("an account has at most {0} requests that were not answered")]
+    TooManyPendingRequests(u32),
     #[error("a conversation needs at least one other member")]
     NoOtherMember,
     #[error("a conversation has at most {0} members")]

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{
     account::Accounts,
+    connection::Connections,
     conversation::Conversations,
     link::{Links, kind::link_events},
     notification::NotificationMarks,
@@ -18,6 +19,7 @@ pub struct State {
     pub accounts: Accounts,
     pub posts: Posts,
     pub links: Links,
+    pub connections: Connections,
     pub conversations: Conversations,
     pub notification_marks: NotificationMarks,
 }
@@ -34,6 +36,10 @@ impl State {
                 self.links.delete_target(event.post);
             }
             link_events!() => self.links.apply(at, event),
+            Event::ConnectionRequested(event) => self.connections.requested(at, event),
+            Event::ConnectionRequestEnded(event) => self.connections.request_ended(at, event),
+            Event::ConnectionMade(event) => self.connections.made(at, event),
+            Event::ConnectionEnded(event) => self.connections.ended(event),
             Event::ConversationCreated(event) => self.conversations.created(event),
             Event::MessageSent(event) => self.conversations.message_sent(event),
             Event::ConversationRead(event) => self.conversations.read(event),

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{
     account::{self, Account, Accounts},
+    connection,
     conversation::{self, Conversations},
     link::{
         self, Links,
@@ -29,11 +30,13 @@ pub async fn load(connection: &mut PgConnection, state: &mut State) -> sqlx::Res
         accounts,
         posts,
         links,
+        connections,
         conversations,
         notification_marks,
     } = state;
     load_common(&mut *connection, accounts, posts, links, conversations).await?;
     account::sql::load_freed(&mut *connection, accounts).await?;
+    connection::sql::load(&mut *connection, connections).await?;
     conversation::sql::load(&mut *connection, conversations).await?;
     notification::sql::load(connection, notification_marks).await
 }
@@ -44,12 +47,14 @@ pub async fn save(connection: &mut PgConnection, state: State) -> sqlx::Result<(
         accounts,
         posts,
         links,
+        connections,
         conversations,
         notification_marks,
     } = state;
     account::sql::save(&mut *connection, accounts).await?;
     post::sql::save(&mut *connection, posts).await?;
     link::sql::save(&mut *connection, links).await?;
+    connection::sql::save(&mut *connection, connections).await?;
     conversation::sql::save(&mut *connection, conversations).await?;
     notification::sql::save(connection, notification_marks).await
 }

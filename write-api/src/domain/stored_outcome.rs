@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::decision::Outcome;
+use super::{connection::ConnectionState, decision::Outcome};
 
 /// Stored as JSON, so older and newer versions of write-api must be able to read it: names of variants and fields stay as they
 /// are. Earlier versions stored more fields, which are ignored.
@@ -23,6 +23,9 @@ pub enum StoredOutcome {
     },
     Message {
         id: Uuid,
+    },
+    Connection {
+        state: ConnectionState,
     },
     Done,
     /// The command changed nothing.
@@ -46,6 +49,7 @@ impl From<&Outcome> for StoredOutcome {
                 created: *created,
             },
             Outcome::Message { id, .. } => Self::Message { id: *id },
+            Outcome::Connection(state) => Self::Connection { state: *state },
             Outcome::Done => Self::Done,
         }
     }

@@ -26,6 +26,12 @@ feedmill_service::problem_codes! {
     WRONG_PASSWORD = UNPROCESSABLE_ENTITY, "wrong_password";
     /// An account cannot follow itself.
     SELF_FOLLOW = UNPROCESSABLE_ENTITY, "self_follow";
+    /// An account cannot connect with itself.
+    SELF_CONNECTION = UNPROCESSABLE_ENTITY, "self_connection";
+    /// The other account declined a request of the caller's less than 30 days ago.
+    REQUEST_DECLINED = CONFLICT, "request_declined";
+    /// Too many requests of the caller's were not answered yet. Withdraw one to make another.
+    TOO_MANY_PENDING_REQUESTS = CONFLICT, "too_many_pending_requests";
     /// The `Idempotency-Key` was used for another request.
     IDEMPOTENCY_KEY_REUSED = UNPROCESSABLE_ENTITY, "idempotency_key_reused";
     /// Too many passwords were wrong.
@@ -71,6 +77,9 @@ impl From<Rejection> for Problem {
                 .with_errors(vec![FieldError::new("handle", detail)]),
             Rejection::HandleReserved => Self::field("handle", detail),
             Rejection::SelfFollow => Self::new(SELF_FOLLOW, detail),
+            Rejection::SelfConnection => Self::new(SELF_CONNECTION, detail),
+            Rejection::RequestDeclined => Self::new(REQUEST_DECLINED, detail),
+            Rejection::TooManyPendingRequests(_) => Self::new(TOO_MANY_PENDING_REQUESTS, detail),
             Rejection::NoOtherMember | Rejection::TooManyMembers(_) => {
                 Self::field("members", detail)
             }

@@ -75,6 +75,7 @@ pub fn mismatch(answer: &Answer) -> Problem {
         Outcome::Post { .. } => "post",
         Outcome::Conversation { .. } => "conversation",
         Outcome::Message { .. } => "message",
+        Outcome::Connection(_) => "connection",
         Outcome::Done => "done",
     }))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use feedmill_events::Partition;
+use feedmill_events::PartitionSet;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -36,7 +36,7 @@ pub async fn apply(
     records: &[(u64, Record)],
     summary: &mut Summary,
 ) -> Result<(), ImportError> {
-    let mut batch = Batch::open(connection, &Partition::all().collect()).await?;
+    let mut batch = Batch::open(connection, PartitionSet::ALL).await?;
     let names: BTreeSet<&Name> = records
         .iter()
         .flat_map(|(_, record)| record.references.iter().chain([&record.name]))
@@ -118,7 +118,7 @@ fn id_of(outcome: &Outcome) -> Option<Uuid> {
         Outcome::Post { id, .. }
         | Outcome::Conversation { id, .. }
         | Outcome::Message { id, .. } => Some(*id),
-        Outcome::Done => None,
+        Outcome::Connection(_) | Outcome::Done => None,
     }
 }
 
@@ -143,7 +143,9 @@ fn created_id(
     if !record.creates_resource() {
         return None;
     }
-    let id = record.moment().id(command.partition(actor));
+    // A command that creates something has one partition.
+    let partition = command.partitions(actor).iter().next()?;
+    let id = record.moment().id(partition);
     let members = match command {
         Command::Conversation(ConversationCommand::Start { members, .. }) => members,
         Command::Account(AccountCommand::Create { account, .. }) => return account.or(Some(id)),

@@ -2,6 +2,7 @@
 //! types.
 
 mod account;
+mod connection;
 mod conversation;
 mod link;
 mod post;
@@ -13,6 +14,7 @@ use uuid::Uuid;
 
 use self::{
     account::AccountRecord,
+    connection::{ConnectionRecord, DisconnectionRecord},
     conversation::{ConversationRecord, MessageRecord, ReadRecord},
     link::{AccountLinkRecord, PostLinkRecord},
     post::PostRecord,
@@ -38,6 +40,8 @@ enum RawRecord {
     Unlike(PostLinkRecord),
     Bookmark(PostLinkRecord),
     Unbookmark(PostLinkRecord),
+    Connection(ConnectionRecord),
+    Disconnection(DisconnectionRecord),
 }
 
 impl RawRecord {
@@ -55,6 +59,8 @@ impl RawRecord {
             Self::Unlike(link) => link.removes(LinkKind::Like),
             Self::Bookmark(link) => link.adds(LinkKind::Bookmark),
             Self::Unbookmark(link) => link.removes(LinkKind::Bookmark),
+            Self::Connection(record) => ("connection", Box::new(record)),
+            Self::Disconnection(record) => ("disconnection", Box::new(record)),
         }
     }
 }

@@ -6,15 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use feedmill_events::{Partition, PartitionSet};
+use feedmill_events::PartitionSet;
 use tokio::sync::Notify;
 
 /// A transaction that takes longer is stalled, on a lock of another process or on the network. It no longer keeps other
 /// partitions waiting.
 pub const STALLED_AFTER: Duration = Duration::from_millis(100);
 
-/// Items in the order in which they came. No two groups with items of one partition are in flight at once, so the items
-/// of a partition are processed in order.
+/// Items in the order in which they came, each with its partitions. No two groups with items of one partition are in flight at
+/// once, so the items of a partition are processed in order.
 pub struct Queue<T> {
     lanes: usize,
     capacity: usize,
@@ -24,7 +24,7 @@ pub struct Queue<T> {
 }
 
 struct QueueState<T> {
-    waiting: VecDeque<(Partition, T)>,
+    waiting: VecDeque<(PartitionSet, T)>,
     /// The partitions of the groups in flight.
     busy: PartitionSet,
     in_flight: Vec<(Instant, usize)>,
@@ -60,14 +60,14 @@ impl<T> Queue<T> {
     }
 
     /// False if the queue is full. A full queue first drops the items for which `is_wanted` is false.
-    pub fn push(&self, partition: Partition, item: T, is_wanted: impl Fn(&T) -> bool) -> bool {
+    pub fn push(&self, partitions: PartitionSet, item: T, is_wanted: impl Fn(&T) -> bool) -> bool {
         let mut state = self.lock();
         if state.waiting.len() >= self.capacity {
             state.waiting.retain(|(_, item)| is_wanted(item));
         }
         let fits = state.waiting.len() < self.capacity;
         if fits {
-            state.waiting.push_back((partition, item));
+            state.waiting.push_back((partitions, item));
         }
         drop(state);
         self.changed.notify_one();
@@ -87,16 +87,16 @@ impl<T> Queue<T> {
             return None;
         }
         let (mut items, mut partitions) = (Vec::new(), PartitionSet::EMPTY);
-        // An item must not overtake an earlier one of its partition that has to wait.
+        // An item must not overtake an earlier one that has to wait and has a partition in common with it.
         let mut blocked = state.busy;
         let mut rest = VecDeque::new();
-        for (partition, item) in state.waiting.drain(..) {
-            if items.len() < max && !blocked.has(partition) {
-                partitions.insert(partition);
+        for (of_item, item) in state.waiting.drain(..) {
+            if items.len() < max && !blocked.intersects(of_item) {
+                partitions.insert_all(of_item);
                 items.push(item);
             } else {
-                blocked.insert(partition);
-                rest.push_back((partition, item));
+                blocked.insert_all(of_item);
+                rest.push_back((of_item, item));
             }
         }
         state.waiting = rest;
@@ -144,6 +144,8 @@ impl<T> Queue<T> {
 
 #[cfg(test)]
 mod tests {
+    use feedmill_events::Partition;
+
     use super::*;
 
     fn queue(items: &[(u8, u32)]) -> Queue<u32> {
@@ -155,9 +157,13 @@ mod tests {
     }
 
     fn push(queue: &Queue<u32>, partition: u8, item: u32) -> bool {
-        queue.push(Partition::try_from(partition).unwrap(), item, |item| {
-            *item > 0
-        })
+        push_to(queue, &[partition], item)
+    }
+
+    fn push_to(queue: &Queue<u32>, partitions: &[u8], item: u32) -> bool {
+        let partitions = partitions.iter();
+        let partitions = partitions.map(|number| Partition::try_from(*number).unwrap());
+        queue.push(partitions.collect(), item, |item| *item > 0)
     }
 
     #[test]
@@ -202,6 +208,18 @@ mod tests {
         assert_eq!(first.items, [1]);
         queue.finish(&first.claim);
         assert_eq!(queue.take(9).unwrap().items, [2, 3, 4]);
+    }
+
+    #[test]
+    fn an_item_of_two_partitions_waits_for_both_and_keeps_later_ones_waiting() {
+        let queue = queue(&[(1, 1)]);
+        let first = queue.take(9).unwrap();
+        push_to(&queue, &[1, 2], 2);
+        push(&queue, 2, 3);
+        push(&queue, 3, 4);
+        assert_eq!(queue.take(9).unwrap().items, [4]);
+        queue.finish(&first.claim);
+        assert_eq!(queue.take(9).unwrap().items, [2, 3]);
     }
 
     #[test]

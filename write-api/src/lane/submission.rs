@@ -1,6 +1,6 @@
 //! What goes into a lane, and what comes out.
 
-use feedmill_events::{Partition, Positions};
+use feedmill_events::{PartitionSet, Positions};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -23,8 +23,8 @@ pub struct Submission {
 }
 
 impl Submission {
-    pub fn partition(&self) -> Partition {
-        self.command.partition(self.actor)
+    pub fn partitions(&self) -> PartitionSet {
+        self.command.partitions(self.actor)
     }
 
     /// Whether the caller has gone away.

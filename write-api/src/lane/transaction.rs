@@ -1,10 +1,8 @@
 //! One transaction of a lane.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    fmt::Display,
-};
+use std::{collections::HashMap, fmt::Display};
 
+use feedmill_events::PartitionSet;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
@@ -22,8 +20,11 @@ pub async fn run(
     clock: &Clock,
     submissions: &[Submission],
 ) -> sqlx::Result<(Vec<Result<Answer, Refusal>>, Vec<Entry>)> {
-    let partitions: BTreeSet<_> = submissions.iter().map(Submission::partition).collect();
-    let mut batch = Batch::open(connection, &partitions).await?;
+    let mut partitions = PartitionSet::EMPTY;
+    for submission in submissions {
+        partitions.insert_all(submission.partitions());
+    }
+    let mut batch = Batch::open(connection, partitions).await?;
     for submission in submissions {
         let actor = submission.actor;
         submission.command.request(actor, batch.state());
@@ -130,7 +131,7 @@ fn replay(
     let body: StoredBody =
         serde_json::from_value(stored.answer.clone()).map_err(|error| unreadable(&error))?;
     let positions = if body.positions.is_empty() {
-        batch.position(submission.partition())
+        batch.position(submission.partitions())
     } else {
         body.positions.parse().map_err(|error| unreadable(&error))?
     };

@@ -1,0 +1,280 @@
+//! Connections: two accounts that have agreed to be connected, and the requests for that.
+//!
+//! A connection decides what each of the two sees of the other, so both have an event of it in their own partitions, and every
+//! command locks the heads of both.
+
+pub mod sql;
+#[cfg(test)]
+mod tests;
+
+use feedmill_events::{
+    Event, Partition, PartitionSet,
+    event::v1::{ConnectionEnded, ConnectionMade, ConnectionRequestEnded, ConnectionRequested},
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    account::Accounts,
+    clock::Moment,
+    decision::{Decision, Outcome, Rejection},
+    stored_outcome::StoredOutcome,
+    table::Table,
+};
+
+/// How long a request that was declined cannot be repeated, in milliseconds: 30 days.
+pub const DECLINE_HOLD: i64 = 30 * 24 * 60 * 60 * 1_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionCommand {
+    /// Asks for a connection or, if the other account has asked, connects. An account has at most `max_pending` requests that
+    /// were not answered.
+    Request { other: Uuid, max_pending: u32 },
+    /// Ends the connection, withdraws the actor's request, or declines the other's.
+    End { other: Uuid },
+    /// Connects without a request, as an import does. The actor counts as the one who asked.
+    Connect { other: Uuid },
+}
+
+/// How the actor and another account are related.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ConnectionState {
+    /// The actor has asked for a connection.
+    Outgoing,
+    Connected,
+}
+
+/// A request or, once it was accepted, a connection. Times are Unix milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connection {
+    pub requester: Uuid,
+    pub requested_at: i64,
+    pub connected_at: Option<i64>,
+}
+
+/// Two accounts, the lower id first.
+pub type Pair = (Uuid, Uuid);
+
+fn pair(a: Uuid, b: Uuid) -> Pair {
+    (a.min(b), a.max(b))
+}
+
+#[derive(Debug, Default)]
+pub struct Connections {
+    rows: Table<Pair, Connection>,
+    /// By account that asked and account that declined: when.
+    declined: Table<(Uuid, Uuid), i64>,
+    /// By account: its requests that were not answered. Nothing of it is saved.
+    pending: Table<Uuid, u32>,
+}
+
+impl Connections {
+    pub fn requested(&mut self, at: i64, event: &ConnectionRequested) {
+        let request = Connection {
+            requester: event.from,
+            requested_at: at,
+            connected_at: None,
+        };
+        self.rows.insert(pair(event.from, event.to), request);
+        self.add_pending(event.from, 1);
+    }
+
+    pub fn request_ended(&mut self, at: i64, event: &ConnectionRequestEnded) {
+        self.rows.remove(&pair(event.from, event.to));
+        self.add_pending(event.from, -1);
+        if event.declined {
+            self.declined.insert((event.from, event.to), at);
+        }
+    }
+
+    /// The second of the two events changes nothing.
+    pub fn made(&mut self, at: i64, event: &ConnectionMade) {
+        let pair = pair(event.account, event.other);
+        let before = self.rows.get(&pair).copied();
+        if before.is_some_and(|before| before.connected_at.is_some()) {
+            return;
+        }
+        if let Some(request) = before {
+            self.add_pending(request.requester, -1);
+        }
+        let connection = Connection {
+            requester: event.requester,
+            requested_at: event.requested_at.unwrap_or(at),
+            connected_at: Some(at),
+        };
+        self.rows.insert(pair, connection);
+        self.declined.remove(&pair);
+        self.declined.remove(&(pair.1, pair.0));
+    }
+
+    pub fn ended(&mut self, event: &ConnectionEnded) {
+        self.rows.remove(&pair(event.account, event.other));
+    }
+
+    fn add_pending(&mut self, account: Uuid, change: i32) {
+        let before = self.pending.get(&account).copied().unwrap_or_default();
+        self.pending
+            .insert(account, before.saturating_add_signed(change));
+    }
+
+    /// None without a request of the actor's.
+    fn state(&self, actor: Uuid, other: Uuid) -> Option<ConnectionState> {
+        let found = self.rows.get(&pair(actor, other))?;
+        match found.connected_at {
+            Some(_) => Some(ConnectionState::Connected),
+            None => (found.requester == actor).then_some(ConnectionState::Outgoing),
+        }
+    }
+}
+
+impl ConnectionCommand {
+    fn other(self) -> Uuid {
+        match self {
+            Self::Request { other, .. } | Self::End { other } | Self::Connect { other } => other,
+        }
+    }
+
+    pub fn partitions(self, actor: Uuid) -> PartitionSet {
+        [actor, self.other()].map(Partition::of).into_iter().collect()
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Request { .. } => "request_connection",
+            Self::End { .. } => "end_connection",
+            Self::Connect { .. } => "connect",
+        }
+    }
+
+    pub fn request(self, actor: Uuid, accounts: &mut Accounts, connections: &mut Connections) {
+        let other = self.other();
+        accounts.request(other);
+        connections.rows.request(pair(actor, other));
+        connections.declined.request((actor, other));
+        connections.declined.request((other, actor));
+        connections.pending.request(actor);
+    }
+
+    pub fn decide(
+        self,
+        accounts: &Accounts,
+        connections: &Connections,
+        actor: Uuid,
+        moment: Moment,
+    ) -> Result<Decision, Rejection> {
+        let found = connections.rows.get(&pair(actor, self.other())).copied();
+        match self {
+            Self::Request { other, max_pending } => {
+                require_other(accounts, actor, other)?;
+                if let Some(state) = connections.state(actor, other) {
+                    return Ok(Decision::unchanged(Outcome::Connection(state)));
+                }
+                if let Some(request) = found {
+                    let requested_at = Some(request.requested_at);
+                    return Ok(connected(actor, other, other, requested_at));
+                }
+                let declined_at = connections.declined.get(&(actor, other));
+                if declined_at.is_some_and(|at| moment.millis - at < DECLINE_HOLD) {
+                    return Err(Rejection::RequestDeclined);
+                }
+                let pending = connections.pending.get(&actor).copied();
+                if pending.unwrap_or_default() >= max_pending {
+                    return Err(Rejection::TooManyPendingRequests(max_pending));
+                }
+                let event = Event::ConnectionRequested(ConnectionRequested {
+                    from: actor,
+                    to: other,
+                });
+                let outcome = Outcome::Connection(ConnectionState::Outgoing);
+                Ok(Decision::new(event, outcome))
+            }
+            Self::Connect { other } => {
+                require_other(accounts, actor, other)?;
+                match found {
+                    Some(Connection {
+                        connected_at: Some(_),
+                        ..
+                    }) => Ok(Decision::unchanged(Outcome::Connection(
+                        ConnectionState::Connected,
+                    ))),
+                    Some(request) => {
+                        let requested_at = Some(request.requested_at);
+                        Ok(connected(actor, other, request.requester, requested_at))
+                    }
+                    None => Ok(connected(actor, other, actor, None)),
+                }
+            }
+            // Undoing one's own act always succeeds, so that the answer does not tell whether the account exists.
+            Self::End { other } => Ok(match found {
+                None => Decision::unchanged(Outcome::Done),
+                Some(Connection {
+                    requester,
+                    connected_at: Some(connected_at),
+                    ..
+                }) => {
+                    let ended = |account, other| {
+                        Event::ConnectionEnded(ConnectionEnded {
+                            account,
+                            other,
+                            requester,
+                            connected_at,
+                        })
+                    };
+                    let events = vec![ended(actor, other), ended(other, actor)];
+                    Decision::several(events, Outcome::Done)
+                }
+                Some(request) => {
+                    let declined = request.requester == other;
+                    Decision::done(Event::ConnectionRequestEnded(ConnectionRequestEnded {
+                        from: request.requester,
+                        to: if declined { actor } else { other },
+                        requested_at: request.requested_at,
+                        declined,
+                    }))
+                }
+            }),
+        }
+    }
+
+    /// See [`Command::restore`](super::Command::restore).
+    pub fn restore(
+        self,
+        stored: StoredOutcome,
+        connections: &Connections,
+        actor: Uuid,
+    ) -> Option<Outcome> {
+        match (self, stored) {
+            (Self::End { .. }, stored) => stored.done(),
+            (_, StoredOutcome::Connection { state }) => Some(Outcome::Connection(state)),
+            // It may have ended since.
+            (Self::Request { other, .. } | Self::Connect { other }, StoredOutcome::Unchanged) => {
+                let state = connections.state(actor, other);
+                Some(Outcome::Connection(
+                    state.unwrap_or(ConnectionState::Outgoing),
+                ))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn require_other(accounts: &Accounts, actor: Uuid, other: Uuid) -> Result<(), Rejection> {
+    if actor == other {
+        return Err(Rejection::SelfConnection);
+    }
+    accounts.require(other)
+}
+
+/// Both accounts' events of a new connection.
+fn connected(actor: Uuid, other: Uuid, requester: Uuid, requested_at: Option<i64>) -> Decision {
+    let made = |account, other| {
+        Event::ConnectionMade(ConnectionMade {
+            account,
+            other,
+            requester,
+            requested_at,
+        })
+    };
+    let events = vec![made(actor, other), made(other, actor)];
+    Decision::several(events, Outcome::Connection(ConnectionState::Connected))
+}
