@@ -49,6 +49,12 @@ tags! {
     bookmarks = 14;
     /// The read marks of a conversation's members (conversations).
     read_marks = 15;
+    /// The connections of an account (profiles).
+    connections = 16;
+    /// The requests for a connection that an account has received and not answered (profiles).
+    requests_received = 17;
+    /// The requests for a connection of an account that were not answered (profiles).
+    requests_sent = 18;
 }
 
 impl Tag {

@@ -67,6 +67,12 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
     add("/v1/feed", Expected::OwnList(feed, json!({})));
     let bookmarks = oracle.bookmarks(viewer);
     add("/v1/bookmarks", Expected::OwnList(bookmarks, json!({})));
+    for (direction, incoming) in [("incoming", true), ("outgoing", false)] {
+        let requests = oracle.connection_requests(viewer, incoming);
+        let total = json!({"total": requests.len()});
+        let path = format!("/v1/connections/requests?direction={direction}");
+        add(&path, Expected::OwnList(requests, total));
+    }
     let (conversations, unread) = oracle.conversations(viewer);
     let beside = json!({"total": conversations.len(), "unread_total": unread});
     add(
@@ -125,7 +131,17 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
         add(&format!("{path}/followers"), counted(followers));
         let following = oracle.following(*user);
         add(&format!("{path}/following"), counted(following));
+        let connections = match oracle.connections(viewer, *user) {
+            Some(connections) => counted(connections),
+            None => list(None),
+        };
+        add(&format!("{path}/connections"), connections);
     }
+    let users: Vec<Uuid> = oracle.accounts.keys().copied().take(100).collect();
+    let ids: Vec<String> = users.iter().map(|user| format!("id={user}")).collect();
+    let relationships = oracle.relationships(viewer, &users);
+    let path = format!("/v1/relationships?{}", ids.join("&"));
+    add(&path, one(Some(relationships)));
     reads
 }
 
@@ -229,7 +245,7 @@ impl Viewer {
         beside: &Value,
     ) -> Result<()> {
         let pages = self.client.pages(path, limit).await?;
-        let path = format!("{path}?limit={limit}");
+        let path = format!("{path}, limit {limit}");
         self.equal(&path, beside, pages.first)?;
         for (index, (expected, actual)) in expected.iter().zip(&pages.items).enumerate() {
             self.equal(&format!("{path} item {index}"), expected, actual.clone())?;

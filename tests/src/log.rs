@@ -11,7 +11,10 @@ use sqlx::PgPool;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use crate::{link::LinkKind, oracle::Oracle};
+use crate::{
+    link::LinkKind,
+    oracle::{Oracle, StoredConnection},
+};
 
 /// The head of every partition.
 pub async fn heads(pool: &PgPool) -> Result<Positions> {
@@ -187,6 +190,13 @@ pub async fn check_state(pool: &PgPool, oracle: &Oracle) -> Result<()> {
         check_equal(kind.name(), &links(pool, kind, None).await?, &known)?;
     }
 
+    let known = oracle.connections.rows();
+    let state = connections(pool, None).await?;
+    ensure!(
+        state == known,
+        "connections: the state has\n{state:?}\nand the log says\n{known:?}"
+    );
+
     let conversations: Vec<(Uuid, Option<String>)> =
         sqlx::query_as("SELECT id, title FROM write.conversations ORDER BY id")
             .fetch_all(pool)
@@ -247,4 +257,28 @@ pub async fn links(
     );
     let links = links.bind(kind.number()).bind(accounts);
     Ok(links.fetch_all(pool).await?)
+}
+
+/// The connections and the pending requests in the state tables; of these accounts, or of all.
+pub async fn connections(
+    pool: &PgPool,
+    accounts: Option<&[Uuid]>,
+) -> Result<BTreeSet<StoredConnection>> {
+    let rows: Vec<(Uuid, Uuid, Uuid, Option<i64>, Option<i64>)> = sqlx::query_as(
+        "SELECT low_id, high_id, requester_id, (extract(epoch FROM connected_at) * 1000)::bigint,
+             CASE WHEN connected_at IS NULL THEN (extract(epoch FROM requested_at) * 1000)::bigint END
+         FROM write.connections WHERE $1::uuid[] IS NULL OR requester_id = ANY($1)",
+    )
+    .bind(accounts)
+    .fetch_all(pool)
+    .await?;
+    let rows = rows.into_iter();
+    let rows = rows.map(|(low, high, requester, connected_at, requested_at)| StoredConnection {
+        low,
+        high,
+        requester,
+        connected_at,
+        requested_at,
+    });
+    Ok(rows.collect())
 }

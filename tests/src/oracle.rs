@@ -2,14 +2,17 @@
 //! table by its definition. It shares nothing with the services.
 //!
 //! - `state`: the [`Oracle`] and its commands.
+//! - `connections`: a part of the state.
 //! - `events`: the state from the events of a log.
 //! - `reads`: the answer of every read.
 //! - [`tables`]: the rows of every read table.
 
+mod connections;
 mod events;
 mod reads;
 mod state;
 pub mod tables;
 
+pub use connections::{RequestOutcome, StoredConnection};
 pub use reads::{Period, time};
 pub use state::{Account, Conversation, Message, Oracle, Post};

@@ -4,7 +4,7 @@
 //! what they do.
 //!
 //! - `random`: how commands are generated.
-//! - `accounts`, `posts`, `links`, `conversations`, `notifications`: the commands.
+//! - `accounts`, `posts`, `links`, `connections`, `conversations`, `notifications`: the commands.
 //! - `command`: all of them, and sequences of them.
 //! - `state`: what a run knows: the oracle, and the ids that it has created.
 //! - `run`: one sequence from its first command to its last comparison; `cached`: the same while others read.
@@ -12,6 +12,7 @@
 mod accounts;
 mod cached;
 mod command;
+mod connections;
 mod conversations;
 mod links;
 mod notifications;
@@ -28,6 +29,7 @@ use run::Run;
 pub use accounts::AccountCommand;
 pub use cached::CachedReads;
 pub use command::{Action, Command, Generator, Step, sequence};
+pub use connections::ConnectionCommand;
 pub use conversations::ConversationCommand;
 pub use links::LinkCommand;
 pub use notifications::NotificationCommand;

@@ -27,6 +27,8 @@ pub static DEFINITION: Definition = Definition {
     event_types: &[
         EventType::AccountFollowed,
         EventType::AccountUnfollowed,
+        EventType::ConnectionMade,
+        EventType::ConnectionEnded,
         EventType::PostCreated,
         EventType::PostDeleted,
         EventType::PostLiked,

@@ -6,6 +6,7 @@ mod entries;
 mod fold;
 mod links;
 mod posts;
+mod sources;
 mod tags;
 
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub static DEFINITION: Definition = Definition {
     event_types: &[
         EventType::AccountFollowed,
         EventType::AccountUnfollowed,
+        EventType::ConnectionMade,
+        EventType::ConnectionEnded,
         EventType::PostCreated,
         EventType::PostDeleted,
         EventType::PostLiked,
@@ -51,7 +54,7 @@ pub static DEFINITION: Definition = Definition {
     },
 };
 
-/// The order matters: entries are deleted by the follows and posts from before the batch, and inserted by those from
+/// The order matters: entries are deleted by the sources and posts from before the batch, and inserted by those from
 /// after it.
 async fn apply(
     batch: &Batch,
@@ -60,13 +63,14 @@ async fn apply(
 ) -> Result<Vec<Tag>, ApplyError> {
     let changes = Changes::of(batch)?;
     entries::delete_of_posts(&changes, db).await?;
-    entries::delete_of_follows(&changes, db).await?;
+    let deliveries = changes.sources.deliveries(db).await?;
+    entries::delete_of_authors(&deliveries.ended, db).await?;
     let mut applied = apply_changes(&changes, true, context, db).await?;
     authors::add_pulled(&applied.pulled, db).await?;
-    let backfilled = entries::backfill(&changes, context, db).await?;
+    let backfilled = entries::backfill(&deliveries.started, context, db).await?;
     applied.grown.extend(backfilled);
     entries::trim(applied.grown, context, db).await?;
-    Ok(tags::of(&changes, &applied.counted))
+    Ok(tags::of(&changes, &deliveries, &applied.counted))
 }
 
 async fn apply_without_derived(
@@ -86,7 +90,7 @@ struct Applied {
     counted: Vec<Uuid>,
 }
 
-/// Applies the changes to posts and links. With `push`, new posts also get their entries.
+/// Applies the changes to posts, links and sources. With `push`, new posts also get their entries.
 async fn apply_changes(
     changes: &Changes<'_>,
     push: bool,
@@ -96,6 +100,7 @@ async fn apply_changes(
     let mut pulled = PulledPosts::default();
     posts::delete_posts(changes, &mut pulled, db).await?;
     changes.links.apply(&changes.deleted_ids(), db).await?;
+    changes.sources.apply(db).await?;
     let grown = posts::insert_posts(changes, push, context, &mut pulled, db).await?;
     authors::add_followers(changes, db).await?;
     let counted = posts::insert_likes_and_count(changes, db).await?;

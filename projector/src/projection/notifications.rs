@@ -1,4 +1,5 @@
-//! Notifications of a viewer: who followed them, liked one of their posts or replied to one.
+//! Notifications of a viewer: who followed them, asked them for a connection or accepted one, liked one of their posts or
+//! replied to one.
 
 mod fold;
 mod id;
@@ -28,6 +29,10 @@ pub static DEFINITION: Definition = Definition {
     event_types: &[
         EventType::AccountFollowed,
         EventType::AccountUnfollowed,
+        EventType::ConnectionRequested,
+        EventType::ConnectionRequestEnded,
+        EventType::ConnectionMade,
+        EventType::ConnectionEnded,
         EventType::PostCreated,
         EventType::PostDeleted,
         EventType::PostLiked,

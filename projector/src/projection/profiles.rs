@@ -1,4 +1,4 @@
-//! Accounts, their counts, followers and followees.
+//! Accounts, their counts, followers, followees and connections.
 
 mod fold;
 mod sql;
@@ -26,6 +26,10 @@ pub static DEFINITION: Definition = Definition {
         EventType::ProfileChanged,
         EventType::AccountFollowed,
         EventType::AccountUnfollowed,
+        EventType::ConnectionRequested,
+        EventType::ConnectionRequestEnded,
+        EventType::ConnectionMade,
+        EventType::ConnectionEnded,
         EventType::PostCreated,
         EventType::PostDeleted,
     ],
@@ -41,6 +45,10 @@ async fn apply(batch: &Batch, _: &Context, db: &mut PgConnection) -> Result<Vec<
     sql::update_accounts(&changes, db).await?;
     sql::follows::delete(&changes.follows, db).await?;
     sql::follows::insert(&changes.follows, db).await?;
+    sql::connections::delete(&changes.connections, db).await?;
+    sql::connections::insert(&changes.connections, db).await?;
+    sql::requests::delete(&changes.requests, db).await?;
+    sql::requests::insert(&changes.requests, db).await?;
     sql::add_counts(&changes, db).await?;
     sql::delete_empty_counts(&changes, db).await?;
     Ok(tags::of(&changes))

@@ -65,7 +65,7 @@ fn kinds(projection: &str) -> Vec<Kind> {
             kind(
                 "profile",
                 |key, _| Tag::profile(id(key)),
-                "SELECT id::text, concat_ws(' ', bio, created_at, followers, following, posts)
+                "SELECT id::text, concat_ws(' ', bio, created_at, followers, following, posts, connections)
                 FROM accounts LEFT JOIN account_counts ON account = id",
             ),
             kind(
@@ -79,6 +79,24 @@ fn kinds(projection: &str) -> Vec<Kind> {
                 |key, _| Tag::following(id(key)),
                 "SELECT follower::text, string_agg(concat(followee, followed_at), ' ' ORDER BY followee)
                 FROM follows GROUP BY 1",
+            ),
+            kind(
+                "connections",
+                |key, _| Tag::connections(id(key)),
+                "SELECT account::text, string_agg(concat(other, connected_at), ' ' ORDER BY other)
+                FROM connections GROUP BY 1",
+            ),
+            kind(
+                "requests_received",
+                |key, _| Tag::requests_received(id(key)),
+                "SELECT recipient::text, string_agg(concat(requester, requested_at), ' ' ORDER BY requester)
+                FROM connection_requests GROUP BY 1",
+            ),
+            kind(
+                "requests_sent",
+                |key, _| Tag::requests_sent(id(key)),
+                "SELECT requester::text, string_agg(concat(recipient, requested_at), ' ' ORDER BY recipient)
+                FROM connection_requests GROUP BY 1",
             ),
         ],
         "feed" => vec![

@@ -297,6 +297,13 @@ impl Client {
         self.link(LinkKind::Follow, user, true).await
     }
 
+    /// Asks for a connection or accepts one; or else ends, withdraws or declines.
+    pub async fn connection(&self, other: Uuid, connect: bool) -> Answer {
+        let method = if connect { Method::PUT } else { Method::DELETE };
+        let path = format!("/v1/users/{other}/connection");
+        self.command(method, &path, None).await
+    }
+
     pub async fn create_conversation(&self, members: &[Uuid], title: Option<&str>) -> Answer {
         let mut body = json!({"members": members});
         if let Some(title) = title {

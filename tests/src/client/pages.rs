@@ -93,7 +93,8 @@ impl Client {
 
     async fn page(&self, path: &str, limit: usize, cursor: Option<&str>) -> Result<Page> {
         let from = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
-        let path = format!("{path}?limit={limit}{from}");
+        let first = format!("{path}{}limit={limit}", separator(path));
+        let path = format!("{first}{from}");
         let answer = self.get(&path).await;
         ensure!(answer.status == 200, "{path}: {answer:?}");
         let mut rest = answer.json();
@@ -117,10 +118,9 @@ impl Client {
             "{path}: a page with items without a cursor back"
         );
         let link = answer.header("link").unwrap_or_default();
-        let (list, _) = path.split_once('?').unwrap_or_default();
         let has = |rel: &str, cursor: Option<&str>| {
             let cursor = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
-            link.contains(&format!("<{list}?limit={limit}{cursor}>; rel=\"{rel}\""))
+            link.contains(&format!("<{first}{cursor}>; rel=\"{rel}\""))
         };
         let leads_back = link.contains("rel=\"prev\"");
         ensure!(
@@ -138,4 +138,9 @@ impl Client {
             rest,
         })
     }
+}
+
+/// What separates another parameter from a path that may have some.
+fn separator(path: &str) -> char {
+    if path.contains('?') { '&' } else { '?' }
 }

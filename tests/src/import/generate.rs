@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use feedmill_events::id;
-use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
+use rand::{Rng, SeedableRng, rngs::StdRng, seq::{IteratorRandom, SliceRandom}};
 
 use super::record::{Record, What};
 use crate::link::{LinkKind, LinkTarget};
@@ -39,6 +39,11 @@ pub fn generate(seed: u64, people: usize, length: usize) -> Vec<Record> {
         let draw = move |community: &mut Community, rng: &mut StdRng| community.link(kind, rng);
         add(kind.name().to_owned(), 2.0, Box::new(draw));
     }
+    add(
+        "connection".to_owned(),
+        1.0,
+        Box::new(Community::connection),
+    );
     add(
         "conversation".to_owned(),
         0.5,
@@ -92,6 +97,7 @@ struct Community {
     links: BTreeSet<(LinkKind, String, String)>,
     /// The last link of each kind.
     last_links: BTreeMap<LinkKind, (String, String)>,
+    connections: BTreeSet<(String, String)>,
     /// Members and messages, by conversation.
     conversations: BTreeMap<String, (Vec<String>, Vec<String>)>,
 }
@@ -103,6 +109,7 @@ impl Community {
             posts: Vec::new(),
             links: BTreeSet::new(),
             last_links: BTreeMap::new(),
+            connections: BTreeSet::new(),
             conversations: BTreeMap::new(),
         }
     }
@@ -171,6 +178,24 @@ impl Community {
             from,
             to,
         }
+    }
+
+    /// A new connection, or the end of one.
+    fn connection(&mut self, rng: &mut StdRng) -> Option<What> {
+        let ended = self.connections.iter().choose(rng).cloned();
+        if let Some((from, to)) = ended.filter(|_| rng.gen_bool(0.4)) {
+            self.connections.remove(&(from.clone(), to.clone()));
+            let connect = false;
+            return Some(What::Connection { connect, from, to });
+        }
+        let (from, to) = (self.someone(rng), self.someone(rng));
+        let known = [(from.clone(), to.clone()), (to.clone(), from.clone())];
+        if from == to || known.iter().any(|pair| self.connections.contains(pair)) {
+            return None;
+        }
+        self.connections.insert((from.clone(), to.clone()));
+        let connect = true;
+        Some(What::Connection { connect, from, to })
     }
 
     fn conversation(&mut self, rng: &mut StdRng) -> Option<What> {

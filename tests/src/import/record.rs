@@ -39,6 +39,12 @@ pub enum What {
         from: String,
         to: String,
     },
+    /// Two accounts connect, or their connection ends.
+    Connection {
+        connect: bool,
+        from: String,
+        to: String,
+    },
     Conversation {
         id: String,
         members: Vec<String>,
@@ -84,6 +90,10 @@ impl Record {
             } => {
                 let (account, target) = kind.record_fields();
                 json!({"type": kind.record_type(*make), account: from, target: to})
+            }
+            What::Connection { connect, from, to } => {
+                let record_type = if *connect { "connection" } else { "disconnection" };
+                json!({"type": record_type, "from": from, "to": to})
             }
             What::Conversation { id, members, title } => {
                 json!({"type": "conversation", "id": id, "members": members, "title": title})
@@ -212,6 +222,14 @@ pub fn oracle(records: &[Record], names: &Names) -> Result<Oracle> {
                     oracle.link(*kind, account(from)?, to, *at);
                 } else {
                     oracle.unlink(*kind, account(from)?, to);
+                }
+            }
+            What::Connection { connect, from, to } => {
+                let (from, to) = (account(from)?, account(to)?);
+                if *connect {
+                    oracle.connections.connect(from, to, *at);
+                } else {
+                    oracle.connections.end(from, to);
                 }
             }
             What::Conversation { id, members, title } => {

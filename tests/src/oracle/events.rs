@@ -42,6 +42,10 @@ impl Oracle {
                 self.create_post(e.post, e.author, &e.text, parent);
             }
             Event::PostDeleted(e) => self.delete_post(e.post),
+            Event::ConnectionRequested(e) => self.connections.fold_requested(at, e),
+            Event::ConnectionRequestEnded(e) => self.connections.fold_request_ended(e),
+            Event::ConnectionMade(e) => self.connections.fold_made(at, e),
+            Event::ConnectionEnded(e) => self.connections.fold_ended(e),
             Event::ConversationCreated(e) => {
                 self.create_conversation(e.conversation, &e.members, e.title.as_deref());
             }
@@ -76,6 +80,10 @@ impl Oracle {
                 let found = self.posts.get(&e.post);
                 found.is_some_and(|post| post.author == e.author && post.reply_to == parent)
             }
+            Event::ConnectionRequested(e) => self.connections.is_legal_request(e),
+            Event::ConnectionRequestEnded(e) => self.connections.is_legal_request_end(e),
+            Event::ConnectionMade(e) => self.connections.is_legal_connection(e),
+            Event::ConnectionEnded(e) => self.connections.is_legal_end(e),
             Event::ConversationCreated(e) => {
                 !self.conversations.contains_key(&e.conversation)
                     && self.pair(&e.members.iter().copied().collect()).is_none()

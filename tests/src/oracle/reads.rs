@@ -77,6 +77,7 @@ impl Oracle {
             "created_at": time(account.created_at),
             "followers_count": self.followers(user).len(),
             "following_count": self.following(user).len(),
+            "connections_count": self.connections.of(user).count(),
             "posts_count": self.posts.values().filter(|post| post.author == user).count(),
         }))
     }
@@ -144,21 +145,68 @@ impl Oracle {
 
     /// Latest first.
     pub fn followers(&self, user: Uuid) -> Vec<Value> {
-        self.follows_latest_first(self.links_to(LinkKind::Follow, user))
+        self.accounts_latest_first("followed_at", self.links_to(LinkKind::Follow, user))
     }
 
     /// Latest first.
     pub fn following(&self, user: Uuid) -> Vec<Value> {
-        self.follows_latest_first(self.links_from(LinkKind::Follow, user))
+        self.accounts_latest_first("followed_at", self.links_from(LinkKind::Follow, user))
     }
 
-    fn follows_latest_first(&self, links: impl Iterator<Item = (Uuid, i64)>) -> Vec<Value> {
+    /// Accounts with a time, in the field of this name.
+    fn accounts_latest_first(
+        &self,
+        field: &str,
+        links: impl Iterator<Item = (Uuid, i64)>,
+    ) -> Vec<Value> {
         let view = |(user, at)| {
             let mut summary = self.account_summary(user);
-            summary["followed_at"] = json!(time(at));
+            summary[field] = json!(time(at));
             summary
         };
         latest_first(links).into_iter().map(view).collect()
+    }
+
+    /// Latest first; none if the viewer may not see them.
+    pub fn connections(&self, viewer: Uuid, user: Uuid) -> Option<Vec<Value>> {
+        let visible = viewer == user || self.connections.are_connected(user, viewer);
+        let connections = self.connections.of(user);
+        let connections = connections.map(|(other, found)| (other, found.connected_at));
+        visible.then(|| self.accounts_latest_first("connected_at", connections))
+    }
+
+    /// The requests for a connection that the viewer has received, or made. Latest first.
+    pub fn connection_requests(&self, viewer: Uuid, incoming: bool) -> Vec<Value> {
+        let requests = self.connections.requests();
+        let requests = requests.filter_map(|(to, from, at)| match incoming {
+            true => (to == viewer).then_some((from, at)),
+            false => (from == viewer).then_some((to, at)),
+        });
+        self.accounts_latest_first("requested_at", requests)
+    }
+
+    /// How the viewer and each of these accounts are related.
+    pub fn relationships(&self, viewer: Uuid, users: &[Uuid]) -> Value {
+        let follows = |from, to| self.linked_since(LinkKind::Follow, from, to).is_some();
+        let relationship = |user: &Uuid| {
+            let connection = if self.connections.are_connected(viewer, *user) {
+                "connected"
+            } else if self.connections.requested_at(viewer, *user).is_some() {
+                "outgoing"
+            } else if self.connections.requested_at(*user, viewer).is_some() {
+                "incoming"
+            } else {
+                "none"
+            };
+            json!({
+                "id": user,
+                "following": follows(viewer, *user),
+                "followed_by": follows(*user, viewer),
+                "connection": connection,
+            })
+        };
+        let users = users.iter().filter(|user| self.accounts.contains_key(user));
+        json!({"items": users.map(relationship).collect::<Vec<_>>()})
     }
 
     pub fn digest(&self, viewer: Uuid, period: Period) -> Value {
@@ -178,6 +226,8 @@ impl Oracle {
         let followers = self
             .links_to(LinkKind::Follow, viewer)
             .filter(|(_, at)| inside(*at));
+        let connections = self.connections.of(viewer);
+        let connections = connections.filter(|(_, found)| inside(found.connected_at));
         let messages = self
             .conversations
             .values()
@@ -189,6 +239,7 @@ impl Oracle {
             "likes_received": likes.count(),
             "replies_received": replies.count(),
             "new_followers": followers.count(),
+            "new_connections": connections.count(),
             "messages_received": messages.count(),
         });
         // A stable sort: of two with the same score, the newer one stays first.
@@ -268,6 +319,18 @@ impl Oracle {
         for (follower, at) in self.links_to(LinkKind::Follow, user) {
             let id = notification_id("follow", at, follower, user);
             all.push((id, "follow", follower, None));
+        }
+        for (to, from, at) in self.connections.requests() {
+            if to == user {
+                let id = notification_id("connection_request", at, from, user);
+                all.push((id, "connection_request", from, None));
+            }
+        }
+        for (other, found) in self.connections.of(user) {
+            if found.requester == user {
+                let id = notification_id("connection", found.connected_at, other, user);
+                all.push((id, "connection", other, None));
+            }
         }
         for (actor, post, at) in self.links(LinkKind::Like) {
             if self.is_author(user, post) {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
+use super::connections::Connections;
 use crate::link::{LinkKind, LinkTarget};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub struct Post {
     pub author: Uuid,
     pub text: String,
     pub reply_to: Option<Uuid>,
-    /// Of a root post: how many accounts followed the author when it was created.
+    /// Of a root post: how many followers and connections the author had when it was created.
     pub followers: usize,
 }
 
@@ -61,6 +62,7 @@ pub struct Oracle {
     pub deleted: BTreeSet<Uuid>,
     /// When each link was made, by kind, target and account.
     links: BTreeMap<(LinkKind, Uuid, Uuid), i64>,
+    pub connections: Connections,
     pub conversations: BTreeMap<Uuid, Conversation>,
     /// Up to which id each account has read its notifications.
     pub notification_marks: BTreeMap<Uuid, Uuid>,
@@ -79,7 +81,10 @@ impl Oracle {
 
     pub fn create_post(&mut self, id: Uuid, author: Uuid, text: &str, reply_to: Option<Uuid>) {
         let followers = match reply_to {
-            None => self.links_to(LinkKind::Follow, author).count(),
+            None => {
+                let followers = self.links_to(LinkKind::Follow, author).count();
+                followers + self.connections.of(author).count()
+            }
             Some(_) => 0,
         };
         let post = Post {
@@ -213,6 +218,7 @@ impl Oracle {
     /// Whether the viewer's feed has the root posts of this author.
     pub fn feed_includes(&self, viewer: Uuid, author: Uuid) -> bool {
         let follows = || self.linked_since(LinkKind::Follow, viewer, author);
-        author == viewer || follows().is_some()
+        let connected = || self.connections.are_connected(author, viewer);
+        author == viewer || follows().is_some() || connected()
     }
 }

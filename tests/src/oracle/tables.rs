@@ -161,11 +161,27 @@ fn profiles(oracle: &Oracle) -> Vec<Table> {
         let following = oracle.links_from(LinkKind::Follow, *id).count();
         let posts = oracle.posts.values().filter(|post| post.author == *id);
         let posts = posts.count();
-        ((followers, following, posts) != (0, 0, 0))
-            .then(|| format!("{id} {followers} {following} {posts}"))
+        let connections = oracle.connections.of(*id).count();
+        let requests = oracle.connections.requests();
+        let (received, sent): (Vec<_>, Vec<_>) = requests
+            .filter(|(to, from, _)| [to, from].contains(&id))
+            .partition(|(to, ..)| to == id);
+        let (received, sent) = (received.len(), sent.len());
+        let counts = [followers, following, posts, connections, received, sent];
+        let is_empty = counts.iter().all(|count| *count == 0);
+        (!is_empty).then(|| {
+            format!("{id} {followers} {following} {posts} {connections} {received} {sent}")
+        })
     });
     let follows = oracle.links(LinkKind::Follow);
     let follows = follows.map(|(from, to, at)| format!("{from} {to} {at}"));
+    let connections = oracle.connections.sides();
+    let connections = connections.map(|(account, other, found)| {
+        let at = found.connected_at;
+        format!("{account} {other} {at}")
+    });
+    let requests = oracle.connections.requests();
+    let requests = requests.map(|(to, from, at)| format!("{to} {from} {at}"));
     vec![
         Table {
             name: "accounts",
@@ -175,9 +191,10 @@ fn profiles(oracle: &Oracle) -> Vec<Table> {
         },
         Table {
             name: "account_counts",
-            select:
-                "SELECT concat_ws(' ', account, followers, following, posts) FROM account_counts
-                WHERE (followers, following, posts) <> (0, 0, 0)",
+            select: "SELECT concat_ws(' ', account, followers, following, posts, connections, requests_received,
+                requests_sent) FROM account_counts
+                WHERE (followers, following, posts, connections, requests_received, requests_sent)
+                    <> (0, 0, 0, 0, 0, 0)",
             rows: counts.collect(),
         },
         Table {
@@ -185,6 +202,18 @@ fn profiles(oracle: &Oracle) -> Vec<Table> {
             select: "SELECT concat_ws(' ', follower, followee,
                 (extract(epoch FROM followed_at) * 1000)::bigint) FROM follows",
             rows: follows.collect(),
+        },
+        Table {
+            name: "connections",
+            select: "SELECT concat_ws(' ', account, other,
+                (extract(epoch FROM connected_at) * 1000)::bigint) FROM connections",
+            rows: connections.collect(),
+        },
+        Table {
+            name: "connection_requests",
+            select: "SELECT concat_ws(' ', recipient, requester,
+                (extract(epoch FROM requested_at) * 1000)::bigint) FROM connection_requests",
+            rows: requests.collect(),
         },
     ]
 }
@@ -201,12 +230,18 @@ fn feed(oracle: &Oracle) -> Vec<Table> {
     let likes = likes.map(|(user, post, _)| format!("{post} {user}"));
     let bookmarks = oracle.links(LinkKind::Bookmark);
     let bookmarks = bookmarks.map(|(user, post, at)| format!("{post} {user} {at}"));
-    let follows = oracle.links(LinkKind::Follow);
-    let follows = follows.map(|(from, to, _)| format!("{from} {to}"));
+    let mut sources: BTreeMap<(Uuid, Uuid), usize> = BTreeMap::new();
     let mut followers: BTreeMap<Uuid, usize> = BTreeMap::new();
-    for (_, followee, _) in oracle.links(LinkKind::Follow) {
-        *followers.entry(followee).or_default() += 1;
+    let follows = oracle.links(LinkKind::Follow);
+    let follows = follows.map(|(viewer, author, _)| (viewer, author));
+    let connections = oracle.connections.sides();
+    let connections = connections.map(|(author, viewer, _)| (viewer, author));
+    for (viewer, author) in follows.chain(connections) {
+        *sources.entry((viewer, author)).or_default() += 1;
+        *followers.entry(author).or_default() += 1;
     }
+    let sources = sources.iter();
+    let sources = sources.map(|((viewer, author), links)| format!("{viewer} {author} {links}"));
     let followers = followers.iter();
     let followers = followers.map(|(author, count)| format!("{author} {count}"));
     vec![
@@ -229,8 +264,8 @@ fn feed(oracle: &Oracle) -> Vec<Table> {
         },
         Table {
             name: "feed_follows",
-            select: "SELECT concat_ws(' ', viewer, author) FROM feed_follows",
-            rows: follows.collect(),
+            select: "SELECT concat_ws(' ', viewer, author, links) FROM feed_follows",
+            rows: sources.collect(),
         },
         Table {
             name: "feed_followers",
@@ -246,6 +281,7 @@ struct Received {
     likes: u64,
     replies: u64,
     followers: u64,
+    connections: u64,
     messages: u64,
 }
 
@@ -272,6 +308,10 @@ fn digest(oracle: &Oracle) -> Vec<Table> {
     for (_, followee, at) in oracle.links(LinkKind::Follow) {
         days.entry((followee, day(at))).or_default().followers += 1;
     }
+    for (account, _, found) in oracle.connections.sides() {
+        let day = day(found.connected_at);
+        days.entry((account, day)).or_default().connections += 1;
+    }
     for conversation in oracle.conversations.values() {
         for (id, message) in &conversation.messages {
             let members = conversation.members.keys();
@@ -293,9 +333,10 @@ fn digest(oracle: &Oracle) -> Vec<Table> {
             likes,
             replies,
             followers,
+            connections,
             messages,
         } = received;
-        format!("{viewer} {day} {likes} {replies} {followers} {messages}")
+        format!("{viewer} {day} {likes} {replies} {followers} {connections} {messages}")
     });
     let posts = posts.iter().map(|((post, day), received)| {
         let (author, likes, replies) =
@@ -307,7 +348,7 @@ fn digest(oracle: &Oracle) -> Vec<Table> {
             name: "digest_days",
             select:
                 "SELECT concat_ws(' ', viewer, day, likes_received, replies_received, new_followers,
-                messages_received) FROM digest_days",
+                new_connections, messages_received) FROM digest_days",
             rows: days.collect(),
         },
         Table {
@@ -377,25 +418,35 @@ fn conversations(oracle: &Oracle) -> Vec<Table> {
 fn notifications(oracle: &Oracle) -> Vec<Table> {
     let mut rows = BTreeSet::new();
     let mut totals: BTreeMap<Uuid, usize> = BTreeMap::new();
-    let mut notify = |viewer: Uuid, at: i64, actor: Uuid, post: Option<Uuid>, reply| {
+    let mut notify = |viewer: Uuid, at: i64, actor: Uuid, post: Option<Uuid>, reply, connection| {
         if viewer != actor {
             *totals.entry(viewer).or_default() += 1;
             let (post, reply) = (or_dash(post), or_dash(reply));
-            rows.insert(format!("{viewer} {at} {actor} {post} {reply}"));
+            rows.insert(format!("{viewer} {at} {actor} {post} {reply} {connection}"));
         }
     };
+    for (to, from, at) in oracle.connections.requests() {
+        notify(to, at, from, None, None, "1");
+    }
+    for (account, other, found) in oracle.connections.sides() {
+        if found.requester == account {
+            notify(account, found.connected_at, other, None, None, "2");
+        }
+    }
     for (follower, followee, at) in oracle.links(LinkKind::Follow) {
-        notify(followee, at, follower, None, None);
+        notify(followee, at, follower, None, None, "-");
     }
     for (user, post, at) in oracle.links(LinkKind::Like) {
-        notify(oracle.posts[&post].author, at, user, Some(post), None);
+        let author = oracle.posts[&post].author;
+        notify(author, at, user, Some(post), None, "-");
     }
     for (id, reply) in &oracle.posts {
         if let Some(parent) = reply.reply_to
             && let Some(found) = oracle.posts.get(&parent)
         {
             let at = id::millis(*id);
-            notify(found.author, at, reply.author, Some(parent), Some(*id));
+            let (post, reply_id) = (Some(parent), Some(*id));
+            notify(found.author, at, reply.author, post, reply_id, "-");
         }
     }
     let marks = oracle.notification_marks.iter();
@@ -405,7 +456,8 @@ fn notifications(oracle: &Oracle) -> Vec<Table> {
             name: "notifications",
             select: "SELECT concat_ws(' ', viewer,
                 ('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint, actor,
-                coalesce(post::text, '-'), coalesce(reply::text, '-')) FROM notifications",
+                coalesce(post::text, '-'), coalesce(reply::text, '-'), coalesce(connection::text, '-'))
+                FROM notifications",
             rows,
         },
         Table {

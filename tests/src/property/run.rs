@@ -69,6 +69,13 @@ impl<'a> Run<'a> {
             );
             state.oracle.set_link_times(kind, &links);
         }
+        let connections = log::connections(&state.target.pool, Some(&state.accounts)).await?;
+        state.oracle.connections.set_times(&connections);
+        ensure!(
+            state.oracle.connections.rows() == connections,
+            "the state has these connections: {connections:?}, the oracle {:?}",
+            state.oracle.connections.rows()
+        );
         let today = token::now().date_naive();
         let scope = Scope {
             viewers: &state.accounts,

@@ -26,7 +26,7 @@ fn describe_link(kind: LinkKind, make: bool, from: Uuid, to: Uuid) -> String {
     format!("{} {to} by {from}", kind.record_type(make))
 }
 
-/// The effects of all acknowledged operations, but for profiles. `entries` are in the order of their account's
+/// The effects of all acknowledged operations, but for profiles and connections. `entries` are in the order of their account's
 /// answers.
 pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCounts {
     let mut effects = EffectCounts::new();
@@ -47,7 +47,9 @@ pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCo
         };
         match &entry.operation {
             Operation::CreateAccount { handle } => add(format!("account {id} {handle}")),
-            Operation::ChangeProfile { .. } => {}
+            // What a command about a connection does depends on what the other account does at the same time. That its events
+            // are legal is checked by the oracle.
+            Operation::ChangeProfile { .. } | Operation::Connection { .. } => {}
             Operation::Post { text, reply_to } => {
                 add(format!("post {id} {account} {reply_to:?} {text}"));
             }
@@ -90,7 +92,7 @@ pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCo
     effects
 }
 
-/// The effects in the log, but for profiles, of which only the last change counts.
+/// The effects in the log, but for connections, and for profiles, of which only the last change counts.
 pub async fn logged(pool: &PgPool) -> Result<EffectCounts> {
     let bodies: Vec<(Vec<u8>,)> = sqlx::query_as("SELECT body FROM write.events")
         .fetch_all(pool)
@@ -127,7 +129,11 @@ fn describe(event: Event) -> Option<String> {
         }
         Event::ConversationRead(e) => format!("read {} {} {}", e.conversation, e.user, e.up_to),
         Event::NotificationsRead(e) => format!("notifications read {} {}", e.user, e.up_to),
-        Event::ProfileChanged(_) => return None,
+        Event::ProfileChanged(_)
+        | Event::ConnectionRequested(_)
+        | Event::ConnectionRequestEnded(_)
+        | Event::ConnectionMade(_)
+        | Event::ConnectionEnded(_) => return None,
         other => format!("{other:?}"),
     })
 }

@@ -30,6 +30,11 @@ pub enum Operation {
         to: Uuid,
         make: bool,
     },
+    /// Asks for a connection or accepts one; or else ends, withdraws or declines.
+    Connection {
+        other: Uuid,
+        connect: bool,
+    },
     CreateConversation {
         with: Vec<Uuid>,
         title: Option<String>,
@@ -71,6 +76,14 @@ impl Operation {
             Self::Link { kind, to, make } => {
                 let method = if *make { Method::PUT } else { Method::DELETE };
                 (method, kind.path(*to), None)
+            }
+            Self::Connection { other, connect } => {
+                let method = if *connect {
+                    Method::PUT
+                } else {
+                    Method::DELETE
+                };
+                (method, format!("/v1/users/{other}/connection"), None)
             }
             Self::CreateConversation { with, title } => {
                 let mut body = json!({"members": with});

@@ -39,6 +39,7 @@ pub struct Day {
     pub likes: i64,
     pub replies: i64,
     pub followers: i64,
+    pub connections: i64,
     pub messages: i64,
 }
 
@@ -54,6 +55,14 @@ impl Changes {
                     changes
                         .day(e.followee, date(from_millis(e.followed_at)?))
                         .followers -= 1;
+                }
+                Event::ConnectionMade(e) => {
+                    changes.day(e.account, date(logged.at)).connections += 1;
+                }
+                Event::ConnectionEnded(e) => {
+                    changes
+                        .day(e.account, date(from_millis(e.connected_at)?))
+                        .connections -= 1;
                 }
                 Event::PostLiked(e) if e.user != e.author => {
                     changes.receive(e.post, e.author, date(logged.at)).likes += 1;

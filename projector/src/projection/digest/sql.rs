@@ -164,19 +164,23 @@ pub async fn add_days(changes: &Changes, db: &mut PgConnection) -> Result<(), Ap
     let statement = query!(
         "/* digest.add_days */
         INSERT INTO digest_days AS d
-            (viewer, day, likes_received, replies_received, new_followers, messages_received)
-        SELECT * FROM unnest($1::uuid[], $2::date[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+            (viewer, day, likes_received, replies_received, new_followers, messages_received, new_connections)
+        SELECT * FROM unnest(
+            $1::uuid[], $2::date[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]
+        )
         ON CONFLICT (viewer, day) DO UPDATE SET
             likes_received = d.likes_received + excluded.likes_received,
             replies_received = d.replies_received + excluded.replies_received,
             new_followers = d.new_followers + excluded.new_followers,
-            messages_received = d.messages_received + excluded.messages_received",
+            messages_received = d.messages_received + excluded.messages_received,
+            new_connections = d.new_connections + excluded.new_connections",
         &keys.iter().map(|key| key.0).collect::<Vec<_>>(),
         &keys.iter().map(|key| key.1).collect::<Vec<_>>(),
         &days.iter().map(|day| day.likes).collect::<Vec<_>>(),
         &days.iter().map(|day| day.replies).collect::<Vec<_>>(),
         &days.iter().map(|day| day.followers).collect::<Vec<_>>(),
         &days.iter().map(|day| day.messages).collect::<Vec<_>>(),
+        &days.iter().map(|day| day.connections).collect::<Vec<_>>(),
     );
     named("digest.add_days", statement.execute(db)).await?;
     Ok(())
@@ -185,7 +189,14 @@ pub async fn add_days(changes: &Changes, db: &mut PgConnection) -> Result<(), Ap
 /// A day whose counters are all zero has no row, so that the same log always gives the same rows.
 pub async fn delete_empty_days(changes: &Changes, db: &mut PgConnection) -> Result<(), ApplyError> {
     let decreased = |day: &Day| {
-        [day.likes, day.replies, day.followers, day.messages]
+        let Day {
+            likes,
+            replies,
+            followers,
+            connections,
+            messages,
+        } = *day;
+        [likes, replies, followers, connections, messages]
             .iter()
             .any(|n| *n < 0)
     };
@@ -202,7 +213,7 @@ pub async fn delete_empty_days(changes: &Changes, db: &mut PgConnection) -> Resu
         "/* digest.delete_empty_days */
         DELETE FROM digest_days d USING unnest($1::uuid[], $2::date[]) AS e(viewer, day)
         WHERE d.viewer = e.viewer AND d.day = e.day AND d.likes_received = 0 AND d.replies_received = 0
-            AND d.new_followers = 0 AND d.messages_received = 0",
+            AND d.new_followers = 0 AND d.messages_received = 0 AND d.new_connections = 0",
         &viewers,
         &days,
     );

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::fold::Changes;
 use crate::{error::ApplyError, projection::definition::Context};
 
-/// Deletes the entries of deleted root posts from the feeds of their authors and of everyone who followed these before
+/// Deletes the entries of deleted root posts from the feeds of their authors and of everyone who got their posts before
 /// the batch.
 pub async fn delete_of_posts(
     changes: &Changes<'_>,
@@ -42,17 +42,17 @@ pub async fn delete_of_posts(
     Ok(())
 }
 
-/// Deletes the entries of authors from the feeds of viewers who unfollowed them.
-pub async fn delete_of_follows(
-    changes: &Changes<'_>,
+/// Deletes the entries of authors from the feeds of viewers who no longer get their posts.
+pub async fn delete_of_authors(
+    ended: &[(Uuid, Uuid)],
     db: &mut PgConnection,
 ) -> Result<(), ApplyError> {
-    let (authors, viewers): (Vec<Uuid>, Vec<Uuid>) = changes.links.follows.stopped().unzip();
+    let (authors, viewers): (Vec<Uuid>, Vec<Uuid>) = ended.iter().copied().unzip();
     if authors.is_empty() {
         return Ok(());
     }
     let statement = query!(
-        "/* feed.delete_entries_of_follows */
+        "/* feed.delete_entries_of_authors */
         DELETE FROM feed_entries e
         USING (
             SELECT s.viewer, p.id FROM unnest($1::uuid[], $2::uuid[]) AS s(author, viewer)
@@ -64,19 +64,19 @@ pub async fn delete_of_follows(
         &authors,
         &viewers,
     );
-    named("feed.delete_entries_of_follows", statement.execute(db)).await?;
+    named("feed.delete_entries_of_authors", statement.execute(db)).await?;
     Ok(())
 }
 
-/// Inserts the newest `feed_depth` pushed posts of newly followed authors into the feeds of their new followers. If an
+/// Inserts the newest `feed_depth` pushed posts of authors into the feeds of viewers who begin to get their posts. If an
 /// author has more, the feed's floor rises to the oldest inserted one: below it, the feed is read from the authors'
 /// posts. Returns a sample of the viewers, as `insert_posts` does.
 pub async fn backfill(
-    changes: &Changes<'_>,
+    started: &[(Uuid, Uuid)],
     context: &Context,
     db: &mut PgConnection,
 ) -> Result<Vec<Uuid>, ApplyError> {
-    let (authors, viewers): (Vec<Uuid>, Vec<Uuid>) = changes.links.follows.started().unzip();
+    let (authors, viewers): (Vec<Uuid>, Vec<Uuid>) = started.iter().copied().unzip();
     if authors.is_empty() {
         return Ok(vec![]);
     }

@@ -6,7 +6,10 @@ use chrono::{DateTime, Utc};
 use feedmill_events::Event;
 use uuid::Uuid;
 
-use super::links::FeedLinks;
+use super::{
+    links::FeedLinks,
+    sources::{self, SourceChanges},
+};
 use crate::{batch::Batch, error::ApplyError, projection::event_time::created_at};
 
 #[derive(Debug, Default)]
@@ -17,9 +20,10 @@ pub struct Changes<'a> {
     pub deleted: BTreeMap<Uuid, DeletedPost>,
     /// Without links to posts that the batch deletes.
     pub links: FeedLinks,
+    pub sources: SourceChanges,
     /// Changes of the counts of posts that exist before and after the batch.
     pub counts: BTreeMap<Uuid, Counts>,
-    /// By author: the change of the number of followers.
+    /// By author: the change of the number of followers and connections.
     pub followers: BTreeMap<Uuid, i64>,
 }
 
@@ -33,8 +37,8 @@ pub struct NewPost<'a> {
     pub text: &'a str,
     pub created_at: DateTime<Utc>,
     pub counts: Counts,
-    /// The change of the author's number of followers between the start of the batch and this post. Follows of an
-    /// author are in the partition of the author's posts, so the number at the post's place in the log does not depend
+    /// The change of the author's number of followers and connections between the start of the batch and this post. They are
+    /// in the partition of the author's posts, so the number at the post's place in the log does not depend
     /// on how the log is cut into batches.
     pub new_followers: i64,
 }
@@ -58,13 +62,11 @@ impl<'a> Changes<'a> {
         let mut transient = HashSet::new();
         for logged in &batch.events {
             changes.links.fold(logged);
+            if let Some((author, viewer, change)) = sources::link(&logged.event) {
+                changes.sources.add(author, viewer, change);
+                *changes.followers.entry(author).or_default() += i64::from(change);
+            }
             match &logged.event {
-                Event::AccountFollowed(e) => {
-                    *changes.followers.entry(e.followee).or_default() += 1;
-                }
-                Event::AccountUnfollowed(e) => {
-                    *changes.followers.entry(e.followee).or_default() -= 1;
-                }
                 Event::PostCreated(e) => {
                     let reply_to = e.reply_to.map(|parent| parent.post);
                     if let Some(parent) = reply_to {

@@ -1,4 +1,4 @@
-//! The links of the feed's tables: who follows whom, and who likes or bookmarks which post. This file has their net changes,
+//! The links to posts: who likes or bookmarks which. This file has their net changes,
 //! statements and cache tags, except that `posts.rs` inserts likes, because a like also changes a count.
 
 use chrono::{DateTime, Utc};
@@ -11,13 +11,6 @@ use crate::{
     error::ApplyError,
     projection::links::{Links, links},
 };
-
-links! {
-    mod follows: "feed_follows" ("author", "viewer") {
-        insert: "feed.insert_follows",
-        delete: "feed.delete_follows",
-    }
-}
 
 links! {
     // Inserted by `feed.insert_likes_and_count`.
@@ -37,8 +30,6 @@ links! {
 
 #[derive(Debug, Default)]
 pub struct FeedLinks {
-    /// By author and viewer.
-    pub follows: Links,
     /// By post and user.
     pub likes: Links,
     /// By post and user: when.
@@ -49,8 +40,6 @@ impl FeedLinks {
     /// Folds an event. Called in the log's order.
     pub fn fold(&mut self, logged: &LoggedEvent) {
         match &logged.event {
-            Event::AccountFollowed(e) => self.follows.start((e.followee, e.follower), ()),
-            Event::AccountUnfollowed(e) => self.follows.stop((e.followee, e.follower)),
             Event::PostLiked(e) => self.likes.start((e.post, e.user), ()),
             Event::PostUnliked(e) => self.likes.stop((e.post, e.user)),
             Event::PostBookmarked(e) => self.bookmarks.start((e.post, e.user), logged.at),
@@ -71,18 +60,14 @@ impl FeedLinks {
         likes::delete(&self.likes, db).await?;
         bookmarks::delete_of(deleted, db).await?;
         bookmarks::delete(&self.bookmarks, db).await?;
-        bookmarks::insert(&self.bookmarks, db).await?;
-        follows::delete(&self.follows, db).await?;
-        follows::insert(&self.follows, db).await
+        bookmarks::insert(&self.bookmarks, db).await
     }
 
     pub fn tags(&self) -> impl Iterator<Item = Tag> {
-        let follows = self.follows.started().chain(self.follows.stopped());
         let likes = self.likes.started().chain(self.likes.stopped());
-        let feeds = follows.map(|(_, viewer)| Tag::feed(viewer));
         let bookmarks = self.bookmarks.changed();
-        feeds
-            .chain(likes.map(|(post, _)| Tag::post(post)))
+        likes
+            .map(|(post, _)| Tag::post(post))
             .chain(bookmarks.map(|(_, user)| Tag::bookmarks(user)))
     }
 }

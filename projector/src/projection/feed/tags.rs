@@ -6,12 +6,12 @@ use chrono::NaiveDate;
 use feedmill_events::Tag;
 use uuid::Uuid;
 
-use super::fold::Changes;
+use super::{fold::Changes, sources::Deliveries};
 use crate::projection::event_time::created_at;
 
 /// `counted` are the root posts from before the batch whose counts it changed. A reply changes the list of replies to
 /// its parent, even if the parent is deleted.
-pub fn of(changes: &Changes<'_>, counted: &[Uuid]) -> Vec<Tag> {
+pub fn of(changes: &Changes<'_>, deliveries: &Deliveries, counted: &[Uuid]) -> Vec<Tag> {
     let mut tags = vec![];
     let mut days: BTreeSet<NaiveDate> = counted.iter().copied().filter_map(day).collect();
     let created = changes.created.iter();
@@ -27,6 +27,8 @@ pub fn of(changes: &Changes<'_>, counted: &[Uuid]) -> Vec<Tag> {
     }
     tags.extend(changes.counts.keys().copied().map(Tag::post));
     tags.extend(changes.links.tags());
+    let feeds = deliveries.started.iter().chain(&deliveries.ended);
+    tags.extend(feeds.map(|(_, viewer)| Tag::feed(*viewer)));
     tags.extend(days.into_iter().map(Tag::posts_of_day));
     tags
 }

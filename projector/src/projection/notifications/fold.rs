@@ -11,17 +11,26 @@ use crate::{batch::Batch, projection::net::Net};
 /// The viewer and the id of a notification.
 pub type Key = (Uuid, Uuid);
 
-/// Who acted, on which post of the viewer, with which reply.
+/// A step towards a connection, with its number in the table.
+#[derive(Debug, Clone, Copy)]
+#[repr(i16)]
+pub enum ConnectionStep {
+    Requested = 1,
+    Accepted = 2,
+}
+
+/// Who acted, on which post of the viewer, with which reply; or which step towards a connection it was.
 #[derive(Debug, Clone, Copy)]
 pub struct Act {
     pub actor: Uuid,
+    pub connection: Option<ConnectionStep>,
     pub post: Option<Uuid>,
     pub reply: Option<Uuid>,
 }
 
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// Follows and likes. One that is undone has a row: nobody can unlike a deleted post.
+    /// Follows, likes and steps towards a connection. One that is undone has a row: nobody can unlike a deleted post.
     pub acts: Net<Key, Act>,
     /// Replies. One that is deleted has a row only if its parent still exists.
     pub replies: Net<Key, Act>,
@@ -29,6 +38,17 @@ pub struct Changes {
     pub deleted: BTreeSet<Uuid>,
     /// By viewer: the greatest read mark of the batch.
     pub marks: BTreeMap<Uuid, Uuid>,
+}
+
+impl Act {
+    fn of_connection(actor: Uuid, step: ConnectionStep) -> Self {
+        Self {
+            actor,
+            connection: Some(step),
+            post: None,
+            reply: None,
+        }
+    }
 }
 
 impl Changes {
@@ -40,6 +60,7 @@ impl Changes {
                 Event::AccountFollowed(e) => {
                     let act = Act {
                         actor: e.follower,
+                        connection: None,
                         post: None,
                         reply: None,
                     };
@@ -50,9 +71,34 @@ impl Changes {
                     let id = id::follow(e.followed_at, e.follower, e.followee);
                     changes.acts.stop((e.followee, id));
                 }
+                Event::ConnectionRequested(e) => {
+                    let act = Act::of_connection(e.from, ConnectionStep::Requested);
+                    let id = id::connection_request(at, e.from, e.to);
+                    changes.acts.start((e.to, id), act);
+                }
+                Event::ConnectionRequestEnded(e) => {
+                    let id = id::connection_request(e.requested_at, e.from, e.to);
+                    changes.acts.stop((e.to, id));
+                }
+                Event::ConnectionMade(e) if e.requester == e.account => {
+                    let act = Act::of_connection(e.other, ConnectionStep::Accepted);
+                    let id = id::connection(at, e.other, e.account);
+                    changes.acts.start((e.account, id), act);
+                }
+                Event::ConnectionMade(e) => {
+                    if let Some(requested_at) = e.requested_at {
+                        let id = id::connection_request(requested_at, e.other, e.account);
+                        changes.acts.stop((e.account, id));
+                    }
+                }
+                Event::ConnectionEnded(e) if e.requester == e.account => {
+                    let id = id::connection(e.connected_at, e.other, e.account);
+                    changes.acts.stop((e.account, id));
+                }
                 Event::PostLiked(e) if e.user != e.author => {
                     let act = Act {
                         actor: e.user,
+                        connection: None,
                         post: Some(e.post),
                         reply: None,
                     };
@@ -67,6 +113,7 @@ impl Changes {
                     if let Some(parent) = e.reply_to.filter(|parent| parent.author != e.author) {
                         let act = Act {
                             actor: e.author,
+                        connection: None,
                             post: Some(parent.post),
                             reply: Some(e.post),
                         };

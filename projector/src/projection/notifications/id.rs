@@ -9,6 +9,16 @@ pub fn follow(at: i64, follower: Uuid, followee: Uuid) -> Uuid {
     of("follow", at, follower, followee)
 }
 
+/// `at` is the time of the request in Unix milliseconds.
+pub fn connection_request(at: i64, from: Uuid, to: Uuid) -> Uuid {
+    of("connection_request", at, from, to)
+}
+
+/// `other` accepted the request of `account` at `at`, in Unix milliseconds.
+pub fn connection(at: i64, other: Uuid, account: Uuid) -> Uuid {
+    of("connection", at, other, account)
+}
+
 pub fn like(at: i64, user: Uuid, post: Uuid) -> Uuid {
     of("like", at, user, post)
 }

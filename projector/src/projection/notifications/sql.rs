@@ -62,27 +62,29 @@ pub async fn delete_of_posts(
 }
 
 pub async fn insert(changes: &Changes, db: &mut PgConnection) -> Result<(), ApplyError> {
-    let (mut viewers, mut ids, mut actors, mut posts, mut replies) =
-        (vec![], vec![], vec![], vec![], vec![]);
+    let (mut viewers, mut ids, mut actors, mut posts, mut replies, mut connections) =
+        (vec![], vec![], vec![], vec![], vec![], vec![]);
     for ((viewer, id), act) in changes.inserted() {
         viewers.push(viewer);
         ids.push(id);
         actors.push(act.actor);
         posts.push(act.post);
         replies.push(act.reply);
+        connections.push(act.connection.map(|step| step as i16));
     }
     if ids.is_empty() {
         return Ok(());
     }
     let statement = query!(
         "/* notifications.insert */
-        INSERT INTO notifications (viewer, id, actor, post, reply)
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[])",
+        INSERT INTO notifications (viewer, id, actor, post, reply, connection)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::smallint[])",
         &viewers,
         &ids,
         &actors,
         &posts as &[Option<Uuid>],
         &replies as &[Option<Uuid>],
+        &connections as &[Option<i16>],
     );
     named("notifications.insert", statement.execute(db)).await?;
     Ok(())

@@ -13,6 +13,10 @@ pub struct Changes<'a> {
     pub accounts: BTreeMap<Uuid, Account<'a>>,
     /// By followee and follower, with the time of the follow.
     pub follows: Links<DateTime<Utc>>,
+    /// By account and other account, with the time at which they connected.
+    pub connections: Links<DateTime<Utc>>,
+    /// By recipient and requester, with the time of the request.
+    pub requests: Links<DateTime<Utc>>,
     pub counts: BTreeMap<Uuid, Counts>,
 }
 
@@ -31,6 +35,31 @@ pub struct Counts {
     pub followers: i64,
     pub following: i64,
     pub posts: i64,
+    pub connections: i64,
+    pub requests_received: i64,
+    pub requests_sent: i64,
+}
+
+impl Counts {
+    pub fn is_decrease(&self) -> bool {
+        let Self {
+            followers,
+            following,
+            posts,
+            connections,
+            requests_received,
+            requests_sent,
+        } = self;
+        let all = [
+            followers,
+            following,
+            posts,
+            connections,
+            requests_received,
+            requests_sent,
+        ];
+        all.into_iter().any(|change| *change < 0)
+    }
 }
 
 impl<'a> Changes<'a> {
@@ -74,12 +103,36 @@ impl<'a> Changes<'a> {
                     changes.counts(e.followee).followers -= 1;
                     changes.counts(e.follower).following -= 1;
                 }
+                Event::ConnectionRequested(e) => {
+                    changes.requests.start((e.to, e.from), logged.at);
+                    changes.counts(e.to).requests_received += 1;
+                    changes.counts(e.from).requests_sent += 1;
+                }
+                Event::ConnectionRequestEnded(e) => changes.end_request(e.to, e.from),
+                Event::ConnectionMade(e) => {
+                    // The event of the account that accepted is in the partition of the request.
+                    if e.requested_at.is_some() && e.requester == e.other {
+                        changes.end_request(e.account, e.other);
+                    }
+                    changes.connections.start((e.account, e.other), logged.at);
+                    changes.counts(e.account).connections += 1;
+                }
+                Event::ConnectionEnded(e) => {
+                    changes.connections.stop((e.account, e.other));
+                    changes.counts(e.account).connections -= 1;
+                }
                 Event::PostCreated(e) => changes.counts(e.author).posts += 1,
                 Event::PostDeleted(e) => changes.counts(e.author).posts -= 1,
                 _ => {}
             }
         }
         changes
+    }
+
+    fn end_request(&mut self, recipient: Uuid, requester: Uuid) {
+        self.requests.stop((recipient, requester));
+        self.counts(recipient).requests_received -= 1;
+        self.counts(requester).requests_sent -= 1;
     }
 
     fn counts(&mut self, account: Uuid) -> &mut Counts {

@@ -17,6 +17,20 @@ links! {
     }
 }
 
+links! {
+    pub mod connections: "connections" ("account", "other", "connected_at") {
+        insert: "profiles.insert_connections",
+        delete: "profiles.delete_connections",
+    }
+}
+
+links! {
+    pub mod requests: "connection_requests" ("recipient", "requester", "requested_at") {
+        insert: "profiles.insert_requests",
+        delete: "profiles.delete_requests",
+    }
+}
+
 pub async fn insert_accounts(
     changes: &Changes<'_>,
     db: &mut PgConnection,
@@ -82,30 +96,36 @@ pub async fn update_accounts(
 /// Events of several partitions change an account's counts, so these are only ever incremented. Rows are locked in the
 /// order of their accounts, so that two instances do not deadlock.
 pub async fn add_counts(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
-    let (mut accounts, mut followers, mut following, mut posts) = (vec![], vec![], vec![], vec![]);
-    for (account, counts) in &changes.counts {
-        if *counts != Counts::default() {
-            accounts.push(*account);
-            followers.push(counts.followers);
-            following.push(counts.following);
-            posts.push(counts.posts);
-        }
-    }
+    let changed = changes.counts.iter();
+    let changed = changed.filter(|(_, counts)| **counts != Counts::default());
+    let (accounts, counts): (Vec<Uuid>, Vec<&Counts>) = changed.unzip();
+    let column = |of: fn(&Counts) -> i64| -> Vec<i64> {
+        counts.iter().map(|counts| of(counts)).collect()
+    };
     if accounts.is_empty() {
         return Ok(());
     }
     let statement = query!(
         "/* profiles.add_counts */
-        INSERT INTO account_counts AS c (account, followers, following, posts)
-        SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[])
+        INSERT INTO account_counts AS c
+            (account, followers, following, posts, connections, requests_received, requests_sent)
+        SELECT * FROM unnest(
+            $1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]
+        )
         ON CONFLICT (account) DO UPDATE SET
             followers = c.followers + excluded.followers,
             following = c.following + excluded.following,
-            posts = c.posts + excluded.posts",
+            posts = c.posts + excluded.posts,
+            connections = c.connections + excluded.connections,
+            requests_received = c.requests_received + excluded.requests_received,
+            requests_sent = c.requests_sent + excluded.requests_sent",
         &accounts,
-        &followers,
-        &following,
-        &posts,
+        &column(|counts| counts.followers),
+        &column(|counts| counts.following),
+        &column(|counts| counts.posts),
+        &column(|counts| counts.connections),
+        &column(|counts| counts.requests_received),
+        &column(|counts| counts.requests_sent),
     );
     named("profiles.add_counts", statement.execute(db)).await?;
     Ok(())
@@ -116,12 +136,10 @@ pub async fn delete_empty_counts(
     changes: &Changes<'_>,
     db: &mut PgConnection,
 ) -> Result<(), ApplyError> {
-    let decreased =
-        |counts: &Counts| counts.followers < 0 || counts.following < 0 || counts.posts < 0;
     let accounts: Vec<Uuid> = changes
         .counts
         .iter()
-        .filter(|(_, counts)| decreased(counts))
+        .filter(|(_, counts)| counts.is_decrease())
         .map(|(account, _)| *account)
         .collect();
     if accounts.is_empty() {
@@ -130,7 +148,8 @@ pub async fn delete_empty_counts(
     let statement = query!(
         "/* profiles.delete_empty_counts */
         DELETE FROM account_counts
-        WHERE account = ANY($1) AND followers = 0 AND following = 0 AND posts = 0",
+        WHERE account = ANY($1) AND followers = 0 AND following = 0 AND posts = 0
+            AND connections = 0 AND requests_received = 0 AND requests_sent = 0",
         &accounts,
     );
     named("profiles.delete_empty_counts", statement.execute(db)).await?;

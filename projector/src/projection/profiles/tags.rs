@@ -17,6 +17,12 @@ pub fn of(changes: &Changes<'_>) -> Vec<Tag> {
     for (followee, follower) in changes.follows.changed() {
         tags.extend([Tag::followers(followee), Tag::following(follower)]);
     }
+    for (account, _) in changes.connections.changed() {
+        tags.push(Tag::connections(account));
+    }
+    for (recipient, requester) in changes.requests.changed() {
+        tags.extend([Tag::requests_received(recipient), Tag::requests_sent(requester)]);
+    }
     let counted = changes.counts.iter();
     let counted = counted.filter(|(_, counts)| **counts != Counts::default());
     tags.extend(counted.map(|(account, _)| Tag::profile(*account)));

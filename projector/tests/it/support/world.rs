@@ -6,8 +6,8 @@ use feedmill_events::{
     Envelope, Event, Partition,
     event::{
         v1::{
-            AccountCreated, AccountFollowed, AccountUnfollowed, ConversationRead, MessageSent,
-            NotificationsRead, Parent, PostBookmarked, PostCreated, PostDeleted, PostLiked,
+            AccountCreated, AccountFollowed, AccountUnfollowed, ConnectionEnded, ConnectionMade,
+            ConnectionRequestEnded, ConnectionRequested, ConversationRead, MessageSent, NotificationsRead, Parent, PostBookmarked, PostCreated, PostDeleted, PostLiked,
             PostUnbookmarked, PostUnliked, ProfileChanged,
         },
         v2::ConversationCreated,
@@ -24,7 +24,6 @@ use uuid::Uuid;
 const HOUR: i64 = 3_600_000;
 
 pub struct World {
-    /// All actions but those on links, then each kind of link.
     sources: Vec<Source>,
     /// The index of the source that acts.
     acting: usize,
@@ -38,10 +37,17 @@ pub struct World {
     pub short_lived_links: BTreeMap<LinkKind, usize>,
 }
 
-/// A source of actions with randomness of its own, so that a new kind of link does not change the other actions.
+/// What a source of actions is about.
+#[derive(Clone, Copy)]
+enum Subject {
+    Link(LinkKind),
+    Connections,
+    Anything,
+}
+
+/// A source of actions with randomness of its own, so that a new one does not change the actions of the others.
 struct Source {
-    /// None: all other actions.
-    kind: Option<LinkKind>,
+    subject: Subject,
     rng: StdRng,
     /// The time of its next action.
     next: i64,
@@ -50,23 +56,29 @@ struct Source {
 }
 
 impl Source {
-    fn new(seed: u64, kind: Option<LinkKind>) -> Self {
-        let name = kind.map_or("", LinkKind::name);
+    fn new(seed: u64, subject: Subject) -> Self {
+        let (name, interval) = match subject {
+            Subject::Link(kind) => (kind.name(), 5 * HOUR),
+            Subject::Connections => ("connections", 4 * HOUR),
+            Subject::Anything => ("", 2 * HOUR),
+        };
         Self {
-            kind,
+            subject,
             rng: StdRng::seed_from_u64(seed ^ id::fnv1a(name.bytes())),
             next: 1_700_000_000_000,
-            interval: if kind.is_some() { 5 * HOUR } else { 2 * HOUR },
+            interval,
         }
     }
 }
 
 impl World {
     pub fn new(seed: u64) -> Self {
-        let kinds = LinkKind::ALL.into_iter().map(Some);
-        let kinds = std::iter::once(None).chain(kinds);
+        let others = [Subject::Anything, Subject::Connections].into_iter();
+        let subjects = others.chain(LinkKind::ALL.map(Subject::Link));
         Self {
-            sources: kinds.map(|kind| Source::new(seed, kind)).collect(),
+            sources: subjects
+                .map(|subject| Source::new(seed, subject))
+                .collect(),
             acting: 0,
             now: 0,
             counter: 0,
@@ -100,11 +112,12 @@ impl World {
         let source = &mut self.sources[acting];
         (self.acting, self.now) = (acting, source.next);
         source.next += source.rng.gen_range(1..2 * source.interval);
-        match source.kind {
-            None if self.oracle.accounts.len() < 3 => Some(self.join()),
-            None => self.anything(),
-            Some(kind) if source.rng.gen_bool(0.6) => self.link(kind),
-            Some(kind) => self.unlink(kind),
+        match source.subject {
+            Subject::Anything if self.oracle.accounts.len() < 3 => Some(self.join()),
+            Subject::Anything => self.anything(),
+            Subject::Connections => self.connection(),
+            Subject::Link(kind) if source.rng.gen_bool(0.6) => self.link(kind),
+            Subject::Link(kind) => self.unlink(kind),
         }
     }
 
@@ -221,6 +234,50 @@ impl World {
         let links: Vec<_> = self.oracle.links(kind).collect();
         let (from, to, since) = self.any(&links)?;
         Some(self.link_event(kind, from, to, Some(since)))
+    }
+
+    /// A request, its end, one side of a connection, or the end of a side. The other side may come much later: it is in another
+    /// partition.
+    fn connection(&mut self) -> Option<Event> {
+        let (account, other) = (self.any_account()?, self.any_account()?);
+        let connections = &self.oracle.connections;
+        let side = connections.of(account).find(|(with, _)| *with == other);
+        let requested_at = connections.requested_at(other, account);
+        let event = match (side, requested_at) {
+            (Some((_, side)), _) => Event::ConnectionEnded(ConnectionEnded {
+                account,
+                other,
+                requester: side.requester,
+                connected_at: side.connected_at,
+            }),
+            (None, Some(requested_at)) if self.rng().gen_bool(0.4) => {
+                Event::ConnectionRequestEnded(ConnectionRequestEnded {
+                    from: other,
+                    to: account,
+                    requested_at,
+                    declined: self.rng().gen_bool(0.5),
+                })
+            }
+            (None, Some(_)) => Event::ConnectionMade(ConnectionMade {
+                account,
+                other,
+                requester: other,
+                requested_at,
+            }),
+            (None, None) if self.rng().gen_bool(0.5) => {
+                Event::ConnectionRequested(ConnectionRequested {
+                    from: other,
+                    to: account,
+                })
+            }
+            (None, None) => Event::ConnectionMade(ConnectionMade {
+                account,
+                other,
+                requester: account,
+                requested_at: None,
+            }),
+        };
+        (account != other).then_some(event)
     }
 
     /// The event that makes a link, or undoes one that was made at `since`.

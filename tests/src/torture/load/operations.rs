@@ -6,7 +6,7 @@ use super::shared::{Created, pick};
 use crate::{
     link::LinkTarget,
     property::{
-        AccountCommand, Action, Command, ConversationCommand, LinkCommand, NotificationCommand,
+        AccountCommand, Action, Command, ConnectionCommand, ConversationCommand, LinkCommand, NotificationCommand,
         PostCommand,
     },
     torture::operation::Operation,
@@ -65,6 +65,10 @@ pub fn operation(
             };
             Operation::Link { kind, to, make }
         }
+        Command::Connection(ConnectionCommand { other, connect }) => Operation::Connection {
+            other: account(other)?,
+            connect,
+        },
         Command::Conversation(
             ConversationCommand::CreatePair { .. } | ConversationCommand::CreateGroup { .. },
         ) if created.conversations.len() > MAX_CONVERSATIONS => return None,

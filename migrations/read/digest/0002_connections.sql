@@ -1,0 +1,3 @@
+-- New connections of a viewer.
+
+ALTER TABLE digest_days ADD COLUMN new_connections bigint NOT NULL DEFAULT 0;

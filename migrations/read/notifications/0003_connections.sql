@@ -1,0 +1,5 @@
+-- Requests for a connection, and connections that were accepted.
+
+ALTER TABLE notifications ADD COLUMN connection smallint;
+COMMENT ON COLUMN notifications.connection IS
+    '1: the actor asked the viewer for a connection; 2: the actor accepted the viewer''s request; NULL: everything else';
