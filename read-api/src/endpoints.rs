@@ -14,11 +14,13 @@
 //! With the cache off or bypassed, every answer takes one statement.
 
 pub mod bookmarks;
+pub mod connections;
 pub mod conversations;
 pub mod digest;
 pub mod feed;
 pub mod notifications;
 pub mod posts;
+pub mod relationships;
 pub mod stream;
 pub mod users;
 

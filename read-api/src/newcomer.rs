@@ -59,6 +59,7 @@ impl Newcomer {
             created_at: now,
             followers_count: 0,
             following_count: 0,
+            connections_count: 0,
             posts_count: 0,
         }
     }

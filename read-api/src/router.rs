@@ -10,7 +10,10 @@ use utoipa_axum::{
 };
 
 use crate::{
-    endpoints::{bookmarks, conversations, digest, feed, notifications, posts, stream, users},
+    endpoints::{
+        bookmarks, connections, conversations, digest, feed, notifications, posts, relationships,
+        stream, users,
+    },
     http::auth::{self, Gate},
     openapi,
     state::AppState,
@@ -36,6 +39,9 @@ fn routes(read: impl Fn(Route, &'static [Projection]) -> Route) -> OpenApiRouter
         .routes(read(routes!(users::posts), &[Feed, Profiles]))
         .routes(read(routes!(users::followers), &[Profiles]))
         .routes(read(routes!(users::following), &[Profiles]))
+        .routes(read(routes!(connections::page), &[Profiles]))
+        .routes(read(routes!(connections::requests), &[Profiles]))
+        .routes(read(routes!(relationships::read), &[Profiles]))
         .routes(read(routes!(stream::open), &[Feed, Conversations, Notifications, Profiles]))
         .routes(read(routes!(users::me), &[Profiles]))
 }

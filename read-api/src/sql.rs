@@ -15,6 +15,7 @@ pub mod digest;
 pub mod feed;
 pub mod notifications;
 pub mod posts;
+pub mod relationships;
 pub mod secrets;
 pub mod stream;
 pub mod users;

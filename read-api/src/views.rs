@@ -24,6 +24,8 @@ pub struct Page<T> {
     pub prev_cursor: Option<String>,
 }
 
+pub type ConnectionPage = Page<Connection>;
+pub type ConnectionRequestPage = Page<ConnectionRequest>;
 pub type ConversationPage = Page<Conversation>;
 pub type FollowPage = Page<Follow>;
 pub type MessagePage = Page<Message>;
@@ -117,6 +119,8 @@ pub struct Profile {
     pub followers_count: i64,
     #[schema(minimum = 0)]
     pub following_count: i64,
+    #[schema(minimum = 0)]
+    pub connections_count: i64,
     /// Includes replies.
     #[schema(minimum = 0)]
     pub posts_count: i64,
@@ -129,6 +133,46 @@ pub struct Follow {
     pub account: AccountSummary,
     #[serde(with = "rfc3339")]
     pub followed_at: DateTime<Utc>,
+}
+
+/// An item of a list of connections.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Connection {
+    #[serde(flatten)]
+    pub account: AccountSummary,
+    #[serde(with = "rfc3339")]
+    pub connected_at: DateTime<Utc>,
+}
+
+/// The other account of a request for a connection.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ConnectionRequest {
+    #[serde(flatten)]
+    pub account: AccountSummary,
+    #[serde(with = "rfc3339")]
+    pub requested_at: DateTime<Utc>,
+}
+
+/// How the caller and an account are related.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Relationship {
+    /// The account.
+    pub id: Uuid,
+    /// The caller follows the account.
+    pub following: bool,
+    /// The account follows the caller.
+    pub followed_by: bool,
+    pub connection: ConnectionState,
+}
+
+/// `outgoing`: the caller has asked for a connection. `incoming`: the account has.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionState {
+    None,
+    Outgoing,
+    Incoming,
+    Connected,
 }
 
 /// A post or a reply, as the caller sees it.
@@ -235,6 +279,16 @@ pub enum NotifiedAct {
         #[schema(schema_with = null)]
         post: (),
     },
+    /// The actor asks the caller for a connection.
+    ConnectionRequest {
+        #[schema(schema_with = null)]
+        post: (),
+    },
+    /// The actor has accepted the caller's request for a connection.
+    Connection {
+        #[schema(schema_with = null)]
+        post: (),
+    },
     /// The actor likes this post of the caller.
     Like { post: NotificationPost },
     /// The actor replied to a post of the caller, with this one.
@@ -246,10 +300,12 @@ fn null() -> Object {
 }
 
 impl NotifiedAct {
-    /// The liked post, or the reply. None for a follow.
+    /// The liked post, or the reply. None for what is not about a post.
     pub fn post(&self) -> Option<&NotificationPost> {
         match self {
-            Self::Follow { post: () } => None,
+            Self::Follow { post: () }
+            | Self::ConnectionRequest { post: () }
+            | Self::Connection { post: () } => None,
             Self::Like { post } | Self::Reply { post } => Some(post),
         }
     }
@@ -279,6 +335,8 @@ pub struct DigestCounters {
     pub replies_received: i64,
     #[schema(minimum = 0)]
     pub new_followers: i64,
+    #[schema(minimum = 0)]
+    pub new_connections: i64,
     #[schema(minimum = 0)]
     pub messages_received: i64,
 }

@@ -24,7 +24,7 @@ use crate::{
     },
     newcomer::Newcomer,
     seek::{Seek, TimeKey},
-    sql::{self, users::ListedFollows},
+    sql::{self, users::ListedAccounts},
     state::AppState,
     user_ref::UserRef,
     views::{Follow, FollowPage, Post, PostPage, Profile},
@@ -38,7 +38,7 @@ const NOT_FOUND: Error = Error::NotFound("user");
     dead_code,
     reason = "for the API description; handlers parse the path themselves"
 )]
-struct UserPath {
+pub(super) struct UserPath {
     /// An account: its id, or `@` and its handle.
     #[param(example = "@miller")]
     user: String,
@@ -180,7 +180,7 @@ pub async fn followers(
     let load = || async {
         let (user, seek) = continued(&user, request.seek());
         let found = sql::users::followers(&state.database, &user, seek, request.rows());
-        let list = or_newcomer(&context, &user, found.await?, ListedFollows::empty)?;
+        let list = or_newcomer(&context, &user, found.await?, ListedAccounts::empty)?;
         follow_page(&request, &user, Tag::followers(list.user), list)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
@@ -209,7 +209,7 @@ pub async fn following(
     let load = || async {
         let (user, seek) = continued(&user, request.seek());
         let found = sql::users::following(&state.database, &user, seek, request.rows());
-        let list = or_newcomer(&context, &user, found.await?, ListedFollows::empty)?;
+        let list = or_newcomer(&context, &user, found.await?, ListedAccounts::empty)?;
         follow_page(&request, &user, Tag::following(list.user), list)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
@@ -220,7 +220,7 @@ fn follow_page(
     request: &PageRequest<'_, OfAccount<TimeKey>>,
     user: &UserRef,
     list_tag: Tag,
-    list: ListedFollows,
+    list: ListedAccounts,
 ) -> std::result::Result<LoadedAnswer, Error> {
     let listed = list.listed.iter();
     let mut tags = vec![list_tag];
@@ -230,12 +230,16 @@ fn follow_page(
         account: list.user,
         key: (follow.followed_at, follow.account.id),
     };
-    let (page, link) = request.page(list.listed, key);
+    let listed = list.listed.into_iter().map(|item| Follow {
+        account: item.account,
+        followed_at: item.at,
+    });
+    let (page, link) = request.page(listed.collect(), key);
     let total = list.total;
     Answer::page(&FollowList { page, total }, link, tags)
 }
 
-fn parse(user: &str) -> std::result::Result<UserRef, Error> {
+pub(super) fn parse(user: &str) -> std::result::Result<UserRef, Error> {
     user.parse().map_err(|_| NOT_FOUND)
 }
 
@@ -246,7 +250,7 @@ fn newcomer<'c>(context: &'c RequestContext, user: &UserRef) -> Option<&'c Newco
 }
 
 /// What was found of `user`, or `nothing` of a newcomer.
-fn or_newcomer<T>(
+pub(super) fn or_newcomer<T>(
     context: &RequestContext,
     user: &UserRef,
     found: Option<T>,
@@ -257,7 +261,10 @@ fn or_newcomer<T>(
 }
 
 /// Whose list the page is of, and where in it. A page with a cursor is of the cursor's account.
-fn continued<K: Copy>(user: &UserRef, seek: Seek<OfAccount<K>>) -> (UserRef, Seek<K>) {
+pub(super) fn continued<K: Copy>(
+    user: &UserRef,
+    seek: Seek<OfAccount<K>>,
+) -> (UserRef, Seek<K>) {
     let user = match seek.key() {
         Some(key) => UserRef::Id(key.account),
         None => user.clone(),
@@ -266,7 +273,7 @@ fn continued<K: Copy>(user: &UserRef, seek: Seek<OfAccount<K>>) -> (UserRef, See
 }
 
 /// That `user` refers to the account `id`. For a handle, until another account gets it or this one loses it.
-fn resolved(user: &UserRef, id: Uuid) -> impl Iterator<Item = Tag> {
+pub(super) fn resolved(user: &UserRef, id: Uuid) -> impl Iterator<Item = Tag> {
     let handle = user.handle().map(Tag::handle);
     handle.into_iter().chain([Tag::account_summary(id)])
 }

@@ -56,7 +56,7 @@ pub struct PageRequest<'a, K> {
 }
 
 impl<'a, K: SortKey> PageRequest<'a, K> {
-    /// `path` identifies the list, however the client wrote it. Errors: a cursor of another list or viewer.
+    /// `path` identifies the list, however the client wrote it. It may have a query. Errors: a cursor of another list or viewer.
     pub fn new(
         cursors: &'a Cursors,
         path: impl Into<Cow<'static, str>>,
@@ -147,7 +147,8 @@ impl<'a, K: SortKey> PageRequest<'a, K> {
     fn link(&self, rel: &str, cursor: Option<&str>) -> String {
         let (path, limit) = (&self.path, self.limit);
         let cursor = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
-        format!("<{path}?limit={limit}{cursor}>; rel=\"{rel}\"")
+        let separator = if path.contains('?') { '&' } else { '?' };
+        format!("<{path}{separator}limit={limit}{cursor}>; rel=\"{rel}\"")
     }
 }
 

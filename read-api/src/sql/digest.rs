@@ -42,6 +42,7 @@ pub async fn candidates(
             coalesce(sum(likes_received), 0)::bigint AS "likes_received!",
             coalesce(sum(replies_received), 0)::bigint AS "replies_received!",
             coalesce(sum(new_followers), 0)::bigint AS "new_followers!",
+            coalesce(sum(new_connections), 0)::bigint AS "new_connections!",
             coalesce(sum(messages_received), 0)::bigint AS "messages_received!",
             EXISTS (SELECT FROM feed_floors WHERE viewer = $1 AND floor > $2) AS "below_floor!",
             EXISTS (
@@ -66,6 +67,7 @@ pub async fn candidates(
             likes_received: row.likes_received,
             replies_received: row.replies_received,
             new_followers: row.new_followers,
+            new_connections: row.new_connections,
             messages_received: row.messages_received,
         },
         posts: row.posts,
@@ -132,6 +134,7 @@ pub async fn full(
                 coalesce(sum(likes_received), 0)::bigint AS likes_received,
                 coalesce(sum(replies_received), 0)::bigint AS replies_received,
                 coalesce(sum(new_followers), 0)::bigint AS new_followers,
+                coalesce(sum(new_connections), 0)::bigint AS new_connections,
                 coalesce(sum(messages_received), 0)::bigint AS messages_received
             FROM digest_days
             WHERE viewer = $1 AND day >= $4 AND day < $5
@@ -143,7 +146,8 @@ pub async fn full(
         columns: r#"
             page.posts AS "posts!",
             page.likes_received AS "likes_received!", page.replies_received AS "replies_received!",
-            page.new_followers AS "new_followers!", page.messages_received AS "messages_received!","#,
+            page.new_followers AS "new_followers!", page.new_connections AS "new_connections!",
+            page.messages_received AS "messages_received!","#,
         order_by: "page.score DESC, page.id DESC",
         viewer,
         first_id(from),
@@ -161,6 +165,7 @@ pub async fn full(
             likes_received: row.likes_received,
             replies_received: row.replies_received,
             new_followers: row.new_followers,
+            new_connections: row.new_connections,
             messages_received: row.messages_received,
         };
         top_posts.extend(post!(row));

@@ -18,6 +18,8 @@ pub struct NotificationRow {
     pub display_name: Option<String>,
     pub post: Option<Uuid>,
     pub reply: Option<Uuid>,
+    /// 1: a request for a connection; 2: one that was accepted.
+    pub connection: Option<i16>,
     /// Of the reply, or of the liked post.
     pub text: Option<String>,
     pub reply_to: Option<Uuid>,
@@ -30,7 +32,11 @@ impl NotificationRow {
         let id = self.id?;
         let text = self.text.unwrap_or_default();
         let act = match (self.post, self.reply) {
-            (None, _) => NotifiedAct::Follow { post: () },
+            (None, _) => match self.connection {
+                None => NotifiedAct::Follow { post: () },
+                Some(1) => NotifiedAct::ConnectionRequest { post: () },
+                Some(_) => NotifiedAct::Connection { post: () },
+            },
             (Some(id), None) => {
                 let reply_to = self.reply_to;
                 let post = NotificationPost { id, text, reply_to };
@@ -52,7 +58,7 @@ impl NotificationRow {
 }
 
 /// `sqlx::query!` of a statement whose rows are notifications, as `posts!` for posts. The CTE `page` has the columns
-/// `id`, `actor`, `post`, `reply` and `read`.
+/// `id`, `actor`, `post`, `reply`, `connection` and `read`.
 macro_rules! notifications {
     ($with:tt, columns: $columns:tt, order_by: $order:tt, $($argument:expr),+ $(,)?) => {
         sqlx::query!(
@@ -60,7 +66,8 @@ macro_rules! notifications {
                 + " SELECT "
                 + $columns
                 + r#"
-            page.id AS "id?", page.actor AS "actor?", page.post AS "post?", page.reply AS "reply?", page.read AS "read?",
+            page.id AS "id?", page.actor AS "actor?", page.post AS "post?", page.reply AS "reply?",
+            page.connection AS "connection?", page.read AS "read?",
             account.handle AS "handle?", account.display_name AS "display_name?",
             shown.text AS "text?", shown.reply_to AS "reply_to?"
         FROM page
@@ -88,6 +95,7 @@ macro_rules! notification {
             display_name: $row.display_name,
             post: $row.post,
             reply: $row.reply,
+            connection: $row.connection,
             text: $row.text,
             reply_to: $row.reply_to,
             read: $row.read,
@@ -129,13 +137,13 @@ pub async fn page(
                 ) AS unread_count
         ), listed AS MATERIALIZED (
             (
-                SELECT id, actor, post, reply
+                SELECT id, actor, post, reply, connection
                 FROM notifications
                 WHERE viewer = $1 AND id < $2
                 ORDER BY id DESC
                 LIMIT $4
             ) UNION ALL (
-                SELECT id, actor, post, reply
+                SELECT id, actor, post, reply, connection
                 FROM notifications
                 WHERE viewer = $1 AND id > $3
                 ORDER BY id

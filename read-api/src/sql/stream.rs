@@ -212,7 +212,7 @@ pub async fn new_notifications(
         r#"/* stream.new_notifications */
         WITH page AS MATERIALIZED (
             SELECT
-                id, actor, post, reply, coalesce(post, viewer) AS origin,
+                id, actor, post, reply, connection, coalesce(post, viewer) AS origin,
                 coalesce(id <= (SELECT up_to FROM notification_marks WHERE viewer = $1), false) AS read
             FROM notifications
             WHERE viewer = $1 AND id >= $5 AND id <> ALL ($3)

@@ -1,4 +1,4 @@
-//! Users: a profile, followers and followed accounts.
+//! Users: a profile, and lists of accounts that a user follows, is followed by, or is connected with.
 
 use chrono::{DateTime, Utc};
 use feedmill_service::Database;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{
     seek::{Seek, TimeKey},
     user_ref::UserRef,
-    views::{AccountSummary, Follow, Profile},
+    views::{AccountSummary, Profile},
 };
 
 /// The account with this id, or else the one with this handle. None if there is neither.
@@ -30,7 +30,8 @@ pub async fn profile(
         SELECT
             account.id AS "id!", account.handle AS "handle!", account.display_name AS "display_name!",
             account.bio AS "bio!", account.created_at AS "created_at!",
-            counts.followers AS "followers?", counts.following AS "following?", counts.posts AS "posts?"
+            counts.followers AS "followers?", counts.following AS "following?", counts.posts AS "posts?",
+            counts.connections AS "connections?"
         FROM account
         LEFT JOIN LATERAL (SELECT * FROM account_counts WHERE account = account.id LIMIT 1) AS counts ON true"#,
         id,
@@ -47,35 +48,46 @@ pub async fn profile(
         created_at: row.created_at,
         followers_count: row.followers.unwrap_or(0),
         following_count: row.following.unwrap_or(0),
+        connections_count: row.connections.unwrap_or(0),
         posts_count: row.posts.unwrap_or(0),
     }))
 }
 
-/// A page of a user's followers, or of the accounts that the user follows.
-pub struct ListedFollows {
+/// A page of a list of accounts that belongs to a user.
+pub struct ListedAccounts {
     pub user: Uuid,
-    pub listed: Vec<Follow>,
+    /// Each with its time in the list.
+    pub listed: Vec<ListedAccount>,
     /// All of the list, also those on other pages.
     pub total: i64,
 }
 
-/// All columns but the first two are NULL in the only row of a user without further follows.
-struct FollowRow {
+pub struct ListedAccount {
+    pub account: AccountSummary,
+    pub at: DateTime<Utc>,
+}
+
+/// All columns but the first two are NULL in the only row of a user without further accounts.
+struct ListedRow {
     user_id: Uuid,
     total: i64,
     id: Option<Uuid>,
-    followed_at: Option<DateTime<Utc>>,
+    at: Option<DateTime<Utc>>,
     handle: Option<String>,
     display_name: Option<String>,
 }
 
-/// The statement of both lists: the follows whose column `$owner` is the user, each with the account in `$listed`, and
-/// the column `$total` of the user's counts.
-macro_rules! follows {
-    ($name:tt, $owner:tt, $listed:tt, $total:tt, $user:expr, $seek:expr, $limit:expr) => {{
+/// The statement of all such lists: the rows of `$table` whose column `$owner` is the user, each with the account in
+/// `$listed` and the time in `$at`; and the column `$total` of the user's counts. `$visible` is a condition on `person.id`, with
+/// the further arguments from `$8` on: without it, the list is nobody's.
+macro_rules! accounts {
+    (
+        $name:tt, $table:tt, $owner:tt, $listed:tt, $at:tt, $total:tt, $visible:tt,
+        $user:expr, $seek:expr, $limit:expr $(, $more:expr)*
+    ) => {{
         let (after, before) = $seek.latest_first();
         sqlx::query_as!(
-            FollowRow,
+            ListedRow,
             $name
                 + r#"
         WITH person AS (
@@ -89,35 +101,51 @@ macro_rules! follows {
             coalesce((SELECT "#
                 + $total
                 + r#" FROM account_counts WHERE account = person.id), 0) AS "total!",
-            page.id AS "id?", page.followed_at AS "followed_at?",
+            page.id AS "id?", page.at AS "at?",
             account.handle AS "handle?", account.display_name AS "display_name?"
         FROM person
         LEFT JOIN LATERAL (
             (
                 SELECT "#
                 + $listed
-                + " AS id, followed_at
-                FROM follows
+                + " AS id, "
+                + $at
+                + " AS at
+                FROM "
+                + $table
+                + "
                 WHERE "
                 + $owner
-                + " = person.id AND (followed_at, "
+                + " = person.id AND ("
+                + $at
+                + ", "
                 + $listed
                 + ") < ($3, $4)
-                ORDER BY followed_at DESC, "
+                ORDER BY "
+                + $at
+                + " DESC, "
                 + $listed
                 + " DESC
                 LIMIT $7
             ) UNION ALL (
                 SELECT "
                 + $listed
-                + ", followed_at
-                FROM follows
+                + ", "
+                + $at
+                + "
+                FROM "
+                + $table
+                + "
                 WHERE "
                 + $owner
-                + " = person.id AND (followed_at, "
+                + " = person.id AND ("
+                + $at
+                + ", "
                 + $listed
                 + ") > ($5, $6)
-                ORDER BY followed_at, "
+                ORDER BY "
+                + $at
+                + ", "
                 + $listed
                 + "
                 LIMIT $7
@@ -126,7 +154,10 @@ macro_rules! follows {
         LEFT JOIN LATERAL (
             SELECT handle, display_name FROM accounts WHERE id = page.id LIMIT 1
         ) AS account ON true
-        ORDER BY page.followed_at DESC, page.id DESC",
+        WHERE "
+                + $visible
+                + "
+        ORDER BY page.at DESC, page.id DESC",
             $user.id(),
             $user.handle(),
             after.0,
@@ -134,6 +165,7 @@ macro_rules! follows {
             before.0,
             before.1,
             $limit,
+            $($more),*
         )
     }};
 }
@@ -144,18 +176,21 @@ pub async fn followers(
     user: &UserRef,
     seek: Seek<TimeKey>,
     limit: i64,
-) -> sqlx::Result<Option<ListedFollows>> {
-    let rows = follows!(
+) -> sqlx::Result<Option<ListedAccounts>> {
+    let rows = accounts!(
         "/* user.followers */",
+        "follows",
         "followee",
         "follower",
+        "followed_at",
         "followers",
+        "true",
         user,
         seek,
         limit
     );
     let rows = database.all("user.followers", rows).await?;
-    Ok(ListedFollows::of(rows))
+    Ok(ListedAccounts::of(rows))
 }
 
 /// The accounts that the user follows, in the same order. None if there is no such user.
@@ -164,21 +199,96 @@ pub async fn following(
     user: &UserRef,
     seek: Seek<TimeKey>,
     limit: i64,
-) -> sqlx::Result<Option<ListedFollows>> {
-    let rows = follows!(
+) -> sqlx::Result<Option<ListedAccounts>> {
+    let rows = accounts!(
         "/* user.following */",
+        "follows",
         "follower",
         "followee",
+        "followed_at",
         "following",
+        "true",
         user,
         seek,
         limit
     );
     let rows = database.all("user.following", rows).await?;
-    Ok(ListedFollows::of(rows))
+    Ok(ListedAccounts::of(rows))
 }
 
-impl ListedFollows {
+/// The accounts that the user is connected with, in the same order. None if there is no such user, or if the viewer is neither
+/// the user nor connected with the user.
+pub async fn connections(
+    database: &Database,
+    viewer: Uuid,
+    user: &UserRef,
+    seek: Seek<TimeKey>,
+    limit: i64,
+) -> sqlx::Result<Option<ListedAccounts>> {
+    let rows = accounts!(
+        "/* user.connections */",
+        "connections",
+        "account",
+        "other",
+        "connected_at",
+        "connections",
+        "(person.id = $8 OR EXISTS (SELECT FROM connections WHERE account = person.id AND other = $8))",
+        user,
+        seek,
+        limit,
+        viewer
+    );
+    let rows = database.all("user.connections", rows).await?;
+    Ok(ListedAccounts::of(rows))
+}
+
+/// The accounts that have asked the user for a connection, in the same order. None if there is no such user.
+pub async fn requests_received(
+    database: &Database,
+    user: &UserRef,
+    seek: Seek<TimeKey>,
+    limit: i64,
+) -> sqlx::Result<Option<ListedAccounts>> {
+    let rows = accounts!(
+        "/* user.requests_received */",
+        "connection_requests",
+        "recipient",
+        "requester",
+        "requested_at",
+        "requests_received",
+        "true",
+        user,
+        seek,
+        limit
+    );
+    let rows = database.all("user.requests_received", rows).await?;
+    Ok(ListedAccounts::of(rows))
+}
+
+/// The accounts that the user has asked for a connection, in the same order. None if there is no such user.
+pub async fn requests_sent(
+    database: &Database,
+    user: &UserRef,
+    seek: Seek<TimeKey>,
+    limit: i64,
+) -> sqlx::Result<Option<ListedAccounts>> {
+    let rows = accounts!(
+        "/* user.requests_sent */",
+        "connection_requests",
+        "requester",
+        "recipient",
+        "requested_at",
+        "requests_sent",
+        "true",
+        user,
+        seek,
+        limit
+    );
+    let rows = database.all("user.requests_sent", rows).await?;
+    Ok(ListedAccounts::of(rows))
+}
+
+impl ListedAccounts {
     pub fn empty(user: Uuid) -> Self {
         Self {
             user,
@@ -187,13 +297,13 @@ impl ListedFollows {
         }
     }
 
-    fn of(rows: Vec<FollowRow>) -> Option<Self> {
+    fn of(rows: Vec<ListedRow>) -> Option<Self> {
         let first = rows.first()?;
         let (user, total) = (first.user_id, first.total);
         let listed = rows.into_iter().filter_map(|row| {
-            Some(Follow {
+            Some(ListedAccount {
                 account: AccountSummary::from_columns(row.id?, row.handle, row.display_name),
-                followed_at: row.followed_at?,
+                at: row.at?,
             })
         });
         Some(Self {

@@ -1,4 +1,4 @@
-//! The follows and likes that a stream has told its client of.
+//! The follows, likes and steps towards a connection that a stream has told its client of.
 //!
 //! Each time that one is undone and made again, the list has it with another id. Nobody can make a stream tell the same
 //! thing again and again that way.
@@ -9,27 +9,36 @@ use uuid::Uuid;
 
 use crate::views::{Notification, NotifiedAct};
 
-/// Acts that are remembered: 34 KB. One that is forgotten may be told again.
+/// Acts that are remembered: 33 KB. One that is forgotten may be told again.
 const MAX_TOLD: usize = 1_000;
 
-/// What can be undone and made again: a follow, or a like of a post.
+/// What can be undone and made again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Act {
     actor: Uuid,
-    /// None for a follow.
-    post: Option<Uuid>,
+    what: What,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Follow,
+    ConnectionRequest,
+    Connection,
+    Like { post: Uuid },
 }
 
 impl Act {
     /// None for a reply, which is another one each time.
     pub fn of(notification: &Notification) -> Option<Self> {
-        let post = match &notification.act {
-            NotifiedAct::Follow { .. } => None,
-            NotifiedAct::Like { post } => Some(post.id),
+        let what = match &notification.act {
+            NotifiedAct::Follow { .. } => What::Follow,
+            NotifiedAct::ConnectionRequest { .. } => What::ConnectionRequest,
+            NotifiedAct::Connection { .. } => What::Connection,
+            NotifiedAct::Like { post } => What::Like { post: post.id },
             NotifiedAct::Reply { .. } => return None,
         };
         let actor = notification.actor.id;
-        Some(Self { actor, post })
+        Some(Self { actor, what })
     }
 }
 
@@ -58,7 +67,7 @@ mod tests {
     fn like(actor: u128) -> Act {
         Act {
             actor: Uuid::from_u128(actor),
-            post: Some(Uuid::nil()),
+            what: What::Like { post: Uuid::nil() },
         }
     }
 
@@ -66,7 +75,7 @@ mod tests {
     fn an_act_is_told_once_until_it_is_forgotten() {
         let mut told = Told::default();
         let follow = Act {
-            post: None,
+            what: What::Follow,
             ..like(0)
         };
         assert!(told.insert(follow));

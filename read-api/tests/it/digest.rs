@@ -142,7 +142,7 @@ async fn a_digest_has_the_shape_of_the_contract() {
         json!({
             "period": "week", "from": "2024-04-08T00:00:00.000Z", "to": "2024-04-15T00:00:00.000Z",
             "counters": {
-                "posts": 1, "likes_received": 111, "replies_received": 222, "new_followers": 333,
+                "posts": 1, "likes_received": 111, "replies_received": 222, "new_followers": 333, "new_connections": 0,
                 "messages_received": 444,
             },
             "top_posts": top,
@@ -156,7 +156,7 @@ async fn a_digest_has_the_shape_of_the_contract() {
         json!({
             "period": "day", "from": "2024-04-14T00:00:00.000Z", "to": "2024-04-15T00:00:00.000Z",
             "counters": {
-                "posts": 0, "likes_received": 100, "replies_received": 200, "new_followers": 300,
+                "posts": 0, "likes_received": 100, "replies_received": 200, "new_followers": 300, "new_connections": 0,
                 "messages_received": 400,
             },
             "top_posts": [],

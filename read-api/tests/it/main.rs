@@ -7,6 +7,7 @@
 mod access;
 mod app;
 mod cache;
+mod connections;
 mod conversations;
 mod digest;
 mod feed;

@@ -98,12 +98,12 @@ async fn every_read_of_a_newcomer_is_answered() {
         profile.body,
         json!({
             "id": me, "handle": "miller", "display_name": "The Miller", "bio": "", "created_at": created_at,
-            "followers_count": 0, "following_count": 0, "posts_count": 0,
+            "followers_count": 0, "following_count": 0, "connections_count": 0, "posts_count": 0,
         })
     );
     let by_id = community.get(&token, &format!("/v1/users/{me}")).await;
     assert_eq!(by_id.body["handle"], "miller");
-    for list in ["posts", "followers", "following"] {
+    for list in ["posts", "followers", "following", "connections"] {
         let path = format!("/v1/users/{me}/{list}");
         let page = community.get(&token, &path).await;
         assert_eq!(page.body["items"], json!([]), "{path}");
@@ -114,13 +114,16 @@ async fn every_read_of_a_newcomer_is_answered() {
         "/v1/bookmarks",
         "/v1/conversations",
         "/v1/notifications",
+        "/v1/connections/requests?direction=incoming",
+        "/v1/connections/requests?direction=outgoing",
+        "/v1/relationships",
     ] {
         assert_eq!(community.get(&token, path).await.status, 200, "{path}");
     }
 
     // To others, there is no such account yet.
     let other = community.token("google|2", &json!({}));
-    for path in ["", "/posts", "/followers", "/following"] {
+    for path in ["", "/posts", "/followers", "/following", "/connections"] {
         let path = format!("/v1/users/{me}{path}");
         let reply = community.get(&other, &path).await;
         assert_eq!(reply.code(), (404, "not_found"), "{path}");

@@ -105,6 +105,11 @@ impl World {
             one("/v1/users/@user2/posts".to_owned()),
             one("/v1/users/@user2/followers".to_owned()),
             one(format!("/v1/users/{other}/following")),
+            one(format!("/v1/users/{viewer}/connections")),
+            missing(format!("/v1/users/{other}/connections")),
+            one("/v1/connections/requests?direction=incoming".to_owned()),
+            one("/v1/connections/requests?direction=outgoing".to_owned()),
+            one(format!("/v1/relationships?id={other}")),
             one("/v1/me".to_owned()),
         ]
     }

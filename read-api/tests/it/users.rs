@@ -17,7 +17,8 @@ async fn a_profile_is_found_by_id_handle_and_token() {
     .await;
     let expected = json!({
         "id": me, "handle": "user1", "display_name": "User 1", "bio": "about me",
-        "created_at": "2024-04-13T09:03:20.001Z", "followers_count": 5, "following_count": 6, "posts_count": 7,
+        "created_at": "2024-04-13T09:03:20.001Z", "followers_count": 5, "following_count": 6,
+        "connections_count": 0, "posts_count": 7,
     });
     let paths = [
         format!("/v1/users/{me}"),

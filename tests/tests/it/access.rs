@@ -11,7 +11,7 @@ use reqwest::{Method, header::HeaderValue};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::scene::{Request, Scene, state};
+use crate::scene::{Request, Scene, state, with_query};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_sees_or_changes_what_they_may_not() {
@@ -257,14 +257,14 @@ async fn foreign_cursors_are_refused(stack: &Stack, scene: &Scene) {
     let bob = scene.client.with_token(&stack.signer.token(scene.bob));
     let mut cursors = Vec::new();
     for path in scene.lists() {
-        let page = alice.get(&format!("{path}?limit=1")).await;
+        let page = alice.get(&with_query(&path, "limit=1")).await;
         let page = page.expect(200).json();
         let cursor = page["next_cursor"].as_str();
         let cursor = cursor.unwrap_or_else(|| panic!("{path} has one page"));
         cursors.push((path, cursor.to_owned()));
     }
     for (path, cursor) in &cursors {
-        let next = format!("{path}?limit=1&cursor={cursor}");
+        let next = with_query(path, &format!("limit=1&cursor={cursor}"));
         alice.get(&next).await.expect(200);
         let answer = bob.get(&next).await;
         assert_problem(
@@ -273,7 +273,7 @@ async fn foreign_cursors_are_refused(stack: &Stack, scene: &Scene) {
             &format!("Alice's cursor, used by Bob: {next}"),
         );
         for (other, _) in cursors.iter().filter(|(other, _)| other != path) {
-            let path = format!("{other}?cursor={cursor}");
+            let path = with_query(other, &format!("cursor={cursor}"));
             let answer = alice.get(&path).await;
             assert_problem(&answer, 422, &format!("a cursor of another list: {path}"));
         }
@@ -281,7 +281,7 @@ async fn foreign_cursors_are_refused(stack: &Stack, scene: &Scene) {
             cursor.replacen(&cursor[4..6], "AA", 1) + "A",
             cursor[..cursor.len() - 2].to_owned(),
         ] {
-            let path = format!("{path}?cursor={changed}");
+            let path = with_query(path, &format!("cursor={changed}"));
             assert_problem(&alice.get(&path).await, 422, &path);
         }
     }

@@ -14,12 +14,13 @@ use feedmill_tests::{
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-/// Tables that only the projector reads, to apply later events; and one that an import leaves empty.
-const NOT_MUTATED: [&str; 4] = [
+/// Tables that only the projector reads, to apply later events; and those that an import leaves empty.
+const NOT_MUTATED: [&str; 5] = [
     "feed.feed_followers",
     "digest.digest_received",
     "digest.digest_members",
     "notifications.notification_marks",
+    "profiles.connection_requests",
 ];
 
 /// A table, and a statement that makes one of its rows wrong.
@@ -39,6 +40,14 @@ const MUTATIONS: &[(&str, &str)] = &[
     (
         "profiles.follows",
         "UPDATE %t SET followed_at = followed_at + interval '1 ms' WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
+        "profiles.connections",
+        "DELETE FROM %t WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
+        "profiles.connections",
+        "UPDATE %t SET connected_at = connected_at + interval '1 ms' WHERE ctid = (SELECT max(ctid) FROM %t)",
     ),
     (
         "feed.posts",

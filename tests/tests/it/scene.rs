@@ -89,6 +89,19 @@ impl Scene {
             .expect(201);
         c.follow(alice).await.expect(204);
         b.follow(carol).await.expect(204);
+        // Two who are connected with Alice, two who have asked her, and two whom she has asked.
+        for (index, handle) in ["dan", "erin", "frank", "grace", "heidi", "ivan"]
+            .iter()
+            .enumerate()
+        {
+            let other = create_account(handle).await;
+            if index < 4 {
+                of(other).connection(alice, true).await.expect(200);
+            }
+            if index < 2 || index >= 4 {
+                a.connection(other, true).await.expect(200);
+            }
+        }
         client.sign_in("alice").await.expect(201);
         let sessions = a.command(Method::GET, "/v1/sessions", None).await;
         let sessions = sessions.expect(200).json();
@@ -168,12 +181,22 @@ impl Scene {
         requests.collect()
     }
 
-    /// The path of every list.
+    /// The path of every list, with each of its query strings.
     pub fn lists(&self) -> Vec<String> {
         endpoints::lists()
-            .map(|endpoint| self.fill(endpoint.path))
+            .flat_map(|endpoint| {
+                let path = self.fill(endpoint.path);
+                let queries = endpoint.queries.iter();
+                queries.map(move |query| path.clone() + query)
+            })
             .collect()
     }
+}
+
+/// The path with more of a query.
+pub fn with_query(path: &str, query: &str) -> String {
+    let separator = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{separator}{query}")
 }
 
 /// A hash of every table that a command may change.

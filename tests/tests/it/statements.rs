@@ -12,7 +12,7 @@ use feedmill_tests::{
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::scene::{Request, Scene};
+use crate::scene::{Request, Scene, with_query};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_keep_to_their_bounds_of_statements() {
@@ -50,7 +50,7 @@ async fn reads_keep_to_their_bounds_of_statements() {
             continue;
         }
         // Another page of the same list, whose posts are cached.
-        let path = format!("{}?limit=1", read.path);
+        let path = with_query(&read.path, "limit=1");
         let page = Request { path, ..read };
         let partly = statements(&stack.pool, &alice, &page).await;
         assert!(

@@ -2,7 +2,7 @@
 
 use feedmill_tests::client::{Client, assert_field};
 
-use crate::scene::Scene;
+use crate::scene::{Scene, with_query};
 
 pub async fn are_checked(scene: &Scene, alice: &Client) {
     for path in scene.lists() {
@@ -16,7 +16,7 @@ pub async fn are_checked(scene: &Scene, alice: &Client) {
             "",
             "99999999999999999999",
         ] {
-            let path = format!("{path}?limit={limit}");
+            let path = with_query(&path, &format!("limit={limit}"));
             assert_field(&alice.get(&path).await, "limit", &path);
         }
         for cursor in [
@@ -29,7 +29,7 @@ pub async fn are_checked(scene: &Scene, alice: &Client) {
             "'--",
             &"A".repeat(5_000),
         ] {
-            let path = format!("{path}?cursor={cursor}");
+            let path = with_query(&path, &format!("cursor={cursor}"));
             assert_field(
                 &alice.get(&path).await,
                 "cursor",
@@ -37,13 +37,12 @@ pub async fn are_checked(scene: &Scene, alice: &Client) {
             );
         }
         for (twice, field) in [("limit=1&limit=1", "limit"), ("cursor=&cursor=", "cursor")] {
-            let path = format!("{path}?{twice}");
+            let path = with_query(&path, twice);
             assert_field(&alice.get(&path).await, field, &path);
         }
     }
     for read in scene.reads() {
-        let separator = if read.path.contains('?') { '&' } else { '?' };
-        let path = format!("{}{separator}colour=red&cursor=", read.path);
+        let path = with_query(&read.path, "colour=red&cursor=");
         let answer = alice.get(&path).await.expect(200);
         let plain = alice.get(&read.path).await;
         assert_eq!(answer.body, plain.body, "{path}");
@@ -62,6 +61,22 @@ pub async fn are_checked(scene: &Scene, alice: &Client) {
     ] {
         let path = format!("/v1/digest?{query}");
         assert_field(&alice.get(&path).await, field, &path);
+    }
+    for (query, field) in [
+        ("", "direction"),
+        ("direction=", "direction"),
+        ("direction=sideways", "direction"),
+        ("direction=incoming&direction=outgoing", "direction"),
+    ] {
+        let path = format!("/v1/connections/requests?{query}");
+        let answer = alice.get(&path).await;
+        assert_eq!(answer.status, 422, "{path}: {answer:?}");
+        assert!(answer.body.contains(field), "{path}: {answer:?}");
+    }
+    let many = format!("id={}", scene.bob) + &format!("&id={}", scene.carol).repeat(100);
+    for query in ["id=", "id=bob", "id=%00", &many] {
+        let path = format!("/v1/relationships?{query}");
+        assert_field(&alice.get(&path).await, "id", &path[..path.len().min(100)]);
     }
     for query in [
         "period=week&date=9999-12-31",
