@@ -134,6 +134,8 @@ events! {
     ConnectionRequestEnded(v1::ConnectionRequestEnded): "connection.request_ended", 1, to, [];
     ConnectionMade(v1::ConnectionMade): "connection.made", 1, account, [];
     ConnectionEnded(v1::ConnectionEnded): "connection.ended", 1, account, [];
+    AccountMuted(v1::AccountMuted): "account.muted", 1, muted, [];
+    AccountUnmuted(v1::AccountUnmuted): "account.unmuted", 1, muted, [];
 }
 
 impl Event {

@@ -55,6 +55,8 @@ tags! {
     requests_received = 17;
     /// The requests for a connection of an account that were not answered (profiles).
     requests_sent = 18;
+    /// The accounts that an account mutes (feed).
+    mutes = 19;
 }
 
 impl Tag {

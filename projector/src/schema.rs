@@ -15,12 +15,13 @@ pub const CONTROL_SCHEMA: &str = "projector";
 pub(crate) const LOCK_KEY: i64 = 0x6665_6564_7461_626c; // "feedtabl"; the relay's lease has another key
 
 /// The tables that read-api does not read. Its role gets access to all others.
-const INTERNAL_TABLES: [&str; 10] = [
+const INTERNAL_TABLES: [&str; 11] = [
     "audit",
     "blocked",
     "digest_members",
     "digest_received",
     "feed_followers",
+    "feed_follows",
     "heads_seen",
     "instances",
     "laid_migrations",
@@ -73,7 +74,7 @@ pub async fn apply_migrations(
     grant(schema, db).await
 }
 
-/// Gives read-api's role the right to read the tables of a schema that it needs, and takes back what earlier versions gave.
+/// Gives read-api's role the right to read the tables and views of a schema that it needs, and takes back what earlier versions gave.
 async fn grant(schema: &str, db: &mut PgConnection) -> sqlx::Result<()> {
     let internal = INTERNAL_TABLES.map(|table| format!("'{table}'")).join(", ");
     let sql = format!(
@@ -83,7 +84,10 @@ async fn grant(schema: &str, db: &mut PgConnection) -> sqlx::Result<()> {
         DECLARE
             name text;
         BEGIN
-            FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = '{schema}' LOOP
+            FOR name IN
+                SELECT tablename FROM pg_tables WHERE schemaname = '{schema}'
+                UNION ALL SELECT viewname FROM pg_views WHERE schemaname = '{schema}'
+            LOOP
                 IF name IN ({internal}) THEN
                     EXECUTE format('REVOKE SELECT ON {schema}.%I FROM feedmill_read', name);
                 ELSE

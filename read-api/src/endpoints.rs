@@ -18,6 +18,7 @@ pub mod connections;
 pub mod conversations;
 pub mod digest;
 pub mod feed;
+pub mod mutes;
 pub mod notifications;
 pub mod posts;
 pub mod relationships;

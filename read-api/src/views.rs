@@ -29,6 +29,7 @@ pub type ConnectionRequestPage = Page<ConnectionRequest>;
 pub type ConversationPage = Page<Conversation>;
 pub type FollowPage = Page<Follow>;
 pub type MessagePage = Page<Message>;
+pub type MutePage = Page<Mute>;
 pub type NotificationPage = Page<Notification>;
 pub type PostPage = Page<Post>;
 
@@ -153,6 +154,15 @@ pub struct ConnectionRequest {
     pub requested_at: DateTime<Utc>,
 }
 
+/// An account that the caller mutes.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Mute {
+    #[serde(flatten)]
+    pub account: AccountSummary,
+    #[serde(with = "rfc3339")]
+    pub muted_at: DateTime<Utc>,
+}
+
 /// How the caller and an account are related.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Relationship {
@@ -163,6 +173,8 @@ pub struct Relationship {
     /// The account follows the caller.
     pub followed_by: bool,
     pub connection: ConnectionState,
+    /// The caller mutes the account.
+    pub muting: bool,
 }
 
 /// `outgoing`: the caller has asked for a connection. `incoming`: the account has.

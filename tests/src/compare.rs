@@ -67,6 +67,9 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
     add("/v1/feed", Expected::OwnList(feed, json!({})));
     let bookmarks = oracle.bookmarks(viewer);
     add("/v1/bookmarks", Expected::OwnList(bookmarks, json!({})));
+    let mutes = oracle.mute_list(viewer);
+    let total = json!({"total": mutes.len()});
+    add("/v1/mutes", Expected::OwnList(mutes, total));
     for (direction, incoming) in [("incoming", true), ("outgoing", false)] {
         let requests = oracle.connection_requests(viewer, incoming);
         let total = json!({"total": requests.len()});

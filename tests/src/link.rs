@@ -9,6 +9,7 @@ pub enum LinkKind {
     Like,
     Follow,
     Bookmark,
+    Mute,
 }
 
 /// What a link leads to.
@@ -32,7 +33,7 @@ struct Facts {
 }
 
 impl LinkKind {
-    pub const ALL: [Self; 3] = [Self::Like, Self::Follow, Self::Bookmark];
+    pub const ALL: [Self; 4] = [Self::Like, Self::Follow, Self::Bookmark, Self::Mute];
 
     fn facts(self) -> Facts {
         match self {
@@ -56,6 +57,13 @@ impl LinkKind {
                 number: 3,
                 records: ("bookmark", "unbookmark"),
                 fields: ("user", "post"),
+            },
+            Self::Mute => Facts {
+                target: LinkTarget::Account,
+                path: ("/v1/users/", "/mute"),
+                number: 4,
+                records: ("mute", "unmute"),
+                fields: ("from", "to"),
             },
         }
     }
@@ -126,6 +134,11 @@ impl LinkChange {
             Event::AccountUnfollowed(e) => {
                 let since = Some(e.followed_at);
                 change(LinkKind::Follow, e.follower, e.followee, None, since)
+            }
+            Event::AccountMuted(e) => change(LinkKind::Mute, e.muter, e.muted, None, None),
+            Event::AccountUnmuted(e) => {
+                let since = Some(e.muted_at);
+                change(LinkKind::Mute, e.muter, e.muted, None, since)
             }
             Event::PostBookmarked(e) => change(LinkKind::Bookmark, e.user, e.post, None, None),
             Event::PostUnbookmarked(e) => {

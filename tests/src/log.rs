@@ -273,12 +273,14 @@ pub async fn connections(
     .fetch_all(pool)
     .await?;
     let rows = rows.into_iter();
-    let rows = rows.map(|(low, high, requester, connected_at, requested_at)| StoredConnection {
-        low,
-        high,
-        requester,
-        connected_at,
-        requested_at,
-    });
+    let rows = rows.map(
+        |(low, high, requester, connected_at, requested_at)| StoredConnection {
+            low,
+            high,
+            requester,
+            connected_at,
+            requested_at,
+        },
+    );
     Ok(rows.collect())
 }

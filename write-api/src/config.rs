@@ -143,7 +143,7 @@ pub struct LimitArgs {
     pub trusted_proxies: Vec<IpNet>,
     /// How many commands of a kind succeed for one account, or for one address where no account is needed, as in
     /// `posts=100/1h,follows=off`; `off` is without any limit. Without it, in an hour: posts=500, messages=3000,
-    /// conversations=300, follows=1000, connections=500, reactions=3000 (likes and bookmarks), profile=200, marks=20000 (read marks), sign_ups=500,
+    /// conversations=300, follows=1000, connections=500, reactions=3000 (likes, bookmarks and mutes), profile=200, marks=20000 (read marks), sign_ups=500,
     /// sign_ins=2000, refreshes=600. They are counted in each process
     #[arg(long, env = "QUOTAS", default_value = "", hide_default_value = true)]
     pub quotas: QuotaRates,

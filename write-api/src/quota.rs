@@ -11,7 +11,10 @@ use feedmill_service::config::duration;
 
 use crate::{
     client::Client,
-    domain::{AccountCommand, Command, ConnectionCommand, ConversationCommand, LinkAction, LinkKind, PostCommand},
+    domain::{
+        AccountCommand, Command, ConnectionCommand, ConversationCommand, LinkAction, LinkKind,
+        PostCommand,
+    },
     rate_limit::{Exceeded, Rate, RateLimiter, Remaining, Taken},
 };
 
@@ -56,7 +59,7 @@ quotas! {
     Follows, "follows", 1_000;
     /// Connections that an account asks for or accepts.
     Connections, "connections", 500;
-    /// Likes and bookmarks of an account.
+    /// Likes, bookmarks and mutes of an account.
     Reactions, "reactions", 3_000;
     /// Changes of an account's profile and password.
     Profile, "profile", 200;
@@ -83,7 +86,9 @@ impl Quota {
             Command::Link(link) => match (link.action, link.kind) {
                 (LinkAction::Remove, _) => None,
                 (LinkAction::Add, LinkKind::Follow) => Some(Self::Follows),
-                (LinkAction::Add, LinkKind::Like | LinkKind::Bookmark) => Some(Self::Reactions),
+                (LinkAction::Add, LinkKind::Like | LinkKind::Bookmark | LinkKind::Mute) => {
+                    Some(Self::Reactions)
+                }
             },
             Command::Conversation(ConversationCommand::Start { .. }) => Some(Self::Conversations),
             Command::Conversation(ConversationCommand::SendMessage { .. }) => Some(Self::Messages),

@@ -13,8 +13,8 @@ use utoipa_axum::{
 use crate::{
     app::App,
     http::{
-        accounts, connections, conversations, ended_sessions, keys, links, me, messages, notifications,
-        password, posts, sessions,
+        accounts, connections, conversations, ended_sessions, keys, links, me, messages,
+        notifications, password, posts, sessions,
     },
     openapi,
 };
@@ -51,6 +51,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(links::like, links::unlike))
         .routes(routes!(links::bookmark, links::remove_bookmark))
         .routes(routes!(links::follow, links::unfollow))
+        .routes(routes!(links::mute, links::unmute))
         .routes(routes!(connections::request, connections::end))
         .routes(routes!(conversations::create))
         .routes(text(routes!(messages::create)))

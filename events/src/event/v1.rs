@@ -181,3 +181,19 @@ pub struct ConnectionEnded {
     /// The time at which they connected.
     pub connected_at: i64,
 }
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AccountMuted {
+    pub muter: Uuid,
+    pub muted: Uuid,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AccountUnmuted {
+    pub muter: Uuid,
+    pub muted: Uuid,
+    /// The start of the mute that ends.
+    pub muted_at: i64,
+}

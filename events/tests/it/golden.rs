@@ -115,6 +115,15 @@ pub fn samples() -> Vec<Envelope> {
             requester: object_id(2),
             connected_at: 1_690_000_000_004,
         }),
+        Event::AccountMuted(v1::AccountMuted {
+            muter: object_id(1),
+            muted: object_id(2),
+        }),
+        Event::AccountUnmuted(v1::AccountUnmuted {
+            muter: object_id(1),
+            muted: object_id(2),
+            muted_at: 1_690_000_000_005,
+        }),
     ];
     events.into_iter().map(envelope).collect()
 }

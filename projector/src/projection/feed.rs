@@ -32,6 +32,8 @@ pub static DEFINITION: Definition = Definition {
         EventType::AccountUnfollowed,
         EventType::ConnectionMade,
         EventType::ConnectionEnded,
+        EventType::AccountMuted,
+        EventType::AccountUnmuted,
         EventType::PostCreated,
         EventType::PostDeleted,
         EventType::PostLiked,

@@ -117,7 +117,7 @@ fn kinds(projection: &str) -> Vec<Kind> {
             kind(
                 "feed",
                 |key, _| Tag::feed(id(key)),
-                "SELECT viewer::text, string_agg(author::text, ' ' ORDER BY author) FROM feed_follows GROUP BY 1",
+                "SELECT viewer::text, string_agg(author::text, ' ' ORDER BY author) FROM feed_sources GROUP BY 1",
             ),
             Kind {
                 // A page of posts depends on each of them, so a deleted post needs no tag of who bookmarked it.
@@ -129,6 +129,11 @@ fn kinds(projection: &str) -> Vec<Kind> {
                     FROM bookmarks GROUP BY 1",
                 )
             },
+            kind(
+                "mutes",
+                |key, _| Tag::mutes(id(key)),
+                "SELECT muter::text, string_agg(muted::text, ' ' ORDER BY muted_at, muted) FROM mutes GROUP BY 1",
+            ),
             kind(
                 "posts_of_day",
                 |key, _| Tag::posts_of_day(key.parse::<NaiveDate>().unwrap()),
@@ -183,6 +188,7 @@ fn internal_tables(projection: &str) -> &'static [&'static str] {
         "feed" => &[
             "feed_entries",
             "feed_floors",
+            "feed_follows",
             "feed_followers",
             "pulled_authors",
         ],

@@ -149,12 +149,14 @@ pub async fn requests(
     respond(&state.answers, &context, request.cache_key(), load).await
 }
 
-fn names(list: &ListedAccounts) -> impl Iterator<Item = Tag> {
+/// The names of the listed accounts.
+pub(super) fn names(list: &ListedAccounts) -> impl Iterator<Item = Tag> {
     let listed = list.listed.iter();
     listed.map(|item| Tag::account_summary(item.account.id))
 }
 
-fn items<T>(
+/// The items of the page.
+pub(super) fn items<T>(
     listed: Vec<sql::users::ListedAccount>,
     item: impl Fn(AccountSummary, DateTime<Utc>) -> T,
 ) -> Vec<T> {

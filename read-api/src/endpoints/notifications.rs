@@ -35,7 +35,7 @@ struct NotificationList {
 
 /// List the caller's notifications
 ///
-/// Newest first. What was undone or deleted is not in the list.
+/// Newest first. What was undone or deleted is not in the list, nor what accounts did that the caller mutes.
 #[utoipa::path(
     get,
     path = "/v1/notifications",
@@ -66,13 +66,14 @@ pub async fn page(
     respond(&state.answers, &context, request.cache_key(), load).await
 }
 
-/// The list with its read mark, the actors' names, and the posts on the page.
+/// The list with its read mark, whom the viewer mutes, the actors' names, and the posts on the page.
 fn tags(viewer: Uuid, listed: &[Notification]) -> Vec<Tag> {
     let actors = listed
         .iter()
         .map(|item| Tag::account_summary(item.actor.id));
     let posts = listed.iter().filter_map(|item| item.act.post());
-    std::iter::once(Tag::notifications(viewer))
+    [Tag::notifications(viewer), Tag::mutes(viewer)]
+        .into_iter()
         .chain(actors)
         .chain(posts.map(|post| Tag::post(post.id)))
         .collect()

@@ -22,7 +22,10 @@ const MAX_IDS: usize = 100;
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "for the API description; the handler parses them itself")]
+#[expect(
+    dead_code,
+    reason = "for the API description; the handler parses them itself"
+)]
 struct RelationshipQuery {
     /// An account. Repeat the parameter for more than one.
     #[param(required = false, style = Form, explode = true, max_items = 100)]
@@ -64,6 +67,7 @@ pub async fn read(
             Tag::connections(viewer),
             Tag::requests_received(viewer),
             Tag::requests_sent(viewer),
+            Tag::mutes(viewer),
         ];
         let accounts = ids.iter().copied().map(Tag::account_summary);
         Ok(Answer::new(&Relationships { items })?.depending_on(accounts.chain(own)))

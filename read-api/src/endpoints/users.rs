@@ -261,10 +261,7 @@ pub(super) fn or_newcomer<T>(
 }
 
 /// Whose list the page is of, and where in it. A page with a cursor is of the cursor's account.
-pub(super) fn continued<K: Copy>(
-    user: &UserRef,
-    seek: Seek<OfAccount<K>>,
-) -> (UserRef, Seek<K>) {
+pub(super) fn continued<K: Copy>(user: &UserRef, seek: Seek<OfAccount<K>>) -> (UserRef, Seek<K>) {
     let user = match seek.key() {
         Some(key) => UserRef::Id(key.account),
         None => user.clone(),

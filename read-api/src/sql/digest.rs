@@ -48,7 +48,7 @@ pub async fn candidates(
             EXISTS (
                 SELECT FROM pulled_authors AS large
                 WHERE author = $1
-                    OR EXISTS (SELECT FROM feed_follows WHERE viewer = $1 AND author = large.author)
+                    OR EXISTS (SELECT FROM feed_sources WHERE viewer = $1 AND author = large.author)
             ) AS "pulled!"
         FROM digest_days
         WHERE viewer = $1 AND day >= $4 AND day < $5"#,
@@ -102,7 +102,7 @@ pub async fn full(
             SELECT post.id, post.score
             FROM floor
             CROSS JOIN LATERAL (
-                SELECT author FROM feed_follows WHERE viewer = $1
+                SELECT author FROM feed_sources WHERE viewer = $1
                 UNION ALL SELECT $1
             ) AS source
             CROSS JOIN LATERAL (
@@ -116,7 +116,7 @@ pub async fn full(
             UNION ALL
             SELECT post.id, post.score
             FROM (
-                SELECT author FROM feed_follows WHERE viewer = $1
+                SELECT author FROM feed_sources WHERE viewer = $1
                 UNION ALL SELECT $1
             ) AS source
             JOIN pulled_authors AS large ON large.author = source.author

@@ -80,12 +80,12 @@ pub async fn page_ids(
                 WHERE user_id = $1 AND post_id < $2 AND post_id >= (SELECT id FROM hot ORDER BY id LIMIT 1)
                 LIMIT $4::bigint + 1
             ) AS "likes!",
-            CASE WHEN $5 THEN array(SELECT author FROM feed_follows WHERE viewer = $1) END AS followees,
+            CASE WHEN $5 THEN array(SELECT author FROM feed_sources WHERE viewer = $1) END AS followees,
             EXISTS (SELECT FROM floor) AS "has_floor!",
             EXISTS (
                 SELECT FROM pulled_authors AS large
                 WHERE author = $1
-                    OR EXISTS (SELECT FROM feed_follows WHERE viewer = $1 AND author = large.author)
+                    OR EXISTS (SELECT FROM feed_sources WHERE viewer = $1 AND author = large.author)
             ) AS "pulled!""#,
         viewer,
         before.unwrap_or(Uuid::max()),
@@ -143,7 +143,7 @@ pub async fn full_page(
             SELECT root.author, root.id, false AS pulled
             FROM floor
             CROSS JOIN LATERAL (
-                SELECT author FROM feed_follows WHERE viewer = $1
+                SELECT author FROM feed_sources WHERE viewer = $1
                 UNION ALL SELECT $1
             ) AS source
             CROSS JOIN LATERAL (
@@ -158,7 +158,7 @@ pub async fn full_page(
             UNION ALL
             SELECT root.author, root.id, true
             FROM (
-                SELECT author FROM feed_follows WHERE viewer = $1
+                SELECT author FROM feed_sources WHERE viewer = $1
                 UNION ALL SELECT $1
             ) AS source
             JOIN pulled_authors AS large ON large.author = source.author
@@ -204,7 +204,7 @@ pub async fn full_page(
         )"#,
         columns: r#"
             CASE WHEN page.id IS NULL
-                THEN array(SELECT author FROM feed_follows WHERE viewer = $1)
+                THEN array(SELECT author FROM feed_sources WHERE viewer = $1)
             END AS "followees?","#,
         order_by: "page.id DESC",
         viewer,
@@ -241,7 +241,7 @@ pub async fn page_back(
             SELECT root.author, root.id, false AS pulled
             FROM floor
             CROSS JOIN LATERAL (
-                SELECT author FROM feed_follows WHERE viewer = $1
+                SELECT author FROM feed_sources WHERE viewer = $1
                 UNION ALL SELECT $1
             ) AS source
             CROSS JOIN LATERAL (
@@ -256,7 +256,7 @@ pub async fn page_back(
             UNION ALL
             SELECT root.author, root.id, true
             FROM (
-                SELECT author FROM feed_follows WHERE viewer = $1
+                SELECT author FROM feed_sources WHERE viewer = $1
                 UNION ALL SELECT $1
             ) AS source
             JOIN pulled_authors AS large ON large.author = source.author
@@ -301,7 +301,7 @@ pub async fn page_back(
         )"#,
         columns: r#"
             CASE WHEN page.id IS NULL
-                THEN array(SELECT author FROM feed_follows WHERE viewer = $1)
+                THEN array(SELECT author FROM feed_sources WHERE viewer = $1)
             END AS "followees?","#,
         order_by: "page.id DESC",
         viewer,

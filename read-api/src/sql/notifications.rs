@@ -115,7 +115,7 @@ pub struct NotificationList {
 }
 
 /// The viewer's notifications, newest first. To count the unread ones reads each of them, from the index alone where
-/// vacuum has run: 9 ms for 100,000.
+/// vacuum has run: 9 ms for 100,000. For a viewer who mutes somebody, all are read and looked up.
 pub async fn page(
     database: &Database,
     viewer: Uuid,
@@ -127,25 +127,39 @@ pub async fn page(
         r#"/* notification.page */
         WITH mark AS MATERIALIZED (
             SELECT coalesce((SELECT up_to FROM notification_marks WHERE viewer = $1), $5) AS up_to
+        ), muting AS MATERIALIZED (
+            SELECT EXISTS (SELECT FROM mutes WHERE muter = $1) AS anybody
         ), totals AS (
             SELECT
-                coalesce((SELECT total FROM notification_totals WHERE viewer = $1), 0) AS total,
-                (
+                CASE WHEN anybody THEN (
+                    SELECT count(*)
+                    FROM notifications
+                    WHERE viewer = $1 AND (SELECT true FROM mutes WHERE muted = actor AND muter = $1) IS NULL
+                ) ELSE coalesce((SELECT total FROM notification_totals WHERE viewer = $1), 0) END AS total,
+                CASE WHEN anybody THEN (
                     SELECT count(*)
                     FROM notifications
                     WHERE viewer = $1 AND id > (SELECT up_to FROM mark)
-                ) AS unread_count
+                        AND (SELECT true FROM mutes WHERE muted = actor AND muter = $1) IS NULL
+                ) ELSE (
+                    SELECT count(*)
+                    FROM notifications
+                    WHERE viewer = $1 AND id > (SELECT up_to FROM mark)
+                ) END AS unread_count
+            FROM muting
         ), listed AS MATERIALIZED (
             (
                 SELECT id, actor, post, reply, connection
                 FROM notifications
                 WHERE viewer = $1 AND id < $2
+                    AND (SELECT true FROM mutes WHERE muted = actor AND muter = $1) IS NULL
                 ORDER BY id DESC
                 LIMIT $4
             ) UNION ALL (
                 SELECT id, actor, post, reply, connection
                 FROM notifications
                 WHERE viewer = $1 AND id > $3
+                    AND (SELECT true FROM mutes WHERE muted = actor AND muter = $1) IS NULL
                 ORDER BY id
                 LIMIT $4
             )

@@ -19,7 +19,8 @@ pub async fn of(
             EXISTS (SELECT FROM follows WHERE followee = $1 AND follower = asked.id) AS "followed_by!",
             EXISTS (SELECT FROM connections WHERE account = $1 AND other = asked.id) AS "connected!",
             EXISTS (SELECT FROM connection_requests WHERE recipient = asked.id AND requester = $1) AS "outgoing!",
-            EXISTS (SELECT FROM connection_requests WHERE recipient = $1 AND requester = asked.id) AS "incoming!"
+            EXISTS (SELECT FROM connection_requests WHERE recipient = $1 AND requester = asked.id) AS "incoming!",
+            EXISTS (SELECT FROM mutes WHERE muted = asked.id AND muter = $1) AS "muting!"
         FROM unnest($2::uuid[]) WITH ORDINALITY AS asked (id, place)
         WHERE EXISTS (SELECT FROM accounts WHERE id = asked.id)
         ORDER BY asked.place"#,
@@ -37,6 +38,7 @@ pub async fn of(
             (false, false, true) => ConnectionState::Incoming,
             (false, false, false) => ConnectionState::None,
         },
+        muting: row.muting,
     });
     Ok(relationships.collect())
 }

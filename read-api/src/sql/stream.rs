@@ -47,7 +47,7 @@ pub async fn followees(
             LIMIT $3
         ) AS "latest!"
         FROM (
-            SELECT author FROM feed_follows WHERE viewer = $1
+            SELECT author FROM feed_sources WHERE viewer = $1
             UNION SELECT $1
         ) AS source"#,
         viewer,
@@ -216,6 +216,7 @@ pub async fn new_notifications(
                 coalesce(id <= (SELECT up_to FROM notification_marks WHERE viewer = $1), false) AS read
             FROM notifications
             WHERE viewer = $1 AND id >= $5 AND id <> ALL ($3)
+                AND (SELECT true FROM mutes WHERE muted = actor AND muter = $1) IS NULL
                 AND id >= ($2::uuid[])[1 + (get_byte(uuid_send(coalesce(post, viewer)), 15) & 63)]
             ORDER BY id
             LIMIT $4
@@ -245,12 +246,18 @@ pub async fn unread(database: &Database, viewer: Uuid) -> sqlx::Result<(i64, i64
                 FROM members
                 WHERE user_id = $1 AND unread_count > 0
             ) AS "messages!",
-            (
+            CASE WHEN EXISTS (SELECT FROM mutes WHERE muter = $1) THEN (
                 SELECT count(*)
                 FROM notifications
                 WHERE viewer = $1
                     AND id > coalesce((SELECT up_to FROM notification_marks WHERE viewer = $1), $2)
-            ) AS "notifications!""#,
+                    AND (SELECT true FROM mutes WHERE muted = actor AND muter = $1) IS NULL
+            ) ELSE (
+                SELECT count(*)
+                FROM notifications
+                WHERE viewer = $1
+                    AND id > coalesce((SELECT up_to FROM notification_marks WHERE viewer = $1), $2)
+            ) END AS "notifications!""#,
         viewer,
         Uuid::nil(),
     );

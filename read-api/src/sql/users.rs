@@ -78,7 +78,7 @@ struct ListedRow {
 }
 
 /// The statement of all such lists: the rows of `$table` whose column `$owner` is the user, each with the account in
-/// `$listed` and the time in `$at`; and the column `$total` of the user's counts. `$visible` is a condition on `person.id`, with
+/// `$listed` and the time in `$at`; and `$total`, a query of the user's `total`. `$visible` is a condition on `person.id`, with
 /// the further arguments from `$8` on: without it, the list is nobody's.
 macro_rules! accounts {
     (
@@ -98,9 +98,9 @@ macro_rules! accounts {
         )
         SELECT
             person.id AS "user_id!",
-            coalesce((SELECT "#
+            coalesce(("#
                 + $total
-                + r#" FROM account_counts WHERE account = person.id), 0) AS "total!",
+                + r#"), 0) AS "total!",
             page.id AS "id?", page.at AS "at?",
             account.handle AS "handle?", account.display_name AS "display_name?"
         FROM person
@@ -183,7 +183,7 @@ pub async fn followers(
         "followee",
         "follower",
         "followed_at",
-        "followers",
+        "SELECT followers FROM account_counts WHERE account = person.id",
         "true",
         user,
         seek,
@@ -206,7 +206,7 @@ pub async fn following(
         "follower",
         "followee",
         "followed_at",
-        "following",
+        "SELECT following FROM account_counts WHERE account = person.id",
         "true",
         user,
         seek,
@@ -231,7 +231,7 @@ pub async fn connections(
         "account",
         "other",
         "connected_at",
-        "connections",
+        "SELECT connections FROM account_counts WHERE account = person.id",
         "(person.id = $8 OR EXISTS (SELECT FROM connections WHERE account = person.id AND other = $8))",
         user,
         seek,
@@ -255,7 +255,7 @@ pub async fn requests_received(
         "recipient",
         "requester",
         "requested_at",
-        "requests_received",
+        "SELECT requests_received FROM account_counts WHERE account = person.id",
         "true",
         user,
         seek,
@@ -278,13 +278,36 @@ pub async fn requests_sent(
         "requester",
         "recipient",
         "requested_at",
-        "requests_sent",
+        "SELECT requests_sent FROM account_counts WHERE account = person.id",
         "true",
         user,
         seek,
         limit
     );
     let rows = database.all("user.requests_sent", rows).await?;
+    Ok(ListedAccounts::of(rows))
+}
+
+/// The accounts that the user mutes, in the same order. None if there is no such user.
+pub async fn mutes(
+    database: &Database,
+    user: &UserRef,
+    seek: Seek<TimeKey>,
+    limit: i64,
+) -> sqlx::Result<Option<ListedAccounts>> {
+    let rows = accounts!(
+        "/* user.mutes */",
+        "mutes",
+        "muter",
+        "muted",
+        "muted_at",
+        "SELECT count(*) FROM mutes WHERE muter = person.id",
+        "true",
+        user,
+        seek,
+        limit
+    );
+    let rows = database.all("user.mutes", rows).await?;
     Ok(ListedAccounts::of(rows))
 }
 

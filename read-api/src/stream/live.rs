@@ -196,7 +196,7 @@ impl Live {
         let (last, current) = (self.reader.stream.checked_version(), tag_versions.current());
         let changed = |tag: Tag| !tag_versions.unchanged_since(last, &[tag.into()]);
         let conversations = changed(Tag::conversations(viewer));
-        let notifications = changed(Tag::notifications(viewer));
+        let notifications = changed(Tag::notifications(viewer)) || changed(Tag::mutes(viewer));
         if changed(Tag::feed(viewer)) {
             self.reader.read_followees().await?;
         }

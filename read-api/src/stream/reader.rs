@@ -151,7 +151,13 @@ impl Reader {
             since: known.get(&id).copied().unwrap_or(since_of_new),
         };
         self.authors = followees.iter().map(|(id, _)| author(*id)).collect();
-        let own = [Tag::feed, Tag::conversations, Tag::notifications].map(|tag| tag(viewer));
+        let own = [
+            Tag::feed,
+            Tag::conversations,
+            Tag::notifications,
+            Tag::mutes,
+        ];
+        let own = own.map(|tag| tag(viewer));
         let posts = self.authors.iter().map(|author| Tag::posts_of(author.id));
         self.stream.set_tags(own.into_iter().chain(posts));
         Ok(followees)

@@ -75,7 +75,9 @@ async fn connections_are_latest_first_for_their_account_and_its_connections() {
     // To everybody else they are like those of an account that does not exist.
     let unknown = format!("/v1/users/{}/connections", account_id(99));
     let mut unknown = app.get(stranger, &unknown).await.body;
-    let mut hidden = app.get(stranger, &format!("/v1/users/{me}/connections")).await;
+    let mut hidden = app
+        .get(stranger, &format!("/v1/users/{me}/connections"))
+        .await;
     for body in [&mut unknown, &mut hidden.body] {
         body["instance"] = Value::Null;
     }
@@ -126,7 +128,10 @@ async fn requests_are_listed_by_direction() {
         assert_eq!(ids(rest.body["items"].as_array().unwrap()), expected[1..]);
         assert_eq!(rest.body["next_cursor"], Value::Null);
         let link = rest.headers["link"].to_str().unwrap();
-        assert!(link.contains(&format!("<{path}&limit=3>; rel=\"first\"")), "{link}");
+        assert!(
+            link.contains(&format!("<{path}&limit=3>; rel=\"first\"")),
+            "{link}"
+        );
     }
 }
 
@@ -145,6 +150,10 @@ async fn relationships_are_in_the_order_of_the_request() {
     ];
     app.follow(follower, me, 0).await;
     app.follow(me, followed, 0).await;
+    app.run(&format!(
+        "INSERT INTO mutes VALUES ('{followed}', '{me}', now())"
+    ))
+    .await;
     connect(&app, me, connected, 0).await;
     request(&app, me, asked, 0).await;
     request(&app, asking, me, 0).await;
@@ -154,6 +163,7 @@ async fn relationships_are_in_the_order_of_the_request() {
     let relationship = |id: Uuid, following: bool, followed_by: bool, connection: &str| {
         json!({
             "id": id, "following": following, "followed_by": followed_by, "connection": connection,
+            "muting": id == followed,
         })
     };
     let expected = json!({"items": [
@@ -171,6 +181,7 @@ async fn relationships_are_in_the_order_of_the_request() {
         Tag::connections(me),
         Tag::requests_received(me),
         Tag::requests_sent(me),
+        Tag::mutes(me),
         Tag::account_summary(nobody),
     ] {
         announcer.announce_and_wait(&app, "profiles", &[tag]).await;

@@ -117,6 +117,7 @@ async fn every_read_of_a_newcomer_is_answered() {
         "/v1/connections/requests?direction=incoming",
         "/v1/connections/requests?direction=outgoing",
         "/v1/relationships",
+        "/v1/mutes",
     ] {
         assert_eq!(community.get(&token, path).await.status, 200, "{path}");
     }

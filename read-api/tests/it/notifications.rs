@@ -146,3 +146,45 @@ async fn an_unprojected_post_or_actor_has_no_text() {
         json!({ "id": post, "text": "", "reply_to": null })
     );
 }
+
+#[tokio::test]
+async fn notifications_about_muted_accounts_are_left_out_and_not_counted() {
+    let app = App::start().await;
+    let (me, loud, other) = (
+        app.account(1).await,
+        app.account(2).await,
+        app.account(3).await,
+    );
+    let (mut of_loud, mut of_other) = (Vec::new(), Vec::new());
+    for at in 1..=20 {
+        // Full pages, although most are by the muted account.
+        let actor = if at % 4 == 0 { other } else { loud };
+        let id = app.notify(me, at, actor, None, None).await;
+        let list = if actor == loud {
+            &mut of_loud
+        } else {
+            &mut of_other
+        };
+        list.insert(0, id);
+    }
+    app.read_notifications(me, of_other[3]).await;
+    let all = app.get(me, "/v1/notifications?limit=100").await;
+    assert_eq!(all.body["total"], 20);
+    assert_eq!(all.body["unread_count"], 12);
+    app.run(&format!(
+        "INSERT INTO mutes VALUES ('{loud}', '{me}', now())"
+    ))
+    .await;
+    // Another page size, because nothing announced the change.
+    for limit in [1, 2, 4, 5, 6] {
+        let page = app
+            .get(me, &format!("/v1/notifications?limit={limit}"))
+            .await;
+        assert_eq!(page.body["total"], 5);
+        assert_eq!(page.body["unread_count"], 3);
+        assert_eq!(
+            ids(&app.all(me, "/v1/notifications", limit).await),
+            of_other
+        );
+    }
+}

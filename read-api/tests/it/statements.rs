@@ -109,6 +109,7 @@ impl World {
             missing(format!("/v1/users/{other}/connections")),
             one("/v1/connections/requests?direction=incoming".to_owned()),
             one("/v1/connections/requests?direction=outgoing".to_owned()),
+            one("/v1/mutes".to_owned()),
             one(format!("/v1/relationships?id={other}")),
             one("/v1/me".to_owned()),
         ]

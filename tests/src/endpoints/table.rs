@@ -66,6 +66,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     command("DELETE", "/v1/posts/{post}/bookmark").undo(),
     command("PUT", "/v1/users/{user}/follow"),
     command("DELETE", "/v1/users/{user}/follow").undo(),
+    command("PUT", "/v1/users/{user}/mute"),
+    command("DELETE", "/v1/users/{user}/mute").undo(),
     command("PUT", "/v1/users/{user}/connection"),
     command("DELETE", "/v1/users/{user}/connection").undo(),
     command("POST", "/v1/conversations").body(
@@ -122,7 +124,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     list("/v1/users/{author}/connections", &[Profiles]).access(Access::Owner),
     list("/v1/connections/requests", &[Profiles])
         .queries(&["?direction=incoming", "?direction=outgoing"]),
-    read("/v1/relationships", &[Profiles]).queries(&["?id={user}&id={carol}", ""]),
+    list("/v1/mutes", &[Feed, Profiles]),
+    read("/v1/relationships", &[Feed, Profiles]).queries(&["?id={user}&id={carol}", ""]),
     read("/v1/me", &[Profiles]),
     other(Service::ReadApi, "/v1/stream").access(Access::Account),
 ];

@@ -3,7 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use feedmill_events::id;
-use rand::{Rng, SeedableRng, rngs::StdRng, seq::{IteratorRandom, SliceRandom}};
+use rand::{
+    Rng, SeedableRng,
+    rngs::StdRng,
+    seq::{IteratorRandom, SliceRandom},
+};
 
 use super::record::{Record, What};
 use crate::link::{LinkKind, LinkTarget};

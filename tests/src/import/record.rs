@@ -92,7 +92,11 @@ impl Record {
                 json!({"type": kind.record_type(*make), account: from, target: to})
             }
             What::Connection { connect, from, to } => {
-                let record_type = if *connect { "connection" } else { "disconnection" };
+                let record_type = if *connect {
+                    "connection"
+                } else {
+                    "disconnection"
+                };
                 json!({"type": record_type, "from": from, "to": to})
             }
             What::Conversation { id, members, title } => {

@@ -163,7 +163,9 @@ impl Connections {
     /// Whether the partition of `to` allows the request.
     pub fn is_legal_request(&self, event: &ConnectionRequested) -> bool {
         let pair = (event.to, event.from);
-        event.from != event.to && !self.requests.contains_key(&pair) && !self.sides.contains_key(&pair)
+        event.from != event.to
+            && !self.requests.contains_key(&pair)
+            && !self.sides.contains_key(&pair)
     }
 
     pub fn is_legal_request_end(&self, event: &ConnectionRequestEnded) -> bool {

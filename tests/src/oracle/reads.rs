@@ -185,6 +185,11 @@ impl Oracle {
         self.accounts_latest_first("requested_at", requests)
     }
 
+    /// The accounts that the viewer mutes, latest first.
+    pub fn mute_list(&self, viewer: Uuid) -> Vec<Value> {
+        self.accounts_latest_first("muted_at", self.links_from(LinkKind::Mute, viewer))
+    }
+
     /// How the viewer and each of these accounts are related.
     pub fn relationships(&self, viewer: Uuid, users: &[Uuid]) -> Value {
         let follows = |from, to| self.linked_since(LinkKind::Follow, from, to).is_some();
@@ -203,6 +208,7 @@ impl Oracle {
                 "following": follows(viewer, *user),
                 "followed_by": follows(*user, viewer),
                 "connection": connection,
+                "muting": self.mutes(viewer, *user),
             })
         };
         let users = users.iter().filter(|user| self.accounts.contains_key(user));
@@ -347,7 +353,7 @@ impl Oracle {
                 all.push((id, "reply", found.author, Some(*reply)));
             }
         }
-        all.retain(|(_, _, actor, _)| *actor != user);
+        all.retain(|(_, _, actor, _)| *actor != user && !self.mutes(user, *actor));
         all.sort_unstable_by(|a, b| b.cmp(a));
         let mark = self.notification_marks.get(&user).copied();
         let read = |id: Uuid| mark.is_some_and(|mark| id <= mark);

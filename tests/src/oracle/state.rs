@@ -215,10 +215,15 @@ impl Oracle {
             .count()
     }
 
+    pub fn mutes(&self, viewer: Uuid, account: Uuid) -> bool {
+        let since = self.linked_since(LinkKind::Mute, viewer, account);
+        since.is_some()
+    }
+
     /// Whether the viewer's feed has the root posts of this author.
     pub fn feed_includes(&self, viewer: Uuid, author: Uuid) -> bool {
         let follows = || self.linked_since(LinkKind::Follow, viewer, author);
         let connected = || self.connections.are_connected(author, viewer);
-        author == viewer || follows().is_some() || connected()
+        author == viewer || (follows().is_some() || connected()) && !self.mutes(viewer, author)
     }
 }

@@ -240,8 +240,16 @@ fn feed(oracle: &Oracle) -> Vec<Table> {
         *sources.entry((viewer, author)).or_default() += 1;
         *followers.entry(author).or_default() += 1;
     }
+    for (viewer, author, _) in oracle.links(LinkKind::Mute) {
+        sources.entry((viewer, author)).or_default();
+    }
     let sources = sources.iter();
-    let sources = sources.map(|((viewer, author), links)| format!("{viewer} {author} {links}"));
+    let sources = sources.map(|((viewer, author), links)| {
+        let muted = oracle.mutes(*viewer, *author);
+        format!("{viewer} {author} {links} {muted}")
+    });
+    let mutes = oracle.links(LinkKind::Mute);
+    let mutes = mutes.map(|(muter, muted, at)| format!("{muter} {muted} {at}"));
     let followers = followers.iter();
     let followers = followers.map(|(author, count)| format!("{author} {count}"));
     vec![
@@ -264,8 +272,14 @@ fn feed(oracle: &Oracle) -> Vec<Table> {
         },
         Table {
             name: "feed_follows",
-            select: "SELECT concat_ws(' ', viewer, author, links) FROM feed_follows",
+            select: "SELECT concat_ws(' ', viewer, author, links, muted::text) FROM feed_follows",
             rows: sources.collect(),
+        },
+        Table {
+            name: "mutes",
+            select: "SELECT concat_ws(' ', muter, muted,
+                (extract(epoch FROM muted_at) * 1000)::bigint) FROM mutes",
+            rows: mutes.collect(),
         },
         Table {
             name: "feed_followers",

@@ -32,7 +32,10 @@ pub async fn perform(state: &mut State<'_>, who: Uuid, command: ConnectionComman
     let Some(other) = state.account(command.other) else {
         return Ok(());
     };
-    let answer = state.client_of(who).connection(other, command.connect).await;
+    let answer = state
+        .client_of(who)
+        .connection(other, command.connect)
+        .await;
     if !command.connect {
         state.oracle.connections.end(who, other);
         return expect_status(&answer, 204);
@@ -47,6 +50,9 @@ pub async fn perform(state: &mut State<'_>, who: Uuid, command: ConnectionComman
         RequestOutcome::Connected => json!({"state": "connected"}),
     };
     expect_status(&answer, 200)?;
-    ensure!(answer.json() == expected, "{answer:?} instead of {expected}");
+    ensure!(
+        answer.json() == expected,
+        "{answer:?} instead of {expected}"
+    );
     Ok(())
 }

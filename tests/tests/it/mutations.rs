@@ -70,6 +70,14 @@ const MUTATIONS: &[(&str, &str)] = &[
         "DELETE FROM %t WHERE post_id = (SELECT max(post_id::text)::uuid FROM %t)",
     ),
     ("feed.feed_follows", "DELETE FROM %t"),
+    (
+        "feed.feed_follows",
+        "UPDATE %t SET muted = NOT muted WHERE links > 0",
+    ),
+    (
+        "feed.mutes",
+        "DELETE FROM %t WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
     ("feed.feed_floors", "DELETE FROM %t"),
     ("feed.pulled_authors", "DELETE FROM %t"),
     (

@@ -89,7 +89,7 @@ impl Scene {
             .expect(201);
         c.follow(alice).await.expect(204);
         b.follow(carol).await.expect(204);
-        // Two who are connected with Alice, two who have asked her, and two whom she has asked.
+        // Two whom Alice mutes and is connected with, two who have asked her, and two whom she has asked.
         for (index, handle) in ["dan", "erin", "frank", "grace", "heidi", "ivan"]
             .iter()
             .enumerate()
@@ -97,6 +97,9 @@ impl Scene {
             let other = create_account(handle).await;
             if index < 4 {
                 of(other).connection(alice, true).await.expect(200);
+            }
+            if index < 2 {
+                a.link(LinkKind::Mute, other, true).await.expect(204);
             }
             if index < 2 || index >= 4 {
                 a.connection(other, true).await.expect(200);

@@ -135,7 +135,10 @@ impl ConnectionCommand {
     }
 
     pub fn partitions(self, actor: Uuid) -> PartitionSet {
-        [actor, self.other()].map(Partition::of).into_iter().collect()
+        [actor, self.other()]
+            .map(Partition::of)
+            .into_iter()
+            .collect()
     }
 
     pub fn name(self) -> &'static str {

@@ -126,6 +126,8 @@ pub enum Rejection {
     HandleReserved,
     #[error("an account cannot follow itself")]
     SelfFollow,
+    #[error("an account cannot mute itself")]
+    SelfMute,
     #[error("an account cannot connect with itself")]
     SelfConnection,
     #[error("the other account declined such a request less than 30 days ago")]

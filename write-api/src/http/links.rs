@@ -104,6 +104,38 @@ pub async fn unfollow(link: Link, request: CommandRequest) -> Result<Response, P
     submit(link, request, LinkKind::Follow, LinkAction::Remove).await
 }
 
+/// Mute an account
+///
+/// Its posts leave the caller's feed and digest, and what it does, the caller's notifications. The account is not told. Also if the
+/// caller mutes it already.
+#[utoipa::path(
+    put,
+    path = "/v1/users/{id}/mute",
+    operation_id = "muteUser",
+    tag = "Accounts",
+    params(("id" = Uuid, Path, description = "The account.")),
+    responses((status = 204)),
+    extensions(("x-problems" = json!(["self_mute"])), ("x-quota" = json!("reactions"))),
+)]
+pub async fn mute(link: Link, request: CommandRequest) -> Result<Response, Problem> {
+    submit(link, request, LinkKind::Mute, LinkAction::Add).await
+}
+
+/// Stop muting an account
+///
+/// Also if the caller does not mute it, and if there is no such account.
+#[utoipa::path(
+    delete,
+    path = "/v1/users/{id}/mute",
+    operation_id = "unmuteUser",
+    tag = "Accounts",
+    params(("id" = Uuid, Path, description = "The account.")),
+    responses((status = 204)),
+)]
+pub async fn unmute(link: Link, request: CommandRequest) -> Result<Response, Problem> {
+    submit(link, request, LinkKind::Mute, LinkAction::Remove).await
+}
+
 /// 204, also if nothing changes.
 async fn submit(
     (State(app), Caller(caller), Path(target)): Link,

@@ -26,6 +26,8 @@ feedmill_service::problem_codes! {
     WRONG_PASSWORD = UNPROCESSABLE_ENTITY, "wrong_password";
     /// An account cannot follow itself.
     SELF_FOLLOW = UNPROCESSABLE_ENTITY, "self_follow";
+    /// An account cannot mute itself.
+    SELF_MUTE = UNPROCESSABLE_ENTITY, "self_mute";
     /// An account cannot connect with itself.
     SELF_CONNECTION = UNPROCESSABLE_ENTITY, "self_connection";
     /// The other account declined a request of the caller's less than 30 days ago.
@@ -77,6 +79,7 @@ impl From<Rejection> for Problem {
                 .with_errors(vec![FieldError::new("handle", detail)]),
             Rejection::HandleReserved => Self::field("handle", detail),
             Rejection::SelfFollow => Self::new(SELF_FOLLOW, detail),
+            Rejection::SelfMute => Self::new(SELF_MUTE, detail),
             Rejection::SelfConnection => Self::new(SELF_CONNECTION, detail),
             Rejection::RequestDeclined => Self::new(REQUEST_DECLINED, detail),
             Rejection::TooManyPendingRequests(_) => Self::new(TOO_MANY_PENDING_REQUESTS, detail),

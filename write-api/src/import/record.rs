@@ -40,6 +40,8 @@ enum RawRecord {
     Unlike(PostLinkRecord),
     Bookmark(PostLinkRecord),
     Unbookmark(PostLinkRecord),
+    Mute(AccountLinkRecord),
+    Unmute(AccountLinkRecord),
     Connection(ConnectionRecord),
     Disconnection(DisconnectionRecord),
 }
@@ -59,6 +61,8 @@ impl RawRecord {
             Self::Unlike(link) => link.removes(LinkKind::Like),
             Self::Bookmark(link) => link.adds(LinkKind::Bookmark),
             Self::Unbookmark(link) => link.removes(LinkKind::Bookmark),
+            Self::Mute(link) => link.adds(LinkKind::Mute),
+            Self::Unmute(link) => link.removes(LinkKind::Mute),
             Self::Connection(record) => ("connection", Box::new(record)),
             Self::Disconnection(record) => ("disconnection", Box::new(record)),
         }

@@ -27,7 +27,7 @@ pub async fn fill(
     let statement = sqlx::query(
         "/* feed.fill_viewers */
         DECLARE viewers NO SCROLL CURSOR FOR
-        SELECT viewer FROM feed_follows
+        SELECT viewer FROM feed_sources
         UNION SELECT author FROM posts WHERE reply_to IS NULL AND NOT pulled ORDER BY 1",
     );
     named("feed.fill_viewers", statement.execute(&mut *db)).await?;
@@ -88,7 +88,7 @@ async fn fill_entries(
             SELECT id FROM (
                 SELECT root.id
                 FROM (
-                    SELECT f.author FROM feed_follows f WHERE f.viewer = v.viewer UNION ALL SELECT v.viewer
+                    SELECT f.author FROM feed_sources f WHERE f.viewer = v.viewer UNION ALL SELECT v.viewer
                 ) followed
                 CROSS JOIN LATERAL (
                     SELECT p.id FROM posts p
@@ -129,7 +129,7 @@ async fn wrong_entries(limit: i64, db: &mut PgConnection) -> sqlx::Result<Vec<St
         WITH expected AS (
             SELECT viewer, count(*) AS entries, sum(uuid_hash_extended(id, 0)) AS hash
             FROM (
-                SELECT f.viewer, p.id FROM feed_follows f
+                SELECT f.viewer, p.id FROM feed_sources f
                 LEFT JOIN feed_floors fl ON fl.viewer = f.viewer
                 JOIN posts p ON p.author = f.author AND p.reply_to IS NULL AND NOT p.pulled
                     AND p.id >= coalesce(fl.floor, '00000000-0000-0000-0000-000000000000')
@@ -164,7 +164,7 @@ async fn wrong_entries(limit: i64, db: &mut PgConnection) -> sqlx::Result<Vec<St
         ), expected AS (
             SELECT v.viewer, p.id FROM viewers v
             CROSS JOIN LATERAL (
-                SELECT f.author FROM feed_follows f WHERE f.viewer = v.viewer UNION ALL SELECT v.viewer
+                SELECT f.author FROM feed_sources f WHERE f.viewer = v.viewer UNION ALL SELECT v.viewer
             ) followed
             JOIN posts p ON p.author = followed.author AND p.reply_to IS NULL AND NOT p.pulled AND p.id >= v.floor
         ), actual AS (

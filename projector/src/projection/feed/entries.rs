@@ -30,7 +30,7 @@ pub async fn delete_of_posts(
         "/* feed.delete_entries_of_posts */
         DELETE FROM feed_entries e
         USING (
-            SELECT f.viewer, p.id FROM posts p JOIN feed_follows f ON f.author = p.author
+            SELECT f.viewer, p.id FROM posts p JOIN feed_sources f ON f.author = p.author
             WHERE p.id = ANY($1) AND NOT p.pulled
             UNION ALL
             SELECT author, id FROM posts WHERE id = ANY($1)

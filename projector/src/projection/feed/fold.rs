@@ -62,8 +62,8 @@ impl<'a> Changes<'a> {
         let mut transient = HashSet::new();
         for logged in &batch.events {
             changes.links.fold(logged);
-            if let Some((author, viewer, change)) = sources::link(&logged.event) {
-                changes.sources.add(author, viewer, change);
+            changes.sources.fold(&logged.event);
+            if let Some((author, _, change)) = sources::link(&logged.event) {
                 *changes.followers.entry(author).or_default() += i64::from(change);
             }
             match &logged.event {

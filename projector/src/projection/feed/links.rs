@@ -1,4 +1,4 @@
-//! The links to posts: who likes or bookmarks which. This file has their net changes,
+//! The links of the feed's tables: who likes or bookmarks which post, and who mutes whom. This file has their net changes,
 //! statements and cache tags, except that `posts.rs` inserts likes, because a like also changes a count.
 
 use chrono::{DateTime, Utc};
@@ -28,12 +28,21 @@ links! {
     }
 }
 
+links! {
+    mod mutes: "mutes" ("muted", "muter", "muted_at") {
+        insert: "feed.insert_mutes",
+        delete: "feed.delete_mutes",
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct FeedLinks {
     /// By post and user.
     pub likes: Links,
     /// By post and user: when.
     pub bookmarks: Links<DateTime<Utc>>,
+    /// By muted account and muter: when.
+    pub mutes: Links<DateTime<Utc>>,
 }
 
 impl FeedLinks {
@@ -44,6 +53,8 @@ impl FeedLinks {
             Event::PostUnliked(e) => self.likes.stop((e.post, e.user)),
             Event::PostBookmarked(e) => self.bookmarks.start((e.post, e.user), logged.at),
             Event::PostUnbookmarked(e) => self.bookmarks.stop((e.post, e.user)),
+            Event::AccountMuted(e) => self.mutes.start((e.muted, e.muter), logged.at),
+            Event::AccountUnmuted(e) => self.mutes.stop((e.muted, e.muter)),
             _ => {}
         }
     }
@@ -60,7 +71,9 @@ impl FeedLinks {
         likes::delete(&self.likes, db).await?;
         bookmarks::delete_of(deleted, db).await?;
         bookmarks::delete(&self.bookmarks, db).await?;
-        bookmarks::insert(&self.bookmarks, db).await
+        bookmarks::insert(&self.bookmarks, db).await?;
+        mutes::delete(&self.mutes, db).await?;
+        mutes::insert(&self.mutes, db).await
     }
 
     pub fn tags(&self) -> impl Iterator<Item = Tag> {
@@ -69,5 +82,6 @@ impl FeedLinks {
         likes
             .map(|(post, _)| Tag::post(post))
             .chain(bookmarks.map(|(_, user)| Tag::bookmarks(user)))
+            .chain(self.mutes.changed().map(|(_, muter)| Tag::mutes(muter)))
     }
 }

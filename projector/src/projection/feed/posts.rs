@@ -62,7 +62,7 @@ pub async fn insert_posts(
             SELECT id, author FROM made WHERE $10 AND reply_to IS NULL AND NOT pulled
         ), entries AS (
             INSERT INTO feed_entries (viewer, post_id)
-            SELECT f.viewer, p.id FROM pushed p JOIN feed_follows f ON f.author = p.author
+            SELECT f.viewer, p.id FROM pushed p JOIN feed_sources f ON f.author = p.author
             UNION ALL
             SELECT author, id FROM pushed
             ORDER BY 1, 2

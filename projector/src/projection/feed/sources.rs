@@ -1,5 +1,5 @@
-//! The authors whose posts come to a viewer's feed. A follow and a connection are two reasons for the same; the table counts
-//! them. Both are in the author's partition, like the author's posts.
+//! The authors whose posts come to a viewer's feed: those whom the viewer follows or is connected with, and does not mute. All
+//! three are in the author's partition, like the author's posts.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,17 @@ use uuid::Uuid;
 
 use crate::error::{ApplyError, expect_rows};
 
-/// By author and viewer: the change of the number of links that deliver the author's posts to the viewer.
+/// By author and viewer.
 #[derive(Debug, Default)]
-pub struct SourceChanges(BTreeMap<(Uuid, Uuid), i16>);
+pub struct SourceChanges(BTreeMap<(Uuid, Uuid), SourceChange>);
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct SourceChange {
+    /// Of the number of follows and connections that deliver the author's posts to the viewer.
+    links: i16,
+    /// Whether the viewer mutes the author afterwards; None if that does not change.
+    muted: Option<bool>,
+}
 
 /// By author and viewer: who begins and who ceases to get whose posts with a batch.
 #[derive(Debug, Default)]
@@ -21,7 +29,16 @@ pub struct Deliveries {
     pub ended: Vec<(Uuid, Uuid)>,
 }
 
-/// The author whose posts are delivered, the viewer, and whether that begins (1) or ends (-1).
+/// The columns of the changes.
+#[derive(Default)]
+struct Columns {
+    authors: Vec<Uuid>,
+    viewers: Vec<Uuid>,
+    links: Vec<i16>,
+    muted: Vec<Option<bool>>,
+}
+
+/// A follow or a connection that begins (1) or ends (-1), with the author whose posts it delivers, and the viewer.
 pub fn link(event: &Event) -> Option<(Uuid, Uuid, i16)> {
     match event {
         Event::AccountFollowed(e) => Some((e.followee, e.follower, 1)),
@@ -33,75 +50,99 @@ pub fn link(event: &Event) -> Option<(Uuid, Uuid, i16)> {
 }
 
 impl SourceChanges {
-    pub fn add(&mut self, author: Uuid, viewer: Uuid, change: i16) {
-        *self.0.entry((author, viewer)).or_default() += change;
+    /// Folds an event. Called in the log's order.
+    pub fn fold(&mut self, event: &Event) {
+        if let Some((author, viewer, change)) = link(event) {
+            self.0.entry((author, viewer)).or_default().links += change;
+        }
+        match event {
+            Event::AccountMuted(e) => {
+                self.0.entry((e.muted, e.muter)).or_default().muted = Some(true)
+            }
+            Event::AccountUnmuted(e) => {
+                self.0.entry((e.muted, e.muter)).or_default().muted = Some(false);
+            }
+            _ => {}
+        }
     }
 
-    fn columns(&self) -> (Vec<Uuid>, Vec<Uuid>, Vec<i16>) {
-        let (mut authors, mut viewers, mut changes) = (vec![], vec![], vec![]);
+    fn columns(&self) -> Columns {
+        let mut columns = Columns::default();
         for ((author, viewer), change) in &self.0 {
-            if *change != 0 {
-                authors.push(*author);
-                viewers.push(*viewer);
-                changes.push(*change);
+            if *change != SourceChange::default() {
+                columns.authors.push(*author);
+                columns.viewers.push(*viewer);
+                columns.links.push(change.links);
+                columns.muted.push(change.muted);
             }
         }
-        (authors, viewers, changes)
+        columns
     }
 
-    /// Reads the present links, so it comes before [`SourceChanges::apply`].
+    /// Reads the present sources, so it comes before [`SourceChanges::apply`].
     pub async fn deliveries(&self, db: &mut PgConnection) -> Result<Deliveries, ApplyError> {
-        let (authors, viewers, changes) = self.columns();
+        let changes = self.columns();
         let mut deliveries = Deliveries::default();
-        if authors.is_empty() {
+        if changes.authors.is_empty() {
             return Ok(deliveries);
         }
         let statement = query!(
             r#"/* feed.changed_sources */
-            SELECT c.author AS "author!", c.viewer AS "viewer!", c.change AS "change!", coalesce(f.links, 0) AS "links!"
-            FROM unnest($1::uuid[], $2::uuid[], $3::smallint[]) AS c(author, viewer, change)
+            SELECT c.author AS "author!", c.viewer AS "viewer!",
+                coalesce(f.links > 0 AND NOT f.muted, false) AS "before!",
+                coalesce(f.links, 0) + c.links > 0 AND NOT coalesce(c.muted, f.muted, false) AS "after!"
+            FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::boolean[]) AS c(author, viewer, links, muted)
             LEFT JOIN feed_follows f ON f.author = c.author AND f.viewer = c.viewer"#,
-            &authors,
-            &viewers,
-            &changes,
+            &changes.authors,
+            &changes.viewers,
+            &changes.links,
+            &changes.muted as &[Option<bool>],
         );
         for row in named("feed.changed_sources", statement.fetch_all(db)).await? {
             let pair = (row.author, row.viewer);
-            if row.links == 0 {
-                deliveries.started.push(pair);
-            } else if row.links + i32::from(row.change) == 0 {
-                deliveries.ended.push(pair);
+            match (row.before, row.after) {
+                (false, true) => deliveries.started.push(pair),
+                (true, false) => deliveries.ended.push(pair),
+                _ => {}
             }
         }
         Ok(deliveries)
     }
 
     pub async fn apply(&self, db: &mut PgConnection) -> Result<(), ApplyError> {
-        let (authors, viewers, changes) = self.columns();
-        if authors.is_empty() {
+        let changes = self.columns();
+        if changes.authors.is_empty() {
             return Ok(());
         }
         let statement = query!(
             "/* feed.change_sources */
-            INSERT INTO feed_follows AS f (author, viewer, links)
-            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::smallint[])
-            ON CONFLICT (author, viewer) DO UPDATE SET links = f.links + excluded.links",
-            &authors,
-            &viewers,
-            &changes,
+            INSERT INTO feed_follows AS f (author, viewer, links, muted)
+            SELECT c.author, c.viewer, coalesce(f.links, 0) + c.links, coalesce(c.muted, f.muted, false)
+            FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::boolean[]) AS c(author, viewer, links, muted)
+            LEFT JOIN feed_follows f ON f.author = c.author AND f.viewer = c.viewer
+            ON CONFLICT (author, viewer) DO UPDATE SET links = excluded.links, muted = excluded.muted",
+            &changes.authors,
+            &changes.viewers,
+            &changes.links,
+            &changes.muted as &[Option<bool>],
         );
         let done = named("feed.change_sources", statement.execute(&mut *db)).await?;
-        expect_rows("feed.change_sources", authors.len(), done.rows_affected())?;
-        if changes.iter().all(|change| *change > 0) {
+        expect_rows(
+            "feed.change_sources",
+            changes.authors.len(),
+            done.rows_affected(),
+        )?;
+        let decreases = |(links, muted): (&i16, &Option<bool>)| *links < 0 || *muted == Some(false);
+        if !changes.links.iter().zip(&changes.muted).any(decreases) {
             return Ok(());
         }
         let statement = query!(
             "/* feed.delete_sources */
             DELETE FROM feed_follows f
             USING unnest($1::uuid[], $2::uuid[]) AS c(author, viewer)
-            WHERE f.author = c.author AND f.viewer = c.viewer AND f.links = 0",
-            &authors,
-            &viewers,
+            WHERE f.author = c.author AND f.viewer = c.viewer AND f.links = 0 AND NOT f.muted",
+            &changes.authors,
+            &changes.viewers,
         );
         named("feed.delete_sources", statement.execute(db)).await?;
         Ok(())

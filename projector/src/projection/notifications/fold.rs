@@ -113,7 +113,7 @@ impl Changes {
                     if let Some(parent) = e.reply_to.filter(|parent| parent.author != e.author) {
                         let act = Act {
                             actor: e.author,
-                        connection: None,
+                            connection: None,
                             post: Some(parent.post),
                             reply: Some(e.post),
                         };

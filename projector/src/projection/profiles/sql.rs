@@ -99,9 +99,8 @@ pub async fn add_counts(changes: &Changes<'_>, db: &mut PgConnection) -> Result<
     let changed = changes.counts.iter();
     let changed = changed.filter(|(_, counts)| **counts != Counts::default());
     let (accounts, counts): (Vec<Uuid>, Vec<&Counts>) = changed.unzip();
-    let column = |of: fn(&Counts) -> i64| -> Vec<i64> {
-        counts.iter().map(|counts| of(counts)).collect()
-    };
+    let column =
+        |of: fn(&Counts) -> i64| -> Vec<i64> { counts.iter().map(|counts| of(counts)).collect() };
     if accounts.is_empty() {
         return Ok(());
     }

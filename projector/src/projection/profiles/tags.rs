@@ -21,7 +21,10 @@ pub fn of(changes: &Changes<'_>) -> Vec<Tag> {
         tags.push(Tag::connections(account));
     }
     for (recipient, requester) in changes.requests.changed() {
-        tags.extend([Tag::requests_received(recipient), Tag::requests_sent(requester)]);
+        tags.extend([
+            Tag::requests_received(recipient),
+            Tag::requests_sent(requester),
+        ]);
     }
     let counted = changes.counts.iter();
     let counted = counted.filter(|(_, counts)| **counts != Counts::default());

@@ -6,9 +6,10 @@ use feedmill_events::{
     Envelope, Event, Partition,
     event::{
         v1::{
-            AccountCreated, AccountFollowed, AccountUnfollowed, ConnectionEnded, ConnectionMade,
-            ConnectionRequestEnded, ConnectionRequested, ConversationRead, MessageSent, NotificationsRead, Parent, PostBookmarked, PostCreated, PostDeleted, PostLiked,
-            PostUnbookmarked, PostUnliked, ProfileChanged,
+            AccountCreated, AccountFollowed, AccountMuted, AccountUnfollowed, AccountUnmuted,
+            ConnectionEnded, ConnectionMade, ConnectionRequestEnded, ConnectionRequested,
+            ConversationRead, MessageSent, NotificationsRead, Parent, PostBookmarked, PostCreated,
+            PostDeleted, PostLiked, PostUnbookmarked, PostUnliked, ProfileChanged,
         },
         v2::ConversationCreated,
     },
@@ -76,9 +77,7 @@ impl World {
         let others = [Subject::Anything, Subject::Connections].into_iter();
         let subjects = others.chain(LinkKind::ALL.map(Subject::Link));
         Self {
-            sources: subjects
-                .map(|subject| Source::new(seed, subject))
-                .collect(),
+            sources: subjects.map(|subject| Source::new(seed, subject)).collect(),
             acting: 0,
             now: 0,
             counter: 0,
@@ -299,6 +298,15 @@ impl World {
                 follower,
                 followee,
                 followed_at,
+            }),
+            (LinkKind::Mute, None) => Event::AccountMuted(AccountMuted {
+                muter: from,
+                muted: to,
+            }),
+            (LinkKind::Mute, Some(muted_at)) => Event::AccountUnmuted(AccountUnmuted {
+                muter: from,
+                muted: to,
+                muted_at,
             }),
             (LinkKind::Bookmark, None) => Event::PostBookmarked(PostBookmarked { post, user }),
             (LinkKind::Bookmark, Some(bookmarked_at)) => {

@@ -6,8 +6,8 @@ use super::shared::{Created, pick};
 use crate::{
     link::LinkTarget,
     property::{
-        AccountCommand, Action, Command, ConnectionCommand, ConversationCommand, LinkCommand, NotificationCommand,
-        PostCommand,
+        AccountCommand, Action, Command, ConnectionCommand, ConversationCommand, LinkCommand,
+        NotificationCommand, PostCommand,
     },
     torture::operation::Operation,
 };

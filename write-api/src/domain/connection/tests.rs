@@ -116,7 +116,8 @@ fn a_declined_request_cannot_be_repeated_for_30_days() {
         rejection(&declined, 1, request(2)),
         Rejection::RequestDeclined
     );
-    let later = |now| decide_at(now, &declined, 1, request(2)).map(|decision| decision.events.len());
+    let later =
+        |now| decide_at(now, &declined, 1, request(2)).map(|decision| decision.events.len());
     assert_eq!(
         later(AT + DECLINE_HOLD - 1),
         Err(Rejection::RequestDeclined)
@@ -157,11 +158,11 @@ fn pending_requests_are_bounded() {
 
 #[test]
 fn nobody_connects_with_themselves_or_with_nobody() {
-    for command in [
-        request(1),
-        ConnectionCommand::Connect { other: id(1) },
-    ] {
-        assert_eq!(rejection(&accounts(), 1, command), Rejection::SelfConnection);
+    for command in [request(1), ConnectionCommand::Connect { other: id(1) }] {
+        assert_eq!(
+            rejection(&accounts(), 1, command),
+            Rejection::SelfConnection
+        );
     }
     let nobody = Rejection::not_found(Resource::Account);
     assert_eq!(rejection(&accounts(), 1, request(99)), nobody);

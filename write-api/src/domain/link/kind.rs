@@ -142,6 +142,11 @@ link_kinds! {
     Bookmark = 3, LinkTarget::Post,
     "bookmark" => v1::PostBookmarked { post: target, user: account },
     "unbookmark" => v1::PostUnbookmarked { post: target, user: account, bookmarked_at: since };
+
+    /// An account no longer sees another one's posts in its feed, nor notifications about it.
+    Mute = 4, LinkTarget::Account { to_oneself: Rejection::SelfMute },
+    "mute" => v1::AccountMuted { muted: target, muter: account },
+    "unmute" => v1::AccountUnmuted { muted: target, muter: account, muted_at: since };
 }
 
 pub(in crate::domain) use link_events;
