@@ -18,7 +18,7 @@ pub struct ConnectionCommand {
 }
 
 pub fn kinds() -> Vec<Kind<ConnectionCommand>> {
-    let kinds = [("connect", true, 12.0), ("disconnect", false, 4.0)];
+    let kinds = [("connect", true, 7.0), ("disconnect", false, 2.5)];
     let kinds = kinds.map(|(name, connect, percent)| {
         Kind::new(name, percent, Theme::Feed, move |rng| ConnectionCommand {
             other: pick(rng),

@@ -19,7 +19,7 @@ pub struct LinkCommand {
 
 pub fn kinds() -> Vec<Kind<LinkCommand>> {
     let kinds = LinkKind::ALL.into_iter();
-    let both = kinds.flat_map(|kind| [(kind, true, 8.0), (kind, false, 5.0)]);
+    let both = kinds.flat_map(|kind| [(kind, true, 5.5), (kind, false, 3.5)]);
     let draw = |(kind, make, percent): (LinkKind, bool, f64)| {
         let name = kind.record_type(make);
         Kind::new(name, percent, Theme::Feed, move |rng| LinkCommand {
