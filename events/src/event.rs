@@ -136,6 +136,11 @@ events! {
     ConnectionEnded(v1::ConnectionEnded): "connection.ended", 1, account, [];
     AccountMuted(v1::AccountMuted): "account.muted", 1, muted, [];
     AccountUnmuted(v1::AccountUnmuted): "account.unmuted", 1, muted, [];
+    TagCreated(v1::TagCreated): "tag.created", 1, owner, [];
+    TagRenamed(v1::TagRenamed): "tag.renamed", 1, owner, [];
+    TagDeleted(v1::TagDeleted): "tag.deleted", 1, owner, [];
+    TagMemberAdded(v1::TagMemberAdded): "tag.member_added", 1, owner, [];
+    TagMemberRemoved(v1::TagMemberRemoved): "tag.member_removed", 1, owner, [];
 }
 
 impl Event {

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::{
     client::Client,
     config::LimitArgs,
-    domain::{AccountCommand, Clock, Command, Outcome},
+    domain::{AccountCommand, Clock, Command, Outcome, TagLimits},
     idempotency::IdempotencyKey,
     lane::{Answer, Lanes, Refusal},
     quota::{Quota, QuotaExceeded, QuotaState, Quotas, Reserved},
@@ -46,6 +46,7 @@ struct Inner {
     secrets: Secrets,
     quotas: Quotas,
     max_pending_requests: u32,
+    tag_limits: TagLimits,
     proxies: TrustedProxies,
     warned_of_proxy: AtomicBool,
     /// External accounts that exist.
@@ -77,6 +78,10 @@ impl App {
             secrets,
             quotas: Quotas::new(&limits.quotas),
             max_pending_requests: limits.max_pending_requests,
+            tag_limits: TagLimits {
+                tags: limits.max_tags,
+                members: limits.max_tag_members,
+            },
             proxies: limits.trusted_proxies.iter().copied().collect(),
             warned_of_proxy: AtomicBool::new(false),
             known: Mutex::default(),
@@ -156,6 +161,10 @@ impl App {
     /// How many requests for a connection an account may have that were not answered.
     pub fn max_pending_requests(&self) -> u32 {
         self.0.max_pending_requests
+    }
+
+    pub fn tag_limits(&self) -> TagLimits {
+        self.0.tag_limits
     }
 
     /// Reserves a part of a client's quota, until the command has succeeded.

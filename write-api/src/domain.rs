@@ -2,7 +2,7 @@
 //! state and, in its `sql`, the storage. Decisions do no I/O and read no clock: time and randomness are arguments.
 //!
 //! - [`command`]: all commands; [`decision`]: their results; [`stored_outcome`]: what idempotency stores of them.
-//! - [`account`], [`post`], [`link`], [`connection`], [`conversation`], [`notification`]: the nouns.
+//! - [`account`], [`post`], [`link`], [`connection`], [`tag`], [`conversation`], [`notification`]: the nouns.
 //! - [`state`]: the rows that a batch works on; [`storage`] loads and saves them; [`table`] is one of its tables.
 //! - [`text`]: checked texts; [`clock`]: time and randomness.
 
@@ -19,6 +19,7 @@ pub mod state;
 pub mod storage;
 pub mod stored_outcome;
 pub mod table;
+pub mod tag;
 pub mod text;
 
 #[cfg(test)]
@@ -38,7 +39,8 @@ pub use notification::NotificationCommand;
 pub use post::PostCommand;
 pub use state::State;
 pub use stored_outcome::StoredOutcome;
+pub use tag::{TagCommand, TagLimits};
 pub use text::{
     Bio, ChosenHandle, DeviceName, DisplayName, GivenPassword, Handle, MessageText, Password,
-    PostText, TextError, Title,
+    PostText, TagName, TextError, Title,
 };

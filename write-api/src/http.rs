@@ -18,6 +18,7 @@ pub mod notifications;
 pub mod password;
 pub mod posts;
 pub mod sessions;
+pub mod tags;
 
 mod patch;
 pub mod problem;

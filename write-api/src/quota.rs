@@ -13,7 +13,7 @@ use crate::{
     client::Client,
     domain::{
         AccountCommand, Command, ConnectionCommand, ConversationCommand, LinkAction, LinkKind,
-        PostCommand,
+        PostCommand, TagCommand,
     },
     rate_limit::{Exceeded, Rate, RateLimiter, Remaining, Taken},
 };
@@ -59,6 +59,8 @@ quotas! {
     Follows, "follows", 1_000;
     /// Connections that an account asks for or accepts.
     Connections, "connections", 500;
+    /// Changes of an account's tags and their members.
+    Tags, "tags", 10_000;
     /// Likes, bookmarks and mutes of an account.
     Reactions, "reactions", 3_000;
     /// Changes of an account's profile and password.
@@ -81,6 +83,8 @@ impl Quota {
             Command::Account(AccountCommand::Create { .. } | AccountCommand::Ensure { .. })
             | Command::Post(PostCommand::Delete { .. }) => None,
             Command::Post(PostCommand::Create { .. }) => Some(Self::Posts),
+            Command::Tag(TagCommand::Delete { .. } | TagCommand::RemoveMember { .. }) => None,
+            Command::Tag(_) => Some(Self::Tags),
             Command::Connection(ConnectionCommand::End { .. }) => None,
             Command::Connection(_) => Some(Self::Connections),
             Command::Link(link) => match (link.action, link.kind) {

@@ -14,7 +14,7 @@ use crate::{
     app::App,
     http::{
         accounts, connections, conversations, ended_sessions, keys, links, me, messages,
-        notifications, password, posts, sessions,
+        notifications, password, posts, sessions, tags,
     },
     openapi,
 };
@@ -53,6 +53,9 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(links::follow, links::unfollow))
         .routes(routes!(links::mute, links::unmute))
         .routes(routes!(connections::request, connections::end))
+        .routes(routes!(tags::create))
+        .routes(routes!(tags::rename, tags::remove))
+        .routes(routes!(tags::add_member, tags::remove_member))
         .routes(routes!(conversations::create))
         .routes(text(routes!(messages::create)))
         .routes(routes!(messages::mark_read))

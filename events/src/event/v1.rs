@@ -197,3 +197,47 @@ pub struct AccountUnmuted {
     /// The start of the mute that ends.
     pub muted_at: i64,
 }
+
+/// A private label of an account for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TagCreated {
+    pub tag: Uuid,
+    pub owner: Uuid,
+    pub name: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TagRenamed {
+    pub tag: Uuid,
+    pub owner: Uuid,
+    pub name: String,
+}
+
+/// With all of its members.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TagDeleted {
+    pub tag: Uuid,
+    pub owner: Uuid,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TagMemberAdded {
+    pub tag: Uuid,
+    pub owner: Uuid,
+    pub member: Uuid,
+}
+
+/// Also when the connection of the owner and the member ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TagMemberRemoved {
+    pub tag: Uuid,
+    pub owner: Uuid,
+    pub member: Uuid,
+    /// The time at which the member was added.
+    pub added_at: i64,
+}

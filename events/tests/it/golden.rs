@@ -124,6 +124,31 @@ pub fn samples() -> Vec<Envelope> {
             muted: object_id(2),
             muted_at: 1_690_000_000_005,
         }),
+        Event::TagCreated(v1::TagCreated {
+            tag: object_id(20),
+            owner: object_id(1),
+            name: "family".to_owned(),
+        }),
+        Event::TagRenamed(v1::TagRenamed {
+            tag: object_id(20),
+            owner: object_id(1),
+            name: "kin".to_owned(),
+        }),
+        Event::TagDeleted(v1::TagDeleted {
+            tag: object_id(20),
+            owner: object_id(1),
+        }),
+        Event::TagMemberAdded(v1::TagMemberAdded {
+            tag: object_id(20),
+            owner: object_id(1),
+            member: object_id(2),
+        }),
+        Event::TagMemberRemoved(v1::TagMemberRemoved {
+            tag: object_id(20),
+            owner: object_id(1),
+            member: object_id(2),
+            added_at: 1_690_000_000_006,
+        }),
     ];
     events.into_iter().map(envelope).collect()
 }

@@ -14,6 +14,7 @@ use super::{
     post::PostCommand,
     state::State,
     stored_outcome::StoredOutcome,
+    tag::TagCommand,
 };
 
 /// What a client wants done. The account that wants it, the *actor*, is passed beside it; it is nil while nobody is
@@ -24,6 +25,7 @@ pub enum Command {
     Post(PostCommand),
     Link(LinkCommand),
     Connection(ConnectionCommand),
+    Tag(TagCommand),
     Conversation(ConversationCommand),
     Notification(NotificationCommand),
 }
@@ -36,6 +38,7 @@ impl Command {
             Self::Post(command) => command.partition(actor).into(),
             Self::Link(command) => command.partition().into(),
             Self::Connection(command) => command.partitions(actor),
+            Self::Tag(_) => TagCommand::partition(actor).into(),
             Self::Conversation(command) => command.partition(actor).into(),
             Self::Notification(_) => NotificationCommand::partition(actor).into(),
         }
@@ -48,6 +51,7 @@ impl Command {
             Self::Post(command) => command.name(),
             Self::Link(command) => command.name(),
             Self::Connection(command) => command.name(),
+            Self::Tag(command) => command.name(),
             Self::Conversation(command) => command.name(),
             Self::Notification(command) => command.name(),
         }
@@ -63,6 +67,7 @@ impl Command {
             posts,
             links,
             connections,
+            tags,
             conversations,
             notification_marks,
         } = state;
@@ -70,7 +75,8 @@ impl Command {
             Self::Account(command) => command.request(accounts),
             Self::Post(command) => command.request(posts),
             Self::Link(command) => command.request(actor, accounts, posts, links),
-            Self::Connection(command) => command.request(actor, accounts, connections),
+            Self::Connection(command) => command.request(actor, accounts, connections, tags),
+            Self::Tag(command) => command.request(actor, accounts, connections, tags),
             Self::Conversation(command) => command.request(actor, accounts, conversations),
             Self::Notification(_) => NotificationCommand::request(actor, notification_marks),
         }
@@ -89,6 +95,7 @@ impl Command {
             posts,
             links,
             connections,
+            tags,
             conversations,
             notification_marks,
         } = state;
@@ -99,7 +106,10 @@ impl Command {
             Self::Post(command) => command.decide(posts, existing?, moment),
             Self::Link(command) => command.decide(accounts, posts, links, existing?.id),
             Self::Connection(command) => {
-                command.decide(accounts, connections, existing?.id, moment)
+                command.decide(accounts, connections, tags, existing?.id, moment)
+            }
+            Self::Tag(command) => {
+                command.decide(accounts, connections, tags, existing?.id, moment)
             }
             Self::Conversation(command) => {
                 command.decide(accounts, conversations, existing?.id, moment)
@@ -121,6 +131,7 @@ impl Command {
             Self::Account(command) => command.restore(stored, accounts, actor),
             Self::Post(command) => command.restore(stored, accounts, actor),
             Self::Connection(command) => command.restore(stored, connections, actor),
+            Self::Tag(command) => command.restore(stored),
             Self::Conversation(command) => command.restore(stored, accounts, conversations, actor),
             Self::Link(_) | Self::Notification(_) => stored.done(),
         }
@@ -148,6 +159,12 @@ impl From<LinkCommand> for Command {
 impl From<ConnectionCommand> for Command {
     fn from(command: ConnectionCommand) -> Self {
         Self::Connection(command)
+    }
+}
+
+impl From<TagCommand> for Command {
+    fn from(command: TagCommand) -> Self {
+        Self::Tag(command)
     }
 }
 

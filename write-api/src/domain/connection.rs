@@ -20,6 +20,7 @@ use super::{
     decision::{Decision, Outcome, Rejection},
     stored_outcome::StoredOutcome,
     table::Table,
+    tag::AudienceTags,
 };
 
 /// How long a request that was declined cannot be repeated, in milliseconds: 30 days.
@@ -117,6 +118,16 @@ impl Connections {
             .insert(account, before.saturating_add_signed(change));
     }
 
+    pub fn request_pair(&mut self, a: Uuid, b: Uuid) {
+        self.rows.request(pair(a, b));
+    }
+
+    /// Of a requested pair.
+    pub fn are_connected(&self, a: Uuid, b: Uuid) -> bool {
+        let found = self.rows.get(&pair(a, b));
+        found.is_some_and(|found| found.connected_at.is_some())
+    }
+
     /// None without a request of the actor's.
     fn state(&self, actor: Uuid, other: Uuid) -> Option<ConnectionState> {
         let found = self.rows.get(&pair(actor, other))?;
@@ -149,8 +160,18 @@ impl ConnectionCommand {
         }
     }
 
-    pub fn request(self, actor: Uuid, accounts: &mut Accounts, connections: &mut Connections) {
+    pub fn request(
+        self,
+        actor: Uuid,
+        accounts: &mut Accounts,
+        connections: &mut Connections,
+        tags: &mut AudienceTags,
+    ) {
         let other = self.other();
+        if matches!(self, Self::End { .. }) {
+            tags.request_memberships(actor, other);
+            tags.request_memberships(other, actor);
+        }
         accounts.request(other);
         connections.rows.request(pair(actor, other));
         connections.declined.request((actor, other));
@@ -162,6 +183,7 @@ impl ConnectionCommand {
         self,
         accounts: &Accounts,
         connections: &Connections,
+        tags: &AudienceTags,
         actor: Uuid,
         moment: Moment,
     ) -> Result<Decision, Rejection> {
@@ -223,7 +245,10 @@ impl ConnectionCommand {
                             connected_at,
                         })
                     };
-                    let events = vec![ended(actor, other), ended(other, actor)];
+                    // A membership ends with the connection.
+                    let mut events = tags.end_memberships(actor, other);
+                    events.extend(tags.end_memberships(other, actor));
+                    events.extend([ended(actor, other), ended(other, actor)]);
                     Decision::several(events, Outcome::Done)
                 }
                 Some(request) => {

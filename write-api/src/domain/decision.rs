@@ -84,6 +84,10 @@ pub enum Outcome {
         created_at: DateTime<Utc>,
     },
     Connection(ConnectionState),
+    Tag {
+        id: Uuid,
+        name: String,
+    },
     Done,
 }
 
@@ -94,6 +98,7 @@ pub enum Resource {
     Post,
     Conversation,
     Message,
+    Tag,
 }
 
 impl fmt::Display for Resource {
@@ -103,6 +108,7 @@ impl fmt::Display for Resource {
             Self::Post => "post",
             Self::Conversation => "conversation",
             Self::Message => "message",
+            Self::Tag => "tag",
         })
     }
 }
@@ -134,6 +140,14 @@ pub enum Rejection {
     RequestDeclined,
     #[error("an account has at most {0} requests that were not answered")]
     TooManyPendingRequests(u32),
+    #[error("another tag of the account has this name")]
+    TagExists,
+    #[error("an account has at most {0} tags")]
+    TooManyTags(u32),
+    #[error("a tag has at most {0} members")]
+    TooManyTagMembers(u32),
+    #[error("only accounts that are connected with the caller can be members of a tag")]
+    NotConnected,
     #[error("a conversation needs at least one other member")]
     NoOtherMember,
     #[error("a conversation has at most {0} members")]

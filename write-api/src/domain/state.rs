@@ -10,6 +10,7 @@ use super::{
     link::{Links, kind::link_events},
     notification::NotificationMarks,
     post::Posts,
+    tag::AudienceTags,
 };
 
 /// Requested by the commands of a batch, loaded before the first is decided, and moved on by each event, so that a
@@ -20,6 +21,7 @@ pub struct State {
     pub posts: Posts,
     pub links: Links,
     pub connections: Connections,
+    pub tags: AudienceTags,
     pub conversations: Conversations,
     pub notification_marks: NotificationMarks,
 }
@@ -40,6 +42,11 @@ impl State {
             Event::ConnectionRequestEnded(event) => self.connections.request_ended(at, event),
             Event::ConnectionMade(event) => self.connections.made(at, event),
             Event::ConnectionEnded(event) => self.connections.ended(event),
+            Event::TagCreated(event) => self.tags.created(event),
+            Event::TagRenamed(event) => self.tags.renamed(event),
+            Event::TagDeleted(event) => self.tags.removed(event),
+            Event::TagMemberAdded(event) => self.tags.member_added(at, event),
+            Event::TagMemberRemoved(event) => self.tags.member_removed(event),
             Event::ConversationCreated(event) => self.conversations.created(event),
             Event::MessageSent(event) => self.conversations.message_sent(event),
             Event::ConversationRead(event) => self.conversations.read(event),

@@ -21,6 +21,7 @@ use super::{
     notification,
     post::{self, Post, Posts},
     state::State,
+    tag,
 };
 
 /// Loads the rows that were requested since the last call. Call it before the first decision.
@@ -31,12 +32,14 @@ pub async fn load(connection: &mut PgConnection, state: &mut State) -> sqlx::Res
         posts,
         links,
         connections,
+        tags,
         conversations,
         notification_marks,
     } = state;
     load_common(&mut *connection, accounts, posts, links, conversations).await?;
     account::sql::load_freed(&mut *connection, accounts).await?;
     connection::sql::load(&mut *connection, connections).await?;
+    tag::sql::load(&mut *connection, tags).await?;
     conversation::sql::load(&mut *connection, conversations).await?;
     notification::sql::load(connection, notification_marks).await
 }
@@ -48,6 +51,7 @@ pub async fn save(connection: &mut PgConnection, state: State) -> sqlx::Result<(
         posts,
         links,
         connections,
+        tags,
         conversations,
         notification_marks,
     } = state;
@@ -55,6 +59,7 @@ pub async fn save(connection: &mut PgConnection, state: State) -> sqlx::Result<(
     post::sql::save(&mut *connection, posts).await?;
     link::sql::save(&mut *connection, links).await?;
     connection::sql::save(&mut *connection, connections).await?;
+    tag::sql::save(&mut *connection, tags).await?;
     conversation::sql::save(&mut *connection, conversations).await?;
     notification::sql::save(connection, notification_marks).await
 }

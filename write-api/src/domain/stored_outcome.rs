@@ -24,6 +24,9 @@ pub enum StoredOutcome {
     Message {
         id: Uuid,
     },
+    Tag {
+        id: Uuid,
+    },
     Connection {
         state: ConnectionState,
     },
@@ -49,6 +52,7 @@ impl From<&Outcome> for StoredOutcome {
                 created: *created,
             },
             Outcome::Message { id, .. } => Self::Message { id: *id },
+            Outcome::Tag { id, .. } => Self::Tag { id: *id },
             Outcome::Connection(state) => Self::Connection { state: *state },
             Outcome::Done => Self::Done,
         }

@@ -29,6 +29,10 @@ checked_text!(
     Title, 1, 100, Layout::Name
 );
 checked_text!(
+    /// The name of an audience tag.
+    TagName, 1, 100, Layout::Name
+);
+checked_text!(
     /// What a client calls the device that it runs on.
     DeviceName, 1, 100, Layout::Name
 );

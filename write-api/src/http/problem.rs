@@ -34,6 +34,14 @@ feedmill_service::problem_codes! {
     REQUEST_DECLINED = CONFLICT, "request_declined";
     /// Too many requests of the caller's were not answered yet. Withdraw one to make another.
     TOO_MANY_PENDING_REQUESTS = CONFLICT, "too_many_pending_requests";
+    /// Another tag of the caller's has this name.
+    TAG_EXISTS = CONFLICT, "tag_exists";
+    /// The caller has as many tags as an account can have.
+    TOO_MANY_TAGS = CONFLICT, "too_many_tags";
+    /// The tag has as many members as a tag can have.
+    TOO_MANY_TAG_MEMBERS = CONFLICT, "too_many_tag_members";
+    /// The caller is not connected with the account.
+    NOT_CONNECTED = CONFLICT, "not_connected";
     /// The `Idempotency-Key` was used for another request.
     IDEMPOTENCY_KEY_REUSED = UNPROCESSABLE_ENTITY, "idempotency_key_reused";
     /// Too many passwords were wrong.
@@ -83,6 +91,12 @@ impl From<Rejection> for Problem {
             Rejection::SelfConnection => Self::new(SELF_CONNECTION, detail),
             Rejection::RequestDeclined => Self::new(REQUEST_DECLINED, detail),
             Rejection::TooManyPendingRequests(_) => Self::new(TOO_MANY_PENDING_REQUESTS, detail),
+            Rejection::TagExists => {
+                Self::new(TAG_EXISTS, &detail).with_errors(vec![FieldError::new("name", detail)])
+            }
+            Rejection::TooManyTags(_) => Self::new(TOO_MANY_TAGS, detail),
+            Rejection::TooManyTagMembers(_) => Self::new(TOO_MANY_TAG_MEMBERS, detail),
+            Rejection::NotConnected => Self::new(NOT_CONNECTED, detail),
             Rejection::NoOtherMember | Rejection::TooManyMembers(_) => {
                 Self::field("members", detail)
             }

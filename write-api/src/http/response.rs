@@ -76,6 +76,7 @@ pub fn mismatch(answer: &Answer) -> Problem {
         Outcome::Conversation { .. } => "conversation",
         Outcome::Message { .. } => "message",
         Outcome::Connection(_) => "connection",
+        Outcome::Tag { .. } => "tag",
         Outcome::Done => "done",
     }))
 }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     batch::{Batch, Decided},
     domain::{
-        AccountCommand, Command, ConversationCommand, Outcome, State,
+        AccountCommand, Command, ConversationCommand, Outcome, State, TagCommand,
         conversation::{Pair, pair},
     },
 };
@@ -59,6 +59,9 @@ pub async fn apply(
                 command.request(actor, batch.state());
                 let id = created_id(record, actor, &command, batch.state(), &mut new_pairs);
                 imported.insert(record.name.clone(), id);
+                if let (Command::Tag(TagCommand::Create { .. }), Some(tag)) = (&command, id) {
+                    imported.insert_tag_owner(tag, actor);
+                }
                 pending.push(Pending {
                     line: *line,
                     record,
@@ -117,7 +120,8 @@ fn id_of(outcome: &Outcome) -> Option<Uuid> {
         Outcome::Account { account, .. } => Some(account.id),
         Outcome::Post { id, .. }
         | Outcome::Conversation { id, .. }
-        | Outcome::Message { id, .. } => Some(*id),
+        | Outcome::Message { id, .. }
+        | Outcome::Tag { id, .. } => Some(*id),
         Outcome::Connection(_) | Outcome::Done => None,
     }
 }

@@ -10,19 +10,27 @@ use super::record_type::{Name, Names};
 
 /// Records that were imported, with the id of the resource that each created, if any.
 #[derive(Debug, Default)]
-pub struct ImportedNames(HashMap<Name, Option<Uuid>>);
+pub struct ImportedNames {
+    ids: HashMap<Name, Option<Uuid>>,
+    /// By id: the owner of each tag, unless it was deleted.
+    tag_owners: HashMap<Uuid, Uuid>,
+}
 
 impl ImportedNames {
     pub fn contains(&self, name: &Name) -> bool {
-        self.0.contains_key(name)
+        self.ids.contains_key(name)
     }
 
     pub fn insert(&mut self, name: Name, id: Option<Uuid>) {
-        self.0.insert(name, id);
+        self.ids.insert(name, id);
     }
 
     pub fn get(&self, name: &Name) -> Option<Uuid> {
-        self.0.get(name).copied().flatten()
+        self.ids.get(name).copied().flatten()
+    }
+
+    pub fn insert_tag_owner(&mut self, tag: Uuid, owner: Uuid) {
+        self.tag_owners.insert(tag, owner);
     }
 }
 
@@ -30,6 +38,13 @@ impl Names for ImportedNames {
     fn find(&mut self, resource: &'static str, name: &str) -> Result<Uuid, String> {
         let name = (resource, name.to_owned());
         self.get(&name).ok_or_else(|| not_found(&name))
+    }
+
+    fn find_tag(&mut self, name: &str) -> Result<(Uuid, Uuid), String> {
+        let tag = self.find("tag", name)?;
+        let owner = self.tag_owners.get(&tag).copied();
+        let owner = owner.ok_or_else(|| format!("refers to the tag {name:?}, which was deleted"))?;
+        Ok((tag, owner))
     }
 }
 
@@ -58,11 +73,30 @@ pub async fn load(
         &kinds,
         &records
     );
-    let rows = named("import.names.load", query.fetch_all(connection)).await?;
+    let rows = named("import.names.load", query.fetch_all(&mut *connection)).await?;
     let found = rows
         .into_iter()
         .filter_map(|row| Some(((*names.get(&(row.kind, row.record))?).clone(), row.id)));
-    Ok(ImportedNames(found.collect()))
+    let ids: HashMap<Name, Option<Uuid>> = found.collect();
+    let tags = ids.iter().filter(|(name, _)| name.0 == "tag");
+    let tags: Vec<Uuid> = tags.filter_map(|(_, id)| *id).collect();
+    let tag_owners = tag_owners(connection, tags).await?;
+    Ok(ImportedNames { ids, tag_owners })
+}
+
+async fn tag_owners(
+    connection: &mut PgConnection,
+    tags: Vec<Uuid>,
+) -> sqlx::Result<HashMap<Uuid, Uuid>> {
+    if tags.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let query = sqlx::query!(
+        "/* import.tag_owners.load */ SELECT id, owner_id FROM write.tags WHERE id = ANY($1)",
+        &tags
+    );
+    let rows = named("import.tag_owners.load", query.fetch_all(connection)).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.owner_id)).collect())
 }
 
 /// Stores what a batch has imported.

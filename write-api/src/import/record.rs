@@ -6,6 +6,7 @@ mod connection;
 mod conversation;
 mod link;
 mod post;
+mod tag;
 
 use chrono::{DateTime, Utc};
 use feedmill_events::id;
@@ -18,6 +19,7 @@ use self::{
     conversation::{ConversationRecord, MessageRecord, ReadRecord},
     link::{AccountLinkRecord, PostLinkRecord},
     post::PostRecord,
+    tag::{TagDeletedRecord, TagMemberRecord, TagRecord},
 };
 use super::record_type::{Name, Names, RecordType};
 use crate::domain::{Command, LinkKind, Moment};
@@ -42,6 +44,10 @@ enum RawRecord {
     Unbookmark(PostLinkRecord),
     Mute(AccountLinkRecord),
     Unmute(AccountLinkRecord),
+    Tag(TagRecord),
+    TagDeleted(TagDeletedRecord),
+    TagMember(TagMemberRecord),
+    TagMemberRemoved(TagMemberRecord),
     Connection(ConnectionRecord),
     Disconnection(DisconnectionRecord),
 }
@@ -63,6 +69,10 @@ impl RawRecord {
             Self::Unbookmark(link) => link.removes(LinkKind::Bookmark),
             Self::Mute(link) => link.adds(LinkKind::Mute),
             Self::Unmute(link) => link.removes(LinkKind::Mute),
+            Self::Tag(record) => ("tag", Box::new(record)),
+            Self::TagDeleted(record) => ("tag_deleted", Box::new(record)),
+            Self::TagMember(record) => record.adds(),
+            Self::TagMemberRemoved(record) => record.removes(),
             Self::Connection(record) => ("connection", Box::new(record)),
             Self::Disconnection(record) => ("disconnection", Box::new(record)),
         }
@@ -134,6 +144,10 @@ impl Names for References {
     fn find(&mut self, resource: &'static str, name: &str) -> Result<Uuid, String> {
         self.0.push((resource, name.to_owned()));
         Ok(Uuid::nil())
+    }
+
+    fn find_tag(&mut self, name: &str) -> Result<(Uuid, Uuid), String> {
+        Ok((self.find("tag", name)?, Uuid::nil()))
     }
 }
 

@@ -12,6 +12,9 @@ pub type Name = (&'static str, String);
 pub trait Names {
     /// `resource` is the type of the record that created it. The error is for the author of the file.
     fn find(&mut self, resource: &'static str, name: &str) -> Result<Uuid, String>;
+
+    /// The id of a tag, and of the account that it belongs to.
+    fn find_tag(&mut self, name: &str) -> Result<(Uuid, Uuid), String>;
 }
 
 /// A type of record. Its struct has the fields of the file, where other records are named by their ids.

@@ -1,0 +1,21 @@
+-- Audience tags and their members. Instances of the version before go on working beside the new one, but must not end a connection
+-- whose accounts have memberships: stop them before the first tag is made.
+
+CREATE TABLE write.tags (
+    id       uuid PRIMARY KEY,
+    owner_id uuid NOT NULL,
+    name     text NOT NULL,
+    CONSTRAINT tags_name_key UNIQUE (owner_id, name)
+);
+
+CREATE TABLE write.tag_members (
+    owner_id  uuid        NOT NULL,
+    member_id uuid        NOT NULL,
+    tag_id    uuid        NOT NULL,
+    added_at  timestamptz NOT NULL,
+    CONSTRAINT tag_members_pkey PRIMARY KEY (owner_id, member_id, tag_id)
+);
+CREATE INDEX tag_members_of_tag ON write.tag_members (tag_id);
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON write.tags TO feedmill_write;
+GRANT SELECT, INSERT, UPDATE, DELETE ON write.tag_members TO feedmill_write;
