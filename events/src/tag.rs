@@ -57,10 +57,8 @@ tags! {
     requests_sent = 18;
     /// The accounts that an account mutes (feed).
     mutes = 19;
-    /// An account's audience tags, with the number of their members (feed).
+    /// An account's audience tags and their members (feed).
     audience_tags = 40;
-    /// The members of an account's audience tags (feed).
-    tag_members = 41;
 }
 
 impl Tag {

@@ -2,11 +2,12 @@
 //! table by its definition. It shares nothing with the services.
 //!
 //! - `state`: the [`Oracle`] and its commands.
-//! - `connections`: a part of the state.
+//! - `connections`, `audience_tags`: parts of the state.
 //! - `events`: the state from the events of a log.
 //! - `reads`: the answer of every read.
 //! - [`tables`]: the rows of every read table.
 
+mod audience_tags;
 mod connections;
 mod events;
 mod reads;

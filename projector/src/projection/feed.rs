@@ -1,5 +1,6 @@
-//! The feed of a viewer, posts, replies, the posts of an author, and bookmarks.
+//! The feed of a viewer, posts, replies, the posts of an author, bookmarks, mutes, and audience tags.
 
+mod audience_tags;
 mod authors;
 mod derived;
 mod entries;
@@ -34,6 +35,11 @@ pub static DEFINITION: Definition = Definition {
         EventType::ConnectionEnded,
         EventType::AccountMuted,
         EventType::AccountUnmuted,
+        EventType::TagCreated,
+        EventType::TagRenamed,
+        EventType::TagDeleted,
+        EventType::TagMemberAdded,
+        EventType::TagMemberRemoved,
         EventType::PostCreated,
         EventType::PostDeleted,
         EventType::PostLiked,
@@ -103,6 +109,7 @@ async fn apply_changes(
     posts::delete_posts(changes, &mut pulled, db).await?;
     changes.links.apply(&changes.deleted_ids(), db).await?;
     changes.sources.apply(db).await?;
+    changes.audience_tags.apply(db).await?;
     let grown = posts::insert_posts(changes, push, context, &mut pulled, db).await?;
     authors::add_followers(changes, db).await?;
     let counted = posts::insert_likes_and_count(changes, db).await?;

@@ -130,6 +130,14 @@ fn kinds(projection: &str) -> Vec<Kind> {
                 )
             },
             kind(
+                "audience_tags",
+                |key, _| Tag::audience_tags(id(key)),
+                "SELECT owner::text, string_agg(concat_ws('/', t.id, t.name, t.members,
+                    (SELECT string_agg(m::text, '+' ORDER BY member) FROM tag_members m WHERE m.tag = t.id)),
+                    ' ' ORDER BY t.id)
+                FROM tags t GROUP BY 1",
+            ),
+            kind(
                 "mutes",
                 |key, _| Tag::mutes(id(key)),
                 "SELECT muter::text, string_agg(muted::text, ' ' ORDER BY muted_at, muted) FROM mutes GROUP BY 1",

@@ -1,6 +1,7 @@
 //! The oracle's state from the events of a log, partition by partition: effects across partitions commute.
 
 use feedmill_events::{Envelope, Event};
+use uuid::Uuid;
 
 use super::state::Oracle;
 use crate::link::{LinkChange, LinkTarget};
@@ -46,6 +47,11 @@ impl Oracle {
             Event::ConnectionRequestEnded(e) => self.connections.fold_request_ended(e),
             Event::ConnectionMade(e) => self.connections.fold_made(at, e),
             Event::ConnectionEnded(e) => self.connections.fold_ended(e),
+            Event::TagCreated(e) => self.tags.create(e.tag, e.owner, &e.name),
+            Event::TagRenamed(e) => self.tags.rename(e.tag, &e.name),
+            Event::TagDeleted(e) => self.tags.delete(e.tag),
+            Event::TagMemberAdded(e) => self.tags.add(e.tag, e.member, at),
+            Event::TagMemberRemoved(e) => self.tags.remove(e.tag, e.member),
             Event::ConversationCreated(e) => {
                 self.create_conversation(e.conversation, &e.members, e.title.as_deref());
             }
@@ -83,7 +89,24 @@ impl Oracle {
             Event::ConnectionRequested(e) => self.connections.is_legal_request(e),
             Event::ConnectionRequestEnded(e) => self.connections.is_legal_request_end(e),
             Event::ConnectionMade(e) => self.connections.is_legal_connection(e),
-            Event::ConnectionEnded(e) => self.connections.is_legal_end(e),
+            Event::ConnectionEnded(e) => {
+                self.connections.is_legal_end(e) && self.tags.of(e.account, e.other).next().is_none()
+            }
+            Event::TagCreated(e) => self.tags.is_free(e.tag, e.owner, &e.name),
+            Event::TagRenamed(e) => {
+                self.tags.is_owner(e.owner, e.tag) && self.tags.is_free(Uuid::nil(), e.owner, &e.name)
+            }
+            Event::TagDeleted(e) => self.tags.is_owner(e.owner, e.tag),
+            // The owner's side of the connection is in the same partition.
+            Event::TagMemberAdded(e) => {
+                self.tags.is_owner(e.owner, e.tag)
+                    && self.connections.are_connected(e.owner, e.member)
+                    && self.tags.added_at(e.tag, e.member).is_none()
+            }
+            Event::TagMemberRemoved(e) => {
+                self.tags.is_owner(e.owner, e.tag)
+                    && self.tags.added_at(e.tag, e.member) == Some(e.added_at)
+            }
             Event::ConversationCreated(e) => {
                 !self.conversations.contains_key(&e.conversation)
                     && self.pair(&e.members.iter().copied().collect()).is_none()

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::connections::Connections;
+use super::{audience_tags::AudienceTags, connections::Connections};
 use crate::link::{LinkKind, LinkTarget};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +63,7 @@ pub struct Oracle {
     /// When each link was made, by kind, target and account.
     links: BTreeMap<(LinkKind, Uuid, Uuid), i64>,
     pub connections: Connections,
+    pub tags: AudienceTags,
     pub conversations: BTreeMap<Uuid, Conversation>,
     /// Up to which id each account has read its notifications.
     pub notification_marks: BTreeMap<Uuid, Uuid>,

@@ -248,6 +248,15 @@ fn feed(oracle: &Oracle) -> Vec<Table> {
         let muted = oracle.mutes(*viewer, *author);
         format!("{viewer} {author} {links} {muted}")
     });
+    let tags = oracle.tags.iter();
+    let tags = tags.map(|(id, tag)| {
+        let (owner, members, name) = (tag.owner, tag.members.len(), &tag.name);
+        format!("{id} {owner} {members} {name}")
+    });
+    let tag_members = oracle.tags.iter().flat_map(|(id, tag)| {
+        let members = tag.members.iter();
+        members.map(move |(member, at)| format!("{id} {member} {at}"))
+    });
     let mutes = oracle.links(LinkKind::Mute);
     let mutes = mutes.map(|(muter, muted, at)| format!("{muter} {muted} {at}"));
     let followers = followers.iter();
@@ -274,6 +283,17 @@ fn feed(oracle: &Oracle) -> Vec<Table> {
             name: "feed_follows",
             select: "SELECT concat_ws(' ', viewer, author, links, muted::text) FROM feed_follows",
             rows: sources.collect(),
+        },
+        Table {
+            name: "tags",
+            select: "SELECT concat_ws(' ', id, owner, members, name) FROM tags",
+            rows: tags.collect(),
+        },
+        Table {
+            name: "tag_members",
+            select: "SELECT concat_ws(' ', tag, member,
+                (extract(epoch FROM added_at) * 1000)::bigint) FROM tag_members",
+            rows: tag_members.collect(),
         },
         Table {
             name: "mutes",

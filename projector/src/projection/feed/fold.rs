@@ -7,6 +7,7 @@ use feedmill_events::Event;
 use uuid::Uuid;
 
 use super::{
+    audience_tags::AudienceTagChanges,
     links::FeedLinks,
     sources::{self, SourceChanges},
 };
@@ -21,6 +22,7 @@ pub struct Changes<'a> {
     /// Without links to posts that the batch deletes.
     pub links: FeedLinks,
     pub sources: SourceChanges,
+    pub audience_tags: AudienceTagChanges,
     /// Changes of the counts of posts that exist before and after the batch.
     pub counts: BTreeMap<Uuid, Counts>,
     /// By author: the change of the number of followers and connections.
@@ -63,6 +65,7 @@ impl<'a> Changes<'a> {
         for logged in &batch.events {
             changes.links.fold(logged);
             changes.sources.fold(&logged.event);
+            changes.audience_tags.fold(logged);
             if let Some((author, _, change)) = sources::link(&logged.event) {
                 *changes.followers.entry(author).or_default() += i64::from(change);
             }
@@ -99,6 +102,7 @@ impl<'a> Changes<'a> {
                 _ => {}
             }
         }
+        changes.audience_tags.forget_members_of_deleted();
         changes.followers.retain(|_, added| *added != 0);
         let is_deleted =
             |post: &Uuid| transient.contains(post) || changes.deleted.contains_key(post);

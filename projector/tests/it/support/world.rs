@@ -9,7 +9,8 @@ use feedmill_events::{
             AccountCreated, AccountFollowed, AccountMuted, AccountUnfollowed, AccountUnmuted,
             ConnectionEnded, ConnectionMade, ConnectionRequestEnded, ConnectionRequested,
             ConversationRead, MessageSent, NotificationsRead, Parent, PostBookmarked, PostCreated,
-            PostDeleted, PostLiked, PostUnbookmarked, PostUnliked, ProfileChanged,
+            PostDeleted, PostLiked, PostUnbookmarked, PostUnliked, ProfileChanged, TagCreated, TagDeleted,
+            TagMemberAdded, TagMemberRemoved, TagRenamed,
         },
         v2::ConversationCreated,
     },
@@ -43,6 +44,7 @@ pub struct World {
 enum Subject {
     Link(LinkKind),
     Connections,
+    Tags,
     Anything,
 }
 
@@ -61,6 +63,7 @@ impl Source {
         let (name, interval) = match subject {
             Subject::Link(kind) => (kind.name(), 5 * HOUR),
             Subject::Connections => ("connections", 4 * HOUR),
+            Subject::Tags => ("tags", 5 * HOUR),
             Subject::Anything => ("", 2 * HOUR),
         };
         Self {
@@ -74,7 +77,7 @@ impl Source {
 
 impl World {
     pub fn new(seed: u64) -> Self {
-        let others = [Subject::Anything, Subject::Connections].into_iter();
+        let others = [Subject::Anything, Subject::Connections, Subject::Tags].into_iter();
         let subjects = others.chain(LinkKind::ALL.map(Subject::Link));
         Self {
             sources: subjects.map(|subject| Source::new(seed, subject)).collect(),
@@ -115,6 +118,7 @@ impl World {
             Subject::Anything if self.oracle.accounts.len() < 3 => Some(self.join()),
             Subject::Anything => self.anything(),
             Subject::Connections => self.connection(),
+            Subject::Tags => self.tag(),
             Subject::Link(kind) if source.rng.gen_bool(0.6) => self.link(kind),
             Subject::Link(kind) => self.unlink(kind),
         }
@@ -243,6 +247,8 @@ impl World {
         let side = connections.of(account).find(|(with, _)| *with == other);
         let requested_at = connections.requested_at(other, account);
         let event = match (side, requested_at) {
+            // A membership ends before the connection.
+            (Some(_), _) if self.oracle.tags.of(account, other).next().is_some() => return None,
             (Some((_, side)), _) => Event::ConnectionEnded(ConnectionEnded {
                 account,
                 other,
@@ -277,6 +283,45 @@ impl World {
             }),
         };
         (account != other).then_some(event)
+    }
+
+    /// A new tag, the end or the new name of one, a new member, or the end of a membership.
+    fn tag(&mut self) -> Option<Event> {
+        let owner = self.any_account()?;
+        let tags: Vec<Uuid> = self.oracle.tags.of_owner(owner).map(|(id, _)| id).collect();
+        let Some(tag) = self.any(&tags).filter(|_| self.rng().gen_bool(0.8)) else {
+            let tag = self.id(Some(Partition::of(owner)));
+            let name = format!("Tag {tag}");
+            return Some(Event::TagCreated(TagCreated { tag, owner, name }));
+        };
+        let connections: Vec<Uuid> = (self.oracle.connections.of(owner))
+            .map(|(other, _)| other)
+            .collect();
+        let members = self.oracle.tags.get(tag)?.members.clone();
+        Some(match self.rng().gen_range(0..20) {
+            0 => Event::TagDeleted(TagDeleted { tag, owner }),
+            1..4 => {
+                let name = format!("Tag at {}", self.now);
+                Event::TagRenamed(TagRenamed { tag, owner, name })
+            }
+            4..10 => {
+                let members: Vec<(Uuid, i64)> = members.into_iter().collect();
+                let (member, added_at) = self.any(&members)?;
+                Event::TagMemberRemoved(TagMemberRemoved {
+                    tag,
+                    owner,
+                    member,
+                    added_at,
+                })
+            }
+            _ => {
+                let member = self.any(&connections)?;
+                if members.contains_key(&member) {
+                    return None;
+                }
+                Event::TagMemberAdded(TagMemberAdded { tag, owner, member })
+            }
+        })
     }
 
     /// The event that makes a link, or undoes one that was made at `since`.
