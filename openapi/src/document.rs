@@ -63,6 +63,7 @@ fn frame() -> OpenApi {
         }}},
         "tags": [
             {"name": "Accounts", "description": "Signing up, profiles, and who follows whom."},
+            {"name": "Tags", "description": "Private labels for the people that an account is connected with."},
             {"name": "Connections", "description": "Connections, which need the consent of both accounts."},
             {"name": "Sessions", "description": "Signing in and out."},
             {"name": "Posts", "description": "Posts, replies, likes and bookmarks, and the lists of them."},

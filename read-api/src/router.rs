@@ -11,8 +11,8 @@ use utoipa_axum::{
 
 use crate::{
     endpoints::{
-        bookmarks, connections, conversations, digest, feed, mutes, notifications, posts,
-        relationships, stream, users,
+        audience_tags, bookmarks, connections, conversations, digest, feed, mutes, notifications,
+        posts, relationships, stream, users,
     },
     http::auth::{self, Gate},
     openapi,
@@ -41,6 +41,10 @@ fn routes(read: impl Fn(Route, &'static [Projection]) -> Route) -> OpenApiRouter
         .routes(read(routes!(users::following), &[Profiles]))
         .routes(read(routes!(connections::page), &[Profiles]))
         .routes(read(routes!(connections::requests), &[Profiles]))
+        .routes(read(routes!(audience_tags::page), &[Feed]))
+        .routes(read(routes!(audience_tags::one), &[Feed]))
+        .routes(read(routes!(audience_tags::members), &[Feed, Profiles]))
+        .routes(read(routes!(audience_tags::of_user), &[Feed, Profiles]))
         .routes(read(routes!(mutes::page), &[Feed, Profiles]))
         .routes(read(routes!(relationships::read), &[Feed, Profiles]))
         .routes(read(routes!(stream::open), &[Feed, Conversations, Notifications, Profiles]))

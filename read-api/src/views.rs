@@ -32,6 +32,8 @@ pub type MessagePage = Page<Message>;
 pub type MutePage = Page<Mute>;
 pub type NotificationPage = Page<Notification>;
 pub type PostPage = Page<Post>;
+pub type TagMemberPage = Page<TagMember>;
+pub type TagPage = Page<AudienceTag>;
 
 impl<T> Page<T> {
     pub fn map<U>(self, map: impl FnMut(T) -> U) -> Page<U> {
@@ -161,6 +163,27 @@ pub struct Mute {
     pub account: AccountSummary,
     #[serde(with = "rfc3339")]
     pub muted_at: DateTime<Utc>,
+}
+
+/// A tag of the caller's.
+// Not a cache tag.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Tag)]
+pub struct AudienceTag {
+    pub id: Uuid,
+    #[schema(examples("family"), max_length = 100)]
+    pub name: String,
+    #[schema(minimum = 0)]
+    pub members_count: i64,
+}
+
+/// A member of a tag.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct TagMember {
+    #[serde(flatten)]
+    pub account: AccountSummary,
+    #[serde(with = "rfc3339")]
+    pub added_at: DateTime<Utc>,
 }
 
 /// How the caller and an account are related.

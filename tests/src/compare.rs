@@ -67,6 +67,19 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
     add("/v1/feed", Expected::OwnList(feed, json!({})));
     let bookmarks = oracle.bookmarks(viewer);
     add("/v1/bookmarks", Expected::OwnList(bookmarks, json!({})));
+    add(
+        "/v1/tags",
+        Expected::OwnList(oracle.tag_list(viewer), json!({})),
+    );
+    for (tag, _) in oracle.tags.iter() {
+        let path = format!("/v1/tags/{tag}");
+        add(&path, one(oracle.tag(viewer, tag)));
+        let members = match oracle.tag_members(viewer, tag) {
+            Some(members) => counted(members),
+            None => list(None),
+        };
+        add(&format!("{path}/members"), members);
+    }
     let mutes = oracle.mute_list(viewer);
     let total = json!({"total": mutes.len()});
     add("/v1/mutes", Expected::OwnList(mutes, total));
@@ -139,6 +152,8 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
             None => list(None),
         };
         add(&format!("{path}/connections"), connections);
+        let tags = oracle.tags_of_user(viewer, *user);
+        add(&format!("{path}/tags"), list(Some(tags)));
     }
     let users: Vec<Uuid> = oracle.accounts.keys().copied().take(100).collect();
     let ids: Vec<String> = users.iter().map(|user| format!("id={user}")).collect();

@@ -197,6 +197,20 @@ pub async fn check_state(pool: &PgPool, oracle: &Oracle) -> Result<()> {
         "connections: the state has\n{state:?}\nand the log says\n{known:?}"
     );
 
+    let tags: Vec<(Uuid, Uuid, String)> =
+        sqlx::query_as("SELECT id, owner_id, name FROM write.tags ORDER BY id")
+            .fetch_all(pool)
+            .await?;
+    let known = oracle.tags.iter();
+    let known = known.map(|(id, tag)| (id, tag.owner, tag.name.clone()));
+    check_equal("tags", &tags, &known.collect())?;
+    let known = oracle.tags.iter().flat_map(|(id, tag)| {
+        let members = tag.members.iter();
+        members.map(move |(member, at)| (id, *member, *at))
+    });
+    let members = tag_members(pool, None).await?;
+    check_equal("tag_members", &members, &known.collect())?;
+
     let conversations: Vec<(Uuid, Option<String>)> =
         sqlx::query_as("SELECT id, title FROM write.conversations ORDER BY id")
             .fetch_all(pool)
@@ -283,4 +297,13 @@ pub async fn connections(
         },
     );
     Ok(rows.collect())
+}
+
+/// Tag, member and time of every membership in the state tables, in order; in the tags of these accounts, or in all.
+pub async fn tag_members(pool: &PgPool, owners: Option<&[Uuid]>) -> Result<Vec<(Uuid, Uuid, i64)>> {
+    let members = sqlx::query_as(
+        "SELECT tag_id, member_id, (extract(epoch FROM added_at) * 1000)::bigint FROM write.tag_members
+         WHERE $1::uuid[] IS NULL OR owner_id = ANY($1) ORDER BY 1, 2",
+    );
+    Ok(members.bind(owners).fetch_all(pool).await?)
 }

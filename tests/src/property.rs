@@ -4,7 +4,7 @@
 //! what they do.
 //!
 //! - `random`: how commands are generated.
-//! - `accounts`, `posts`, `links`, `connections`, `conversations`, `notifications`: the commands.
+//! - `accounts`, `posts`, `links`, `connections`, `tags`, `conversations`, `notifications`: the commands.
 //! - `command`: all of them, and sequences of them.
 //! - `state`: what a run knows: the oracle, and the ids that it has created.
 //! - `run`: one sequence from its first command to its last comparison; `cached`: the same while others read.
@@ -20,6 +20,7 @@ mod posts;
 mod random;
 mod run;
 mod state;
+mod tags;
 
 use std::fmt;
 
@@ -35,6 +36,7 @@ pub use links::LinkCommand;
 pub use notifications::NotificationCommand;
 pub use posts::PostCommand;
 pub use random::Pick;
+pub use tags::TagCommand;
 
 /// Seeds that once found a defect, with the length of the sequence.
 pub const REGRESSIONS: &[(u64, usize)] = &[];

@@ -6,6 +6,7 @@
 
 mod access;
 mod app;
+mod audience_tags;
 mod cache;
 mod connections;
 mod conversations;

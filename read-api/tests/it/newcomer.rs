@@ -103,7 +103,7 @@ async fn every_read_of_a_newcomer_is_answered() {
     );
     let by_id = community.get(&token, &format!("/v1/users/{me}")).await;
     assert_eq!(by_id.body["handle"], "miller");
-    for list in ["posts", "followers", "following", "connections"] {
+    for list in ["posts", "followers", "following", "connections", "tags"] {
         let path = format!("/v1/users/{me}/{list}");
         let page = community.get(&token, &path).await;
         assert_eq!(page.body["items"], json!([]), "{path}");
@@ -118,13 +118,21 @@ async fn every_read_of_a_newcomer_is_answered() {
         "/v1/connections/requests?direction=outgoing",
         "/v1/relationships",
         "/v1/mutes",
+        "/v1/tags",
     ] {
         assert_eq!(community.get(&token, path).await.status, 200, "{path}");
     }
 
     // To others, there is no such account yet.
     let other = community.token("google|2", &json!({}));
-    for path in ["", "/posts", "/followers", "/following", "/connections"] {
+    for path in [
+        "",
+        "/posts",
+        "/followers",
+        "/following",
+        "/connections",
+        "/tags",
+    ] {
         let path = format!("/v1/users/{me}{path}");
         let reply = community.get(&other, &path).await;
         assert_eq!(reply.code(), (404, "not_found"), "{path}");

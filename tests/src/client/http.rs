@@ -304,6 +304,18 @@ impl Client {
         self.command(method, &path, None).await
     }
 
+    pub async fn create_tag(&self, name: &str) -> Answer {
+        let body = json!({"name": name});
+        self.command(Method::POST, "/v1/tags", Some(body)).await
+    }
+
+    /// Adds a member to a tag, or removes it.
+    pub async fn tag_member(&self, tag: Uuid, member: Uuid, add: bool) -> Answer {
+        let method = if add { Method::PUT } else { Method::DELETE };
+        let path = format!("/v1/tags/{tag}/members/{member}");
+        self.command(method, &path, None).await
+    }
+
     pub async fn create_conversation(&self, members: &[Uuid], title: Option<&str>) -> Answer {
         let mut body = json!({"members": members});
         if let Some(title) = title {

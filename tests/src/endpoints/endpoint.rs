@@ -73,6 +73,18 @@ impl Endpoint {
         self.access != Access::Anyone
     }
 
+    /// Its path with each of its query strings.
+    pub fn paths(&self) -> impl Iterator<Item = String> {
+        self.queries
+            .iter()
+            .map(|query| format!("{}{query}", self.path))
+    }
+
+    /// Its path with the first of its query strings.
+    pub fn first_path(&self) -> String {
+        format!("{}{}", self.path, self.queries[0])
+    }
+
     pub fn is_read(&self) -> bool {
         matches!(self.kind, Kind::Read | Kind::List)
     }

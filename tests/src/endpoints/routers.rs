@@ -41,12 +41,13 @@ fn the_table_has_every_operation_of_the_api() {
 
 #[test]
 fn every_read_is_compared_with_the_oracle() {
-    let [account, post, conversation, message] = [1, 2, 3, 4].map(Uuid::from_u128);
+    let [account, post, conversation, message, tag] = [1, 2, 3, 4, 5].map(Uuid::from_u128);
     let mut oracle = Oracle::default();
     oracle.create_account(account, "alice", "Alice", 0);
     oracle.create_post(post, account, "text", None);
     oracle.create_conversation(conversation, &[account], None);
     oracle.send_message(conversation, message, account, "text");
+    oracle.tags.create(tag, account, "tag");
     let day = chrono::NaiveDate::default();
     let compared: BTreeSet<_> = compare::reads(&oracle, account, &[day], usize::MAX)
         .into_iter()

@@ -70,6 +70,15 @@ pub const ENDPOINTS: &[Endpoint] = &[
     command("DELETE", "/v1/users/{user}/mute").undo(),
     command("PUT", "/v1/users/{user}/connection"),
     command("DELETE", "/v1/users/{user}/connection").undo(),
+    command("POST", "/v1/tags").body(
+        r#"{"name": "colleagues"}"#,
+        &[("name", bad_values::display_name)],
+    ),
+    command("PATCH", "/v1/tags/{tag}")
+        .access(Access::Owner)
+        .body(r#"{"name": "kin"}"#, &[("name", bad_values::display_name)]),
+    command("PUT", "/v1/tags/{tag}/members/{dan}").access(Access::Owner),
+    command("DELETE", "/v1/tags/{tag}/members/{dan}").undo(),
     command("POST", "/v1/conversations").body(
         r#"{"members": ["{user}", "{carol}"]}"#,
         &[
@@ -87,6 +96,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     command("PUT", "/v1/notifications/read")
         .body(r#"{"up_to": "{post}"}"#, &[("up_to", bad_values::past_id)]),
     command("DELETE", "/v1/posts/{post}").access(Access::Author),
+    command("DELETE", "/v1/tags/{tag}").undo(),
     // A page is assembled from cached posts: its ids are one statement, the posts that are not cached another.
     list("/v1/feed", &[Feed, Profiles]).max_statements(2),
     // The same, after the scores of the week's posts.
@@ -124,6 +134,10 @@ pub const ENDPOINTS: &[Endpoint] = &[
     list("/v1/users/{author}/connections", &[Profiles]).access(Access::Owner),
     list("/v1/connections/requests", &[Profiles])
         .queries(&["?direction=incoming", "?direction=outgoing"]),
+    list("/v1/tags", &[Feed]),
+    read("/v1/tags/{tag}", &[Feed]).access(Access::Owner),
+    list("/v1/tags/{tag}/members", &[Feed, Profiles]).access(Access::Owner),
+    list("/v1/users/{dan}/tags", &[Feed, Profiles]),
     list("/v1/mutes", &[Feed, Profiles]),
     read("/v1/relationships", &[Feed, Profiles]).queries(&["?id={user}&id={carol}", ""]),
     read("/v1/me", &[Profiles]),

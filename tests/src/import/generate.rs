@@ -45,9 +45,10 @@ pub fn generate(seed: u64, people: usize, length: usize) -> Vec<Record> {
     }
     add(
         "connection".to_owned(),
-        1.0,
+        2.0,
         Box::new(Community::connection),
     );
+    add("tag".to_owned(), 1.0, Box::new(Community::tag));
     add(
         "conversation".to_owned(),
         0.5,
@@ -102,6 +103,10 @@ struct Community {
     /// The last link of each kind.
     last_links: BTreeMap<LinkKind, (String, String)>,
     connections: BTreeSet<(String, String)>,
+    /// Owner and members of each tag that stands.
+    tags: BTreeMap<String, (String, BTreeSet<String>)>,
+    /// How many tags there were.
+    tag_count: usize,
     /// Members and messages, by conversation.
     conversations: BTreeMap<String, (Vec<String>, Vec<String>)>,
 }
@@ -114,6 +119,8 @@ impl Community {
             links: BTreeSet::new(),
             last_links: BTreeMap::new(),
             connections: BTreeSet::new(),
+            tags: BTreeMap::new(),
+            tag_count: 0,
             conversations: BTreeMap::new(),
         }
     }
@@ -187,8 +194,15 @@ impl Community {
     /// A new connection, or the end of one.
     fn connection(&mut self, rng: &mut StdRng) -> Option<What> {
         let ended = self.connections.iter().choose(rng).cloned();
-        if let Some((from, to)) = ended.filter(|_| rng.gen_bool(0.4)) {
+        if let Some((from, to)) = ended.filter(|_| rng.gen_bool(0.25)) {
             self.connections.remove(&(from.clone(), to.clone()));
+            for (owner, members) in self.tags.values_mut() {
+                if *owner == from {
+                    members.remove(&to);
+                } else if *owner == to {
+                    members.remove(&from);
+                }
+            }
             let connect = false;
             return Some(What::Connection { connect, from, to });
         }
@@ -200,6 +214,47 @@ impl Community {
         self.connections.insert((from.clone(), to.clone()));
         let connect = true;
         Some(What::Connection { connect, from, to })
+    }
+
+    /// A new tag, the end of one, a new member, or the end of a membership.
+    fn tag(&mut self, rng: &mut StdRng) -> Option<What> {
+        let found = self.tags.keys().choose(rng).cloned();
+        let Some(tag) = found.filter(|_| rng.gen_bool(0.7)) else {
+            let (id, name) = (
+                format!("tag {}", self.tag_count),
+                format!("Nº {}", self.tag_count),
+            );
+            self.tag_count += 1;
+            // Of somebody who has a connection.
+            let (owner, _) = self.connections.iter().choose(rng)?.clone();
+            self.tags
+                .insert(id.clone(), (owner.clone(), BTreeSet::new()));
+            return Some(What::Tag { id, owner, name });
+        };
+        if rng.gen_bool(0.05) {
+            self.tags.remove(&tag);
+            return Some(What::TagDeleted { id: tag });
+        }
+        let (owner, members) = self.tags.get_mut(&tag)?;
+        if rng.gen_bool(0.3) {
+            let user = members.iter().choose(rng)?.clone();
+            members.remove(&user);
+            let add = false;
+            return Some(What::TagMember { add, tag, user });
+        }
+        let of_owner = self.connections.iter().filter_map(|(from, to)| {
+            let other = if from == owner {
+                Some(to)
+            } else {
+                (to == owner).then_some(from)
+            };
+            other.cloned()
+        });
+        let user = of_owner.choose(rng)?;
+        let add = true;
+        members
+            .insert(user.clone())
+            .then_some(What::TagMember { add, tag, user })
     }
 
     fn conversation(&mut self, rng: &mut StdRng) -> Option<What> {

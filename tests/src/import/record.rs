@@ -45,6 +45,19 @@ pub enum What {
         from: String,
         to: String,
     },
+    Tag {
+        id: String,
+        owner: String,
+        name: String,
+    },
+    TagDeleted {
+        id: String,
+    },
+    TagMember {
+        add: bool,
+        tag: String,
+        user: String,
+    },
     Conversation {
         id: String,
         members: Vec<String>,
@@ -98,6 +111,18 @@ impl Record {
                     "disconnection"
                 };
                 json!({"type": record_type, "from": from, "to": to})
+            }
+            What::Tag { id, owner, name } => {
+                json!({"type": "tag", "id": id, "owner": owner, "name": name})
+            }
+            What::TagDeleted { id } => json!({"type": "tag_deleted", "id": id}),
+            What::TagMember { add, tag, user } => {
+                let record_type = if *add {
+                    "tag_member"
+                } else {
+                    "tag_member_removed"
+                };
+                json!({"type": record_type, "tag": tag, "user": user})
             }
             What::Conversation { id, members, title } => {
                 json!({"type": "conversation", "id": id, "members": members, "title": title})
@@ -193,6 +218,7 @@ pub fn oracle(records: &[Record], names: &Names) -> Result<Oracle> {
     check_order(records, names)?;
     let account = |name: &str| names.id("account", name);
     let post = |name: &str| names.id("post", name);
+    let tag = |name: &str| names.id("tag", name);
     let conversation = |name: &str| names.id("conversation", name);
     let message = |name: &str| names.id("message", name);
     let mut oracle = Oracle::default();
@@ -234,6 +260,22 @@ pub fn oracle(records: &[Record], names: &Names) -> Result<Oracle> {
                     oracle.connections.connect(from, to, *at);
                 } else {
                     oracle.connections.end(from, to);
+                    oracle.tags.disconnect(from, to);
+                }
+            }
+            What::Tag { id, owner, name } => {
+                oracle.tags.create(tag(id)?, account(owner)?, name);
+            }
+            What::TagDeleted { id } => oracle.tags.delete(tag(id)?),
+            What::TagMember {
+                add,
+                tag: name,
+                user,
+            } => {
+                if *add {
+                    oracle.tags.add(tag(name)?, account(user)?, *at);
+                } else {
+                    oracle.tags.remove(tag(name)?, account(user)?);
                 }
             }
             What::Conversation { id, members, title } => {

@@ -90,11 +90,13 @@ impl Oracle {
             Event::ConnectionRequestEnded(e) => self.connections.is_legal_request_end(e),
             Event::ConnectionMade(e) => self.connections.is_legal_connection(e),
             Event::ConnectionEnded(e) => {
-                self.connections.is_legal_end(e) && self.tags.of(e.account, e.other).next().is_none()
+                self.connections.is_legal_end(e)
+                    && self.tags.of(e.account, e.other).next().is_none()
             }
             Event::TagCreated(e) => self.tags.is_free(e.tag, e.owner, &e.name),
             Event::TagRenamed(e) => {
-                self.tags.is_owner(e.owner, e.tag) && self.tags.is_free(Uuid::nil(), e.owner, &e.name)
+                self.tags.is_owner(e.owner, e.tag)
+                    && self.tags.is_free(Uuid::nil(), e.owner, &e.name)
             }
             Event::TagDeleted(e) => self.tags.is_owner(e.owner, e.tag),
             // The owner's side of the connection is in the same partition.

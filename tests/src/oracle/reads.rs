@@ -7,7 +7,10 @@ use feedmill_events::id;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::state::{Conversation, Oracle};
+use super::{
+    audience_tags::AudienceTag,
+    state::{Conversation, Oracle},
+};
 use crate::link::LinkKind;
 
 /// A UTC day, or the ISO week that a day is in.
@@ -183,6 +186,34 @@ impl Oracle {
             false => (from == viewer).then_some((to, at)),
         });
         self.accounts_latest_first("requested_at", requests)
+    }
+
+    fn tag_view(tag: (Uuid, &AudienceTag)) -> Value {
+        let (id, tag) = tag;
+        json!({"id": id, "name": tag.name, "members_count": tag.members.len()})
+    }
+
+    /// The viewer's tags, in the order of their ids.
+    pub fn tag_list(&self, viewer: Uuid) -> Vec<Value> {
+        self.tags.of_owner(viewer).map(Self::tag_view).collect()
+    }
+
+    /// The viewer's tags that have this user.
+    pub fn tags_of_user(&self, viewer: Uuid, user: Uuid) -> Vec<Value> {
+        self.tags.of(viewer, user).map(Self::tag_view).collect()
+    }
+
+    /// None unless the tag is the viewer's.
+    pub fn tag(&self, viewer: Uuid, tag: Uuid) -> Option<Value> {
+        let found = self.tags.get(tag)?;
+        (found.owner == viewer).then(|| Self::tag_view((tag, found)))
+    }
+
+    /// Latest first; none unless the tag is the viewer's.
+    pub fn tag_members(&self, viewer: Uuid, tag: Uuid) -> Option<Vec<Value>> {
+        let found = self.tags.get(tag).filter(|found| found.owner == viewer)?;
+        let members = found.members.iter().map(|(member, at)| (*member, *at));
+        Some(self.accounts_latest_first("added_at", members))
     }
 
     /// The accounts that the viewer mutes, latest first.

@@ -18,7 +18,11 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{command::Step, run::Run};
-use crate::{endpoints, kit::Target, log};
+use crate::{
+    endpoints::{self, Endpoint},
+    kit::Target,
+    log,
+};
 
 /// No read is stale for longer after the last command.
 const MAX_STALENESS: Duration = Duration::from_secs(1);
@@ -121,7 +125,7 @@ async fn read(target: &Target, index: usize, viewer: Uuid, other: Uuid, hits: &A
     let client = target
         .client_at(index)
         .with_token(&target.signer.token(viewer));
-    let own = endpoints::own_reads().map(|endpoint| endpoint.path.to_owned());
+    let own = endpoints::own_reads().flat_map(Endpoint::paths);
     let of_other = ["", "/posts", "/followers"].map(|end| format!("/v1/users/{other}{end}"));
     let more = ["/v1/feed?limit=1".to_owned()];
     for path in own.chain(of_other).chain(more) {

@@ -12,6 +12,7 @@ use super::{
     posts::{self, PostCommand},
     random::{Kind, Pick, Theme, pick, source},
     state::State,
+    tags::{self, TagCommand},
 };
 
 /// Commands between two comparisons.
@@ -30,6 +31,7 @@ pub enum Command {
     Post(PostCommand),
     Link(LinkCommand),
     Connection(ConnectionCommand),
+    Tag(TagCommand),
     Conversation(ConversationCommand),
     Notification(NotificationCommand),
 }
@@ -75,6 +77,7 @@ impl Generator {
         add.kinds(posts::kinds(), Command::Post);
         add.kinds(links::kinds(), Command::Link);
         add.kinds(connections::kinds(), Command::Connection);
+        add.kinds(tags::kinds(), Command::Tag);
         add.kinds(conversations::kinds(), Command::Conversation);
         add.kinds(notifications::kinds(), Command::Notification);
         generator
@@ -174,6 +177,7 @@ pub async fn perform(state: &mut State<'_>, action: Action) -> Result<()> {
         (who, Command::Post(command)) => posts::perform(state, who, command).await,
         (who, Command::Link(command)) => links::perform(state, who, command).await,
         (who, Command::Connection(command)) => connections::perform(state, who, command).await,
+        (who, Command::Tag(command)) => tags::perform(state, who, command).await,
         (who, Command::Conversation(command)) => conversations::perform(state, who, command).await,
         (who, Command::Notification(command)) => notifications::perform(state, who, command).await,
     }
@@ -220,7 +224,7 @@ mod tests {
         let lengths = (0..20).map(|seed| sequence(seed, 200).len());
         let all: Vec<_> = lengths.collect();
         assert!(
-            all.iter().all(|length| (120..420).contains(length)),
+            all.iter().all(|length| (120..600).contains(length)),
             "{all:?}"
         );
     }

@@ -38,6 +38,7 @@ pub async fn perform(state: &mut State<'_>, who: Uuid, command: ConnectionComman
         .await;
     if !command.connect {
         state.oracle.connections.end(who, other);
+        state.oracle.tags.disconnect(who, other);
         return expect_status(&answer, 204);
     }
     if who == other {

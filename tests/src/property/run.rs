@@ -76,6 +76,8 @@ impl<'a> Run<'a> {
             "the state has these connections: {connections:?}, the oracle {:?}",
             state.oracle.connections.rows()
         );
+        let members = log::tag_members(&state.target.pool, Some(&state.accounts)).await?;
+        state.oracle.tags.set_times(members);
         let today = token::now().date_naive();
         let scope = Scope {
             viewers: &state.accounts,

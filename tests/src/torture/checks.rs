@@ -113,7 +113,7 @@ async fn recovery(stack: &Stack, injector: &Injector) -> Result<()> {
             .with_read(url)
             .with_token(&stack.signer.token(account));
         for endpoint in endpoints::own_reads() {
-            client.get(endpoint.path).await;
+            client.get(&endpoint.first_path()).await;
         }
     }
     injector

@@ -133,7 +133,8 @@ fn describe(event: Event) -> Option<String> {
         | Event::ConnectionRequested(_)
         | Event::ConnectionRequestEnded(_)
         | Event::ConnectionMade(_)
-        | Event::ConnectionEnded(_) => return None,
+        | Event::ConnectionEnded(_)
+        | Event::TagMemberRemoved(_) => return None,
         other => format!("{other:?}"),
     })
 }

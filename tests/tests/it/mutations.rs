@@ -74,6 +74,12 @@ const MUTATIONS: &[(&str, &str)] = &[
         "feed.feed_follows",
         "UPDATE %t SET muted = NOT muted WHERE links > 0",
     ),
+    ("feed.tags", "UPDATE %t SET members = members + 1"),
+    ("feed.tags", "UPDATE %t SET name = name || '?'"),
+    (
+        "feed.tag_members",
+        "UPDATE %t SET added_at = added_at + interval '1 ms'",
+    ),
     (
         "feed.mutes",
         "DELETE FROM %t WHERE ctid = (SELECT max(ctid) FROM %t)",

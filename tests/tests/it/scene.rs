@@ -25,6 +25,10 @@ pub struct Scene {
     pub message: Uuid,
     /// Of Alice; her tokens here do not belong to it.
     pub session: Uuid,
+    /// Connected with Alice, and a member of two tags of hers.
+    pub dan: Uuid,
+    /// Of Alice, with two members.
+    pub tag: Uuid,
     /// Without a token; knows the positions of all commands so far.
     pub client: Client,
 }
@@ -89,12 +93,14 @@ impl Scene {
             .expect(201);
         c.follow(alice).await.expect(204);
         b.follow(carol).await.expect(204);
+        let mut others = Vec::new();
         // Two whom Alice mutes and is connected with, two who have asked her, and two whom she has asked.
         for (index, handle) in ["dan", "erin", "frank", "grace", "heidi", "ivan"]
             .iter()
             .enumerate()
         {
             let other = create_account(handle).await;
+            others.push(other);
             if index < 4 {
                 of(other).connection(alice, true).await.expect(200);
             }
@@ -104,6 +110,11 @@ impl Scene {
             if index < 2 || index >= 4 {
                 a.connection(other, true).await.expect(200);
             }
+        }
+        let tag = a.create_tag("family").await.expect(201).id();
+        let work = a.create_tag("work").await.expect(201).id();
+        for (tag, member) in [(tag, others[0]), (tag, others[1]), (work, others[0])] {
+            a.tag_member(tag, member, true).await.expect(204);
         }
         client.sign_in("alice").await.expect(201);
         let sessions = a.command(Method::GET, "/v1/sessions", None).await;
@@ -119,6 +130,8 @@ impl Scene {
             conversation,
             message,
             session,
+            dan: others[0],
+            tag,
             client,
         }
     }
@@ -135,7 +148,7 @@ impl Scene {
 
     /// The ids that placeholders stand for. `{author}` is Alice, whose posts and followers are listed; `{user}` is
     /// Bob, whom she may follow.
-    pub fn placeholders(&self) -> [(&'static str, Uuid); 7] {
+    pub fn placeholders(&self) -> [(&'static str, Uuid); 9] {
         [
             ("{author}", self.alice),
             ("{user}", self.bob),
@@ -144,6 +157,8 @@ impl Scene {
             ("{conversation}", self.conversation),
             ("{message}", self.message),
             ("{session}", self.session),
+            ("{dan}", self.dan),
+            ("{tag}", self.tag),
         ]
     }
 
@@ -158,7 +173,7 @@ impl Scene {
         let json = |legal| serde_json::from_str(&self.fill(legal)).expect("JSON");
         Request {
             endpoint,
-            path: self.fill(endpoint.path) + endpoint.queries[0],
+            path: self.fill(&endpoint.first_path()),
             body: endpoint.body.map(|body| json(body.legal)),
         }
     }
@@ -174,12 +189,10 @@ impl Scene {
     pub fn reads(&self) -> Vec<Request> {
         let requests = endpoints::reads().flat_map(|endpoint| {
             let request = self.request(endpoint);
-            let path = self.fill(endpoint.path);
-            let with_query = move |query: &&str| Request {
-                path: path.clone() + query,
+            endpoint.paths().map(move |path| Request {
+                path: self.fill(&path),
                 ..request.clone()
-            };
-            endpoint.queries.iter().map(with_query)
+            })
         });
         requests.collect()
     }
@@ -187,11 +200,8 @@ impl Scene {
     /// The path of every list, with each of its query strings.
     pub fn lists(&self) -> Vec<String> {
         endpoints::lists()
-            .flat_map(|endpoint| {
-                let path = self.fill(endpoint.path);
-                let queries = endpoint.queries.iter();
-                queries.map(move |query| path.clone() + query)
-            })
+            .flat_map(Endpoint::paths)
+            .map(|path| self.fill(&path))
             .collect()
     }
 }

@@ -108,9 +108,7 @@ impl Command {
             Self::Connection(command) => {
                 command.decide(accounts, connections, tags, existing?.id, moment)
             }
-            Self::Tag(command) => {
-                command.decide(accounts, connections, tags, existing?.id, moment)
-            }
+            Self::Tag(command) => command.decide(accounts, connections, tags, existing?.id, moment),
             Self::Conversation(command) => {
                 command.decide(accounts, conversations, existing?.id, moment)
             }

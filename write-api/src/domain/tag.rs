@@ -33,11 +33,26 @@ pub struct TagLimits {
 
 #[derive(Debug, Clone)]
 pub enum TagCommand {
-    Create { name: TagName, limits: TagLimits },
-    Rename { tag: Uuid, name: TagName },
-    Delete { tag: Uuid },
-    AddMember { tag: Uuid, member: Uuid, limits: TagLimits },
-    RemoveMember { tag: Uuid, member: Uuid },
+    Create {
+        name: TagName,
+        limits: TagLimits,
+    },
+    Rename {
+        tag: Uuid,
+        name: TagName,
+    },
+    Delete {
+        tag: Uuid,
+    },
+    AddMember {
+        tag: Uuid,
+        member: Uuid,
+        limits: TagLimits,
+    },
+    RemoveMember {
+        tag: Uuid,
+        member: Uuid,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,8 +139,7 @@ impl AudienceTags {
     }
 
     pub fn member_removed(&mut self, event: &TagMemberRemoved) {
-        self.members
-            .remove(&(event.owner, event.member, event.tag));
+        self.members.remove(&(event.owner, event.member, event.tag));
         add(&mut self.member_counts, event.tag, -1);
     }
 
@@ -268,14 +282,12 @@ impl TagCommand {
                 let added_at = tags.members.get(&(actor, *member, *tag)).copied();
                 Ok(match added_at.filter(|_| tags.own(*tag, actor).is_ok()) {
                     None => Decision::unchanged(Outcome::Done),
-                    Some(added_at) => {
-                        Decision::done(Event::TagMemberRemoved(TagMemberRemoved {
-                            tag: *tag,
-                            owner: actor,
-                            member: *member,
-                            added_at,
-                        }))
-                    }
+                    Some(added_at) => Decision::done(Event::TagMemberRemoved(TagMemberRemoved {
+                        tag: *tag,
+                        owner: actor,
+                        member: *member,
+                        added_at,
+                    })),
                 })
             }
         }
@@ -294,10 +306,9 @@ impl TagCommand {
                     name: name.as_str().to_owned(),
                 })
             }
-            (
-                Self::Delete { .. } | Self::AddMember { .. } | Self::RemoveMember { .. },
-                stored,
-            ) => stored.done(),
+            (Self::Delete { .. } | Self::AddMember { .. } | Self::RemoveMember { .. }, stored) => {
+                stored.done()
+            }
             _ => None,
         }
     }

@@ -43,7 +43,8 @@ impl Names for ImportedNames {
     fn find_tag(&mut self, name: &str) -> Result<(Uuid, Uuid), String> {
         let tag = self.find("tag", name)?;
         let owner = self.tag_owners.get(&tag).copied();
-        let owner = owner.ok_or_else(|| format!("refers to the tag {name:?}, which was deleted"))?;
+        let owner =
+            owner.ok_or_else(|| format!("refers to the tag {name:?}, which was deleted"))?;
         Ok((tag, owner))
     }
 }

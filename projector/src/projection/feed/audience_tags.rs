@@ -122,11 +122,7 @@ impl AudienceTagChanges {
             &self.renamed.values().cloned().collect::<Vec<_>>(),
         );
         let done = named("feed.rename_tags", statement.execute(db)).await?;
-        expect_rows(
-            "feed.rename_tags",
-            self.renamed.len(),
-            done.rows_affected(),
-        )
+        expect_rows("feed.rename_tags", self.renamed.len(), done.rows_affected())
     }
 
     async fn count_members(&self, db: &mut PgConnection) -> Result<(), ApplyError> {

@@ -69,6 +69,8 @@ pub fn operation(
             other: account(other)?,
             connect,
         },
+        // The clients do not keep track of tags.
+        Command::Tag(_) => return None,
         Command::Conversation(
             ConversationCommand::CreatePair { .. } | ConversationCommand::CreateGroup { .. },
         ) if created.conversations.len() > MAX_CONVERSATIONS => return None,

@@ -44,9 +44,9 @@ impl Reader<'_> {
     /// Reads anything of the client's own without a position: the answer is 200 or 503.
     pub async fn read_own(&mut self) {
         let paths: Vec<_> = endpoints::own_reads()
-            .map(|endpoint| endpoint.path)
+            .map(endpoints::Endpoint::first_path)
             .collect();
-        let path = *paths.choose(self.rng).expect("a path");
+        let path = paths.choose(self.rng).expect("a path").as_str();
         match self.read(path, None).await {
             Ok(answer) if answer.status == 200 => self.report.reads += 1,
             // 404: the account itself is not projected yet.

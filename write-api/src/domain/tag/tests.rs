@@ -100,10 +100,7 @@ fn tags_are_bounded() {
 
 #[test]
 fn members_are_connections_of_the_owner_and_bounded() {
-    assert_eq!(
-        rejection(&given(), 1, add(10, 5)),
-        Rejection::NotConnected
-    );
+    assert_eq!(rejection(&given(), 1, add(10, 5)), Rejection::NotConnected);
     assert_eq!(
         rejection(&given(), 1, add(10, 99)),
         Rejection::not_found(Resource::Account)

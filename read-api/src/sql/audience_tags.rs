@@ -1,0 +1,178 @@
+//! The viewer's audience tags and their members.
+
+use chrono::{DateTime, Utc};
+use feedmill_service::Database;
+use uuid::Uuid;
+
+use super::users::{ListedAccount, ListedAccounts};
+use crate::{
+    seek::{Seek, TimeKey},
+    user_ref::UserRef,
+    views::{AccountSummary, AudienceTag},
+};
+
+/// The viewer's tags, in ascending order of ids.
+pub async fn page(
+    database: &Database,
+    viewer: Uuid,
+    seek: Seek<Uuid>,
+    limit: i64,
+) -> sqlx::Result<Vec<AudienceTag>> {
+    let (after, before) = seek.ascending();
+    let rows = sqlx::query_as!(
+        AudienceTag,
+        r#"/* tags.page */
+        SELECT id AS "id!", name AS "name!", members AS "members_count!"
+        FROM (
+            (SELECT id, name, members FROM tags WHERE owner = $1 AND id > $2 ORDER BY id LIMIT $4)
+            UNION ALL
+            (SELECT id, name, members FROM tags WHERE owner = $1 AND id < $3 ORDER BY id DESC LIMIT $4)
+        ) AS page
+        ORDER BY id"#,
+        viewer,
+        after,
+        before,
+        limit,
+    );
+    database.all("tags.page", rows).await
+}
+
+/// None unless the tag is the viewer's.
+pub async fn one(
+    database: &Database,
+    viewer: Uuid,
+    tag: Uuid,
+) -> sqlx::Result<Option<AudienceTag>> {
+    let row = sqlx::query_as!(
+        AudienceTag,
+        r#"/* tags.one */ SELECT id, name, members AS members_count FROM tags WHERE id = $1 AND owner = $2"#,
+        tag,
+        viewer,
+    );
+    database.optional("tags.one", row).await
+}
+
+/// The viewer's tags that have this user, in ascending order of ids. None if there is no such user.
+pub async fn of_user(
+    database: &Database,
+    viewer: Uuid,
+    user: &UserRef,
+    seek: Seek<Uuid>,
+    limit: i64,
+) -> sqlx::Result<Option<(Uuid, Vec<AudienceTag>)>> {
+    let (after, before) = seek.ascending();
+    let rows = sqlx::query!(
+        r#"/* tags.of_user */
+        WITH person AS (
+            SELECT id FROM accounts WHERE id = $2
+            UNION ALL SELECT id FROM accounts WHERE handle = $3
+            ORDER BY id DESC
+            LIMIT 1
+        )
+        SELECT person.id AS "user_id!", page.id AS "id?", page.name AS "name?", page.members AS "members?"
+        FROM person
+        LEFT JOIN LATERAL (
+            (
+                SELECT id, name, members
+                FROM tags
+                WHERE owner = $1 AND id > $4
+                    AND (SELECT true FROM tag_members WHERE tag = tags.id AND member = person.id)
+                ORDER BY id
+                LIMIT $6
+            ) UNION ALL (
+                SELECT id, name, members
+                FROM tags
+                WHERE owner = $1 AND id < $5
+                    AND (SELECT true FROM tag_members WHERE tag = tags.id AND member = person.id)
+                ORDER BY id DESC
+                LIMIT $6
+            )
+        ) AS page ON true
+        ORDER BY page.id"#,
+        viewer,
+        user.id(),
+        user.handle(),
+        after,
+        before,
+        limit,
+    );
+    let rows = database.all("tags.of_user", rows).await?;
+    let user = rows.first().map(|row| row.user_id);
+    let tags = rows.into_iter().filter_map(|row| {
+        Some(AudienceTag {
+            id: row.id?,
+            name: row.name?,
+            members_count: row.members?,
+        })
+    });
+    Ok(user.map(|user| (user, tags.collect())))
+}
+
+/// All columns but the first are NULL in the only row of a tag without further members.
+struct MemberRow {
+    total: i64,
+    id: Option<Uuid>,
+    at: Option<DateTime<Utc>>,
+    handle: Option<String>,
+    display_name: Option<String>,
+}
+
+/// The members of a tag, latest first, and within one moment the greater id first. None unless the tag is the viewer's.
+pub async fn members(
+    database: &Database,
+    viewer: Uuid,
+    tag: Uuid,
+    seek: Seek<TimeKey>,
+    limit: i64,
+) -> sqlx::Result<Option<ListedAccounts>> {
+    let (after, before) = seek.latest_first();
+    let rows = sqlx::query_as!(
+        MemberRow,
+        r#"/* tags.members */
+        SELECT
+            tag.members AS "total!", page.id AS "id?", page.added_at AS "at?",
+            account.handle AS "handle?", account.display_name AS "display_name?"
+        FROM (SELECT id, members FROM tags WHERE id = $2 AND owner = $1) AS tag
+        LEFT JOIN LATERAL (
+            (
+                SELECT member AS id, added_at
+                FROM tag_members
+                WHERE tag = $2 AND (added_at, member) < ($3, $4)
+                ORDER BY added_at DESC, member DESC
+                LIMIT $7
+            ) UNION ALL (
+                SELECT member, added_at
+                FROM tag_members
+                WHERE tag = $2 AND (added_at, member) > ($5, $6)
+                ORDER BY added_at, member
+                LIMIT $7
+            )
+        ) AS page ON true
+        LEFT JOIN LATERAL (
+            SELECT handle, display_name FROM accounts WHERE id = page.id LIMIT 1
+        ) AS account ON true
+        ORDER BY page.added_at DESC, page.id DESC"#,
+        viewer,
+        tag,
+        after.0,
+        after.1,
+        before.0,
+        before.1,
+        limit,
+    );
+    let rows = database.all("tags.members", rows).await?;
+    let Some(total) = rows.first().map(|row| row.total) else {
+        return Ok(None);
+    };
+    let listed = rows.into_iter().filter_map(|row| {
+        Some(ListedAccount {
+            account: AccountSummary::from_columns(row.id?, row.handle, row.display_name),
+            at: row.at?,
+        })
+    });
+    Ok(Some(ListedAccounts {
+        user: viewer,
+        listed: listed.collect(),
+        total,
+    }))
+}
