@@ -49,6 +49,8 @@ tags! {
     bookmarks = 14;
     /// The read marks of a conversation's members (conversations).
     read_marks = 15;
+    /// The list of posts that a viewer likes (feed).
+    likes = 30;
 }
 
 impl Tag {

@@ -87,7 +87,7 @@ fn kinds(projection: &str) -> Vec<Kind> {
                 |key, _| Tag::post(id(key)),
                 "SELECT k.id::text, concat_ws(' | ',
                     (SELECT concat_ws(' ', author, text, like_count, reply_count) FROM posts p WHERE p.id = k.id),
-                    (SELECT string_agg(user_id::text, ' ' ORDER BY user_id) FROM likes WHERE post_id = k.id),
+                    (SELECT string_agg(concat(user_id, liked_at), ' ' ORDER BY user_id) FROM likes WHERE post_id = k.id),
                     (SELECT string_agg(p.id::text, ' ' ORDER BY p.id) FROM posts p WHERE reply_to = k.id))
                 FROM (SELECT id FROM posts UNION SELECT reply_to FROM posts WHERE reply_to IS NOT NULL) k",
             ),
@@ -109,6 +109,16 @@ fn kinds(projection: &str) -> Vec<Kind> {
                     |key, _| Tag::bookmarks(id(key)),
                     "SELECT user_id::text, string_agg(post_id::text, ' ' ORDER BY bookmarked_at, post_id)
                     FROM bookmarks GROUP BY 1",
+                )
+            },
+            Kind {
+                // As for bookmarks.
+                listed: |text| text.split(' ').map(|post| Tag::post(id(post))).collect(),
+                ..kind(
+                    "likes",
+                    |key, _| Tag::likes(id(key)),
+                    "SELECT user_id::text, string_agg(post_id::text, ' ' ORDER BY liked_at, post_id)
+                    FROM likes GROUP BY 1",
                 )
             },
             kind(

@@ -198,7 +198,7 @@ fn feed(oracle: &Oracle) -> Vec<Table> {
         format!("{id} {author} {parent} {likes} {replies} {at} {text}")
     });
     let likes = oracle.links(LinkKind::Like);
-    let likes = likes.map(|(user, post, _)| format!("{post} {user}"));
+    let likes = likes.map(|(user, post, at)| format!("{post} {user} {at}"));
     let bookmarks = oracle.links(LinkKind::Bookmark);
     let bookmarks = bookmarks.map(|(user, post, at)| format!("{post} {user} {at}"));
     let follows = oracle.links(LinkKind::Follow);
@@ -218,7 +218,8 @@ fn feed(oracle: &Oracle) -> Vec<Table> {
         },
         Table {
             name: "likes",
-            select: "SELECT concat_ws(' ', post_id, user_id) FROM likes",
+            select: "SELECT concat_ws(' ', post_id, user_id,
+                (extract(epoch FROM liked_at) * 1000)::bigint) FROM likes",
             rows: likes.collect(),
         },
         Table {

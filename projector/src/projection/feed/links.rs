@@ -21,7 +21,7 @@ links! {
 
 links! {
     // Inserted by `feed.insert_likes_and_count`.
-    mod likes: "likes" ("post_id", "user_id") {
+    mod likes: "likes" ("post_id", "user_id", "liked_at") {
         delete: "feed.delete_likes",
         delete_of: "feed.delete_likes_of_posts",
     }
@@ -39,8 +39,8 @@ links! {
 pub struct FeedLinks {
     /// By author and viewer.
     pub follows: Links,
-    /// By post and user.
-    pub likes: Links,
+    /// By post and user: when.
+    pub likes: Links<DateTime<Utc>>,
     /// By post and user: when.
     pub bookmarks: Links<DateTime<Utc>>,
 }
@@ -51,7 +51,7 @@ impl FeedLinks {
         match &logged.event {
             Event::AccountFollowed(e) => self.follows.start((e.followee, e.follower), ()),
             Event::AccountUnfollowed(e) => self.follows.stop((e.followee, e.follower)),
-            Event::PostLiked(e) => self.likes.start((e.post, e.user), ()),
+            Event::PostLiked(e) => self.likes.start((e.post, e.user), logged.at),
             Event::PostUnliked(e) => self.likes.stop((e.post, e.user)),
             Event::PostBookmarked(e) => self.bookmarks.start((e.post, e.user), logged.at),
             Event::PostUnbookmarked(e) => self.bookmarks.stop((e.post, e.user)),
@@ -78,11 +78,11 @@ impl FeedLinks {
 
     pub fn tags(&self) -> impl Iterator<Item = Tag> {
         let follows = self.follows.started().chain(self.follows.stopped());
-        let likes = self.likes.started().chain(self.likes.stopped());
+        let likes = self.likes.changed();
         let feeds = follows.map(|(_, viewer)| Tag::feed(viewer));
         let bookmarks = self.bookmarks.changed();
         feeds
-            .chain(likes.map(|(post, _)| Tag::post(post)))
+            .chain(likes.flat_map(|(post, user)| [Tag::post(post), Tag::likes(user)]))
             .chain(bookmarks.map(|(_, user)| Tag::bookmarks(user)))
     }
 }

@@ -102,21 +102,28 @@ pub async fn insert_likes_and_count(
     changes: &Changes<'_>,
     db: &mut PgConnection,
 ) -> Result<Vec<Uuid>, ApplyError> {
-    let (posts, users): (Vec<Uuid>, Vec<Uuid>) = changes.links.likes.started().unzip();
+    let (mut posts, mut users, mut times) = (vec![], vec![], vec![]);
+    for ((post, user), at) in changes.links.likes.current() {
+        posts.push(post);
+        users.push(user);
+        times.push(*at);
+    }
     if posts.is_empty() && changes.counts.is_empty() {
         return Ok(vec![]);
     }
     let statement = query!(
         "/* feed.insert_likes_and_count */
         WITH liked AS (
-            INSERT INTO likes (post_id, user_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])
+            INSERT INTO likes (post_id, user_id, liked_at)
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[])
         )
         UPDATE posts p SET like_count = p.like_count + d.likes, reply_count = p.reply_count + d.replies
-        FROM unnest($3::uuid[], $4::bigint[], $5::bigint[]) AS d(id, likes, replies)
+        FROM unnest($4::uuid[], $5::bigint[], $6::bigint[]) AS d(id, likes, replies)
         WHERE p.id = d.id
         RETURNING p.id, p.reply_to",
         &posts,
         &users,
+        &times,
         &changes.counts.keys().copied().collect::<Vec<_>>(),
         &changes.counts.values().map(|counts| counts.likes).collect::<Vec<_>>(),
         &changes.counts.values().map(|counts| counts.replies).collect::<Vec<_>>(),
