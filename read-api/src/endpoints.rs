@@ -17,6 +17,7 @@ pub mod bookmarks;
 pub mod conversations;
 pub mod digest;
 pub mod feed;
+pub mod likes;
 pub mod notifications;
 pub mod posts;
 pub mod stream;

@@ -10,7 +10,9 @@ use utoipa_axum::{
 };
 
 use crate::{
-    endpoints::{bookmarks, conversations, digest, feed, notifications, posts, stream, users},
+    endpoints::{
+        bookmarks, conversations, digest, feed, likes, notifications, posts, stream, users,
+    },
     http::auth::{self, Gate},
     openapi,
     state::AppState,
@@ -25,6 +27,7 @@ fn routes(read: impl Fn(Route, &'static [Projection]) -> Route) -> OpenApiRouter
         .routes(read(routes!(feed::page), &[Feed, Profiles]))
         .routes(read(routes!(digest::read), &[Digest, Feed, Profiles]))
         .routes(read(routes!(bookmarks::page), &[Feed, Profiles]))
+        .routes(read(routes!(likes::page), &[Feed, Profiles]))
         .routes(read(routes!(conversations::page), &[Conversations, Profiles]))
         .routes(read(routes!(conversations::one), &[Conversations, Profiles]))
         .routes(read(routes!(conversations::messages), &[Conversations]))
@@ -32,6 +35,7 @@ fn routes(read: impl Fn(Route, &'static [Projection]) -> Route) -> OpenApiRouter
         .routes(read(routes!(notifications::page), &[Notifications, Feed, Profiles]))
         .routes(read(routes!(posts::one), &[Feed, Profiles]))
         .routes(read(routes!(posts::replies), &[Feed, Profiles]))
+        .routes(read(routes!(likes::of_post), &[Feed, Profiles]))
         .routes(read(routes!(users::profile), &[Profiles]))
         .routes(read(routes!(users::posts), &[Feed, Profiles]))
         .routes(read(routes!(users::followers), &[Profiles]))

@@ -13,6 +13,7 @@ pub mod checkpoints;
 pub mod conversations;
 pub mod digest;
 pub mod feed;
+pub mod likes;
 pub mod notifications;
 pub mod posts;
 pub mod secrets;

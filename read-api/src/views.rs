@@ -26,6 +26,7 @@ pub struct Page<T> {
 
 pub type ConversationPage = Page<Conversation>;
 pub type FollowPage = Page<Follow>;
+pub type LikePage = Page<Like>;
 pub type MessagePage = Page<Message>;
 pub type NotificationPage = Page<Notification>;
 pub type PostPage = Page<Post>;
@@ -129,6 +130,15 @@ pub struct Follow {
     pub account: AccountSummary,
     #[serde(with = "rfc3339")]
     pub followed_at: DateTime<Utc>,
+}
+
+/// An account that likes a post.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Like {
+    #[serde(flatten)]
+    pub account: AccountSummary,
+    #[serde(with = "rfc3339")]
+    pub liked_at: DateTime<Utc>,
 }
 
 /// A post or a reply, as the caller sees it.

@@ -56,9 +56,9 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
     };
     let one = Expected::One;
     let list = |items| Expected::List(items, json!({}));
-    let counted = |items: Vec<Value>| {
-        let total = json!({"total": items.len()});
-        Expected::List(Some(items), total)
+    let counted = |items: Option<Vec<Value>>| {
+        let total = json!({"total": items.as_ref().map_or(0, Vec::len)});
+        Expected::List(items, total)
     };
     let step = |count: usize| (count / sample.max(1)).max(1);
 
@@ -67,6 +67,8 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
     add("/v1/feed", Expected::OwnList(feed, json!({})));
     let bookmarks = oracle.bookmarks(viewer);
     add("/v1/bookmarks", Expected::OwnList(bookmarks, json!({})));
+    let likes = oracle.likes(viewer);
+    add("/v1/likes", Expected::OwnList(likes, json!({})));
     let (conversations, unread) = oracle.conversations(viewer);
     let beside = json!({"total": conversations.len(), "unread_total": unread});
     add(
@@ -113,6 +115,8 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
         add(&path, one(oracle.post(viewer, *post)));
         let replies = oracle.replies(viewer, *post);
         add(&format!("{path}/replies"), list(replies));
+        let likes = oracle.likes_of_post(*post);
+        add(&format!("{path}/likes"), counted(likes));
     }
     for (user, account) in &oracle.accounts {
         let path = format!("/v1/users/{user}");
@@ -122,9 +126,9 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
         let posts = oracle.user_posts(viewer, *user);
         add(&format!("{path}/posts"), list(Some(posts)));
         let followers = oracle.followers(*user);
-        add(&format!("{path}/followers"), counted(followers));
+        add(&format!("{path}/followers"), counted(Some(followers)));
         let following = oracle.following(*user);
-        add(&format!("{path}/following"), counted(following));
+        add(&format!("{path}/following"), counted(Some(following)));
     }
     reads
 }

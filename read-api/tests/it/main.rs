@@ -11,6 +11,7 @@ mod conversations;
 mod digest;
 mod feed;
 mod fragments;
+mod likes;
 mod nats;
 mod newcomer;
 mod notifications;

@@ -112,6 +112,7 @@ async fn every_read_of_a_newcomer_is_answered() {
         "/v1/feed",
         "/v1/digest",
         "/v1/bookmarks",
+        "/v1/likes",
         "/v1/conversations",
         "/v1/notifications",
     ] {

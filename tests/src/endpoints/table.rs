@@ -94,6 +94,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
         ])
         .max_statements(3),
     list("/v1/bookmarks", &[Feed, Profiles]),
+    list("/v1/likes", &[Feed, Profiles]),
     list("/v1/conversations", &[Conversations, Profiles]),
     read(
         "/v1/conversations/{conversation}",
@@ -113,6 +114,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     list("/v1/notifications", &[Notifications, Feed, Profiles]),
     read("/v1/posts/{post}", &[Feed, Profiles]),
     list("/v1/posts/{post}/replies", &[Feed, Profiles]),
+    list("/v1/posts/{post}/likes", &[Feed, Profiles]),
     read("/v1/users/{user}", &[Profiles]),
     list("/v1/users/{author}/posts", &[Feed, Profiles]),
     list("/v1/users/{author}/followers", &[Profiles]),

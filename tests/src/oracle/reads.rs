@@ -142,20 +142,38 @@ impl Oracle {
         self.views(viewer, bookmarks.into_iter().map(|(post, _)| post))
     }
 
+    /// The posts that the viewer likes, latest like first.
+    pub fn likes(&self, viewer: Uuid) -> Vec<Value> {
+        let likes = latest_first(self.links_from(LinkKind::Like, viewer));
+        self.views(viewer, likes.into_iter().map(|(post, _)| post))
+    }
+
+    /// Who likes the post, latest first; none if it is deleted.
+    pub fn likes_of_post(&self, post: Uuid) -> Option<Vec<Value>> {
+        let likes = || self.links_to(LinkKind::Like, post);
+        let exists = self.posts.contains_key(&post);
+        exists.then(|| self.accounts_latest_first(likes(), "liked_at"))
+    }
+
     /// Latest first.
     pub fn followers(&self, user: Uuid) -> Vec<Value> {
-        self.follows_latest_first(self.links_to(LinkKind::Follow, user))
+        self.accounts_latest_first(self.links_to(LinkKind::Follow, user), "followed_at")
     }
 
     /// Latest first.
     pub fn following(&self, user: Uuid) -> Vec<Value> {
-        self.follows_latest_first(self.links_from(LinkKind::Follow, user))
+        self.accounts_latest_first(self.links_from(LinkKind::Follow, user), "followed_at")
     }
 
-    fn follows_latest_first(&self, links: impl Iterator<Item = (Uuid, i64)>) -> Vec<Value> {
+    /// Accounts with the time of their link in `field`.
+    fn accounts_latest_first(
+        &self,
+        links: impl Iterator<Item = (Uuid, i64)>,
+        field: &str,
+    ) -> Vec<Value> {
         let view = |(user, at)| {
             let mut summary = self.account_summary(user);
-            summary["followed_at"] = json!(time(at));
+            summary[field] = json!(time(at));
             summary
         };
         latest_first(links).into_iter().map(view).collect()

@@ -53,6 +53,10 @@ const MUTATIONS: &[(&str, &str)] = &[
         "DELETE FROM %t WHERE ctid = (SELECT max(ctid) FROM %t)",
     ),
     (
+        "feed.likes",
+        "UPDATE %t SET liked_at = liked_at + interval '1 ms' WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
         "feed.bookmarks",
         "DELETE FROM %t WHERE ctid = (SELECT max(ctid) FROM %t)",
     ),

@@ -79,6 +79,7 @@ impl Scene {
         for post in [post, another] {
             let bookmark = a.link(LinkKind::Bookmark, post, true).await;
             bookmark.expect(204);
+            a.like(post).await.expect(204);
         }
         b.post("Another reply", Some(post)).await.expect(201);
         a.send_message(conversation, "Another message")
