@@ -35,6 +35,7 @@ fn routes(read: impl Fn(Route, &'static [Projection]) -> Route) -> OpenApiRouter
         .routes(read(routes!(notifications::page), &[Notifications, Feed, Profiles]))
         .routes(read(routes!(posts::one), &[Feed, Profiles]))
         .routes(read(routes!(posts::replies), &[Feed, Profiles]))
+        .routes(read(routes!(posts::ancestors), &[Feed, Profiles]))
         .routes(read(routes!(likes::of_post), &[Feed, Profiles]))
         .routes(read(routes!(users::profile), &[Profiles]))
         .routes(read(routes!(users::posts), &[Feed, Profiles]))

@@ -9,6 +9,7 @@
 //! A page of n items reads n + 1 rows: the surplus row tells whether there are more items in its direction. A list has a
 //! branch for each direction (`Seek::bounds`); only the feed has a statement for each.
 
+pub mod ancestors;
 pub mod checkpoints;
 pub mod conversations;
 pub mod digest;

@@ -109,12 +109,14 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
         add(&path, one(message));
     }
     let count = oracle.posts.len() + oracle.deleted.len();
-    let posts = oracle.posts.keys().chain(&oracle.deleted);
+    let posts = oracle.posts.keys().chain(oracle.deleted.keys());
     for post in posts.step_by(step(count)) {
         let path = format!("/v1/posts/{post}");
         add(&path, one(oracle.post(viewer, *post)));
         let replies = oracle.replies(viewer, *post);
         add(&format!("{path}/replies"), list(replies));
+        let ancestors = oracle.ancestors_of(viewer, *post);
+        add(&format!("{path}/ancestors"), list(ancestors));
         let likes = oracle.likes_of_post(*post);
         add(&format!("{path}/likes"), counted(likes));
     }

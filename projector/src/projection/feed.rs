@@ -94,9 +94,10 @@ async fn apply_changes(
     db: &mut PgConnection,
 ) -> Result<Applied, ApplyError> {
     let mut pulled = PulledPosts::default();
-    posts::delete_posts(changes, &mut pulled, db).await?;
     changes.links.apply(&changes.deleted_ids(), db).await?;
     let grown = posts::insert_posts(changes, push, context, &mut pulled, db).await?;
+    posts::delete_posts(changes, &mut pulled, db).await?;
+    posts::insert_deleted_replies(changes, db).await?;
     authors::add_followers(changes, db).await?;
     let counted = posts::insert_likes_and_count(changes, db).await?;
     Ok(Applied {

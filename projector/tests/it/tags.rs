@@ -121,6 +121,23 @@ fn kinds(projection: &str) -> Vec<Kind> {
                     FROM likes GROUP BY 1",
                 )
             },
+            Kind {
+                // The chain never changes, only which of its posts stand.
+                listed: |text| text.split(' ').map(|post| Tag::post(id(post))).collect(),
+                ..kind(
+                    "ancestors",
+                    |key, _| Tag::post(id(key)),
+                    "WITH RECURSIVE parents AS (
+                        SELECT id, reply_to FROM posts UNION ALL SELECT id, reply_to FROM deleted_replies
+                    ), chain AS (
+                        SELECT id AS post, reply_to AS ancestor, 1 AS distance FROM posts
+                        UNION ALL
+                        SELECT post, reply_to, distance + 1 FROM chain JOIN parents ON id = ancestor
+                    )
+                    SELECT post::text, string_agg(id::text, ' ' ORDER BY distance DESC)
+                    FROM chain JOIN posts ON id = ancestor GROUP BY 1",
+                )
+            },
             kind(
                 "posts_of_day",
                 |key, _| Tag::posts_of_day(key.parse::<NaiveDate>().unwrap()),

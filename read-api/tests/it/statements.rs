@@ -100,6 +100,8 @@ impl World {
             one(format!("/v1/posts/{first}/replies")),
             one(format!("/v1/posts/{second}/replies")),
             missing(format!("/v1/posts/{CONVERSATION}/replies")),
+            one(format!("/v1/posts/{first}/ancestors")),
+            missing(format!("/v1/posts/{CONVERSATION}/ancestors")),
             one(format!("/v1/posts/{first}/likes")),
             missing(format!("/v1/posts/{CONVERSATION}/likes")),
             one(format!("/v1/users/{other}")),

@@ -114,6 +114,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     list("/v1/notifications", &[Notifications, Feed, Profiles]),
     read("/v1/posts/{post}", &[Feed, Profiles]),
     list("/v1/posts/{post}/replies", &[Feed, Profiles]),
+    list("/v1/posts/{answer}/ancestors", &[Feed, Profiles]),
     list("/v1/posts/{post}/likes", &[Feed, Profiles]),
     read("/v1/users/{user}", &[Profiles]),
     list("/v1/users/{author}/posts", &[Feed, Profiles]),

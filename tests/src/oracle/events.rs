@@ -68,7 +68,7 @@ impl Oracle {
                 let parent = e
                     .reply_to
                     .is_none_or(|parent| self.is_author(parent.author, parent.post));
-                let new = !self.posts.contains_key(&e.post) && !self.deleted.contains(&e.post);
+                let new = !self.posts.contains_key(&e.post) && !self.deleted.contains_key(&e.post);
                 new && parent
             }
             Event::PostDeleted(e) => {

@@ -112,6 +112,13 @@ impl Oracle {
         (self.posts.contains_key(&post) || !replies.is_empty()).then_some(replies)
     }
 
+    /// From the root down to the post that this one answers, without deleted ones. None if the post itself is deleted.
+    pub fn ancestors_of(&self, viewer: Uuid, post: Uuid) -> Option<Vec<Value>> {
+        let ancestors = self.ancestors(post).into_iter().rev();
+        let exists = self.posts.contains_key(&post);
+        exists.then(|| self.views(viewer, ancestors))
+    }
+
     /// Newest first, replies included.
     pub fn user_posts(&self, viewer: Uuid, user: Uuid) -> Vec<Value> {
         let posts = self

@@ -58,7 +58,8 @@ impl Conversation {
 pub struct Oracle {
     pub accounts: BTreeMap<Uuid, Account>,
     pub posts: BTreeMap<Uuid, Post>,
-    pub deleted: BTreeSet<Uuid>,
+    /// As they were.
+    pub deleted: BTreeMap<Uuid, Post>,
     /// When each link was made, by kind, target and account.
     links: BTreeMap<(LinkKind, Uuid, Uuid), i64>,
     pub conversations: BTreeMap<Uuid, Conversation>,
@@ -93,8 +94,9 @@ impl Oracle {
 
     /// Its links go with it.
     pub fn delete_post(&mut self, id: Uuid) {
-        self.posts.remove(&id);
-        self.deleted.insert(id);
+        if let Some(post) = self.posts.remove(&id) {
+            self.deleted.insert(id, post);
+        }
         self.links
             .retain(|(kind, to, _), _| kind.target() != LinkTarget::Post || *to != id);
     }
@@ -200,6 +202,15 @@ impl Oracle {
     /// How many links of this kind lead to the target.
     pub fn count_links_to(&self, kind: LinkKind, to: Uuid) -> usize {
         self.links_to(kind, to).count()
+    }
+
+    /// What a post answers, then what that answers, up to the first post of its thread, deleted ones included.
+    pub fn ancestors(&self, post: Uuid) -> Vec<Uuid> {
+        let parent = |post: &Uuid| {
+            let found = self.posts.get(post).or_else(|| self.deleted.get(post));
+            found?.reply_to
+        };
+        std::iter::successors(parent(&post), parent).collect()
     }
 
     /// Direct replies to a post.

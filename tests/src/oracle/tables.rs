@@ -195,8 +195,13 @@ fn feed(oracle: &Oracle) -> Vec<Table> {
         let replies = oracle.count_replies(*id);
         let (author, parent) = (post.author, or_dash(post.reply_to));
         let (at, text) = (id::millis(*id), &post.text);
-        format!("{id} {author} {parent} {likes} {replies} {at} {text}")
+        let root = oracle.ancestors(*id).last().copied().unwrap_or(*id);
+        let rooted = oracle.posts.get(&root).or(oracle.deleted.get(&root));
+        let root_author = or_dash(rooted.map(|root| root.author));
+        format!("{id} {author} {parent} {root} {root_author} {likes} {replies} {at} {text}")
     });
+    let deleted = oracle.deleted.iter();
+    let deleted_replies = deleted.filter_map(|(id, post)| Some(format!("{id} {}", post.reply_to?)));
     let likes = oracle.links(LinkKind::Like);
     let likes = likes.map(|(user, post, at)| format!("{post} {user} {at}"));
     let bookmarks = oracle.links(LinkKind::Bookmark);
@@ -212,9 +217,14 @@ fn feed(oracle: &Oracle) -> Vec<Table> {
     vec![
         Table {
             name: "posts",
-            select: "SELECT concat_ws(' ', id, author, coalesce(reply_to::text, '-'), like_count, reply_count,
+            select: "SELECT concat_ws(' ', id, author, coalesce(reply_to::text, '-'), root, root_author, like_count, reply_count,
                 (extract(epoch FROM created_at) * 1000)::bigint, text) FROM posts",
             rows: posts.collect(),
+        },
+        Table {
+            name: "deleted_replies",
+            select: "SELECT concat_ws(' ', id, reply_to) FROM deleted_replies",
+            rows: deleted_replies.collect(),
         },
         Table {
             name: "likes",

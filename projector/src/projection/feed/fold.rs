@@ -1,6 +1,6 @@
 //! A batch's net changes to posts and links.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use feedmill_events::Event;
@@ -15,6 +15,8 @@ pub struct Changes<'a> {
     pub created: BTreeMap<Uuid, NewPost<'a>>,
     /// Posts from before the batch that it deletes.
     pub deleted: BTreeMap<Uuid, DeletedPost>,
+    /// Replies that the batch deletes, also those that it creates: what each replied to.
+    pub deleted_replies: BTreeMap<Uuid, Uuid>,
     /// Without links to posts that the batch deletes.
     pub links: FeedLinks,
     /// Changes of the counts of posts that exist before and after the batch.
@@ -30,6 +32,7 @@ pub type PulledPosts = BTreeMap<Uuid, i64>;
 pub struct NewPost<'a> {
     pub author: Uuid,
     pub reply_to: Option<Uuid>,
+    pub thread: Thread,
     pub text: &'a str,
     pub created_at: DateTime<Utc>,
     pub counts: Counts,
@@ -37,6 +40,39 @@ pub struct NewPost<'a> {
     /// author are in the partition of the author's posts, so the number at the post's place in the log does not depend
     /// on how the log is cut into batches.
     pub new_followers: i64,
+}
+
+/// The thread of a new post.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Thread {
+    /// Its root post is in the batch.
+    OfRoot { root: Uuid, author: Uuid },
+    /// The thread of this post, which was there before the batch.
+    OfPost(Uuid),
+}
+
+impl Thread {
+    pub fn root(self) -> Option<Uuid> {
+        match self {
+            Self::OfRoot { root, .. } => Some(root),
+            Self::OfPost(_) => None,
+        }
+    }
+
+    pub fn root_author(self) -> Option<Uuid> {
+        match self {
+            Self::OfRoot { author, .. } => Some(author),
+            Self::OfPost(_) => None,
+        }
+    }
+
+    /// The post from before the batch whose row has the root.
+    pub fn post(self) -> Option<Uuid> {
+        match self {
+            Self::OfRoot { .. } => None,
+            Self::OfPost(post) => Some(post),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -56,6 +92,8 @@ impl<'a> Changes<'a> {
         let mut changes = Self::default();
         // Posts that the batch creates and deletes: as if they had never existed.
         let mut transient = HashSet::new();
+        // Of the posts that the batch creates, also of transient ones: others may reply to them before they are deleted.
+        let mut threads: HashMap<Uuid, Thread> = HashMap::new();
         for logged in &batch.events {
             changes.links.fold(logged);
             match &logged.event {
@@ -70,9 +108,21 @@ impl<'a> Changes<'a> {
                     if let Some(parent) = reply_to {
                         changes.counts.entry(parent).or_default().replies += 1;
                     }
+                    let thread = match reply_to {
+                        None => Thread::OfRoot {
+                            root: e.post,
+                            author: e.author,
+                        },
+                        Some(parent) => {
+                            let in_batch = threads.get(&parent).copied();
+                            in_batch.unwrap_or(Thread::OfPost(parent))
+                        }
+                    };
+                    threads.insert(e.post, thread);
                     let post = NewPost {
                         author: e.author,
                         reply_to,
+                        thread,
                         text: &e.text,
                         created_at: created_at(e.post)?,
                         counts: Counts::default(),
@@ -83,6 +133,7 @@ impl<'a> Changes<'a> {
                 Event::PostDeleted(e) => {
                     if let Some(parent) = e.reply_to {
                         changes.counts.entry(parent.post).or_default().replies -= 1;
+                        changes.deleted_replies.insert(e.post, parent.post);
                     }
                     if changes.created.remove(&e.post).is_some() {
                         transient.insert(e.post);

@@ -4,7 +4,7 @@ use feedmill_service::sql::named;
 use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
-use super::fold::{Changes, PulledPosts};
+use super::fold::{Changes, PulledPosts, Thread};
 use crate::{
     error::{ApplyError, expect_rows},
     projection::definition::Context,
@@ -31,7 +31,27 @@ pub async fn delete_posts(
     expect_rows("feed.delete_posts", ids.len(), gone.len() as u64)
 }
 
-/// Inserts new posts. A root post is pulled if its author has too many followers at its place in the log, so this comes
+/// Notes what the deleted replies replied to.
+pub async fn insert_deleted_replies(
+    changes: &Changes<'_>,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    if changes.deleted_replies.is_empty() {
+        return Ok(());
+    }
+    let (ids, parents): (Vec<Uuid>, Vec<Uuid>) = changes.deleted_replies.iter().unzip();
+    let statement = query!(
+        "/* feed.insert_deleted_replies */
+        INSERT INTO deleted_replies (id, reply_to) SELECT * FROM unnest($1::uuid[], $2::uuid[])",
+        &ids,
+        &parents,
+    );
+    named("feed.insert_deleted_replies", statement.execute(db)).await?;
+    Ok(())
+}
+
+/// Inserts new posts. The thread of a reply is that of the post that it answers, so this comes before `delete_posts`. A root
+/// post is pulled if its author has too many followers at its place in the log, so this comes
 /// before `add_followers`. With `push`, inserts the entries of the others, for their authors and all followers, and
 /// returns a sample of the viewers whose feeds have grown, as candidates for trimming.
 pub async fn insert_posts(
@@ -46,17 +66,24 @@ pub async fn insert_posts(
     }
     let ids: Vec<Uuid> = changes.created.keys().copied().collect();
     let posts = || changes.created.values();
+    let threads = || posts().map(|post| post.thread);
     let statement = query!(
         r#"/* feed.insert_posts */
         WITH made AS (
-            INSERT INTO posts (id, author, reply_to, text, like_count, reply_count, created_at, pulled)
+            INSERT INTO posts (
+                id, author, reply_to, text, like_count, reply_count, created_at, pulled, root, root_author
+            )
             SELECT n.id, n.author, n.reply_to, n.text, n.likes, n.replies, n.created_at,
-                n.reply_to IS NULL AND coalesce(f.followers, 0) + n.new_followers > $9
+                n.reply_to IS NULL AND coalesce(f.followers, 0) + n.new_followers > $9,
+                coalesce(n.root, thread.root), coalesce(n.root_author, thread.root_author)
             FROM unnest(
                 $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::timestamptz[],
-                $8::bigint[]
-            ) AS n(id, author, reply_to, text, likes, replies, created_at, new_followers)
+                $8::bigint[], $12::uuid[], $13::uuid[], $14::uuid[]
+            ) AS n(
+                id, author, reply_to, text, likes, replies, created_at, new_followers, root, root_author, thread_of
+            )
             LEFT JOIN feed_followers f ON f.author = n.author AND n.reply_to IS NULL
+            LEFT JOIN posts thread ON thread.id = n.thread_of
             RETURNING id, author, reply_to, pulled
         ), pushed AS MATERIALIZED (
             SELECT id, author FROM made WHERE $10 AND reply_to IS NULL AND NOT pulled
@@ -83,6 +110,9 @@ pub async fn insert_posts(
         context.fanout_max_followers,
         push,
         context.feed_depth,
+        &threads().map(Thread::root).collect::<Vec<_>>() as &[Option<Uuid>],
+        &threads().map(Thread::root_author).collect::<Vec<_>>() as &[Option<Uuid>],
+        &threads().map(Thread::post).collect::<Vec<_>>() as &[Option<Uuid>],
     );
     let mut grown = vec![];
     for row in named("feed.insert_posts", statement.fetch_all(db)).await? {
