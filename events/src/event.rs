@@ -120,6 +120,7 @@ events! {
     AccountFollowed(v1::AccountFollowed): "account.followed", 1, followee, [];
     AccountUnfollowed(v1::AccountUnfollowed): "account.unfollowed", 1, followee, [];
     PostCreated(v1::PostCreated): "post.created", 1, post, [];
+    PostEdited(v1::PostEdited): "post.edited", 1, post, [];
     PostDeleted(v1::PostDeleted): "post.deleted", 1, post, [];
     PostLiked(v1::PostLiked): "post.liked", 1, post, [];
     PostUnliked(v1::PostUnliked): "post.unliked", 1, post, [];

@@ -153,6 +153,10 @@ pub struct Post {
     pub reply_to: Option<Uuid>,
     #[serde(with = "rfc3339")]
     pub created_at: DateTime<Utc>,
+    /// When the author last changed the text; `null` if never.
+    #[serde(serialize_with = "rfc3339::serialize_option")]
+    #[schema(required = true)]
+    pub edited_at: Option<DateTime<Utc>>,
     #[schema(minimum = 0)]
     pub like_count: i64,
     /// Direct replies.
@@ -303,5 +307,16 @@ pub mod rfc3339 {
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
+    }
+
+    #[expect(clippy::ref_option, reason = "serde calls it so")]
+    pub fn serialize_option<S: Serializer>(
+        time: &Option<DateTime<Utc>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match time {
+            Some(time) => self::serialize(time, serializer),
+            None => serializer.serialize_none(),
+        }
     }
 }

@@ -75,7 +75,9 @@ impl Quota {
             Command::Account(AccountCommand::ChangeProfile { .. }) => Some(Self::Profile),
             Command::Account(AccountCommand::Create { .. } | AccountCommand::Ensure { .. })
             | Command::Post(PostCommand::Delete { .. }) => None,
-            Command::Post(PostCommand::Create { .. }) => Some(Self::Posts),
+            Command::Post(PostCommand::Create { .. } | PostCommand::Edit { .. }) => {
+                Some(Self::Posts)
+            }
             Command::Link(link) => match (link.action, link.kind) {
                 (LinkAction::Remove, _) => None,
                 (LinkAction::Add, LinkKind::Follow) => Some(Self::Follows),

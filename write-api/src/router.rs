@@ -47,6 +47,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(me::change))
         .routes(routes!(password::change))
         .routes(text(routes!(posts::create)))
+        .routes(text(routes!(posts::edit)))
         .routes(routes!(posts::remove))
         .routes(routes!(links::like, links::unlike))
         .routes(routes!(links::bookmark, links::remove_bookmark))

@@ -60,6 +60,15 @@ pub struct PostCreated {
     pub text: String,
 }
 
+/// The new text of a post, which is another than before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PostEdited {
+    pub post: Uuid,
+    pub author: Uuid,
+    pub text: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PostDeleted {

@@ -30,6 +30,7 @@ pub static DEFINITION: Definition = Definition {
         EventType::AccountFollowed,
         EventType::AccountUnfollowed,
         EventType::PostCreated,
+        EventType::PostEdited,
         EventType::PostDeleted,
         EventType::PostLiked,
         EventType::PostUnliked,
@@ -96,6 +97,7 @@ async fn apply_changes(
     let mut pulled = PulledPosts::default();
     changes.links.apply(&changes.deleted_ids(), db).await?;
     let grown = posts::insert_posts(changes, push, context, &mut pulled, db).await?;
+    posts::edit_posts(changes, db).await?;
     posts::delete_posts(changes, &mut pulled, db).await?;
     posts::insert_deleted_replies(changes, db).await?;
     authors::add_followers(changes, db).await?;

@@ -86,7 +86,7 @@ fn kinds(projection: &str) -> Vec<Kind> {
                 "post",
                 |key, _| Tag::post(id(key)),
                 "SELECT k.id::text, concat_ws(' | ',
-                    (SELECT concat_ws(' ', author, text, like_count, reply_count) FROM posts p WHERE p.id = k.id),
+                    (SELECT concat_ws(' ', author, text, edited_at, like_count, reply_count) FROM posts p WHERE p.id = k.id),
                     (SELECT string_agg(concat(user_id, liked_at), ' ' ORDER BY user_id) FROM likes WHERE post_id = k.id),
                     (SELECT string_agg(p.id::text, ' ' ORDER BY p.id) FROM posts p WHERE reply_to = k.id))
                 FROM (SELECT id FROM posts UNION SELECT reply_to FROM posts WHERE reply_to IS NOT NULL) k",

@@ -19,13 +19,19 @@ async fn a_post_has_the_shape_of_the_contract() {
         .await;
     let mut expected = json!({
         "id": reply, "author": { "id": b, "handle": "user2", "display_name": "User 2" }, "text": "at 5",
-        "reply_to": root, "created_at": "2024-04-13T09:20:00.005Z", "like_count": 1, "reply_count": 0,
+        "reply_to": root, "created_at": "2024-04-13T09:20:00.005Z", "edited_at": null, "like_count": 1, "reply_count": 0,
         "liked_by_me": true,
     });
     assert_eq!(
         app.get(a, &format!("/v1/posts/{reply}")).await.body,
         expected
     );
+    app.run(&format!(
+        "UPDATE posts SET text = 'edited', edited_at = '2024-04-13T09:20:00.01Z' WHERE id = '{reply}'"
+    ))
+    .await;
+    expected["text"] = json!("edited");
+    expected["edited_at"] = json!("2024-04-13T09:20:00.010Z");
     expected["liked_by_me"] = json!(false);
     assert_eq!(
         app.get(b, &format!("/v1/posts/{reply}")).await.body,

@@ -278,6 +278,12 @@ impl Client {
         self.command(Method::POST, "/v1/posts", Some(body)).await
     }
 
+    pub async fn edit_post(&self, post: Uuid, text: &str) -> Answer {
+        let body = json!({"text": text});
+        self.command(Method::PATCH, &format!("/v1/posts/{post}"), Some(body))
+            .await
+    }
+
     pub async fn delete_post(&self, post: Uuid) -> Answer {
         self.command(Method::DELETE, &format!("/v1/posts/{post}"), None)
             .await

@@ -60,6 +60,10 @@ pub const ENDPOINTS: &[Endpoint] = &[
             ],
         )
         .body_limit(64 << 10),
+    command("PATCH", "/v1/posts/{post}")
+        .access(Access::Author)
+        .body(r#"{"text": "changed"}"#, &[("text", bad_values::text)])
+        .body_limit(64 << 10),
     command("PUT", "/v1/posts/{post}/like"),
     command("DELETE", "/v1/posts/{post}/like").undo(),
     command("PUT", "/v1/posts/{post}/bookmark"),

@@ -41,6 +41,7 @@ impl Oracle {
                 let parent = e.reply_to.map(|parent| parent.post);
                 self.create_post(e.post, e.author, &e.text, parent);
             }
+            Event::PostEdited(e) => self.edit_post(e.post, &e.text, at),
             Event::PostDeleted(e) => self.delete_post(e.post),
             Event::ConversationCreated(e) => {
                 self.create_conversation(e.conversation, &e.members, e.title.as_deref());
@@ -70,6 +71,10 @@ impl Oracle {
                     .is_none_or(|parent| self.is_author(parent.author, parent.post));
                 let new = !self.posts.contains_key(&e.post) && !self.deleted.contains_key(&e.post);
                 new && parent
+            }
+            Event::PostEdited(e) => {
+                let found = self.posts.get(&e.post);
+                found.is_some_and(|post| post.author == e.author && post.text != e.text)
             }
             Event::PostDeleted(e) => {
                 let parent = e.reply_to.map(|parent| parent.post);

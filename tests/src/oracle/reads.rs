@@ -90,6 +90,7 @@ impl Oracle {
             "text": found.text,
             "reply_to": found.reply_to,
             "created_at": time(id::millis(post)),
+            "edited_at": found.edited_at.map(time),
             "like_count": self.count_links_to(LinkKind::Like, post),
             "reply_count": self.count_replies(post),
             "liked_by_me": self.linked_since(LinkKind::Like, viewer, post).is_some(),

@@ -18,6 +18,8 @@ pub struct Account {
 pub struct Post {
     pub author: Uuid,
     pub text: String,
+    /// When the text was last changed.
+    pub edited_at: Option<i64>,
     pub reply_to: Option<Uuid>,
     /// Of a root post: how many accounts followed the author when it was created.
     pub followers: usize,
@@ -86,10 +88,30 @@ impl Oracle {
         let post = Post {
             author,
             text: text.to_owned(),
+            edited_at: None,
             reply_to,
             followers,
         };
         self.posts.insert(id, post);
+    }
+
+    /// The same text changes nothing.
+    pub fn edit_post(&mut self, id: Uuid, text: &str, at: i64) {
+        if let Some(post) = self.posts.get_mut(&id)
+            && post.text != text
+        {
+            text.clone_into(&mut post.text);
+            post.edited_at = Some(at);
+        }
+    }
+
+    /// Takes over the times of edits, which no answer to a command contains.
+    pub fn set_edit_times(&mut self, edits: &BTreeMap<Uuid, i64>) {
+        for (id, post) in &mut self.posts {
+            if post.edited_at.is_some() {
+                post.edited_at = edits.get(id).copied();
+            }
+        }
     }
 
     /// Its links go with it.

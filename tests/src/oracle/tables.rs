@@ -198,7 +198,12 @@ fn feed(oracle: &Oracle) -> Vec<Table> {
         let root = oracle.ancestors(*id).last().copied().unwrap_or(*id);
         let rooted = oracle.posts.get(&root).or(oracle.deleted.get(&root));
         let root_author = or_dash(rooted.map(|root| root.author));
-        format!("{id} {author} {parent} {root} {root_author} {likes} {replies} {at} {text}")
+        let edited = post
+            .edited_at
+            .map_or_else(|| "-".to_owned(), |at| at.to_string());
+        format!(
+            "{id} {author} {parent} {root} {root_author} {likes} {replies} {at} {edited} {text}"
+        )
     });
     let deleted = oracle.deleted.iter();
     let deleted_replies = deleted.filter_map(|(id, post)| Some(format!("{id} {}", post.reply_to?)));
@@ -218,7 +223,8 @@ fn feed(oracle: &Oracle) -> Vec<Table> {
         Table {
             name: "posts",
             select: "SELECT concat_ws(' ', id, author, coalesce(reply_to::text, '-'), root, root_author, like_count, reply_count,
-                (extract(epoch FROM created_at) * 1000)::bigint, text) FROM posts",
+                (extract(epoch FROM created_at) * 1000)::bigint,
+                coalesce((extract(epoch FROM edited_at) * 1000)::bigint::text, '-'), text) FROM posts",
             rows: posts.collect(),
         },
         Table {

@@ -69,6 +69,8 @@ impl<'a> Run<'a> {
             );
             state.oracle.set_link_times(kind, &links);
         }
+        let edits = log::edit_times(&state.target.pool).await?;
+        state.oracle.set_edit_times(&edits);
         let today = token::now().date_naive();
         let scope = Scope {
             viewers: &state.accounts,

@@ -51,6 +51,7 @@ pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCo
             Operation::Post { text, reply_to } => {
                 add(format!("post {id} {account} {reply_to:?} {text}"));
             }
+            Operation::EditPost { post, text } => add(format!("edited {post} {account} {text}")),
             Operation::DeletePost { post } => add(format!("deleted {post} {account}")),
             Operation::Link { kind, to, make } => {
                 let link = (*kind, account, *to);
@@ -116,6 +117,7 @@ fn describe(event: Event) -> Option<String> {
             let parent = e.reply_to.map(|parent| parent.post);
             format!("post {} {} {parent:?} {}", e.post, e.author, e.text)
         }
+        Event::PostEdited(e) => format!("edited {} {} {}", e.post, e.author, e.text),
         Event::PostDeleted(e) => format!("deleted {} {}", e.post, e.author),
         Event::ConversationCreated(e) => {
             let members = sorted(e.members);

@@ -21,6 +21,10 @@ pub enum Operation {
         text: String,
         reply_to: Option<Uuid>,
     },
+    EditPost {
+        post: Uuid,
+        text: String,
+    },
     DeletePost {
         post: Uuid,
     },
@@ -67,6 +71,11 @@ impl Operation {
                 }
                 (Method::POST, "/v1/posts".to_owned(), Some(body))
             }
+            Self::EditPost { post, text } => (
+                Method::PATCH,
+                format!("/v1/posts/{post}"),
+                Some(json!({"text": text})),
+            ),
             Self::DeletePost { post } => (Method::DELETE, format!("/v1/posts/{post}"), None),
             Self::Link { kind, to, make } => {
                 let method = if *make { Method::PUT } else { Method::DELETE };

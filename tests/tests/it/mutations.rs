@@ -50,6 +50,14 @@ const MUTATIONS: &[(&str, &str)] = &[
         "UPDATE %t SET reply_count = reply_count + 1 WHERE ctid = (SELECT max(ctid) FROM %t)",
     ),
     (
+        "feed.posts",
+        "UPDATE %t SET text = text || '!' WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
+        "feed.posts",
+        "UPDATE %t SET edited_at = created_at WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
         "feed.likes",
         "DELETE FROM %t WHERE ctid = (SELECT max(ctid) FROM %t)",
     ),

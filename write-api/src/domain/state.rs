@@ -29,6 +29,7 @@ impl State {
             Event::AccountCreated(event) => self.accounts.created(at, event),
             Event::ProfileChanged(event) => self.accounts.profile_changed(at, event),
             Event::PostCreated(event) => self.posts.created(event),
+            Event::PostEdited(event) => self.posts.edited(event),
             Event::PostDeleted(event) => {
                 self.posts.deleted(event);
                 self.links.delete_target(event.post);

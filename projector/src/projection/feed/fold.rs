@@ -13,6 +13,8 @@ use crate::{batch::Batch, error::ApplyError, projection::event_time::created_at}
 pub struct Changes<'a> {
     /// Posts that the batch creates and does not delete.
     pub created: BTreeMap<Uuid, NewPost<'a>>,
+    /// Posts from before the batch that it edits and does not delete.
+    pub edited: BTreeMap<Uuid, Edit<'a>>,
     /// Posts from before the batch that it deletes.
     pub deleted: BTreeMap<Uuid, DeletedPost>,
     /// Replies that the batch deletes, also those that it creates: what each replied to.
@@ -35,11 +37,19 @@ pub struct NewPost<'a> {
     pub thread: Thread,
     pub text: &'a str,
     pub created_at: DateTime<Utc>,
+    pub edited_at: Option<DateTime<Utc>>,
     pub counts: Counts,
     /// The change of the author's number of followers between the start of the batch and this post. Follows of an
     /// author are in the partition of the author's posts, so the number at the post's place in the log does not depend
     /// on how the log is cut into batches.
     pub new_followers: i64,
+}
+
+/// The new text of a post.
+#[derive(Debug)]
+pub struct Edit<'a> {
+    pub text: &'a str,
+    pub at: DateTime<Utc>,
 }
 
 /// The thread of a new post.
@@ -125,10 +135,19 @@ impl<'a> Changes<'a> {
                         thread,
                         text: &e.text,
                         created_at: created_at(e.post)?,
+                        edited_at: None,
                         counts: Counts::default(),
                         new_followers: changes.followers.get(&e.author).copied().unwrap_or(0),
                     };
                     changes.created.insert(e.post, post);
+                }
+                Event::PostEdited(e) => {
+                    let (text, at) = (e.text.as_str(), logged.at);
+                    if let Some(post) = changes.created.get_mut(&e.post) {
+                        (post.text, post.edited_at) = (text, Some(at));
+                    } else {
+                        changes.edited.insert(e.post, Edit { text, at });
+                    }
                 }
                 Event::PostDeleted(e) => {
                     if let Some(parent) = e.reply_to {
@@ -152,6 +171,7 @@ impl<'a> Changes<'a> {
         let is_deleted =
             |post: &Uuid| transient.contains(post) || changes.deleted.contains_key(post);
         changes.links.forget_posts(is_deleted);
+        changes.edited.retain(|post, _| !is_deleted(post));
         for (post, _) in changes.links.likes.started() {
             changes.counts.entry(post).or_default().likes += 1;
         }

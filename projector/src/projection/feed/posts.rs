@@ -1,5 +1,6 @@
 //! The statements for posts and their counts. Each does nothing, at no cost, when it has nothing to do.
 
+use chrono::{DateTime, Utc};
 use feedmill_service::sql::named;
 use sqlx::{PgConnection, query};
 use uuid::Uuid;
@@ -71,16 +72,17 @@ pub async fn insert_posts(
         r#"/* feed.insert_posts */
         WITH made AS (
             INSERT INTO posts (
-                id, author, reply_to, text, like_count, reply_count, created_at, pulled, root, root_author
+                id, author, reply_to, text, like_count, reply_count, created_at, edited_at, pulled, root, root_author
             )
-            SELECT n.id, n.author, n.reply_to, n.text, n.likes, n.replies, n.created_at,
+            SELECT n.id, n.author, n.reply_to, n.text, n.likes, n.replies, n.created_at, n.edited_at,
                 n.reply_to IS NULL AND coalesce(f.followers, 0) + n.new_followers > $9,
                 coalesce(n.root, thread.root), coalesce(n.root_author, thread.root_author)
             FROM unnest(
                 $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::timestamptz[],
-                $8::bigint[], $12::uuid[], $13::uuid[], $14::uuid[]
+                $8::bigint[], $12::uuid[], $13::uuid[], $14::uuid[], $15::timestamptz[]
             ) AS n(
-                id, author, reply_to, text, likes, replies, created_at, new_followers, root, root_author, thread_of
+                id, author, reply_to, text, likes, replies, created_at, new_followers, root, root_author, thread_of,
+                edited_at
             )
             LEFT JOIN feed_followers f ON f.author = n.author AND n.reply_to IS NULL
             LEFT JOIN posts thread ON thread.id = n.thread_of
@@ -113,6 +115,7 @@ pub async fn insert_posts(
         &threads().map(Thread::root).collect::<Vec<_>>() as &[Option<Uuid>],
         &threads().map(Thread::root_author).collect::<Vec<_>>() as &[Option<Uuid>],
         &threads().map(Thread::post).collect::<Vec<_>>() as &[Option<Uuid>],
+        &posts().map(|post| post.edited_at).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
     );
     let mut grown = vec![];
     for row in named("feed.insert_posts", statement.fetch_all(db)).await? {
@@ -123,6 +126,29 @@ pub async fn insert_posts(
         }
     }
     Ok(grown)
+}
+
+/// Changes the texts of edited posts.
+pub async fn edit_posts(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+    if changes.edited.is_empty() {
+        return Ok(());
+    }
+    let edits = || changes.edited.values();
+    let statement = query!(
+        "/* feed.edit_posts */
+        UPDATE posts p SET text = e.text, edited_at = e.at
+        FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS e(id, text, at)
+        WHERE p.id = e.id",
+        &changes.edited.keys().copied().collect::<Vec<_>>(),
+        &edits().map(|edit| edit.text).collect::<Vec<_>>() as &[&str],
+        &edits().map(|edit| edit.at).collect::<Vec<_>>(),
+    );
+    let done = named("feed.edit_posts", statement.execute(db)).await?;
+    expect_rows(
+        "feed.edit_posts",
+        changes.edited.len(),
+        done.rows_affected(),
+    )
 }
 
 /// Inserts new likes and changes the counts of liked and replied-to posts, in one statement because a like does both.

@@ -25,6 +25,7 @@ pub fn of(changes: &Changes<'_>, counted: &[Uuid]) -> Vec<Tag> {
             None => days.extend(day(id)),
         }
     }
+    tags.extend(changes.edited.keys().copied().map(Tag::post));
     tags.extend(changes.counts.keys().copied().map(Tag::post));
     tags.extend(changes.links.tags());
     tags.extend(days.into_iter().map(Tag::posts_of_day));

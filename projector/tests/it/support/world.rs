@@ -7,8 +7,8 @@ use feedmill_events::{
     event::{
         v1::{
             AccountCreated, AccountFollowed, AccountUnfollowed, ConversationRead, MessageSent,
-            NotificationsRead, Parent, PostBookmarked, PostCreated, PostDeleted, PostLiked,
-            PostUnbookmarked, PostUnliked, ProfileChanged,
+            NotificationsRead, Parent, PostBookmarked, PostCreated, PostDeleted, PostEdited,
+            PostLiked, PostUnbookmarked, PostUnliked, ProfileChanged,
         },
         v2::ConversationCreated,
     },
@@ -118,7 +118,7 @@ impl World {
     }
 
     fn anything(&mut self) -> Option<Event> {
-        match self.rng().gen_range(0..62) {
+        match self.rng().gen_range(0..72) {
             0..2 => (self.oracle.accounts.len() < 9).then(|| self.join()),
             2..4 => self.change_profile(),
             4..22 => self.post(),
@@ -127,7 +127,8 @@ impl World {
             42..44 => (self.oracle.conversations.len() < 5).then(|| self.converse()),
             44..56 => self.say(),
             56..60 => self.read(),
-            _ => self.read_notifications(),
+            60..62 => self.read_notifications(),
+            _ => self.edit(),
         }
     }
 
@@ -279,6 +280,15 @@ impl World {
             reply_to,
             text: format!("Text of {post}"),
         })
+    }
+
+    fn edit(&mut self) -> Option<Event> {
+        let (post, now) = (self.any_post()?, self.now);
+        Some(Event::PostEdited(PostEdited {
+            post,
+            author: self.oracle.posts[&post].author,
+            text: format!("Text of {post} at {now}"),
+        }))
     }
 
     fn delete(&mut self) -> Option<Event> {

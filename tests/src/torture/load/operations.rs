@@ -53,6 +53,11 @@ pub fn operation(
             let reply_to = Some(post(to)?);
             Operation::Post { text, reply_to }
         }
+        Command::Post(PostCommand::Edit { post, own, .. }) => {
+            let matches = |(author, _): &(Uuid, Uuid)| !own || *author == who;
+            let (_, post) = pick(&created.posts, post, matches)?;
+            Operation::EditPost { post, text }
+        }
         Command::Post(PostCommand::Delete { post, own }) => {
             let matches = |(author, _): &(Uuid, Uuid)| !own || *author == who;
             let (_, post) = pick(&created.posts, post, matches)?;
