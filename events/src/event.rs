@@ -130,6 +130,7 @@ events! {
         [1 => v1::ConversationCreated];
     MessageSent(v1::MessageSent): "conversation.message_sent", 1, conversation, [];
     ConversationRead(v1::ConversationRead): "conversation.read", 1, conversation, [];
+    FeedRead(v1::FeedRead): "feed.read", 1, user, [];
     NotificationsRead(v1::NotificationsRead): "notifications.read", 1, user, [];
 }
 

@@ -51,6 +51,8 @@ tags! {
     read_marks = 15;
     /// The list of posts that a viewer likes (feed).
     likes = 30;
+    /// Up to where a viewer has read the feed (feed).
+    feed_mark = 31;
 }
 
 impl Tag {

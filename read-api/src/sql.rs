@@ -19,6 +19,7 @@ pub mod notifications;
 pub mod posts;
 pub mod secrets;
 pub mod stream;
+mod unread;
 pub mod users;
 
 use feedmill_events::Projection;

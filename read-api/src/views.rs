@@ -25,6 +25,7 @@ pub struct Page<T> {
 }
 
 pub type ConversationPage = Page<Conversation>;
+pub type FeedPostPage = Page<FeedPost>;
 pub type FollowPage = Page<Follow>;
 pub type LikePage = Page<Like>;
 pub type MessagePage = Page<Message>;
@@ -166,6 +167,16 @@ pub struct Post {
     // The only field that depends on the viewer. Must stay the last one: `cache::PostFragment` replaces the end of the
     // cached JSON.
     pub liked_by_me: bool,
+}
+
+/// A post of the caller's feed.
+// For the API description: `cache::posts::RenderedFeedPost` is what is sent.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FeedPost {
+    #[serde(flatten)]
+    pub post: Post,
+    /// Whether it is the caller's own, or at or before the caller's mark.
+    pub read: bool,
 }
 
 /// A conversation of the caller.

@@ -63,8 +63,9 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
     let step = |count: usize| (count / sample.max(1)).max(1);
 
     add("/v1/me", one(oracle.profile(viewer)));
-    let feed = oracle.feed(viewer);
-    add("/v1/feed", Expected::OwnList(feed, json!({})));
+    let (feed, unread) = oracle.feed(viewer);
+    let beside = json!({"unread_count": unread});
+    add("/v1/feed", Expected::OwnList(feed, beside));
     let bookmarks = oracle.bookmarks(viewer);
     add("/v1/bookmarks", Expected::OwnList(bookmarks, json!({})));
     let likes = oracle.likes(viewer);

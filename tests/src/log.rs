@@ -226,6 +226,14 @@ pub async fn check_state(pool: &PgPool, oracle: &Oracle) -> Result<()> {
     check_equal("messages", &messages, &known.collect())?;
 
     let marks: Vec<(Uuid, Uuid)> =
+        sqlx::query_as("SELECT user_id, up_to FROM write.feed_marks ORDER BY user_id")
+            .fetch_all(pool)
+            .await?;
+    let known = oracle.feed_marks.iter();
+    let known = known.map(|(user, mark)| (*user, *mark));
+    check_equal("feed_marks", &marks, &known.collect())?;
+
+    let marks: Vec<(Uuid, Uuid)> =
         sqlx::query_as("SELECT user_id, up_to FROM write.notification_marks ORDER BY user_id")
             .fetch_all(pool)
             .await?;

@@ -2,7 +2,7 @@
 //! state and, in its `sql`, the storage. Decisions do no I/O and read no clock: time and randomness are arguments.
 //!
 //! - [`command`]: all commands; [`decision`]: their results; [`stored_outcome`]: what idempotency stores of them.
-//! - [`account`], [`post`], [`link`], [`conversation`], [`notification`]: the nouns.
+//! - [`account`], [`post`], [`link`], [`feed`], [`conversation`], [`notification`]: the nouns; [`mark`]: what two of them share.
 //! - [`state`]: the rows that a batch works on; [`storage`] loads and saves them; [`table`] is one of its tables.
 //! - [`text`]: checked texts; [`clock`]: time and randomness.
 
@@ -11,7 +11,9 @@ pub mod clock;
 pub mod command;
 pub mod conversation;
 pub mod decision;
+pub mod feed;
 pub mod link;
+pub mod mark;
 pub mod notification;
 pub mod post;
 pub mod state;
@@ -28,6 +30,7 @@ pub use clock::{Clock, Moment};
 pub use command::Command;
 pub use conversation::ConversationCommand;
 pub use decision::{AccountSummary, Outcome, Rejection, Resource};
+pub use feed::FeedCommand;
 pub use link::{
     LinkCommand,
     kind::{LinkAction, LinkKind},

@@ -86,6 +86,7 @@ impl Quota {
             Command::Conversation(ConversationCommand::Start { .. }) => Some(Self::Conversations),
             Command::Conversation(ConversationCommand::SendMessage { .. }) => Some(Self::Messages),
             Command::Conversation(ConversationCommand::MarkRead { .. })
+            | Command::Feed(_)
             | Command::Notification(_) => Some(Self::Marks),
         }
     }

@@ -13,7 +13,7 @@ use utoipa_axum::{
 use crate::{
     app::App,
     http::{
-        accounts, conversations, ended_sessions, keys, links, me, messages, notifications,
+        accounts, conversations, ended_sessions, feed, keys, links, me, messages, notifications,
         password, posts, sessions,
     },
     openapi,
@@ -52,6 +52,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(links::like, links::unlike))
         .routes(routes!(links::bookmark, links::remove_bookmark))
         .routes(routes!(links::follow, links::unfollow))
+        .routes(routes!(feed::mark_read))
         .routes(routes!(conversations::create))
         .routes(text(routes!(messages::create)))
         .routes(routes!(messages::mark_read))

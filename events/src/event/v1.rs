@@ -141,6 +141,14 @@ pub struct ConversationRead {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FeedRead {
+    pub user: Uuid,
+    /// Posts up to this id are read. There need not be a post with the id.
+    pub up_to: Uuid,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NotificationsRead {
     pub user: Uuid,
     /// A notification id. Notifications up to this id are read.

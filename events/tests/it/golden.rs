@@ -94,6 +94,10 @@ pub fn samples() -> Vec<Envelope> {
             user: object_id(2),
             up_to: object_id(9),
         }),
+        Event::FeedRead(v1::FeedRead {
+            user: object_id(2),
+            up_to: object_id(7),
+        }),
         Event::NotificationsRead(v1::NotificationsRead {
             user: object_id(2),
             up_to: object_id(10),

@@ -1,10 +1,11 @@
-//! The feed of a viewer, posts, replies, the posts of an author, and bookmarks.
+//! The feed of a viewer and its read mark, posts, replies, the posts of an author, likes and bookmarks.
 
 mod authors;
 mod derived;
 mod entries;
 mod fold;
 mod links;
+mod marks;
 mod posts;
 mod tags;
 
@@ -36,6 +37,7 @@ pub static DEFINITION: Definition = Definition {
         EventType::PostUnliked,
         EventType::PostBookmarked,
         EventType::PostUnbookmarked,
+        EventType::FeedRead,
     ],
     is_relevant: |_| true,
     min_interval: Duration::ZERO,
@@ -102,6 +104,7 @@ async fn apply_changes(
     posts::insert_deleted_replies(changes, db).await?;
     authors::add_followers(changes, db).await?;
     let counted = posts::insert_likes_and_count(changes, db).await?;
+    marks::advance(changes, db).await?;
     Ok(Applied {
         pulled,
         grown,

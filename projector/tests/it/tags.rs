@@ -101,6 +101,11 @@ fn kinds(projection: &str) -> Vec<Kind> {
                 |key, _| Tag::feed(id(key)),
                 "SELECT viewer::text, string_agg(author::text, ' ' ORDER BY author) FROM feed_follows GROUP BY 1",
             ),
+            kind(
+                "feed_mark",
+                |key, _| Tag::feed_mark(id(key)),
+                "SELECT viewer::text, up_to::text FROM feed_marks",
+            ),
             Kind {
                 // A page of posts depends on each of them, so a deleted post needs no tag of who bookmarked it.
                 listed: |text| text.split(' ').map(|post| Tag::post(id(post))).collect(),

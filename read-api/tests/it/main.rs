@@ -10,6 +10,7 @@ mod cache;
 mod conversations;
 mod digest;
 mod feed;
+mod feed_marks;
 mod fragments;
 mod likes;
 mod nats;

@@ -318,6 +318,11 @@ impl Client {
             .await
     }
 
+    pub async fn mark_feed_read(&self, up_to: Uuid) -> Answer {
+        let body = json!({"up_to": up_to});
+        self.command(Method::PUT, "/v1/feed/read", Some(body)).await
+    }
+
     pub async fn mark_notifications_read(&self, up_to: Uuid) -> Answer {
         let body = json!({"up_to": up_to});
         self.command(Method::PUT, "/v1/notifications/read", Some(body))

@@ -70,6 +70,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     command("DELETE", "/v1/posts/{post}/bookmark").undo(),
     command("PUT", "/v1/users/{user}/follow"),
     command("DELETE", "/v1/users/{user}/follow").undo(),
+    command("PUT", "/v1/feed/read")
+        .body(r#"{"up_to": "{post}"}"#, &[("up_to", bad_values::past_id)]),
     command("POST", "/v1/conversations").body(
         r#"{"members": ["{user}", "{carol}"]}"#,
         &[

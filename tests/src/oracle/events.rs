@@ -50,6 +50,7 @@ impl Oracle {
                 self.send_message(e.conversation, e.message, e.sender, &e.text);
             }
             Event::ConversationRead(e) => self.mark_read(e.conversation, e.user, e.up_to),
+            Event::FeedRead(e) => self.mark_feed_read(e.user, e.up_to),
             Event::NotificationsRead(e) => self.mark_notifications_read(e.user, e.up_to),
             event => unreachable!(
                 "the oracle lacks {event:?}: add it to `LinkChange::of` or `Oracle::fold` and `is_legal`"
@@ -93,6 +94,10 @@ impl Oracle {
                     found.messages.contains_key(&e.up_to)
                         && mark.is_some_and(|mark| *mark < Some(e.up_to))
                 })
+            }
+            Event::FeedRead(e) => {
+                let mark = self.feed_marks.get(&e.user);
+                self.accounts.contains_key(&e.user) && mark.is_none_or(|mark| *mark < e.up_to)
             }
             Event::NotificationsRead(e) => {
                 let mark = self.notification_marks.get(&e.user);

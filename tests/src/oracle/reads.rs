@@ -139,8 +139,18 @@ impl Oracle {
             .collect()
     }
 
-    pub fn feed(&self, viewer: Uuid) -> Vec<Value> {
-        self.views(viewer, self.feed_ids(viewer))
+    /// Newest first, and `unread_count`.
+    pub fn feed(&self, viewer: Uuid) -> (Vec<Value>, usize) {
+        let posts = self.feed_ids(viewer);
+        let mark = self.feed_marks.get(&viewer).copied();
+        let read = |post: Uuid| self.is_author(viewer, post) || Some(post) <= mark;
+        let unread = posts.iter().filter(|post| !read(**post)).count();
+        let view = |post: &Uuid| {
+            let mut view = self.post(viewer, *post)?;
+            view["read"] = json!(read(*post));
+            Some(view)
+        };
+        (posts.iter().filter_map(view).collect(), unread.min(1_000))
     }
 
     /// Latest bookmark first.

@@ -65,6 +65,8 @@ pub struct Oracle {
     /// When each link was made, by kind, target and account.
     links: BTreeMap<(LinkKind, Uuid, Uuid), i64>,
     pub conversations: BTreeMap<Uuid, Conversation>,
+    /// Up to which id each account has read its feed.
+    pub feed_marks: BTreeMap<Uuid, Uuid>,
     /// Up to which id each account has read its notifications.
     pub notification_marks: BTreeMap<Uuid, Uuid>,
 }
@@ -195,6 +197,12 @@ impl Oracle {
     }
 
     /// This mark never moves back either.
+    pub fn mark_feed_read(&mut self, user: Uuid, up_to: Uuid) {
+        let mark = self.feed_marks.entry(user).or_default();
+        *mark = up_to.max(*mark);
+    }
+
+    /// Nor does this one.
     pub fn mark_notifications_read(&mut self, user: Uuid, up_to: Uuid) {
         let mark = self.notification_marks.entry(user).or_default();
         *mark = up_to.max(*mark);

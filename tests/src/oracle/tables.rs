@@ -219,7 +219,14 @@ fn feed(oracle: &Oracle) -> Vec<Table> {
     }
     let followers = followers.iter();
     let followers = followers.map(|(author, count)| format!("{author} {count}"));
+    let marks = oracle.feed_marks.iter();
+    let marks = marks.map(|(user, mark)| format!("{user} {mark}"));
     vec![
+        Table {
+            name: "feed_marks",
+            select: "SELECT concat_ws(' ', viewer, up_to) FROM feed_marks",
+            rows: marks.collect(),
+        },
         Table {
             name: "posts",
             select: "SELECT concat_ws(' ', id, author, coalesce(reply_to::text, '-'), root, root_author, like_count, reply_count,

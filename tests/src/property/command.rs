@@ -6,6 +6,7 @@ use rand::{Rng, rngs::StdRng};
 use super::{
     accounts::{self, AccountCommand},
     conversations::{self, ConversationCommand},
+    feed::{self, FeedCommand},
     links::{self, LinkCommand},
     notifications::{self, NotificationCommand},
     posts::{self, PostCommand},
@@ -28,6 +29,7 @@ pub enum Command {
     Account(AccountCommand),
     Post(PostCommand),
     Link(LinkCommand),
+    Feed(FeedCommand),
     Conversation(ConversationCommand),
     Notification(NotificationCommand),
 }
@@ -72,6 +74,7 @@ impl Generator {
         add.kinds(accounts::kinds(), Command::Account);
         add.kinds(posts::kinds(), Command::Post);
         add.kinds(links::kinds(), Command::Link);
+        add.kinds(feed::kinds(), Command::Feed);
         add.kinds(conversations::kinds(), Command::Conversation);
         add.kinds(notifications::kinds(), Command::Notification);
         generator
@@ -170,6 +173,7 @@ pub async fn perform(state: &mut State<'_>, action: Action) -> Result<()> {
         (who, Command::Account(command)) => accounts::perform(state, who, command).await,
         (who, Command::Post(command)) => posts::perform(state, who, command).await,
         (who, Command::Link(command)) => links::perform(state, who, command).await,
+        (who, Command::Feed(command)) => feed::perform(state, who, command).await,
         (who, Command::Conversation(command)) => conversations::perform(state, who, command).await,
         (who, Command::Notification(command)) => notifications::perform(state, who, command).await,
     }

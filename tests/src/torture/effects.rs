@@ -31,7 +31,7 @@ fn describe_link(kind: LinkKind, make: bool, from: Uuid, to: Uuid) -> String {
 pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCounts {
     let mut effects = EffectCounts::new();
     let mut links = BTreeSet::new();
-    // By conversation and account; notifications count as the nil conversation.
+    // By conversation and account; notifications count as the nil conversation, and the feed as the greatest.
     let mut marks: BTreeMap<(Uuid, Uuid), Uuid> = BTreeMap::new();
     for entry in entries {
         let Outcome::Acknowledged { id, created } = entry.outcome else {
@@ -62,6 +62,11 @@ pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCo
                 };
                 if changes {
                     add(describe_link(*kind, *make, account, *to));
+                }
+            }
+            Operation::MarkFeedRead { up_to } => {
+                if is_later(Uuid::max(), *up_to) {
+                    add(format!("feed read {account} {up_to}"));
                 }
             }
             // The pair had a conversation already.
@@ -128,6 +133,7 @@ fn describe(event: Event) -> Option<String> {
             format!("message {message} {conversation} {} {}", e.sender, e.text)
         }
         Event::ConversationRead(e) => format!("read {} {} {}", e.conversation, e.user, e.up_to),
+        Event::FeedRead(e) => format!("feed read {} {}", e.user, e.up_to),
         Event::NotificationsRead(e) => format!("notifications read {} {}", e.user, e.up_to),
         Event::ProfileChanged(_) => return None,
         other => format!("{other:?}"),

@@ -34,6 +34,9 @@ pub enum Operation {
         to: Uuid,
         make: bool,
     },
+    MarkFeedRead {
+        up_to: Uuid,
+    },
     CreateConversation {
         with: Vec<Uuid>,
         title: Option<String>,
@@ -81,6 +84,11 @@ impl Operation {
                 let method = if *make { Method::PUT } else { Method::DELETE };
                 (method, kind.path(*to), None)
             }
+            Self::MarkFeedRead { up_to } => (
+                Method::PUT,
+                "/v1/feed/read".to_owned(),
+                Some(json!({"up_to": up_to})),
+            ),
             Self::CreateConversation { with, title } => {
                 let mut body = json!({"members": with});
                 if let Some(title) = title {

@@ -8,6 +8,7 @@ use super::{
     clock::Moment,
     conversation::ConversationCommand,
     decision::{Decision, Outcome, Rejection},
+    feed::FeedCommand,
     link::LinkCommand,
     notification::NotificationCommand,
     post::PostCommand,
@@ -22,6 +23,7 @@ pub enum Command {
     Account(AccountCommand),
     Post(PostCommand),
     Link(LinkCommand),
+    Feed(FeedCommand),
     Conversation(ConversationCommand),
     Notification(NotificationCommand),
 }
@@ -33,6 +35,7 @@ impl Command {
             Self::Account(command) => command.partition(actor),
             Self::Post(command) => command.partition(actor),
             Self::Link(command) => command.partition(),
+            Self::Feed(_) => FeedCommand::partition(actor),
             Self::Conversation(command) => command.partition(actor),
             Self::Notification(_) => NotificationCommand::partition(actor),
         }
@@ -44,6 +47,7 @@ impl Command {
             Self::Account(command) => command.name(),
             Self::Post(command) => command.name(),
             Self::Link(command) => command.name(),
+            Self::Feed(command) => command.name(),
             Self::Conversation(command) => command.name(),
             Self::Notification(command) => command.name(),
         }
@@ -58,6 +62,7 @@ impl Command {
             accounts,
             posts,
             links,
+            feed_marks,
             conversations,
             notification_marks,
         } = state;
@@ -65,6 +70,7 @@ impl Command {
             Self::Account(command) => command.request(accounts),
             Self::Post(command) => command.request(posts),
             Self::Link(command) => command.request(actor, accounts, posts, links),
+            Self::Feed(_) => FeedCommand::request(actor, feed_marks),
             Self::Conversation(command) => command.request(actor, accounts, conversations),
             Self::Notification(_) => NotificationCommand::request(actor, notification_marks),
         }
@@ -82,6 +88,7 @@ impl Command {
             accounts,
             posts,
             links,
+            feed_marks,
             conversations,
             notification_marks,
         } = state;
@@ -91,6 +98,7 @@ impl Command {
             Self::Account(command) => command.decide(accounts, actor, moment),
             Self::Post(command) => command.decide(posts, existing?, moment),
             Self::Link(command) => command.decide(accounts, posts, links, existing?.id),
+            Self::Feed(command) => command.decide(feed_marks, existing?.id, moment),
             Self::Conversation(command) => {
                 command.decide(accounts, conversations, existing?.id, moment)
             }
@@ -110,7 +118,7 @@ impl Command {
             Self::Account(command) => command.restore(stored, accounts, actor),
             Self::Post(command) => command.restore(stored, accounts, actor),
             Self::Conversation(command) => command.restore(stored, accounts, conversations, actor),
-            Self::Link(_) | Self::Notification(_) => stored.done(),
+            Self::Link(_) | Self::Feed(_) | Self::Notification(_) => stored.done(),
         }
     }
 }
@@ -130,6 +138,12 @@ impl From<PostCommand> for Command {
 impl From<LinkCommand> for Command {
     fn from(command: LinkCommand) -> Self {
         Self::Link(command)
+    }
+}
+
+impl From<FeedCommand> for Command {
+    fn from(command: FeedCommand) -> Self {
+        Self::Feed(command)
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     account::Accounts,
     conversation::Conversations,
     link::{Links, kind::link_events},
-    notification::NotificationMarks,
+    mark::Marks,
     post::Posts,
 };
 
@@ -18,8 +18,9 @@ pub struct State {
     pub accounts: Accounts,
     pub posts: Posts,
     pub links: Links,
+    pub feed_marks: Marks,
     pub conversations: Conversations,
-    pub notification_marks: NotificationMarks,
+    pub notification_marks: Marks,
 }
 
 impl State {
@@ -35,10 +36,13 @@ impl State {
                 self.links.delete_target(event.post);
             }
             link_events!() => self.links.apply(at, event),
+            Event::FeedRead(event) => self.feed_marks.moved(event.user, event.up_to),
             Event::ConversationCreated(event) => self.conversations.created(event),
             Event::MessageSent(event) => self.conversations.message_sent(event),
             Event::ConversationRead(event) => self.conversations.read(event),
-            Event::NotificationsRead(event) => self.notification_marks.read(event),
+            Event::NotificationsRead(event) => {
+                self.notification_marks.moved(event.user, event.up_to);
+            }
         }
     }
 

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{
     account::{self, Account, Accounts},
     conversation::{self, Conversations},
+    feed,
     link::{
         self, Links,
         kind::{LinkKey, LinkKind},
@@ -29,11 +30,13 @@ pub async fn load(connection: &mut PgConnection, state: &mut State) -> sqlx::Res
         accounts,
         posts,
         links,
+        feed_marks,
         conversations,
         notification_marks,
     } = state;
     load_common(&mut *connection, accounts, posts, links, conversations).await?;
     account::sql::load_freed(&mut *connection, accounts).await?;
+    feed::sql::load(&mut *connection, feed_marks).await?;
     conversation::sql::load(&mut *connection, conversations).await?;
     notification::sql::load(connection, notification_marks).await
 }
@@ -44,12 +47,14 @@ pub async fn save(connection: &mut PgConnection, state: State) -> sqlx::Result<(
         accounts,
         posts,
         links,
+        feed_marks,
         conversations,
         notification_marks,
     } = state;
     account::sql::save(&mut *connection, accounts).await?;
     post::sql::save(&mut *connection, posts).await?;
     link::sql::save(&mut *connection, links).await?;
+    feed::sql::save(&mut *connection, feed_marks).await?;
     conversation::sql::save(&mut *connection, conversations).await?;
     notification::sql::save(connection, notification_marks).await
 }

@@ -1,4 +1,4 @@
-//! A batch's net changes to posts and links.
+//! A batch's net changes to posts, links and read marks.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -25,6 +25,8 @@ pub struct Changes<'a> {
     pub counts: BTreeMap<Uuid, Counts>,
     /// By author: the change of the number of followers.
     pub followers: BTreeMap<Uuid, i64>,
+    /// By viewer: the greatest read mark of the batch.
+    pub marks: BTreeMap<Uuid, Uuid>,
 }
 
 /// By author: the change of the number of pulled posts. Only the tables know which posts are pulled.
@@ -163,6 +165,10 @@ impl<'a> Changes<'a> {
                         };
                         changes.deleted.insert(e.post, post);
                     }
+                }
+                Event::FeedRead(e) => {
+                    let mark = changes.marks.entry(e.user).or_default();
+                    *mark = e.up_to.max(*mark);
                 }
                 _ => {}
             }

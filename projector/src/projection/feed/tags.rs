@@ -28,6 +28,7 @@ pub fn of(changes: &Changes<'_>, counted: &[Uuid]) -> Vec<Tag> {
     tags.extend(changes.edited.keys().copied().map(Tag::post));
     tags.extend(changes.counts.keys().copied().map(Tag::post));
     tags.extend(changes.links.tags());
+    tags.extend(changes.marks.keys().copied().map(Tag::feed_mark));
     tags.extend(days.into_iter().map(Tag::posts_of_day));
     tags
 }

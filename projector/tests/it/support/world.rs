@@ -6,9 +6,9 @@ use feedmill_events::{
     Envelope, Event, Partition,
     event::{
         v1::{
-            AccountCreated, AccountFollowed, AccountUnfollowed, ConversationRead, MessageSent,
-            NotificationsRead, Parent, PostBookmarked, PostCreated, PostDeleted, PostEdited,
-            PostLiked, PostUnbookmarked, PostUnliked, ProfileChanged,
+            AccountCreated, AccountFollowed, AccountUnfollowed, ConversationRead, FeedRead,
+            MessageSent, NotificationsRead, Parent, PostBookmarked, PostCreated, PostDeleted,
+            PostEdited, PostLiked, PostUnbookmarked, PostUnliked, ProfileChanged,
         },
         v2::ConversationCreated,
     },
@@ -118,7 +118,7 @@ impl World {
     }
 
     fn anything(&mut self) -> Option<Event> {
-        match self.rng().gen_range(0..72) {
+        match self.rng().gen_range(0..75) {
             0..2 => (self.oracle.accounts.len() < 9).then(|| self.join()),
             2..4 => self.change_profile(),
             4..22 => self.post(),
@@ -128,7 +128,8 @@ impl World {
             44..56 => self.say(),
             56..60 => self.read(),
             60..62 => self.read_notifications(),
-            _ => self.edit(),
+            62..72 => self.edit(),
+            _ => self.read_feed(),
         }
     }
 
@@ -343,6 +344,14 @@ impl World {
             user: self.any_member(conversation)?,
             up_to: self.any(&messages)?,
         }))
+    }
+
+    /// As for notifications.
+    fn read_feed(&mut self) -> Option<Event> {
+        let (user, up_to) = (self.any_account()?, self.id(None));
+        let mark = self.oracle.feed_marks.get(&user);
+        let forward = mark.is_none_or(|mark| up_to > *mark);
+        forward.then_some(Event::FeedRead(FeedRead { user, up_to }))
     }
 
     /// Moves the mark forward, to now or to some time ago.

@@ -6,8 +6,8 @@ use super::shared::{Created, pick};
 use crate::{
     link::LinkTarget,
     property::{
-        AccountCommand, Action, Command, ConversationCommand, LinkCommand, NotificationCommand,
-        PostCommand,
+        AccountCommand, Action, Command, ConversationCommand, FeedCommand, LinkCommand,
+        NotificationCommand, PostCommand,
     },
     torture::operation::Operation,
 };
@@ -70,6 +70,9 @@ pub fn operation(
             };
             Operation::Link { kind, to, make }
         }
+        Command::Feed(FeedCommand::MarkRead { post: index }) => Operation::MarkFeedRead {
+            up_to: post(index)?,
+        },
         Command::Conversation(
             ConversationCommand::CreatePair { .. } | ConversationCommand::CreateGroup { .. },
         ) if created.conversations.len() > MAX_CONVERSATIONS => return None,
@@ -112,7 +115,8 @@ pub fn operation(
         ) => Operation::MarkNotificationsRead {
             up_to: post(index)?,
         },
-        Command::Notification(NotificationCommand::MarkReadToFuture) => return None,
+        Command::Feed(FeedCommand::MarkReadToNow | FeedCommand::MarkReadToFuture)
+        | Command::Notification(NotificationCommand::MarkReadToFuture) => return None,
     };
     Some((who, operation))
 }
