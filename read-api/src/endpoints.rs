@@ -15,6 +15,7 @@
 
 pub mod bookmarks;
 pub mod conversations;
+pub mod counts;
 pub mod digest;
 pub mod feed;
 pub mod likes;

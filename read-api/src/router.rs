@@ -11,7 +11,7 @@ use utoipa_axum::{
 
 use crate::{
     endpoints::{
-        bookmarks, conversations, digest, feed, likes, notifications, posts, stream, users,
+        bookmarks, conversations, counts, digest, feed, likes, notifications, posts, stream, users,
     },
     http::auth::{self, Gate},
     openapi,
@@ -33,6 +33,7 @@ fn routes(read: impl Fn(Route, &'static [Projection]) -> Route) -> OpenApiRouter
         .routes(read(routes!(conversations::messages), &[Conversations]))
         .routes(read(routes!(conversations::message), &[Conversations]))
         .routes(read(routes!(notifications::page), &[Notifications, Feed, Profiles]))
+        .routes(read(routes!(counts::unread), &[Feed, Conversations, Notifications]))
         .routes(read(routes!(posts::one), &[Feed, Profiles]))
         .routes(read(routes!(posts::replies), &[Feed, Profiles]))
         .routes(read(routes!(posts::ancestors), &[Feed, Profiles]))

@@ -12,6 +12,7 @@
 pub mod ancestors;
 pub mod checkpoints;
 pub mod conversations;
+pub mod counts;
 pub mod digest;
 pub mod feed;
 pub mod likes;

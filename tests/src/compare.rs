@@ -82,6 +82,7 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
         "/v1/notifications",
         Expected::OwnList(notifications, beside),
     );
+    add("/v1/counts", one(Some(oracle.counts(viewer))));
     for day in days {
         for period in [Period::Day(*day), Period::Week(*day)] {
             let path = format!("/v1/digest?period={}&date={}", period.name(), period.date());

@@ -8,6 +8,7 @@ mod access;
 mod app;
 mod cache;
 mod conversations;
+mod counts;
 mod digest;
 mod feed;
 mod feed_marks;

@@ -115,6 +115,7 @@ async fn every_read_of_a_newcomer_is_answered() {
         "/v1/likes",
         "/v1/conversations",
         "/v1/notifications",
+        "/v1/counts",
     ] {
         assert_eq!(community.get(&token, path).await.status, 200, "{path}");
     }

@@ -87,6 +87,7 @@ impl World {
             one("/v1/likes".to_owned()),
             one("/v1/conversations".to_owned()),
             one("/v1/notifications".to_owned()),
+            one("/v1/counts".to_owned()),
             one(format!("/v1/conversations/{CONVERSATION}")),
             missing(format!("/v1/conversations/{other}")),
             one(format!("/v1/conversations/{CONVERSATION}/messages")),

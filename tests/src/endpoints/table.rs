@@ -118,6 +118,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     )
     .access(Access::Member),
     list("/v1/notifications", &[Notifications, Feed, Profiles]),
+    read("/v1/counts", &[Feed, Conversations, Notifications]),
     read("/v1/posts/{post}", &[Feed, Profiles]),
     list("/v1/posts/{post}/replies", &[Feed, Profiles]),
     list("/v1/posts/{answer}/ancestors", &[Feed, Profiles]),

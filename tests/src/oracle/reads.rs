@@ -339,6 +339,15 @@ impl Oracle {
         (all.into_iter().map(view).collect(), unread)
     }
 
+    /// How much is unread, as the lists have it.
+    pub fn counts(&self, user: Uuid) -> Value {
+        json!({
+            "feed": self.feed(user).1,
+            "conversations": self.conversations(user).1,
+            "notifications": self.notifications(user).1,
+        })
+    }
+
     fn message(conversation: &Conversation, message: Uuid) -> Value {
         let found = &conversation.messages[&message];
         json!({
