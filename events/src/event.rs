@@ -120,6 +120,7 @@ events! {
     AccountFollowed(v1::AccountFollowed): "account.followed", 1, followee, [];
     AccountUnfollowed(v1::AccountUnfollowed): "account.unfollowed", 1, followee, [];
     PostCreated(v1::PostCreated): "post.created", 1, post, [];
+    PostEdited(v1::PostEdited): "post.edited", 1, post, [];
     PostDeleted(v1::PostDeleted): "post.deleted", 1, post, [];
     PostLiked(v1::PostLiked): "post.liked", 1, post, [];
     PostUnliked(v1::PostUnliked): "post.unliked", 1, post, [];
@@ -129,6 +130,7 @@ events! {
         [1 => v1::ConversationCreated];
     MessageSent(v1::MessageSent): "conversation.message_sent", 1, conversation, [];
     ConversationRead(v1::ConversationRead): "conversation.read", 1, conversation, [];
+    FeedRead(v1::FeedRead): "feed.read", 1, user, [];
     NotificationsRead(v1::NotificationsRead): "notifications.read", 1, user, [];
     ConnectionRequested(v1::ConnectionRequested): "connection.requested", 1, to, [];
     ConnectionRequestEnded(v1::ConnectionRequestEnded): "connection.request_ended", 1, to, [];

@@ -59,6 +59,10 @@ tags! {
     mutes = 19;
     /// An account's audience tags and their members (feed).
     audience_tags = 40;
+    /// The list of posts that a viewer likes (feed).
+    likes = 30;
+    /// Up to where a viewer has read the feed (feed).
+    feed_mark = 31;
 }
 
 impl Tag {

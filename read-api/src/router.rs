@@ -11,8 +11,8 @@ use utoipa_axum::{
 
 use crate::{
     endpoints::{
-        audience_tags, bookmarks, connections, conversations, digest, feed, mutes, notifications,
-        posts, relationships, stream, users,
+        audience_tags, bookmarks, connections, conversations, counts, digest, feed, likes, mutes,
+        notifications, posts, relationships, stream, users,
     },
     http::auth::{self, Gate},
     openapi,
@@ -28,13 +28,17 @@ fn routes(read: impl Fn(Route, &'static [Projection]) -> Route) -> OpenApiRouter
         .routes(read(routes!(feed::page), &[Feed, Profiles]))
         .routes(read(routes!(digest::read), &[Digest, Feed, Profiles]))
         .routes(read(routes!(bookmarks::page), &[Feed, Profiles]))
+        .routes(read(routes!(likes::page), &[Feed, Profiles]))
         .routes(read(routes!(conversations::page), &[Conversations, Profiles]))
         .routes(read(routes!(conversations::one), &[Conversations, Profiles]))
         .routes(read(routes!(conversations::messages), &[Conversations]))
         .routes(read(routes!(conversations::message), &[Conversations]))
         .routes(read(routes!(notifications::page), &[Notifications, Feed, Profiles]))
+        .routes(read(routes!(counts::unread), &[Feed, Conversations, Notifications, Profiles]))
         .routes(read(routes!(posts::one), &[Feed, Profiles]))
         .routes(read(routes!(posts::replies), &[Feed, Profiles]))
+        .routes(read(routes!(posts::ancestors), &[Feed, Profiles]))
+        .routes(read(routes!(likes::of_post), &[Feed, Profiles]))
         .routes(read(routes!(users::profile), &[Profiles]))
         .routes(read(routes!(users::posts), &[Feed, Profiles]))
         .routes(read(routes!(users::followers), &[Profiles]))

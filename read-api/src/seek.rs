@@ -58,6 +58,13 @@ impl Seek<Uuid> {
     }
 }
 
+impl Seek<i64> {
+    /// The bounds in a list in descending order of distances, which are at least 1.
+    pub fn farthest_first(self) -> (i64, i64) {
+        self.bounds(i64::MAX, 0)
+    }
+}
+
 /// The key of a list in the order of times. Of one time, the greater id is the later key.
 pub type TimeKey = (DateTime<Utc>, Uuid);
 

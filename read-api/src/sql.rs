@@ -10,15 +10,19 @@
 //! branch for each direction (`Seek::bounds`); only the feed has a statement for each.
 
 pub mod audience_tags;
+pub mod ancestors;
 pub mod checkpoints;
 pub mod conversations;
+pub mod counts;
 pub mod digest;
 pub mod feed;
+pub mod likes;
 pub mod notifications;
 pub mod posts;
 pub mod relationships;
 pub mod secrets;
 pub mod stream;
+mod unread;
 pub mod users;
 
 use feedmill_events::Projection;

@@ -27,7 +27,9 @@ pub struct Page<T> {
 pub type ConnectionPage = Page<Connection>;
 pub type ConnectionRequestPage = Page<ConnectionRequest>;
 pub type ConversationPage = Page<Conversation>;
+pub type FeedPostPage = Page<FeedPost>;
 pub type FollowPage = Page<Follow>;
+pub type LikePage = Page<Like>;
 pub type MessagePage = Page<Message>;
 pub type MutePage = Page<Mute>;
 pub type NotificationPage = Page<Notification>;
@@ -210,6 +212,15 @@ pub enum ConnectionState {
     Connected,
 }
 
+/// An account that likes a post.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Like {
+    #[serde(flatten)]
+    pub account: AccountSummary,
+    #[serde(with = "rfc3339")]
+    pub liked_at: DateTime<Utc>,
+}
+
 /// A post or a reply, as the caller sees it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Post {
@@ -222,6 +233,10 @@ pub struct Post {
     pub reply_to: Option<Uuid>,
     #[serde(with = "rfc3339")]
     pub created_at: DateTime<Utc>,
+    /// When the author last changed the text; `null` if never.
+    #[serde(serialize_with = "rfc3339::serialize_option")]
+    #[schema(required = true)]
+    pub edited_at: Option<DateTime<Utc>>,
     #[schema(minimum = 0)]
     pub like_count: i64,
     /// Direct replies.
@@ -231,6 +246,16 @@ pub struct Post {
     // The only field that depends on the viewer. Must stay the last one: `cache::PostFragment` replaces the end of the
     // cached JSON.
     pub liked_by_me: bool,
+}
+
+/// A post of the caller's feed.
+// For the API description: `cache::posts::RenderedFeedPost` is what is sent.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FeedPost {
+    #[serde(flatten)]
+    pub post: Post,
+    /// Whether it is the caller's own, or at or before the caller's mark.
+    pub read: bool,
 }
 
 /// A conversation of the caller.
@@ -386,5 +411,16 @@ pub mod rfc3339 {
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
+    }
+
+    #[expect(clippy::ref_option, reason = "serde calls it so")]
+    pub fn serialize_option<S: Serializer>(
+        time: &Option<DateTime<Utc>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match time {
+            Some(time) => self::serialize(time, serializer),
+            None => serializer.serialize_none(),
+        }
     }
 }

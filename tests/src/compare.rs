@@ -56,15 +56,16 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
     };
     let one = Expected::One;
     let list = |items| Expected::List(items, json!({}));
-    let counted = |items: Vec<Value>| {
-        let total = json!({"total": items.len()});
-        Expected::List(Some(items), total)
+    let counted = |items: Option<Vec<Value>>| {
+        let total = json!({"total": items.as_ref().map_or(0, Vec::len)});
+        Expected::List(items, total)
     };
     let step = |count: usize| (count / sample.max(1)).max(1);
 
     add("/v1/me", one(oracle.profile(viewer)));
-    let feed = oracle.feed(viewer);
-    add("/v1/feed", Expected::OwnList(feed, json!({})));
+    let (feed, unread) = oracle.feed(viewer);
+    let beside = json!({"unread_count": unread});
+    add("/v1/feed", Expected::OwnList(feed, beside));
     let bookmarks = oracle.bookmarks(viewer);
     add("/v1/bookmarks", Expected::OwnList(bookmarks, json!({})));
     add(
@@ -89,6 +90,8 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
         let path = format!("/v1/connections/requests?direction={direction}");
         add(&path, Expected::OwnList(requests, total));
     }
+    let likes = oracle.likes(viewer);
+    add("/v1/likes", Expected::OwnList(likes, json!({})));
     let (conversations, unread) = oracle.conversations(viewer);
     let beside = json!({"total": conversations.len(), "unread_total": unread});
     add(
@@ -101,6 +104,7 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
         "/v1/notifications",
         Expected::OwnList(notifications, beside),
     );
+    add("/v1/counts", one(Some(oracle.counts(viewer))));
     for day in days {
         for period in [Period::Day(*day), Period::Week(*day)] {
             let path = format!("/v1/digest?period={}&date={}", period.name(), period.date());
@@ -129,12 +133,16 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
         add(&path, one(message));
     }
     let count = oracle.posts.len() + oracle.deleted.len();
-    let posts = oracle.posts.keys().chain(&oracle.deleted);
+    let posts = oracle.posts.keys().chain(oracle.deleted.keys());
     for post in posts.step_by(step(count)) {
         let path = format!("/v1/posts/{post}");
         add(&path, one(oracle.post(viewer, *post)));
         let replies = oracle.replies(viewer, *post);
         add(&format!("{path}/replies"), list(replies));
+        let ancestors = oracle.ancestors_of(viewer, *post);
+        add(&format!("{path}/ancestors"), list(ancestors));
+        let likes = oracle.likes_of_post(*post);
+        add(&format!("{path}/likes"), counted(likes));
     }
     for (user, account) in &oracle.accounts {
         let path = format!("/v1/users/{user}");
@@ -144,7 +152,7 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
         let posts = oracle.user_posts(viewer, *user);
         add(&format!("{path}/posts"), list(Some(posts)));
         let followers = oracle.followers(*user);
-        add(&format!("{path}/followers"), counted(followers));
+        add(&format!("{path}/followers"), counted(Some(followers)));
         let following = oracle.following(*user);
         add(&format!("{path}/following"), counted(following));
         let connections = match oracle.connections(viewer, *user) {

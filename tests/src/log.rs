@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Result, anyhow, ensure};
-use feedmill_events::{Envelope, Partition, Positions};
+use feedmill_events::{Envelope, Event, Partition, Positions};
 use sqlx::PgPool;
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -176,12 +176,23 @@ pub async fn check_state(pool: &PgPool, oracle: &Oracle) -> Result<()> {
     let known = known.map(|(id, a)| (*id, a.handle.clone(), a.display_name.clone(), a.bio.clone()));
     check_equal("accounts", &accounts, &known.collect())?;
 
-    let posts: Vec<(Uuid, Uuid, Option<Uuid>)> =
-        sqlx::query_as("SELECT id, author_id, reply_to FROM write.posts ORDER BY id")
-            .fetch_all(pool)
-            .await?;
+    let (ids, texts): (Vec<Uuid>, Vec<&str>) = oracle
+        .posts
+        .iter()
+        .map(|(id, post)| (*id, post.text.as_str()))
+        .unzip();
+    let posts: Vec<(Uuid, Uuid, Option<Uuid>, bool)> = sqlx::query_as(
+        "SELECT p.id, author_id, reply_to,
+            text_hash IS NOT DISTINCT FROM substring(sha256(convert_to(text, 'UTF8')) FOR 16)
+         FROM write.posts p LEFT JOIN unnest($1::uuid[], $2::text[]) AS known (id, text) ON known.id = p.id
+         ORDER BY p.id",
+    )
+    .bind(ids)
+    .bind(texts)
+    .fetch_all(pool)
+    .await?;
     let known = oracle.posts.iter();
-    let known = known.map(|(id, post)| (*id, post.author, post.reply_to));
+    let known = known.map(|(id, post)| (*id, post.author, post.reply_to, true));
     check_equal("posts", &posts, &known.collect())?;
 
     for kind in LinkKind::ALL {
@@ -239,6 +250,14 @@ pub async fn check_state(pool: &PgPool, oracle: &Oracle) -> Result<()> {
     check_equal("messages", &messages, &known.collect())?;
 
     let marks: Vec<(Uuid, Uuid)> =
+        sqlx::query_as("SELECT user_id, up_to FROM write.feed_marks ORDER BY user_id")
+            .fetch_all(pool)
+            .await?;
+    let known = oracle.feed_marks.iter();
+    let known = known.map(|(user, mark)| (*user, *mark));
+    check_equal("feed_marks", &marks, &known.collect())?;
+
+    let marks: Vec<(Uuid, Uuid)> =
         sqlx::query_as("SELECT user_id, up_to FROM write.notification_marks ORDER BY user_id")
             .fetch_all(pool)
             .await?;
@@ -257,6 +276,23 @@ fn check_equal<T: PartialEq + std::fmt::Debug>(
         "{table}: the state has\n{state:?}\nand the log says\n{log:?}"
     );
     Ok(())
+}
+
+/// When the text of each edited post was last changed.
+pub async fn edit_times(pool: &PgPool) -> Result<BTreeMap<Uuid, i64>> {
+    let bodies: Vec<Vec<u8>> = sqlx::query_scalar(
+        "SELECT body FROM write.events WHERE type = 'post.edited' ORDER BY partition, seq",
+    )
+    .fetch_all(pool)
+    .await?;
+    let mut times = BTreeMap::new();
+    for body in bodies {
+        let envelope = Envelope::decode(&body).map_err(|error| anyhow!("{error}"))?;
+        if let Event::PostEdited(edit) = envelope.event {
+            times.insert(edit.post, envelope.at);
+        }
+    }
+    Ok(times)
 }
 
 /// Account, target and time of every link of this kind in the state tables, in order; of these accounts, or of all.

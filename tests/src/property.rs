@@ -4,7 +4,7 @@
 //! what they do.
 //!
 //! - `random`: how commands are generated.
-//! - `accounts`, `posts`, `links`, `connections`, `tags`, `conversations`, `notifications`: the commands.
+//! - `accounts`, `posts`, `links`, `connections`, `tags`, `feed`, `conversations`, `notifications`: the commands.
 //! - `command`: all of them, and sequences of them.
 //! - `state`: what a run knows: the oracle, and the ids that it has created.
 //! - `run`: one sequence from its first command to its last comparison; `cached`: the same while others read.
@@ -14,6 +14,7 @@ mod cached;
 mod command;
 mod connections;
 mod conversations;
+mod feed;
 mod links;
 mod notifications;
 mod posts;
@@ -32,6 +33,7 @@ pub use cached::CachedReads;
 pub use command::{Action, Command, Generator, Step, sequence};
 pub use connections::ConnectionCommand;
 pub use conversations::ConversationCommand;
+pub use feed::FeedCommand;
 pub use links::LinkCommand;
 pub use notifications::NotificationCommand;
 pub use posts::PostCommand;

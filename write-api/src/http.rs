@@ -10,6 +10,7 @@ pub mod accounts;
 pub mod connections;
 pub mod conversations;
 pub mod ended_sessions;
+pub mod feed;
 pub mod keys;
 pub mod links;
 pub mod me;

@@ -82,7 +82,9 @@ impl Quota {
             Command::Account(AccountCommand::ChangeProfile { .. }) => Some(Self::Profile),
             Command::Account(AccountCommand::Create { .. } | AccountCommand::Ensure { .. })
             | Command::Post(PostCommand::Delete { .. }) => None,
-            Command::Post(PostCommand::Create { .. }) => Some(Self::Posts),
+            Command::Post(PostCommand::Create { .. } | PostCommand::Edit { .. }) => {
+                Some(Self::Posts)
+            }
             Command::Tag(TagCommand::Delete { .. } | TagCommand::RemoveMember { .. }) => None,
             Command::Tag(_) => Some(Self::Tags),
             Command::Connection(ConnectionCommand::End { .. }) => None,
@@ -97,6 +99,7 @@ impl Quota {
             Command::Conversation(ConversationCommand::Start { .. }) => Some(Self::Conversations),
             Command::Conversation(ConversationCommand::SendMessage { .. }) => Some(Self::Messages),
             Command::Conversation(ConversationCommand::MarkRead { .. })
+            | Command::Feed(_)
             | Command::Notification(_) => Some(Self::Marks),
         }
     }

@@ -13,7 +13,7 @@ use utoipa_axum::{
 use crate::{
     app::App,
     http::{
-        accounts, connections, conversations, ended_sessions, keys, links, me, messages,
+        accounts, connections, conversations, ended_sessions, feed, keys, links, me, messages,
         notifications, password, posts, sessions, tags,
     },
     openapi,
@@ -47,6 +47,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(me::change))
         .routes(routes!(password::change))
         .routes(text(routes!(posts::create)))
+        .routes(text(routes!(posts::edit)))
         .routes(routes!(posts::remove))
         .routes(routes!(links::like, links::unlike))
         .routes(routes!(links::bookmark, links::remove_bookmark))
@@ -56,6 +57,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tags::create))
         .routes(routes!(tags::rename, tags::remove))
         .routes(routes!(tags::add_member, tags::remove_member))
+        .routes(routes!(feed::mark_read))
         .routes(routes!(conversations::create))
         .routes(text(routes!(messages::create)))
         .routes(routes!(messages::mark_read))

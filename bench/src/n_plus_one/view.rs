@@ -20,6 +20,8 @@ pub struct Post {
     pub reply_to: Option<Uuid>,
     #[serde(serialize_with = "time")]
     pub created_at: DateTime<Utc>,
+    /// Posts of this backend cannot be edited.
+    pub edited_at: Option<DateTime<Utc>>,
     pub like_count: i64,
     pub reply_count: i64,
     pub liked_by_me: bool,

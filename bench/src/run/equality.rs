@@ -69,6 +69,12 @@ async fn json(process: &Process, what: &Request) -> Result<(Value, Option<usize>
     if let Some(body) = value.as_object_mut() {
         body.remove("prev_cursor");
         body.remove("total");
+        body.remove("unread_count");
+    }
+    for item in value["items"].as_array_mut().into_iter().flatten() {
+        if let Some(item) = item.as_object_mut() {
+            item.remove("read");
+        }
     }
     let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
     let queries = head

@@ -60,6 +60,15 @@ pub struct PostCreated {
     pub text: String,
 }
 
+/// The new text of a post, which is another than before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PostEdited {
+    pub post: Uuid,
+    pub author: Uuid,
+    pub text: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PostDeleted {
@@ -127,6 +136,14 @@ pub struct ConversationRead {
     pub conversation: Uuid,
     pub user: Uuid,
     /// A message of the conversation. It and all earlier messages are read.
+    pub up_to: Uuid,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FeedRead {
+    pub user: Uuid,
+    /// Posts up to this id are read. There need not be a post with the id.
     pub up_to: Uuid,
 }
 

@@ -47,6 +47,11 @@ pub fn samples() -> Vec<Envelope> {
             reply_to: Some(parent),
             text: "naïve 東京".to_owned(),
         }),
+        Event::PostEdited(v1::PostEdited {
+            post: object_id(7),
+            author: object_id(1),
+            text: "naïve 東京!".to_owned(),
+        }),
         Event::PostDeleted(v1::PostDeleted {
             post: object_id(7),
             author: object_id(1),
@@ -88,6 +93,10 @@ pub fn samples() -> Vec<Envelope> {
             conversation: object_id(8),
             user: object_id(2),
             up_to: object_id(9),
+        }),
+        Event::FeedRead(v1::FeedRead {
+            user: object_id(2),
+            up_to: object_id(7),
         }),
         Event::NotificationsRead(v1::NotificationsRead {
             user: object_id(2),

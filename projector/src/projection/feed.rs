@@ -1,4 +1,4 @@
-//! The feed of a viewer, posts, replies, the posts of an author, bookmarks, mutes, and audience tags.
+//! The feed of a viewer and its read mark, posts, replies, the posts of an author, likes, bookmarks, mutes, and audience tags.
 
 mod audience_tags;
 mod authors;
@@ -6,6 +6,7 @@ mod derived;
 mod entries;
 mod fold;
 mod links;
+mod marks;
 mod posts;
 mod sources;
 mod tags;
@@ -41,11 +42,13 @@ pub static DEFINITION: Definition = Definition {
         EventType::TagMemberAdded,
         EventType::TagMemberRemoved,
         EventType::PostCreated,
+        EventType::PostEdited,
         EventType::PostDeleted,
         EventType::PostLiked,
         EventType::PostUnliked,
         EventType::PostBookmarked,
         EventType::PostUnbookmarked,
+        EventType::FeedRead,
     ],
     is_relevant: |_| true,
     min_interval: Duration::ZERO,
@@ -106,13 +109,16 @@ async fn apply_changes(
     db: &mut PgConnection,
 ) -> Result<Applied, ApplyError> {
     let mut pulled = PulledPosts::default();
-    posts::delete_posts(changes, &mut pulled, db).await?;
     changes.links.apply(&changes.deleted_ids(), db).await?;
     changes.sources.apply(db).await?;
     changes.audience_tags.apply(db).await?;
     let grown = posts::insert_posts(changes, push, context, &mut pulled, db).await?;
+    posts::edit_posts(changes, db).await?;
+    posts::delete_posts(changes, &mut pulled, db).await?;
+    posts::insert_deleted_replies(changes, db).await?;
     authors::add_followers(changes, db).await?;
     let counted = posts::insert_likes_and_count(changes, db).await?;
+    marks::advance(changes, db).await?;
     Ok(Applied {
         pulled,
         grown,

@@ -104,8 +104,8 @@ fn kinds(projection: &str) -> Vec<Kind> {
                 "post",
                 |key, _| Tag::post(id(key)),
                 "SELECT k.id::text, concat_ws(' | ',
-                    (SELECT concat_ws(' ', author, text, like_count, reply_count) FROM posts p WHERE p.id = k.id),
-                    (SELECT string_agg(user_id::text, ' ' ORDER BY user_id) FROM likes WHERE post_id = k.id),
+                    (SELECT concat_ws(' ', author, text, edited_at, like_count, reply_count) FROM posts p WHERE p.id = k.id),
+                    (SELECT string_agg(concat(user_id, liked_at), ' ' ORDER BY user_id) FROM likes WHERE post_id = k.id),
                     (SELECT string_agg(p.id::text, ' ' ORDER BY p.id) FROM posts p WHERE reply_to = k.id))
                 FROM (SELECT id FROM posts UNION SELECT reply_to FROM posts WHERE reply_to IS NOT NULL) k",
             ),
@@ -119,6 +119,11 @@ fn kinds(projection: &str) -> Vec<Kind> {
                 |key, _| Tag::feed(id(key)),
                 "SELECT viewer::text, string_agg(author::text, ' ' ORDER BY author) FROM feed_sources GROUP BY 1",
             ),
+            kind(
+                "feed_mark",
+                |key, _| Tag::feed_mark(id(key)),
+                "SELECT viewer::text, up_to::text FROM feed_marks",
+            ),
             Kind {
                 // A page of posts depends on each of them, so a deleted post needs no tag of who bookmarked it.
                 listed: |text| text.split(' ').map(|post| Tag::post(id(post))).collect(),
@@ -127,6 +132,33 @@ fn kinds(projection: &str) -> Vec<Kind> {
                     |key, _| Tag::bookmarks(id(key)),
                     "SELECT user_id::text, string_agg(post_id::text, ' ' ORDER BY bookmarked_at, post_id)
                     FROM bookmarks GROUP BY 1",
+                )
+            },
+            Kind {
+                // As for bookmarks.
+                listed: |text| text.split(' ').map(|post| Tag::post(id(post))).collect(),
+                ..kind(
+                    "likes",
+                    |key, _| Tag::likes(id(key)),
+                    "SELECT user_id::text, string_agg(post_id::text, ' ' ORDER BY liked_at, post_id)
+                    FROM likes GROUP BY 1",
+                )
+            },
+            Kind {
+                // The chain never changes, only which of its posts stand.
+                listed: |text| text.split(' ').map(|post| Tag::post(id(post))).collect(),
+                ..kind(
+                    "ancestors",
+                    |key, _| Tag::post(id(key)),
+                    "WITH RECURSIVE parents AS (
+                        SELECT id, reply_to FROM posts UNION ALL SELECT id, reply_to FROM deleted_replies
+                    ), chain AS (
+                        SELECT id AS post, reply_to AS ancestor, 1 AS distance FROM posts
+                        UNION ALL
+                        SELECT post, reply_to, distance + 1 FROM chain JOIN parents ON id = ancestor
+                    )
+                    SELECT post::text, string_agg(id::text, ' ' ORDER BY distance DESC)
+                    FROM chain JOIN posts ON id = ancestor GROUP BY 1",
                 )
             },
             kind(

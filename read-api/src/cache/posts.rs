@@ -26,6 +26,12 @@ const BYTES_PER_BUCKET: u64 = 2_000;
 const NOT_LIKED: &str = "\"liked_by_me\":false}";
 const LIKED: &str = "\"liked_by_me\":true}";
 
+/// What replaces it in a feed.
+const NOT_LIKED_UNREAD: &str = "\"liked_by_me\":false,\"read\":false}";
+const NOT_LIKED_READ: &str = "\"liked_by_me\":false,\"read\":true}";
+const LIKED_UNREAD: &str = "\"liked_by_me\":true,\"read\":false}";
+const LIKED_READ: &str = "\"liked_by_me\":true,\"read\":true}";
+
 /// Cheap to clone; clones share the fragments.
 #[derive(Debug, Clone)]
 pub struct PostCache {
@@ -48,6 +54,13 @@ struct PostFragment {
 pub struct RenderedPost {
     fragment: Arc<CacheEntry<PostFragment>>,
     liked: bool,
+}
+
+/// The same in the viewer's feed, as [`FeedPost`](crate::views::FeedPost).
+#[derive(Debug, Clone)]
+pub struct RenderedFeedPost {
+    pub post: RenderedPost,
+    pub read: bool,
 }
 
 impl PostCache {
@@ -145,18 +158,39 @@ impl RenderedPost {
     pub fn author(&self) -> Uuid {
         self.fragment.value.author
     }
+
+    /// With another end of the fragment's JSON.
+    fn serialize_with_end<S: Serializer>(
+        &self,
+        end: &str,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let start = self.fragment.value.json.get().strip_suffix(NOT_LIKED);
+        let start =
+            start.ok_or_else(|| S::Error::custom("liked_by_me is not the last field of a post"))?;
+        let json = RawValue::from_string([start, end].concat());
+        json.map_err(S::Error::custom)?.serialize(serializer)
+    }
 }
 
 impl Serialize for RenderedPost {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let json = &self.fragment.value.json;
-        if !self.liked {
-            return json.serialize(serializer);
+        if self.liked {
+            self.serialize_with_end(LIKED, serializer)
+        } else {
+            self.fragment.value.json.serialize(serializer)
         }
-        let start = json.get().strip_suffix(NOT_LIKED);
-        let start =
-            start.ok_or_else(|| S::Error::custom("liked_by_me is not the last field of a post"))?;
-        let liked = RawValue::from_string([start, LIKED].concat());
-        liked.map_err(S::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl Serialize for RenderedFeedPost {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let end = match (self.post.liked, self.read) {
+            (false, false) => NOT_LIKED_UNREAD,
+            (false, true) => NOT_LIKED_READ,
+            (true, false) => LIKED_UNREAD,
+            (true, true) => LIKED_READ,
+        };
+        self.post.serialize_with_end(end, serializer)
     }
 }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use axum::extract::State;
 use feedmill_events::Tag;
 use feedmill_service::extract::Query;
+use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Result;
 use crate::{
     cache::{
         answer::{Answer, LoadedAnswer},
-        posts::RenderedPost,
+        posts::{RenderedFeedPost, RenderedPost},
     },
     error::Error,
     http::{
@@ -20,23 +22,35 @@ use crate::{
         respond::respond,
     },
     seek::Seek,
-    sql,
+    sql::{self, feed::Reading},
     state::AppState,
-    views::PostPage,
+    views::{FeedPostPage, Page},
 };
 
 pub const PATH: &str = "/v1/feed";
 
+/// A page of the caller's feed, and how much of the feed is unread.
+#[derive(Debug, Serialize, ToSchema)]
+struct FeedList {
+    #[serde(flatten)]
+    #[schema(value_type = FeedPostPage)]
+    page: Page<RenderedFeedPost>,
+    /// How many posts of others on all pages are newer than the caller's mark. 1,000 means 1,000 or more.
+    #[schema(minimum = 0, maximum = 1_000)]
+    unread_count: i64,
+}
+
 /// Read the caller's feed
 ///
-/// Posts of the caller and of the accounts that the caller follows, without replies, newest first.
+/// Posts of the caller and of the accounts that the caller follows, without replies, newest first. Without a mark, everything by
+/// others is unread.
 #[utoipa::path(
     get,
     path = "/v1/feed",
     operation_id = "getFeed",
     tag = "Posts",
     params(PageQuery),
-    responses((status = 200, body = PostPage)),
+    responses((status = 200, body = FeedList)),
 )]
 pub async fn page(
     State(state): State<AppState>,
@@ -65,23 +79,30 @@ pub async fn load(
     };
     let tags = tags(request.viewer(), &feed);
     let (page, link) = request.page(feed.posts, RenderedPost::id);
-    Answer::page(&page, link, tags)
+    let Reading { mark, unread_count } = feed.reading;
+    let viewer = request.viewer();
+    let page = page.map(|post| RenderedFeedPost {
+        read: post.author() == viewer || post.id() <= mark,
+        post,
+    });
+    Answer::page(&FeedList { page, unread_count }, link, tags)
 }
 
 struct Feed {
     posts: Vec<RenderedPost>,
     /// [`Tag::posts_of`] of each account that the viewer follows.
     followee_tags: Arc<[Tag]>,
+    reading: Reading,
 }
 
-/// The accounts that the feed is made of, their posts, and the posts on the page with their authors' names.
+/// The accounts that the feed is made of, their posts, the mark, and the posts on the page with their authors' names.
 fn tags(viewer: Uuid, feed: &Feed) -> Vec<Tag> {
     let shown = feed
         .posts
         .iter()
         .flat_map(|post| [Tag::post(post.id()), Tag::account_summary(post.author())]);
-    [Tag::feed(viewer), Tag::posts_of(viewer)]
-        .into_iter()
+    let own = [Tag::feed, Tag::posts_of, Tag::feed_mark].map(|tag| tag(viewer));
+    own.into_iter()
         .chain(feed.followee_tags.iter().copied())
         .chain(shown)
         .collect()
@@ -115,6 +136,7 @@ async fn assemble(
     Ok(posts.map(|posts| Feed {
         posts,
         followee_tags,
+        reading: ids.reading,
     }))
 }
 
@@ -132,5 +154,6 @@ async fn load_full(
     Ok(Feed {
         posts: state.posts.insert(version, page.posts)?,
         followee_tags: page.followees.into_iter().map(Tag::posts_of).collect(),
+        reading: page.reading,
     })
 }

@@ -79,6 +79,41 @@ pub async fn replies(
     respond(&state.answers, &context, request.cache_key(), load).await
 }
 
+/// List the ancestors of a post
+///
+/// What it answers, what that answers, and so on, from the root post down. Deleted ones are left out, and `reply_to` stays. A page
+/// takes time in proportion to how deep the post is in its thread.
+#[utoipa::path(
+    get,
+    path = "/v1/posts/{id}/ancestors",
+    operation_id = "listAncestors",
+    tag = "Posts",
+    params(("id" = Uuid, Path, description = "The post."), PageQuery),
+    responses((status = 200, body = PostPage)),
+)]
+pub async fn ancestors(
+    State(state): State<AppState>,
+    Path(id): Path<Uuid>,
+    Query(page): Query<PageQuery>,
+    context: RequestContext,
+) -> Result {
+    let viewer = context.viewer;
+    let path = format!("/v1/posts/{id}/ancestors");
+    let request = PageRequest::new(&state.cursors, path, viewer, &page)?;
+    let load = || async {
+        let (seek, rows) = (request.seek(), request.rows());
+        let ancestors = sql::ancestors::of_post(&state.database, viewer, id, seek, rows)
+            .await?
+            .ok_or(Error::NotFound("post"))?;
+        // The chain never changes, only which of its posts stand.
+        let mut tags = vec![Tag::post(id)];
+        tags.extend(shown(ancestors.iter().map(|(_, post)| post)));
+        let (page, link) = request.page(ancestors, |(distance, _)| *distance);
+        Answer::page(&page.map(|(_, post)| post), link, tags)
+    };
+    respond(&state.answers, &context, request.cache_key(), load).await
+}
+
 /// The tags of an answer that shows these posts with their authors' names.
 pub fn shown<'a>(posts: impl IntoIterator<Item = &'a Post>) -> impl Iterator<Item = Tag> {
     posts

@@ -21,6 +21,16 @@ impl SortKey for Uuid {
     }
 }
 
+impl SortKey for i64 {
+    fn to_text(&self) -> String {
+        self.to_string()
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
 /// To the microsecond, the resolution of PostgreSQL.
 impl SortKey for TimeKey {
     fn to_text(&self) -> String {

@@ -4,7 +4,10 @@ use feedmill_service::Database;
 use sqlx::query;
 use uuid::Uuid;
 
-use super::posts::{MAX_LIKES, post, posts};
+use super::{
+    posts::{MAX_LIKES, post, posts},
+    unread::{MAX_UNREAD, with_mark, with_unread},
+};
 use crate::views::Post;
 
 /// A page of a feed.
@@ -13,6 +16,16 @@ pub struct FullPage {
     pub posts: Vec<Post>,
     /// All accounts that the viewer follows.
     pub followees: Vec<Uuid>,
+    pub reading: Reading,
+}
+
+/// How far a viewer has read the feed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Reading {
+    /// Posts up to this id are read; nil if the viewer has no mark.
+    pub mark: Uuid,
+    /// Newer posts of others, 1,000 at most.
+    pub unread_count: i64,
 }
 
 /// The ids of the posts of a page.
@@ -23,6 +36,7 @@ pub struct PageIds {
     pub likes: Vec<Uuid>,
     /// All accounts that the viewer follows; None unless requested.
     pub followees: Option<Vec<Uuid>>,
+    pub reading: Reading,
 }
 
 /// The authors of the newest posts, one entry per post, newest first.
@@ -36,15 +50,13 @@ pub async fn recent_authors(database: &Database, posts: i64) -> sqlx::Result<Vec
 }
 
 /// The part of the page that is in `feed_entries`. `$1` is the viewer, `$2` the post before which the page starts, `$3`
-/// the page's length.
+/// the page's length. `$with` has the CTEs before.
 macro_rules! with_pushed {
-    ($macro:ident, $name:tt, $rest:tt, $($more:tt)+) => {
-        $macro!(
-            $name
-                + r#"
-        WITH floor AS MATERIALIZED (
-            SELECT floor FROM feed_floors WHERE viewer = $1
-        ), hot AS MATERIALIZED (
+    ($with:ident, $macro:ident, $name:tt, $rest:tt, $($more:tt)+) => {
+        $with!(
+            $macro,
+            $name,
+            r#", hot AS MATERIALIZED (
             SELECT post_id AS id
             FROM feed_entries
             WHERE viewer = $1 AND post_id < $2
@@ -60,8 +72,8 @@ macro_rules! with_pushed {
 
 /// The ids of the posts on the page before the post `before`, and `with_followees` also the followed accounts.
 ///
-/// None if the page needs [`full_page`]: it reaches below the viewer's floor, the viewer follows a pulled author, or the
-/// viewer has more than [`MAX_LIKES`] likes in the page's range.
+/// None if the page needs [`full_page`]: it or the unread posts reach below the viewer's floor, the viewer follows a pulled
+/// author, or the viewer has more than [`MAX_LIKES`] likes in the page's range.
 pub async fn page_ids(
     database: &Database,
     viewer: Uuid,
@@ -70,6 +82,7 @@ pub async fn page_ids(
     with_followees: bool,
 ) -> sqlx::Result<Option<PageIds>> {
     let row = with_pushed!(
+        with_mark,
         query,
         "/* feed.listed */",
         r#"
@@ -86,7 +99,10 @@ pub async fn page_ids(
                 SELECT FROM pulled_authors AS large
                 WHERE author = $1
                     OR EXISTS (SELECT FROM feed_sources WHERE viewer = $1 AND author = large.author)
-            ) AS "pulled!""#,
+            ) AS "pulled!",
+            (SELECT up_to FROM mark) AS "mark!",
+            (SELECT posts FROM pushed_unread) AS "unread_count!",
+            EXISTS (SELECT FROM floor WHERE floor > (SELECT up_to FROM mark)) AS "below_floor!""#,
         viewer,
         before.unwrap_or(Uuid::max()),
         limit,
@@ -95,23 +111,32 @@ pub async fn page_ids(
     );
     let row = database.one("feed.listed", row).await?;
     let complete = row.posts.len() as i64 == limit || !row.has_floor;
-    let sufficient = complete && !row.pulled && row.likes.len() as i64 <= MAX_LIKES;
+    let counted = row.unread_count == MAX_UNREAD || !row.below_floor;
+    let sufficient = complete && counted && !row.pulled && row.likes.len() as i64 <= MAX_LIKES;
     Ok(sufficient.then_some(PageIds {
         posts: row.posts,
         likes: row.likes,
         followees: row.followees,
+        reading: Reading {
+            mark: row.mark,
+            unread_count: row.unread_count,
+        },
     }))
 }
 
-/// The page of rows that are posts, one of them with the followed accounts instead.
+/// The page of rows that are posts, one of them with the followed accounts and the mark instead.
 macro_rules! full_page_of {
     ($rows:expr) => {{
         let mut page = FullPage {
             posts: Vec::with_capacity($rows.len()),
             followees: Vec::new(),
+            reading: Reading::default(),
         };
         for row in $rows {
             page.followees.extend(row.followees.unwrap_or_default());
+            if let (Some(mark), Some(unread_count)) = (row.mark, row.unread_count) {
+                page.reading = Reading { mark, unread_count };
+            }
             page.posts.extend(post!(row));
         }
         page
@@ -135,6 +160,7 @@ pub async fn full_page(
     limit: i64,
 ) -> sqlx::Result<FullPage> {
     let rows = with_pushed!(
+        with_unread,
         posts,
         "/* feed.page */",
         r#", full_to AS MATERIALIZED (
@@ -199,13 +225,15 @@ pub async fn full_page(
             ORDER BY id DESC
             LIMIT $3
         ), page AS (
-            -- The first row has the followed accounts, each of the others a post.
+            -- The first row has the followed accounts and the mark, each of the others a post.
             SELECT id FROM listed UNION ALL SELECT NULL
         )"#,
         columns: r#"
             CASE WHEN page.id IS NULL
                 THEN array(SELECT author FROM feed_sources WHERE viewer = $1)
-            END AS "followees?","#,
+            END AS "followees?",
+            CASE WHEN page.id IS NULL THEN (SELECT up_to FROM mark) END AS "mark?",
+            CASE WHEN page.id IS NULL THEN (SELECT posts FROM unread) END AS "unread_count?","#,
         order_by: "page.id DESC",
         viewer,
         before.unwrap_or(Uuid::max()),
@@ -226,11 +254,10 @@ pub async fn page_back(
     key: Uuid,
     limit: i64,
 ) -> sqlx::Result<FullPage> {
-    let rows = posts!(
-        r#"/* feed.page_back */
-        WITH floor AS MATERIALIZED (
-            SELECT floor FROM feed_floors WHERE viewer = $1
-        ), hot AS (
+    let rows = with_unread!(
+        posts,
+        "/* feed.page_back */",
+        r#", hot AS (
             SELECT post_id AS id
             FROM feed_entries
             WHERE viewer = $1 AND post_id > $2
@@ -296,13 +323,15 @@ pub async fn page_back(
             ORDER BY id
             LIMIT $3
         ), page AS (
-            -- The first row has the followed accounts, each of the others a post.
+            -- The first row has the followed accounts and the mark, each of the others a post.
             SELECT id FROM listed UNION ALL SELECT NULL
         )"#,
         columns: r#"
             CASE WHEN page.id IS NULL
                 THEN array(SELECT author FROM feed_sources WHERE viewer = $1)
-            END AS "followees?","#,
+            END AS "followees?",
+            CASE WHEN page.id IS NULL THEN (SELECT up_to FROM mark) END AS "mark?",
+            CASE WHEN page.id IS NULL THEN (SELECT posts FROM unread) END AS "unread_count?","#,
         order_by: "page.id DESC",
         viewer,
         key,

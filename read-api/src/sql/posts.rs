@@ -23,6 +23,7 @@ pub struct PostRow {
     pub text: Option<String>,
     pub reply_to: Option<Uuid>,
     pub created_at: Option<DateTime<Utc>>,
+    pub edited_at: Option<DateTime<Utc>>,
     pub like_count: Option<i64>,
     pub reply_count: Option<i64>,
     pub liked_by_me: Option<bool>,
@@ -36,6 +37,7 @@ impl PostRow {
             text: self.text?,
             reply_to: self.reply_to,
             created_at: self.created_at?,
+            edited_at: self.edited_at,
             like_count: self.like_count?,
             reply_count: self.reply_count?,
             liked_by_me: self.liked_by_me?,
@@ -62,6 +64,7 @@ macro_rules! posts {
             post.id AS "id?", post.author AS "author?",
             account.handle AS "handle?", account.display_name AS "display_name?",
             post.text AS "text?", post.reply_to AS "reply_to?", post.created_at AS "created_at?",
+            post.edited_at AS "edited_at?",
             post.like_count AS "like_count?", post.reply_count AS "reply_count?",
             coalesce((SELECT true FROM likes WHERE post_id = post.id AND user_id = $1), false) AS "liked_by_me?"
         FROM page
@@ -88,6 +91,7 @@ macro_rules! post {
             text: $row.text,
             reply_to: $row.reply_to,
             created_at: $row.created_at,
+            edited_at: $row.edited_at,
             like_count: $row.like_count,
             reply_count: $row.reply_count,
             liked_by_me: $row.liked_by_me,

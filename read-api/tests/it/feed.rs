@@ -5,7 +5,7 @@ use crate::app::{App, START, account_id, ids, time};
 
 /// A viewer who follows four accounts, and root posts and replies of all of them. Returns the viewer and the viewer's
 /// feed, newest first.
-async fn world(app: &App) -> (Uuid, Vec<Uuid>) {
+pub async fn world(app: &App) -> (Uuid, Vec<Uuid>) {
     let viewer = app.account(1).await;
     let stranger = app.account(9).await;
     let mut people = vec![viewer];
@@ -45,10 +45,10 @@ async fn a_feed_post_has_the_shape_of_the_contract() {
         json!({
             "items": [{
                 "id": post, "author": { "id": author, "handle": "user2", "display_name": "User 2" },
-                "text": "at 1", "reply_to": null, "created_at": "2024-04-13T09:20:00.001Z",
-                "like_count": 3, "reply_count": 2, "liked_by_me": true,
+                "text": "at 1", "reply_to": null, "created_at": "2024-04-13T09:20:00.001Z", "edited_at": null,
+                "like_count": 3, "reply_count": 2, "liked_by_me": true, "read": false,
             }],
-            "next_cursor": null, "prev_cursor": feed.body["prev_cursor"],
+            "next_cursor": null, "prev_cursor": feed.body["prev_cursor"], "unread_count": 1,
         })
     );
     assert_eq!(time(START).to_rfc3339(), "2024-04-13T09:20:00+00:00");
@@ -183,7 +183,7 @@ async fn an_empty_feed_is_an_empty_page() {
         (feed.status.as_u16(), feed.body),
         (
             200,
-            json!({ "items": [], "next_cursor": null, "prev_cursor": null })
+            json!({ "items": [], "next_cursor": null, "prev_cursor": null, "unread_count": 0 })
         )
     );
 }

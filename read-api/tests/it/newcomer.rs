@@ -112,6 +112,7 @@ async fn every_read_of_a_newcomer_is_answered() {
         "/v1/feed",
         "/v1/digest",
         "/v1/bookmarks",
+        "/v1/likes",
         "/v1/conversations",
         "/v1/notifications",
         "/v1/connections/requests?direction=incoming",
@@ -119,6 +120,7 @@ async fn every_read_of_a_newcomer_is_answered() {
         "/v1/relationships",
         "/v1/mutes",
         "/v1/tags",
+        "/v1/counts",
     ] {
         assert_eq!(community.get(&token, path).await.status, 200, "{path}");
     }

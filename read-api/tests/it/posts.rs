@@ -19,13 +19,19 @@ async fn a_post_has_the_shape_of_the_contract() {
         .await;
     let mut expected = json!({
         "id": reply, "author": { "id": b, "handle": "user2", "display_name": "User 2" }, "text": "at 5",
-        "reply_to": root, "created_at": "2024-04-13T09:20:00.005Z", "like_count": 1, "reply_count": 0,
+        "reply_to": root, "created_at": "2024-04-13T09:20:00.005Z", "edited_at": null, "like_count": 1, "reply_count": 0,
         "liked_by_me": true,
     });
     assert_eq!(
         app.get(a, &format!("/v1/posts/{reply}")).await.body,
         expected
     );
+    app.run(&format!(
+        "UPDATE posts SET text = 'edited', edited_at = '2024-04-13T09:20:00.01Z' WHERE id = '{reply}'"
+    ))
+    .await;
+    expected["text"] = json!("edited");
+    expected["edited_at"] = json!("2024-04-13T09:20:00.010Z");
     expected["liked_by_me"] = json!(false);
     assert_eq!(
         app.get(b, &format!("/v1/posts/{reply}")).await.body,
@@ -129,6 +135,82 @@ async fn bookmarks_are_cached_until_they_or_their_posts_change() {
     for (projection, tag) in [
         ("feed", Tag::bookmarks(me)),
         ("feed", Tag::post(post)),
+        ("profiles", Tag::account_summary(author)),
+    ] {
+        announcer.announce(projection, &[tag]).await;
+        wait_until("a miss", async || !is_cached().await).await;
+        assert!(is_cached().await);
+    }
+}
+
+#[tokio::test]
+async fn ancestors_are_from_the_root_down_without_deleted_ones() {
+    let app = App::start().await;
+    let author = app.account(1).await;
+    let mut chain = vec![app.post(author, 0, None).await];
+    for n in 1..=9 {
+        // An id may be less than its parent's, if another clock made it.
+        let at = if n == 4 { -5 } else { n };
+        let reply = app.post(author, at, chain.last().copied()).await;
+        app.post(author, 100 + n, Some(reply)).await;
+        chain.push(reply);
+    }
+    let path = |post: Uuid| format!("/v1/posts/{post}/ancestors");
+    let last = path(chain[9]);
+    for limit in [1, 4, 8, 9, 10] {
+        let ancestors = app.all(author, &last, limit).await;
+        assert_eq!(ids(&ancestors), chain[..9], "pages of {limit}");
+    }
+    assert_eq!(
+        app.get(author, &path(chain[0])).await.body,
+        json!({ "items": [], "next_cursor": null, "prev_cursor": null })
+    );
+
+    // A page that was read before a post is deleted continues where it ended.
+    let first = app.get(author, &format!("{last}?limit=3")).await.body;
+    let next = first["next_cursor"].as_str().unwrap();
+    for deleted in [0, 2, 5, 6] {
+        app.delete_post(chain[deleted]).await;
+    }
+    let rest = app.get(author, &format!("{last}?cursor={next}")).await.body;
+    let rest = ids(rest["items"].as_array().unwrap());
+    assert_eq!(rest, [3, 4, 7, 8].map(|n| chain[n]));
+    let stand = [1, 3, 4, 7, 8].map(|n| chain[n]);
+    for limit in [1, 2, 4, 5, 6] {
+        let ancestors = app.all(author, &last, limit).await;
+        assert_eq!(ids(&ancestors), stand, "pages of {limit}");
+        assert_eq!(ancestors[0]["reply_to"], json!(chain[0]));
+    }
+    assert_eq!(
+        app.get(author, &path(chain[6])).await.code(),
+        (404, "not_found"),
+        "a deleted post"
+    );
+}
+
+impl App {
+    async fn delete_post(&self, post: Uuid) {
+        self.run(&format!(
+            "INSERT INTO deleted_replies SELECT id, reply_to FROM posts WHERE id = '{post}' AND reply_to IS NOT NULL;
+            DELETE FROM posts WHERE id = '{post}'"
+        ))
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn ancestors_are_cached_until_one_changes() {
+    let app = App::start().await;
+    let announcer = Announcer::of(&app).await;
+    let (me, author) = (app.account(1).await, app.account(2).await);
+    let root = app.post(author, 0, None).await;
+    let reply = app.post(me, 1, Some(root)).await;
+    let path = format!("/v1/posts/{reply}/ancestors");
+    let is_cached = async || app.hits(me, &path).await;
+    assert!(!is_cached().await && is_cached().await);
+    for (projection, tag) in [
+        ("feed", Tag::post(root)),
+        ("feed", Tag::post(reply)),
         ("profiles", Tag::account_summary(author)),
     ] {
         announcer.announce(projection, &[tag]).await;

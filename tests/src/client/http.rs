@@ -278,6 +278,12 @@ impl Client {
         self.command(Method::POST, "/v1/posts", Some(body)).await
     }
 
+    pub async fn edit_post(&self, post: Uuid, text: &str) -> Answer {
+        let body = json!({"text": text});
+        self.command(Method::PATCH, &format!("/v1/posts/{post}"), Some(body))
+            .await
+    }
+
     pub async fn delete_post(&self, post: Uuid) -> Answer {
         self.command(Method::DELETE, &format!("/v1/posts/{post}"), None)
             .await
@@ -329,6 +335,11 @@ impl Client {
         let path = format!("/v1/conversations/{conversation}/messages");
         self.command(Method::POST, &path, Some(json!({"text": text})))
             .await
+    }
+
+    pub async fn mark_feed_read(&self, up_to: Uuid) -> Answer {
+        let body = json!({"up_to": up_to});
+        self.command(Method::PUT, "/v1/feed/read", Some(body)).await
     }
 
     pub async fn mark_notifications_read(&self, up_to: Uuid) -> Answer {

@@ -60,6 +60,10 @@ pub const ENDPOINTS: &[Endpoint] = &[
             ],
         )
         .body_limit(64 << 10),
+    command("PATCH", "/v1/posts/{post}")
+        .access(Access::Author)
+        .body(r#"{"text": "changed"}"#, &[("text", bad_values::text)])
+        .body_limit(64 << 10),
     command("PUT", "/v1/posts/{post}/like"),
     command("DELETE", "/v1/posts/{post}/like").undo(),
     command("PUT", "/v1/posts/{post}/bookmark"),
@@ -79,6 +83,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
         .body(r#"{"name": "kin"}"#, &[("name", bad_values::display_name)]),
     command("PUT", "/v1/tags/{tag}/members/{dan}").access(Access::Owner),
     command("DELETE", "/v1/tags/{tag}/members/{dan}").undo(),
+    command("PUT", "/v1/feed/read")
+        .body(r#"{"up_to": "{post}"}"#, &[("up_to", bad_values::past_id)]),
     command("POST", "/v1/conversations").body(
         r#"{"members": ["{user}", "{carol}"]}"#,
         &[
@@ -108,6 +114,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
         ])
         .max_statements(3),
     list("/v1/bookmarks", &[Feed, Profiles]),
+    list("/v1/likes", &[Feed, Profiles]),
     list("/v1/conversations", &[Conversations, Profiles]),
     read(
         "/v1/conversations/{conversation}",
@@ -125,8 +132,14 @@ pub const ENDPOINTS: &[Endpoint] = &[
     )
     .access(Access::Member),
     list("/v1/notifications", &[Notifications, Feed, Profiles]),
+    read(
+        "/v1/counts",
+        &[Feed, Conversations, Notifications, Profiles],
+    ),
     read("/v1/posts/{post}", &[Feed, Profiles]),
     list("/v1/posts/{post}/replies", &[Feed, Profiles]),
+    list("/v1/posts/{answer}/ancestors", &[Feed, Profiles]),
+    list("/v1/posts/{post}/likes", &[Feed, Profiles]),
     read("/v1/users/{user}", &[Profiles]),
     list("/v1/users/{author}/posts", &[Feed, Profiles]),
     list("/v1/users/{author}/followers", &[Profiles]),

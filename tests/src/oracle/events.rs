@@ -42,6 +42,7 @@ impl Oracle {
                 let parent = e.reply_to.map(|parent| parent.post);
                 self.create_post(e.post, e.author, &e.text, parent);
             }
+            Event::PostEdited(e) => self.edit_post(e.post, &e.text, at),
             Event::PostDeleted(e) => self.delete_post(e.post),
             Event::ConnectionRequested(e) => self.connections.fold_requested(at, e),
             Event::ConnectionRequestEnded(e) => self.connections.fold_request_ended(e),
@@ -59,6 +60,7 @@ impl Oracle {
                 self.send_message(e.conversation, e.message, e.sender, &e.text);
             }
             Event::ConversationRead(e) => self.mark_read(e.conversation, e.user, e.up_to),
+            Event::FeedRead(e) => self.mark_feed_read(e.user, e.up_to),
             Event::NotificationsRead(e) => self.mark_notifications_read(e.user, e.up_to),
             event => unreachable!(
                 "the oracle lacks {event:?}: add it to `LinkChange::of` or `Oracle::fold` and `is_legal`"
@@ -78,8 +80,12 @@ impl Oracle {
                 let parent = e
                     .reply_to
                     .is_none_or(|parent| self.is_author(parent.author, parent.post));
-                let new = !self.posts.contains_key(&e.post) && !self.deleted.contains(&e.post);
+                let new = !self.posts.contains_key(&e.post) && !self.deleted.contains_key(&e.post);
                 new && parent
+            }
+            Event::PostEdited(e) => {
+                let found = self.posts.get(&e.post);
+                found.is_some_and(|post| post.author == e.author && post.text != e.text)
             }
             Event::PostDeleted(e) => {
                 let parent = e.reply_to.map(|parent| parent.post);
@@ -121,6 +127,10 @@ impl Oracle {
                     found.messages.contains_key(&e.up_to)
                         && mark.is_some_and(|mark| *mark < Some(e.up_to))
                 })
+            }
+            Event::FeedRead(e) => {
+                let mark = self.feed_marks.get(&e.user);
+                self.accounts.contains_key(&e.user) && mark.is_none_or(|mark| *mark < e.up_to)
             }
             Event::NotificationsRead(e) => {
                 let mark = self.notification_marks.get(&e.user);

@@ -94,6 +94,7 @@ impl Oracle {
             "text": found.text,
             "reply_to": found.reply_to,
             "created_at": time(id::millis(post)),
+            "edited_at": found.edited_at.map(time),
             "like_count": self.count_links_to(LinkKind::Like, post),
             "reply_count": self.count_replies(post),
             "liked_by_me": self.linked_since(LinkKind::Like, viewer, post).is_some(),
@@ -116,6 +117,13 @@ impl Oracle {
         (self.posts.contains_key(&post) || !replies.is_empty()).then_some(replies)
     }
 
+    /// From the root down to the post that this one answers, without deleted ones. None if the post itself is deleted.
+    pub fn ancestors_of(&self, viewer: Uuid, post: Uuid) -> Option<Vec<Value>> {
+        let ancestors = self.ancestors(post).into_iter().rev();
+        let exists = self.posts.contains_key(&post);
+        exists.then(|| self.views(viewer, ancestors))
+    }
+
     /// Newest first, replies included.
     pub fn user_posts(&self, viewer: Uuid, user: Uuid) -> Vec<Value> {
         let posts = self
@@ -135,8 +143,18 @@ impl Oracle {
             .collect()
     }
 
-    pub fn feed(&self, viewer: Uuid) -> Vec<Value> {
-        self.views(viewer, self.feed_ids(viewer))
+    /// Newest first, and `unread_count`.
+    pub fn feed(&self, viewer: Uuid) -> (Vec<Value>, usize) {
+        let posts = self.feed_ids(viewer);
+        let mark = self.feed_marks.get(&viewer).copied();
+        let read = |post: Uuid| self.is_author(viewer, post) || Some(post) <= mark;
+        let unread = posts.iter().filter(|post| !read(**post)).count();
+        let view = |post: &Uuid| {
+            let mut view = self.post(viewer, *post)?;
+            view["read"] = json!(read(*post));
+            Some(view)
+        };
+        (posts.iter().filter_map(view).collect(), unread.min(1_000))
     }
 
     /// Latest bookmark first.
@@ -146,21 +164,34 @@ impl Oracle {
         self.views(viewer, bookmarks.into_iter().map(|(post, _)| post))
     }
 
+    /// The posts that the viewer likes, latest like first.
+    pub fn likes(&self, viewer: Uuid) -> Vec<Value> {
+        let likes = latest_first(self.links_from(LinkKind::Like, viewer));
+        self.views(viewer, likes.into_iter().map(|(post, _)| post))
+    }
+
+    /// Who likes the post, latest first; none if it is deleted.
+    pub fn likes_of_post(&self, post: Uuid) -> Option<Vec<Value>> {
+        let likes = || self.links_to(LinkKind::Like, post);
+        let exists = self.posts.contains_key(&post);
+        exists.then(|| self.accounts_latest_first(likes(), "liked_at"))
+    }
+
     /// Latest first.
     pub fn followers(&self, user: Uuid) -> Vec<Value> {
-        self.accounts_latest_first("followed_at", self.links_to(LinkKind::Follow, user))
+        self.accounts_latest_first(self.links_to(LinkKind::Follow, user), "followed_at")
     }
 
     /// Latest first.
     pub fn following(&self, user: Uuid) -> Vec<Value> {
-        self.accounts_latest_first("followed_at", self.links_from(LinkKind::Follow, user))
+        self.accounts_latest_first(self.links_from(LinkKind::Follow, user), "followed_at")
     }
 
-    /// Accounts with a time, in the field of this name.
+    /// Accounts with the time of their link in `field`.
     fn accounts_latest_first(
         &self,
-        field: &str,
         links: impl Iterator<Item = (Uuid, i64)>,
+        field: &str,
     ) -> Vec<Value> {
         let view = |(user, at)| {
             let mut summary = self.account_summary(user);
@@ -175,7 +206,7 @@ impl Oracle {
         let visible = viewer == user || self.connections.are_connected(user, viewer);
         let connections = self.connections.of(user);
         let connections = connections.map(|(other, found)| (other, found.connected_at));
-        visible.then(|| self.accounts_latest_first("connected_at", connections))
+        visible.then(|| self.accounts_latest_first(connections, "connected_at"))
     }
 
     /// The requests for a connection that the viewer has received, or made. Latest first.
@@ -185,7 +216,7 @@ impl Oracle {
             true => (to == viewer).then_some((from, at)),
             false => (from == viewer).then_some((to, at)),
         });
-        self.accounts_latest_first("requested_at", requests)
+        self.accounts_latest_first(requests, "requested_at")
     }
 
     fn tag_view(tag: (Uuid, &AudienceTag)) -> Value {
@@ -213,12 +244,12 @@ impl Oracle {
     pub fn tag_members(&self, viewer: Uuid, tag: Uuid) -> Option<Vec<Value>> {
         let found = self.tags.get(tag).filter(|found| found.owner == viewer)?;
         let members = found.members.iter().map(|(member, at)| (*member, *at));
-        Some(self.accounts_latest_first("added_at", members))
+        Some(self.accounts_latest_first(members, "added_at"))
     }
 
     /// The accounts that the viewer mutes, latest first.
     pub fn mute_list(&self, viewer: Uuid) -> Vec<Value> {
-        self.accounts_latest_first("muted_at", self.links_from(LinkKind::Mute, viewer))
+        self.accounts_latest_first(self.links_from(LinkKind::Mute, viewer), "muted_at")
     }
 
     /// How the viewer and each of these accounts are related.
@@ -401,6 +432,16 @@ impl Oracle {
             })
         };
         (all.into_iter().map(view).collect(), unread)
+    }
+
+    /// How much is unread, as the lists have it.
+    pub fn counts(&self, user: Uuid) -> Value {
+        json!({
+            "feed": self.feed(user).1,
+            "conversations": self.conversations(user).1,
+            "notifications": self.notifications(user).1,
+            "connection_requests": self.connection_requests(user, true).len(),
+        })
     }
 
     fn message(conversation: &Conversation, message: Uuid) -> Value {

@@ -19,6 +19,8 @@ pub struct Account {
 pub struct Post {
     pub author: Uuid,
     pub text: String,
+    /// When the text was last changed.
+    pub edited_at: Option<i64>,
     pub reply_to: Option<Uuid>,
     /// Of a root post: how many followers and connections the author had when it was created.
     pub followers: usize,
@@ -59,12 +61,15 @@ impl Conversation {
 pub struct Oracle {
     pub accounts: BTreeMap<Uuid, Account>,
     pub posts: BTreeMap<Uuid, Post>,
-    pub deleted: BTreeSet<Uuid>,
+    /// As they were.
+    pub deleted: BTreeMap<Uuid, Post>,
     /// When each link was made, by kind, target and account.
     links: BTreeMap<(LinkKind, Uuid, Uuid), i64>,
     pub connections: Connections,
     pub tags: AudienceTags,
     pub conversations: BTreeMap<Uuid, Conversation>,
+    /// Up to which id each account has read its feed.
+    pub feed_marks: BTreeMap<Uuid, Uuid>,
     /// Up to which id each account has read its notifications.
     pub notification_marks: BTreeMap<Uuid, Uuid>,
 }
@@ -91,16 +96,37 @@ impl Oracle {
         let post = Post {
             author,
             text: text.to_owned(),
+            edited_at: None,
             reply_to,
             followers,
         };
         self.posts.insert(id, post);
     }
 
+    /// The same text changes nothing.
+    pub fn edit_post(&mut self, id: Uuid, text: &str, at: i64) {
+        if let Some(post) = self.posts.get_mut(&id)
+            && post.text != text
+        {
+            text.clone_into(&mut post.text);
+            post.edited_at = Some(at);
+        }
+    }
+
+    /// Takes over the times of edits, which no answer to a command contains.
+    pub fn set_edit_times(&mut self, edits: &BTreeMap<Uuid, i64>) {
+        for (id, post) in &mut self.posts {
+            if post.edited_at.is_some() {
+                post.edited_at = edits.get(id).copied();
+            }
+        }
+    }
+
     /// Its links go with it.
     pub fn delete_post(&mut self, id: Uuid) {
-        self.posts.remove(&id);
-        self.deleted.insert(id);
+        if let Some(post) = self.posts.remove(&id) {
+            self.deleted.insert(id, post);
+        }
         self.links
             .retain(|(kind, to, _), _| kind.target() != LinkTarget::Post || *to != id);
     }
@@ -177,6 +203,12 @@ impl Oracle {
     }
 
     /// This mark never moves back either.
+    pub fn mark_feed_read(&mut self, user: Uuid, up_to: Uuid) {
+        let mark = self.feed_marks.entry(user).or_default();
+        *mark = up_to.max(*mark);
+    }
+
+    /// Nor does this one.
     pub fn mark_notifications_read(&mut self, user: Uuid, up_to: Uuid) {
         let mark = self.notification_marks.entry(user).or_default();
         *mark = up_to.max(*mark);
@@ -206,6 +238,15 @@ impl Oracle {
     /// How many links of this kind lead to the target.
     pub fn count_links_to(&self, kind: LinkKind, to: Uuid) -> usize {
         self.links_to(kind, to).count()
+    }
+
+    /// What a post answers, then what that answers, up to the first post of its thread, deleted ones included.
+    pub fn ancestors(&self, post: Uuid) -> Vec<Uuid> {
+        let parent = |post: &Uuid| {
+            let found = self.posts.get(post).or_else(|| self.deleted.get(post));
+            found?.reply_to
+        };
+        std::iter::successors(parent(&post), parent).collect()
     }
 
     /// Direct replies to a post.

@@ -224,10 +224,20 @@ fn feed(oracle: &Oracle) -> Vec<Table> {
         let replies = oracle.count_replies(*id);
         let (author, parent) = (post.author, or_dash(post.reply_to));
         let (at, text) = (id::millis(*id), &post.text);
-        format!("{id} {author} {parent} {likes} {replies} {at} {text}")
+        let root = oracle.ancestors(*id).last().copied().unwrap_or(*id);
+        let rooted = oracle.posts.get(&root).or(oracle.deleted.get(&root));
+        let root_author = or_dash(rooted.map(|root| root.author));
+        let edited = post
+            .edited_at
+            .map_or_else(|| "-".to_owned(), |at| at.to_string());
+        format!(
+            "{id} {author} {parent} {root} {root_author} {likes} {replies} {at} {edited} {text}"
+        )
     });
+    let deleted = oracle.deleted.iter();
+    let deleted_replies = deleted.filter_map(|(id, post)| Some(format!("{id} {}", post.reply_to?)));
     let likes = oracle.links(LinkKind::Like);
-    let likes = likes.map(|(user, post, _)| format!("{post} {user}"));
+    let likes = likes.map(|(user, post, at)| format!("{post} {user} {at}"));
     let bookmarks = oracle.links(LinkKind::Bookmark);
     let bookmarks = bookmarks.map(|(user, post, at)| format!("{post} {user} {at}"));
     let mut sources: BTreeMap<(Uuid, Uuid), usize> = BTreeMap::new();
@@ -261,16 +271,30 @@ fn feed(oracle: &Oracle) -> Vec<Table> {
     let mutes = mutes.map(|(muter, muted, at)| format!("{muter} {muted} {at}"));
     let followers = followers.iter();
     let followers = followers.map(|(author, count)| format!("{author} {count}"));
+    let marks = oracle.feed_marks.iter();
+    let marks = marks.map(|(user, mark)| format!("{user} {mark}"));
     vec![
         Table {
+            name: "feed_marks",
+            select: "SELECT concat_ws(' ', viewer, up_to) FROM feed_marks",
+            rows: marks.collect(),
+        },
+        Table {
             name: "posts",
-            select: "SELECT concat_ws(' ', id, author, coalesce(reply_to::text, '-'), like_count, reply_count,
-                (extract(epoch FROM created_at) * 1000)::bigint, text) FROM posts",
+            select: "SELECT concat_ws(' ', id, author, coalesce(reply_to::text, '-'), root, root_author, like_count, reply_count,
+                (extract(epoch FROM created_at) * 1000)::bigint,
+                coalesce((extract(epoch FROM edited_at) * 1000)::bigint::text, '-'), text) FROM posts",
             rows: posts.collect(),
         },
         Table {
+            name: "deleted_replies",
+            select: "SELECT concat_ws(' ', id, reply_to) FROM deleted_replies",
+            rows: deleted_replies.collect(),
+        },
+        Table {
             name: "likes",
-            select: "SELECT concat_ws(' ', post_id, user_id) FROM likes",
+            select: "SELECT concat_ws(' ', post_id, user_id,
+                (extract(epoch FROM liked_at) * 1000)::bigint) FROM likes",
             rows: likes.collect(),
         },
         Table {

@@ -7,6 +7,7 @@ use super::{
     accounts::{self, AccountCommand},
     connections::{self, ConnectionCommand},
     conversations::{self, ConversationCommand},
+    feed::{self, FeedCommand},
     links::{self, LinkCommand},
     notifications::{self, NotificationCommand},
     posts::{self, PostCommand},
@@ -32,6 +33,7 @@ pub enum Command {
     Link(LinkCommand),
     Connection(ConnectionCommand),
     Tag(TagCommand),
+    Feed(FeedCommand),
     Conversation(ConversationCommand),
     Notification(NotificationCommand),
 }
@@ -78,6 +80,7 @@ impl Generator {
         add.kinds(links::kinds(), Command::Link);
         add.kinds(connections::kinds(), Command::Connection);
         add.kinds(tags::kinds(), Command::Tag);
+        add.kinds(feed::kinds(), Command::Feed);
         add.kinds(conversations::kinds(), Command::Conversation);
         add.kinds(notifications::kinds(), Command::Notification);
         generator
@@ -178,6 +181,7 @@ pub async fn perform(state: &mut State<'_>, action: Action) -> Result<()> {
         (who, Command::Link(command)) => links::perform(state, who, command).await,
         (who, Command::Connection(command)) => connections::perform(state, who, command).await,
         (who, Command::Tag(command)) => tags::perform(state, who, command).await,
+        (who, Command::Feed(command)) => feed::perform(state, who, command).await,
         (who, Command::Conversation(command)) => conversations::perform(state, who, command).await,
         (who, Command::Notification(command)) => notifications::perform(state, who, command).await,
     }

@@ -17,6 +17,12 @@ pub enum PostCommand {
         to: Pick,
         text: Pick,
     },
+    /// One of the account's own posts, or any; to another text, or to the same.
+    Edit {
+        post: Pick,
+        own: bool,
+        text: Option<Pick>,
+    },
     /// One of the account's own posts, or any.
     Delete {
         post: Pick,
@@ -33,6 +39,11 @@ pub fn kinds() -> Vec<Kind<PostCommand>> {
             to: pick(rng),
             text: pick(rng),
         }),
+        Kind::new("edit post", 6.0, Theme::Feed, |rng| PostCommand::Edit {
+            post: pick(rng),
+            own: usually(rng),
+            text: usually(rng).then(|| pick(rng)),
+        }),
         Kind::new("delete post", 6.0, Theme::Feed, |rng| PostCommand::Delete {
             post: pick(rng),
             own: usually(rng),
@@ -47,16 +58,27 @@ pub async fn perform(state: &mut State<'_>, who: Uuid, command: PostCommand) -> 
             Some(parent) => create(state, who, text, Some(parent)).await,
             None => Ok(()),
         },
-        PostCommand::Delete { post, own } => {
-            let mut posts = state.posts.clone();
-            posts.retain(|post| !own || state.oracle.is_author(who, *post));
-            let Some(post) = choose(&posts, post) else {
+        PostCommand::Edit {
+            post,
+            own,
+            text: new,
+        } => {
+            let Some((post, status)) = authored(state, who, post, own) else {
                 return Ok(());
             };
-            let status = match state.oracle.posts.get(&post) {
-                None => 404,
-                Some(found) if found.author == who => 204,
-                Some(_) => 403,
+            let present = state.oracle.posts.get(&post);
+            let present = present.map_or_else(|| "gone".to_owned(), |post| post.text.clone());
+            let (sent, stored) = new.map_or_else(|| (present.clone(), present), text);
+            expect_status(&state.client_of(who).edit_post(post, &sent).await, status)?;
+            if status == 204 {
+                // The time comes from the log before each comparison.
+                state.oracle.edit_post(post, &stored, 0);
+            }
+            Ok(())
+        }
+        PostCommand::Delete { post, own } => {
+            let Some((post, status)) = authored(state, who, post, own) else {
+                return Ok(());
             };
             expect_status(&state.client_of(who).delete_post(post).await, status)?;
             if status == 204 {
@@ -65,6 +87,19 @@ pub async fn perform(state: &mut State<'_>, who: Uuid, command: PostCommand) -> 
             Ok(())
         }
     }
+}
+
+/// The picked one of the account's own posts, or of all, and the answer to a command that only its author may give.
+fn authored(state: &State<'_>, who: Uuid, pick: Pick, own: bool) -> Option<(Uuid, u16)> {
+    let mut posts = state.posts.clone();
+    posts.retain(|post| !own || state.oracle.is_author(who, *post));
+    let post = choose(&posts, pick)?;
+    let status = match state.oracle.posts.get(&post) {
+        None => 404,
+        Some(found) if found.author == who => 204,
+        Some(_) => 403,
+    };
+    Some((post, status))
 }
 
 async fn create(

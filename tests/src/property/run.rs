@@ -78,6 +78,8 @@ impl<'a> Run<'a> {
         );
         let members = log::tag_members(&state.target.pool, Some(&state.accounts)).await?;
         state.oracle.tags.set_times(members);
+        let edits = log::edit_times(&state.target.pool).await?;
+        state.oracle.set_edit_times(&edits);
         let today = token::now().date_naive();
         let scope = Scope {
             viewers: &state.accounts,

@@ -31,7 +31,7 @@ fn describe_link(kind: LinkKind, make: bool, from: Uuid, to: Uuid) -> String {
 pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCounts {
     let mut effects = EffectCounts::new();
     let mut links = BTreeSet::new();
-    // By conversation and account; notifications count as the nil conversation.
+    // By conversation and account; notifications count as the nil conversation, and the feed as the greatest.
     let mut marks: BTreeMap<(Uuid, Uuid), Uuid> = BTreeMap::new();
     for entry in entries {
         let Outcome::Acknowledged { id, created } = entry.outcome else {
@@ -53,6 +53,7 @@ pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCo
             Operation::Post { text, reply_to } => {
                 add(format!("post {id} {account} {reply_to:?} {text}"));
             }
+            Operation::EditPost { post, text } => add(format!("edited {post} {account} {text}")),
             Operation::DeletePost { post } => add(format!("deleted {post} {account}")),
             Operation::Link { kind, to, make } => {
                 let link = (*kind, account, *to);
@@ -63,6 +64,11 @@ pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCo
                 };
                 if changes {
                     add(describe_link(*kind, *make, account, *to));
+                }
+            }
+            Operation::MarkFeedRead { up_to } => {
+                if is_later(Uuid::max(), *up_to) {
+                    add(format!("feed read {account} {up_to}"));
                 }
             }
             // The pair had a conversation already.
@@ -118,6 +124,7 @@ fn describe(event: Event) -> Option<String> {
             let parent = e.reply_to.map(|parent| parent.post);
             format!("post {} {} {parent:?} {}", e.post, e.author, e.text)
         }
+        Event::PostEdited(e) => format!("edited {} {} {}", e.post, e.author, e.text),
         Event::PostDeleted(e) => format!("deleted {} {}", e.post, e.author),
         Event::ConversationCreated(e) => {
             let members = sorted(e.members);
@@ -128,6 +135,7 @@ fn describe(event: Event) -> Option<String> {
             format!("message {message} {conversation} {} {}", e.sender, e.text)
         }
         Event::ConversationRead(e) => format!("read {} {} {}", e.conversation, e.user, e.up_to),
+        Event::FeedRead(e) => format!("feed read {} {}", e.user, e.up_to),
         Event::NotificationsRead(e) => format!("notifications read {} {}", e.user, e.up_to),
         Event::ProfileChanged(_)
         | Event::ConnectionRequested(_)

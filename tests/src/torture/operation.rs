@@ -21,6 +21,10 @@ pub enum Operation {
         text: String,
         reply_to: Option<Uuid>,
     },
+    EditPost {
+        post: Uuid,
+        text: String,
+    },
     DeletePost {
         post: Uuid,
     },
@@ -34,6 +38,9 @@ pub enum Operation {
     Connection {
         other: Uuid,
         connect: bool,
+    },
+    MarkFeedRead {
+        up_to: Uuid,
     },
     CreateConversation {
         with: Vec<Uuid>,
@@ -72,6 +79,11 @@ impl Operation {
                 }
                 (Method::POST, "/v1/posts".to_owned(), Some(body))
             }
+            Self::EditPost { post, text } => (
+                Method::PATCH,
+                format!("/v1/posts/{post}"),
+                Some(json!({"text": text})),
+            ),
             Self::DeletePost { post } => (Method::DELETE, format!("/v1/posts/{post}"), None),
             Self::Link { kind, to, make } => {
                 let method = if *make { Method::PUT } else { Method::DELETE };
@@ -85,6 +97,11 @@ impl Operation {
                 };
                 (method, format!("/v1/users/{other}/connection"), None)
             }
+            Self::MarkFeedRead { up_to } => (
+                Method::PUT,
+                "/v1/feed/read".to_owned(),
+                Some(json!({"up_to": up_to})),
+            ),
             Self::CreateConversation { with, title } => {
                 let mut body = json!({"members": with});
                 if let Some(title) = title {

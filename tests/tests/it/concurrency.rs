@@ -69,7 +69,8 @@ async fn the_log_is_dense_and_equals_every_table() {
         .unwrap_or_else(|error| panic!("{error}"));
     {
         let created = created.lock().expect("no client panicked");
-        let logged = |post: &Uuid| oracle.posts.contains_key(post) || oracle.deleted.contains(post);
+        let logged =
+            |post: &Uuid| oracle.posts.contains_key(post) || oracle.deleted.contains_key(post);
         assert!(
             created.posts.iter().all(logged),
             "an acknowledged post is not in the log"

@@ -15,7 +15,9 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 /// Tables that only the projector reads, to apply later events; and those that an import leaves empty.
-const NOT_MUTATED: [&str; 5] = [
+const NOT_MUTATED: [&str; 7] = [
+    "feed.feed_marks",
+    "feed.deleted_replies",
     "feed.feed_followers",
     "digest.digest_received",
     "digest.digest_members",
@@ -58,8 +60,20 @@ const MUTATIONS: &[(&str, &str)] = &[
         "UPDATE %t SET reply_count = reply_count + 1 WHERE ctid = (SELECT max(ctid) FROM %t)",
     ),
     (
+        "feed.posts",
+        "UPDATE %t SET text = text || '!' WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
+        "feed.posts",
+        "UPDATE %t SET edited_at = created_at WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
         "feed.likes",
         "DELETE FROM %t WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
+        "feed.likes",
+        "UPDATE %t SET liked_at = liked_at + interval '1 ms' WHERE ctid = (SELECT max(ctid) FROM %t)",
     ),
     (
         "feed.bookmarks",

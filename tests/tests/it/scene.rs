@@ -19,6 +19,8 @@ pub struct Scene {
     pub post: Uuid,
     /// By Bob, to that post.
     pub reply: Uuid,
+    /// By Alice, to that reply.
+    pub answer: Uuid,
     /// Of Alice and Bob.
     pub conversation: Uuid,
     /// By Bob, in that conversation.
@@ -72,6 +74,7 @@ impl Scene {
         let (a, b, c) = (of(alice), of(bob), of(carol));
         let post = a.post("A post", None).await.expect(201).id();
         let reply = b.post("A reply", Some(post)).await.expect(201).id();
+        let answer = a.post("An answer", Some(reply)).await.expect(201).id();
         b.follow(alice).await.expect(204);
         b.like(post).await.expect(204);
         let pair = a.create_conversation(&[bob], None).await;
@@ -83,6 +86,7 @@ impl Scene {
         for post in [post, another] {
             let bookmark = a.link(LinkKind::Bookmark, post, true).await;
             bookmark.expect(204);
+            a.like(post).await.expect(204);
         }
         b.post("Another reply", Some(post)).await.expect(201);
         a.send_message(conversation, "Another message")
@@ -127,6 +131,7 @@ impl Scene {
             carol,
             post,
             reply,
+            answer,
             conversation,
             message,
             session,
@@ -148,12 +153,13 @@ impl Scene {
 
     /// The ids that placeholders stand for. `{author}` is Alice, whose posts and followers are listed; `{user}` is
     /// Bob, whom she may follow.
-    pub fn placeholders(&self) -> [(&'static str, Uuid); 9] {
+    pub fn placeholders(&self) -> [(&'static str, Uuid); 10] {
         [
             ("{author}", self.alice),
             ("{user}", self.bob),
             ("{carol}", self.carol),
             ("{post}", self.post),
+            ("{answer}", self.answer),
             ("{conversation}", self.conversation),
             ("{message}", self.message),
             ("{session}", self.session),

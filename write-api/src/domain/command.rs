@@ -9,6 +9,7 @@ use super::{
     connection::ConnectionCommand,
     conversation::ConversationCommand,
     decision::{Decision, Outcome, Rejection},
+    feed::FeedCommand,
     link::LinkCommand,
     notification::NotificationCommand,
     post::PostCommand,
@@ -26,6 +27,7 @@ pub enum Command {
     Link(LinkCommand),
     Connection(ConnectionCommand),
     Tag(TagCommand),
+    Feed(FeedCommand),
     Conversation(ConversationCommand),
     Notification(NotificationCommand),
 }
@@ -39,6 +41,7 @@ impl Command {
             Self::Link(command) => command.partition().into(),
             Self::Connection(command) => command.partitions(actor),
             Self::Tag(_) => TagCommand::partition(actor).into(),
+            Self::Feed(_) => FeedCommand::partition(actor).into(),
             Self::Conversation(command) => command.partition(actor).into(),
             Self::Notification(_) => NotificationCommand::partition(actor).into(),
         }
@@ -52,6 +55,7 @@ impl Command {
             Self::Link(command) => command.name(),
             Self::Connection(command) => command.name(),
             Self::Tag(command) => command.name(),
+            Self::Feed(command) => command.name(),
             Self::Conversation(command) => command.name(),
             Self::Notification(command) => command.name(),
         }
@@ -68,6 +72,7 @@ impl Command {
             links,
             connections,
             tags,
+            feed_marks,
             conversations,
             notification_marks,
         } = state;
@@ -77,6 +82,7 @@ impl Command {
             Self::Link(command) => command.request(actor, accounts, posts, links),
             Self::Connection(command) => command.request(actor, accounts, connections, tags),
             Self::Tag(command) => command.request(actor, accounts, connections, tags),
+            Self::Feed(_) => FeedCommand::request(actor, feed_marks),
             Self::Conversation(command) => command.request(actor, accounts, conversations),
             Self::Notification(_) => NotificationCommand::request(actor, notification_marks),
         }
@@ -96,6 +102,7 @@ impl Command {
             links,
             connections,
             tags,
+            feed_marks,
             conversations,
             notification_marks,
         } = state;
@@ -109,6 +116,7 @@ impl Command {
                 command.decide(accounts, connections, tags, existing?.id, moment)
             }
             Self::Tag(command) => command.decide(accounts, connections, tags, existing?.id, moment),
+            Self::Feed(command) => command.decide(feed_marks, existing?.id, moment),
             Self::Conversation(command) => {
                 command.decide(accounts, conversations, existing?.id, moment)
             }
@@ -131,7 +139,7 @@ impl Command {
             Self::Connection(command) => command.restore(stored, connections, actor),
             Self::Tag(command) => command.restore(stored),
             Self::Conversation(command) => command.restore(stored, accounts, conversations, actor),
-            Self::Link(_) | Self::Notification(_) => stored.done(),
+            Self::Link(_) | Self::Feed(_) | Self::Notification(_) => stored.done(),
         }
     }
 }
@@ -163,6 +171,12 @@ impl From<ConnectionCommand> for Command {
 impl From<TagCommand> for Command {
     fn from(command: TagCommand) -> Self {
         Self::Tag(command)
+    }
+}
+
+impl From<FeedCommand> for Command {
+    fn from(command: FeedCommand) -> Self {
+        Self::Feed(command)
     }
 }
 

@@ -152,7 +152,7 @@ pub enum Rejection {
     NoOtherMember,
     #[error("a conversation has at most {0} members")]
     TooManyMembers(usize),
-    /// A read mark in the future would hide notifications that do not exist yet.
+    /// A read mark in the future would hide what does not exist yet.
     #[error("must not be in the future")]
     FutureMark,
 }

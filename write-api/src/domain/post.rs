@@ -6,9 +6,10 @@ mod tests;
 
 use feedmill_events::{
     Event, Partition,
-    event::v1::{Parent, PostCreated, PostDeleted},
+    event::v1::{Parent, PostCreated, PostDeleted, PostEdited},
     id,
 };
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
@@ -26,6 +27,11 @@ pub enum PostCommand {
         text: PostText,
         reply_to: Option<Uuid>,
     },
+    /// Without a text, it changes nothing.
+    Edit {
+        post: Uuid,
+        text: Option<PostText>,
+    },
     Delete {
         post: Uuid,
     },
@@ -35,6 +41,33 @@ pub enum PostCommand {
 pub struct Post {
     pub author: Uuid,
     pub reply_to: Option<Parent>,
+    /// None of a post from before there were hashes, until it is edited.
+    pub text: Option<TextHash>,
+}
+
+/// Tells whether two texts are the same: the first half of the SHA-256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TextHash([u8; 16]);
+
+impl TextHash {
+    pub fn of(text: &str) -> Self {
+        let hash: [u8; 32] = Sha256::digest(text).into();
+        let mut half = [0; 16];
+        half.copy_from_slice(&hash[..16]);
+        Self(half)
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl TryFrom<&[u8]> for TextHash {
+    type Error = std::array::TryFromSliceError;
+
+    fn try_from(bytes: &[u8]) -> Result<Self, Self::Error> {
+        bytes.try_into().map(Self)
+    }
 }
 
 /// Posts. A deleted post has no row.
@@ -62,12 +95,30 @@ impl Posts {
         found.ok_or(Rejection::not_found(Resource::Post))
     }
 
+    /// The same, if it is the actor's.
+    fn find_own(&self, id: Uuid, actor: Uuid) -> Result<Post, Rejection> {
+        let found = self.find(id)?;
+        if found.author == actor {
+            Ok(found)
+        } else {
+            Err(Rejection::NotYours)
+        }
+    }
+
     pub fn created(&mut self, event: &PostCreated) {
         let post = Post {
             author: event.author,
             reply_to: event.reply_to,
+            text: Some(TextHash::of(&event.text)),
         };
         self.rows.insert(event.post, post);
+    }
+
+    pub fn edited(&mut self, event: &PostEdited) {
+        if let Some(post) = self.rows.get(&event.post).copied() {
+            let text = Some(TextHash::of(&event.text));
+            self.rows.insert(event.post, Post { text, ..post });
+        }
     }
 
     pub fn deleted(&mut self, event: &PostDeleted) {
@@ -80,13 +131,14 @@ impl PostCommand {
     pub fn partition(&self, actor: Uuid) -> Partition {
         match self {
             Self::Create { reply_to, .. } => Partition::of(reply_to.unwrap_or(actor)),
-            Self::Delete { post } => Partition::of(*post),
+            Self::Edit { post, .. } | Self::Delete { post } => Partition::of(*post),
         }
     }
 
     pub fn name(&self) -> &'static str {
         match self {
             Self::Create { .. } => "create_post",
+            Self::Edit { .. } => "edit_post",
             Self::Delete { .. } => "delete_post",
         }
     }
@@ -94,7 +146,7 @@ impl PostCommand {
     pub fn request(&self, posts: &mut Posts) {
         match self {
             Self::Create { reply_to, .. } => reply_to.iter().for_each(|post| posts.request(*post)),
-            Self::Delete { post } => posts.request(*post),
+            Self::Edit { post, .. } | Self::Delete { post } => posts.request(*post),
         }
     }
 
@@ -109,6 +161,7 @@ impl PostCommand {
                 let id = moment.id(self.partition(actor.id));
                 create(posts, actor, id, moment, text.as_str(), *reply_to)
             }
+            Self::Edit { post, text } => edit(posts, actor.id, *post, text.as_ref()),
             Self::Delete { post } => delete(posts, actor.id, *post),
         }
     }
@@ -128,7 +181,7 @@ impl PostCommand {
                 reply_to: *reply_to,
                 created_at: time(id::millis(id)),
             }),
-            (Self::Delete { .. }, stored) => stored.done(),
+            (Self::Edit { .. } | Self::Delete { .. }, stored) => stored.done(),
             _ => None,
         }
     }
@@ -167,11 +220,29 @@ fn create(
     Ok(Decision::new(Event::PostCreated(event), outcome))
 }
 
+fn edit(
+    posts: &Posts,
+    actor: Uuid,
+    post: Uuid,
+    text: Option<&PostText>,
+) -> Result<Decision, Rejection> {
+    let present = posts.find_own(post, actor)?.text;
+    let changed = text.filter(|text| present != Some(TextHash::of(text.as_str())));
+    let Some(text) = changed else {
+        return Ok(Decision::unchanged(Outcome::Done));
+    };
+    let event = PostEdited {
+        post,
+        author: actor,
+        text: text.as_str().to_owned(),
+    };
+    Ok(Decision::done(Event::PostEdited(event)))
+}
+
 fn delete(posts: &Posts, actor: Uuid, post: Uuid) -> Result<Decision, Rejection> {
-    let Post { author, reply_to } = posts.find(post)?;
-    if author != actor {
-        return Err(Rejection::NotYours);
-    }
+    let Post {
+        author, reply_to, ..
+    } = posts.find_own(post, actor)?;
     let event = PostDeleted {
         post,
         author,

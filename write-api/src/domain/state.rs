@@ -8,7 +8,7 @@ use super::{
     connection::Connections,
     conversation::Conversations,
     link::{Links, kind::link_events},
-    notification::NotificationMarks,
+    mark::Marks,
     post::Posts,
     tag::AudienceTags,
 };
@@ -22,8 +22,9 @@ pub struct State {
     pub links: Links,
     pub connections: Connections,
     pub tags: AudienceTags,
+    pub feed_marks: Marks,
     pub conversations: Conversations,
-    pub notification_marks: NotificationMarks,
+    pub notification_marks: Marks,
 }
 
 impl State {
@@ -33,6 +34,7 @@ impl State {
             Event::AccountCreated(event) => self.accounts.created(at, event),
             Event::ProfileChanged(event) => self.accounts.profile_changed(at, event),
             Event::PostCreated(event) => self.posts.created(event),
+            Event::PostEdited(event) => self.posts.edited(event),
             Event::PostDeleted(event) => {
                 self.posts.deleted(event);
                 self.links.delete_target(event.post);
@@ -47,10 +49,13 @@ impl State {
             Event::TagDeleted(event) => self.tags.removed(event),
             Event::TagMemberAdded(event) => self.tags.member_added(at, event),
             Event::TagMemberRemoved(event) => self.tags.member_removed(event),
+            Event::FeedRead(event) => self.feed_marks.moved(event.user, event.up_to),
             Event::ConversationCreated(event) => self.conversations.created(event),
             Event::MessageSent(event) => self.conversations.message_sent(event),
             Event::ConversationRead(event) => self.conversations.read(event),
-            Event::NotificationsRead(event) => self.notification_marks.read(event),
+            Event::NotificationsRead(event) => {
+                self.notification_marks.moved(event.user, event.up_to);
+            }
         }
     }
 

@@ -13,13 +13,14 @@ use super::{
     account::{self, Account, Accounts},
     connection,
     conversation::{self, Conversations},
+    feed,
     link::{
         self, Links,
         kind::{LinkKey, LinkKind},
         sql::LinkColumns,
     },
     notification,
-    post::{self, Post, Posts},
+    post::{self, Post, Posts, TextHash},
     state::State,
     tag,
 };
@@ -33,6 +34,7 @@ pub async fn load(connection: &mut PgConnection, state: &mut State) -> sqlx::Res
         links,
         connections,
         tags,
+        feed_marks,
         conversations,
         notification_marks,
     } = state;
@@ -40,6 +42,7 @@ pub async fn load(connection: &mut PgConnection, state: &mut State) -> sqlx::Res
     account::sql::load_freed(&mut *connection, accounts).await?;
     connection::sql::load(&mut *connection, connections).await?;
     tag::sql::load(&mut *connection, tags).await?;
+    feed::sql::load(&mut *connection, feed_marks).await?;
     conversation::sql::load(&mut *connection, conversations).await?;
     notification::sql::load(connection, notification_marks).await
 }
@@ -52,6 +55,7 @@ pub async fn save(connection: &mut PgConnection, state: State) -> sqlx::Result<(
         links,
         connections,
         tags,
+        feed_marks,
         conversations,
         notification_marks,
     } = state;
@@ -60,6 +64,7 @@ pub async fn save(connection: &mut PgConnection, state: State) -> sqlx::Result<(
     link::sql::save(&mut *connection, links).await?;
     connection::sql::save(&mut *connection, connections).await?;
     tag::sql::save(&mut *connection, tags).await?;
+    feed::sql::save(&mut *connection, feed_marks).await?;
     conversation::sql::save(&mut *connection, conversations).await?;
     notification::sql::save(connection, notification_marks).await
 }
@@ -91,21 +96,21 @@ async fn load_common(
         r#"/* state.load */
         SELECT 1::int2 AS "source!: Source", id AS "id!", NULL::uuid AS account_id, NULL::int2 AS kind,
             created_at AS since, handle, display_name, bio,
-            NULL::uuid AS reply_to, NULL::uuid AS reply_to_author, NULL::uuid AS read_up_to
+            NULL::uuid AS reply_to, NULL::uuid AS reply_to_author, NULL::bytea AS text_hash, NULL::uuid AS read_up_to
         FROM write.accounts WHERE id = ANY($1)
         UNION ALL
-        SELECT 1, id, NULL, NULL, created_at, handle, display_name, bio, NULL, NULL, NULL
+        SELECT 1, id, NULL, NULL, created_at, handle, display_name, bio, NULL, NULL, NULL, NULL
         FROM write.accounts WHERE handle = ANY($2)
         UNION ALL
-        SELECT 2, id, author_id, NULL, NULL, NULL, NULL, NULL, reply_to, reply_to_author, NULL
+        SELECT 2, id, author_id, NULL, NULL, NULL, NULL, NULL, reply_to, reply_to_author, text_hash, NULL
         FROM write.posts WHERE id = ANY($3)
         UNION ALL
-        SELECT 3, l.target_id, l.account_id, l.kind, l.since, NULL, NULL, NULL, NULL, NULL, NULL
+        SELECT 3, l.target_id, l.account_id, l.kind, l.since, NULL, NULL, NULL, NULL, NULL, NULL, NULL
         FROM unnest($4::uuid[], $5::int2[], $6::uuid[]) AS n(target_id, kind, account_id)
         JOIN write.links l
             ON l.target_id = n.target_id AND l.kind = n.kind AND l.account_id = n.account_id
         UNION ALL
-        SELECT 4, m.conversation_id, m.user_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, m.read_up_to
+        SELECT 4, m.conversation_id, m.user_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, m.read_up_to
         FROM unnest($7::uuid[], $8::uuid[]) AS n(conversation_id, user_id)
         JOIN write.members m ON m.conversation_id = n.conversation_id AND m.user_id = n.user_id"#,
         &account_ids,
@@ -130,9 +135,11 @@ async fn load_common(
             }
             Source::Post => {
                 let parent = row.reply_to.zip(row.reply_to_author);
+                let text = row.text_hash.as_deref().map(TextHash::try_from).transpose();
                 let post = Post {
                     author: present(row.account_id)?,
                     reply_to: parent.map(|(post, author)| Parent { post, author }),
+                    text: text.map_err(|error| sqlx::Error::Decode(error.into()))?,
                 };
                 posts.load(row.id, post);
             }

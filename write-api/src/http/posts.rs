@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
+    patch::Patch,
     request::{CommandBody, CommandRequest, Fields},
     response,
 };
@@ -41,6 +42,27 @@ impl NewPost {
     }
 }
 
+/// What is to change. An absent member changes nothing.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PostChange {
+    /// May have several lines.
+    #[serde(default)]
+    #[schema(value_type = String, required = false, examples("Flour!"), min_length = 1, max_length = 5_000)]
+    text: Patch<String>,
+}
+
+impl PostChange {
+    fn parse(self, post: Uuid) -> Result<PostCommand, Problem> {
+        let mut fields = Fields::default();
+        let text = fields.take_required_patch("text", self.text);
+        text.map_or_else(
+            || Err(fields.problem()),
+            |text| Ok(PostCommand::Edit { post, text }),
+        )
+    }
+}
+
 /// A post or a reply, as the caller sees it.
 // As the read API shows it. A new one has no likes and no replies.
 #[derive(Serialize, ToSchema)]
@@ -55,6 +77,9 @@ struct PostView {
     reply_to: Option<Uuid>,
     #[serde(serialize_with = "response::time")]
     created_at: DateTime<Utc>,
+    /// When the author last changed the text; `null` if never.
+    #[schema(required = true)]
+    edited_at: Option<DateTime<Utc>>,
     like_count: u64,
     /// Direct replies.
     reply_count: u64,
@@ -95,11 +120,36 @@ pub async fn create(
         text,
         reply_to,
         created_at,
+        edited_at: None,
         like_count: 0,
         reply_count: 0,
         liked_by_me: false,
     };
     Ok(response::created(&answer, &format!("/v1/posts/{id}"), post))
+}
+
+/// Change the text of a post of the caller
+///
+/// The post then says when it was edited, unless the text is the same as before.
+#[utoipa::path(
+    patch,
+    path = "/v1/posts/{id}",
+    operation_id = "editPost",
+    tag = "Posts",
+    params(("id" = Uuid, Path, description = "The post.")),
+    request_body = PostChange,
+    responses((status = 204)),
+    extensions(("x-problems" = json!(["not_yours"])), ("x-quota" = json!("posts"))),
+)]
+pub async fn edit(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Path(post): Path<Uuid>,
+    request: CommandBody<PostChange>,
+) -> Result<Response, Problem> {
+    let command = request.body.parse(post)?;
+    let answer = app.submit(&caller, command, request.key).await?;
+    Ok(response::done(&answer))
 }
 
 /// Delete a post of the caller

@@ -14,7 +14,7 @@ use crate::{
 
 links! {
     // Inserted by `feed.insert_likes_and_count`.
-    mod likes: "likes" ("post_id", "user_id") {
+    mod likes: "likes" ("post_id", "user_id", "liked_at") {
         delete: "feed.delete_likes",
         delete_of: "feed.delete_likes_of_posts",
     }
@@ -37,8 +37,8 @@ links! {
 
 #[derive(Debug, Default)]
 pub struct FeedLinks {
-    /// By post and user.
-    pub likes: Links,
+    /// By post and user: when.
+    pub likes: Links<DateTime<Utc>>,
     /// By post and user: when.
     pub bookmarks: Links<DateTime<Utc>>,
     /// By muted account and muter: when.
@@ -49,7 +49,7 @@ impl FeedLinks {
     /// Folds an event. Called in the log's order.
     pub fn fold(&mut self, logged: &LoggedEvent) {
         match &logged.event {
-            Event::PostLiked(e) => self.likes.start((e.post, e.user), ()),
+            Event::PostLiked(e) => self.likes.start((e.post, e.user), logged.at),
             Event::PostUnliked(e) => self.likes.stop((e.post, e.user)),
             Event::PostBookmarked(e) => self.bookmarks.start((e.post, e.user), logged.at),
             Event::PostUnbookmarked(e) => self.bookmarks.stop((e.post, e.user)),
@@ -77,10 +77,10 @@ impl FeedLinks {
     }
 
     pub fn tags(&self) -> impl Iterator<Item = Tag> {
-        let likes = self.likes.started().chain(self.likes.stopped());
+        let likes = self.likes.changed();
         let bookmarks = self.bookmarks.changed();
         likes
-            .map(|(post, _)| Tag::post(post))
+            .flat_map(|(post, user)| [Tag::post(post), Tag::likes(user)])
             .chain(bookmarks.map(|(_, user)| Tag::bookmarks(user)))
             .chain(self.mutes.changed().map(|(_, muter)| Tag::mutes(muter)))
     }

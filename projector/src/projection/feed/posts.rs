@@ -1,10 +1,11 @@
 //! The statements for posts and their counts. Each does nothing, at no cost, when it has nothing to do.
 
+use chrono::{DateTime, Utc};
 use feedmill_service::sql::named;
 use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
-use super::fold::{Changes, PulledPosts};
+use super::fold::{Changes, PulledPosts, Thread};
 use crate::{
     error::{ApplyError, expect_rows},
     projection::definition::Context,
@@ -31,7 +32,27 @@ pub async fn delete_posts(
     expect_rows("feed.delete_posts", ids.len(), gone.len() as u64)
 }
 
-/// Inserts new posts. A root post is pulled if its author has too many followers at its place in the log, so this comes
+/// Notes what the deleted replies replied to.
+pub async fn insert_deleted_replies(
+    changes: &Changes<'_>,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    if changes.deleted_replies.is_empty() {
+        return Ok(());
+    }
+    let (ids, parents): (Vec<Uuid>, Vec<Uuid>) = changes.deleted_replies.iter().unzip();
+    let statement = query!(
+        "/* feed.insert_deleted_replies */
+        INSERT INTO deleted_replies (id, reply_to) SELECT * FROM unnest($1::uuid[], $2::uuid[])",
+        &ids,
+        &parents,
+    );
+    named("feed.insert_deleted_replies", statement.execute(db)).await?;
+    Ok(())
+}
+
+/// Inserts new posts. The thread of a reply is that of the post that it answers, so this comes before `delete_posts`. A root
+/// post is pulled if its author has too many followers at its place in the log, so this comes
 /// before `add_followers`. With `push`, inserts the entries of the others, for their authors and all followers, and
 /// returns a sample of the viewers whose feeds have grown, as candidates for trimming.
 pub async fn insert_posts(
@@ -46,17 +67,25 @@ pub async fn insert_posts(
     }
     let ids: Vec<Uuid> = changes.created.keys().copied().collect();
     let posts = || changes.created.values();
+    let threads = || posts().map(|post| post.thread);
     let statement = query!(
         r#"/* feed.insert_posts */
         WITH made AS (
-            INSERT INTO posts (id, author, reply_to, text, like_count, reply_count, created_at, pulled)
-            SELECT n.id, n.author, n.reply_to, n.text, n.likes, n.replies, n.created_at,
-                n.reply_to IS NULL AND coalesce(f.followers, 0) + n.new_followers > $9
+            INSERT INTO posts (
+                id, author, reply_to, text, like_count, reply_count, created_at, edited_at, pulled, root, root_author
+            )
+            SELECT n.id, n.author, n.reply_to, n.text, n.likes, n.replies, n.created_at, n.edited_at,
+                n.reply_to IS NULL AND coalesce(f.followers, 0) + n.new_followers > $9,
+                coalesce(n.root, thread.root), coalesce(n.root_author, thread.root_author)
             FROM unnest(
                 $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::timestamptz[],
-                $8::bigint[]
-            ) AS n(id, author, reply_to, text, likes, replies, created_at, new_followers)
+                $8::bigint[], $12::uuid[], $13::uuid[], $14::uuid[], $15::timestamptz[]
+            ) AS n(
+                id, author, reply_to, text, likes, replies, created_at, new_followers, root, root_author, thread_of,
+                edited_at
+            )
             LEFT JOIN feed_followers f ON f.author = n.author AND n.reply_to IS NULL
+            LEFT JOIN posts thread ON thread.id = n.thread_of
             RETURNING id, author, reply_to, pulled
         ), pushed AS MATERIALIZED (
             SELECT id, author FROM made WHERE $10 AND reply_to IS NULL AND NOT pulled
@@ -83,6 +112,10 @@ pub async fn insert_posts(
         context.fanout_max_followers,
         push,
         context.feed_depth,
+        &threads().map(Thread::root).collect::<Vec<_>>() as &[Option<Uuid>],
+        &threads().map(Thread::root_author).collect::<Vec<_>>() as &[Option<Uuid>],
+        &threads().map(Thread::post).collect::<Vec<_>>() as &[Option<Uuid>],
+        &posts().map(|post| post.edited_at).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
     );
     let mut grown = vec![];
     for row in named("feed.insert_posts", statement.fetch_all(db)).await? {
@@ -95,6 +128,29 @@ pub async fn insert_posts(
     Ok(grown)
 }
 
+/// Changes the texts of edited posts.
+pub async fn edit_posts(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+    if changes.edited.is_empty() {
+        return Ok(());
+    }
+    let edits = || changes.edited.values();
+    let statement = query!(
+        "/* feed.edit_posts */
+        UPDATE posts p SET text = e.text, edited_at = e.at
+        FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS e(id, text, at)
+        WHERE p.id = e.id",
+        &changes.edited.keys().copied().collect::<Vec<_>>(),
+        &edits().map(|edit| edit.text).collect::<Vec<_>>() as &[&str],
+        &edits().map(|edit| edit.at).collect::<Vec<_>>(),
+    );
+    let done = named("feed.edit_posts", statement.execute(db)).await?;
+    expect_rows(
+        "feed.edit_posts",
+        changes.edited.len(),
+        done.rows_affected(),
+    )
+}
+
 /// Inserts new likes and changes the counts of liked and replied-to posts, in one statement because a like does both.
 /// The parent of a reply may have been deleted by an earlier batch; then there is nothing to count. Returns the root
 /// posts whose counts changed.
@@ -102,21 +158,28 @@ pub async fn insert_likes_and_count(
     changes: &Changes<'_>,
     db: &mut PgConnection,
 ) -> Result<Vec<Uuid>, ApplyError> {
-    let (posts, users): (Vec<Uuid>, Vec<Uuid>) = changes.links.likes.started().unzip();
+    let (mut posts, mut users, mut times) = (vec![], vec![], vec![]);
+    for ((post, user), at) in changes.links.likes.current() {
+        posts.push(post);
+        users.push(user);
+        times.push(*at);
+    }
     if posts.is_empty() && changes.counts.is_empty() {
         return Ok(vec![]);
     }
     let statement = query!(
         "/* feed.insert_likes_and_count */
         WITH liked AS (
-            INSERT INTO likes (post_id, user_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])
+            INSERT INTO likes (post_id, user_id, liked_at)
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[])
         )
         UPDATE posts p SET like_count = p.like_count + d.likes, reply_count = p.reply_count + d.replies
-        FROM unnest($3::uuid[], $4::bigint[], $5::bigint[]) AS d(id, likes, replies)
+        FROM unnest($4::uuid[], $5::bigint[], $6::bigint[]) AS d(id, likes, replies)
         WHERE p.id = d.id
         RETURNING p.id, p.reply_to",
         &posts,
         &users,
+        &times,
         &changes.counts.keys().copied().collect::<Vec<_>>(),
         &changes.counts.values().map(|counts| counts.likes).collect::<Vec<_>>(),
         &changes.counts.values().map(|counts| counts.replies).collect::<Vec<_>>(),

@@ -25,11 +25,13 @@ pub fn of(changes: &Changes<'_>, deliveries: &Deliveries, counted: &[Uuid]) -> V
             None => days.extend(day(id)),
         }
     }
+    tags.extend(changes.edited.keys().copied().map(Tag::post));
     tags.extend(changes.counts.keys().copied().map(Tag::post));
     tags.extend(changes.links.tags());
     tags.extend(changes.audience_tags.tags());
     let feeds = deliveries.started.iter().chain(&deliveries.ended);
     tags.extend(feeds.map(|(_, viewer)| Tag::feed(*viewer)));
+    tags.extend(changes.marks.keys().copied().map(Tag::feed_mark));
     tags.extend(days.into_iter().map(Tag::posts_of_day));
     tags
 }

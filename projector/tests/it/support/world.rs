@@ -8,8 +8,8 @@ use feedmill_events::{
         v1::{
             AccountCreated, AccountFollowed, AccountMuted, AccountUnfollowed, AccountUnmuted,
             ConnectionEnded, ConnectionMade, ConnectionRequestEnded, ConnectionRequested,
-            ConversationRead, MessageSent, NotificationsRead, Parent, PostBookmarked, PostCreated,
-            PostDeleted, PostLiked, PostUnbookmarked, PostUnliked, ProfileChanged, TagCreated,
+            ConversationRead, FeedRead, MessageSent, NotificationsRead, Parent, PostBookmarked, PostCreated,
+            PostDeleted, PostEdited, PostLiked, PostUnbookmarked, PostUnliked, ProfileChanged, TagCreated,
             TagDeleted, TagMemberAdded, TagMemberRemoved, TagRenamed,
         },
         v2::ConversationCreated,
@@ -134,7 +134,7 @@ impl World {
     }
 
     fn anything(&mut self) -> Option<Event> {
-        match self.rng().gen_range(0..62) {
+        match self.rng().gen_range(0..75) {
             0..2 => (self.oracle.accounts.len() < 9).then(|| self.join()),
             2..4 => self.change_profile(),
             4..22 => self.post(),
@@ -143,7 +143,9 @@ impl World {
             42..44 => (self.oracle.conversations.len() < 5).then(|| self.converse()),
             44..56 => self.say(),
             56..60 => self.read(),
-            _ => self.read_notifications(),
+            60..62 => self.read_notifications(),
+            62..72 => self.edit(),
+            _ => self.read_feed(),
         }
     }
 
@@ -391,6 +393,15 @@ impl World {
         })
     }
 
+    fn edit(&mut self) -> Option<Event> {
+        let (post, now) = (self.any_post()?, self.now);
+        Some(Event::PostEdited(PostEdited {
+            post,
+            author: self.oracle.posts[&post].author,
+            text: format!("Text of {post} at {now}"),
+        }))
+    }
+
     fn delete(&mut self) -> Option<Event> {
         let post = self.any_post()?;
         let known = &self.oracle.posts[&post];
@@ -443,6 +454,14 @@ impl World {
             user: self.any_member(conversation)?,
             up_to: self.any(&messages)?,
         }))
+    }
+
+    /// As for notifications.
+    fn read_feed(&mut self) -> Option<Event> {
+        let (user, up_to) = (self.any_account()?, self.id(None));
+        let mark = self.oracle.feed_marks.get(&user);
+        let forward = mark.is_none_or(|mark| up_to > *mark);
+        forward.then_some(Event::FeedRead(FeedRead { user, up_to }))
     }
 
     /// Moves the mark forward, to now or to some time ago.

@@ -6,7 +6,7 @@ use super::shared::{Created, pick};
 use crate::{
     link::LinkTarget,
     property::{
-        AccountCommand, Action, Command, ConnectionCommand, ConversationCommand, LinkCommand,
+        AccountCommand, Action, Command, ConnectionCommand, ConversationCommand, FeedCommand, LinkCommand,
         NotificationCommand, PostCommand,
     },
     torture::operation::Operation,
@@ -53,6 +53,11 @@ pub fn operation(
             let reply_to = Some(post(to)?);
             Operation::Post { text, reply_to }
         }
+        Command::Post(PostCommand::Edit { post, own, .. }) => {
+            let matches = |(author, _): &(Uuid, Uuid)| !own || *author == who;
+            let (_, post) = pick(&created.posts, post, matches)?;
+            Operation::EditPost { post, text }
+        }
         Command::Post(PostCommand::Delete { post, own }) => {
             let matches = |(author, _): &(Uuid, Uuid)| !own || *author == who;
             let (_, post) = pick(&created.posts, post, matches)?;
@@ -71,6 +76,9 @@ pub fn operation(
         },
         // The clients do not keep track of tags.
         Command::Tag(_) => return None,
+        Command::Feed(FeedCommand::MarkRead { post: index }) => Operation::MarkFeedRead {
+            up_to: post(index)?,
+        },
         Command::Conversation(
             ConversationCommand::CreatePair { .. } | ConversationCommand::CreateGroup { .. },
         ) if created.conversations.len() > MAX_CONVERSATIONS => return None,
@@ -113,7 +121,8 @@ pub fn operation(
         ) => Operation::MarkNotificationsRead {
             up_to: post(index)?,
         },
-        Command::Notification(NotificationCommand::MarkReadToFuture) => return None,
+        Command::Feed(FeedCommand::MarkReadToNow | FeedCommand::MarkReadToFuture)
+        | Command::Notification(NotificationCommand::MarkReadToFuture) => return None,
     };
     Some((who, operation))
 }

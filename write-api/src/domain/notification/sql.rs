@@ -2,15 +2,11 @@
 
 use feedmill_service::sql::named;
 use sqlx::PgConnection;
-use uuid::Uuid;
 
-use super::NotificationMarks;
+use crate::domain::mark::Marks;
 
-pub async fn load(
-    connection: &mut PgConnection,
-    marks: &mut NotificationMarks,
-) -> sqlx::Result<()> {
-    let accounts = marks.rows.take_requested();
+pub async fn load(connection: &mut PgConnection, marks: &mut Marks) -> sqlx::Result<()> {
+    let accounts = marks.take_requested();
     if accounts.is_empty() {
         return Ok(());
     }
@@ -21,15 +17,13 @@ pub async fn load(
     );
     let rows = named("state.notification_marks.load", query.fetch_all(connection)).await?;
     for row in rows {
-        marks.rows.load(row.user_id, row.up_to);
+        marks.load(row.user_id, row.up_to);
     }
     Ok(())
 }
 
-pub async fn save(connection: &mut PgConnection, marks: NotificationMarks) -> sqlx::Result<()> {
-    let changes = marks.rows.into_changes();
-    let (accounts, up_to): (Vec<Uuid>, Vec<Uuid>) =
-        changes.inserted.into_iter().chain(changes.updated).unzip();
+pub async fn save(connection: &mut PgConnection, marks: Marks) -> sqlx::Result<()> {
+    let (accounts, up_to) = marks.into_changed();
     if accounts.is_empty() {
         return Ok(());
     }

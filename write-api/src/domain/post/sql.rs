@@ -4,15 +4,17 @@ use feedmill_service::sql::named;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Post, Posts};
+use super::{Post, Posts, TextHash};
 use crate::domain::table::Changes;
 
 pub async fn save(connection: &mut PgConnection, posts: Posts) -> sqlx::Result<()> {
-    // Posts are never updated.
     let Changes {
-        inserted, removed, ..
+        inserted,
+        updated,
+        removed,
     } = posts.rows.into_changes();
     insert(&mut *connection, &inserted).await?;
+    update_texts(&mut *connection, &updated).await?;
     delete(connection, &removed).await
 }
 
@@ -28,15 +30,37 @@ async fn insert(connection: &mut PgConnection, posts: &[(Uuid, Post)]) -> sqlx::
         .map(Option::unzip)
         .unzip();
     let query = sqlx::query!(
-        "/* state.posts.insert */ INSERT INTO write.posts (id, author_id, reply_to, reply_to_author)
-         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[])",
+        "/* state.posts.insert */ INSERT INTO write.posts (id, author_id, reply_to, reply_to_author, text_hash)
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bytea[])",
         &ids,
         &authors,
         &parents as &[Option<Uuid>],
-        &parent_authors as &[Option<Uuid>]
+        &parent_authors as &[Option<Uuid>],
+        &text_hashes(posts) as &[Option<&[u8]>]
     );
     named("state.posts.insert", query.execute(connection)).await?;
     Ok(())
+}
+
+/// Nothing else of a post ever changes.
+async fn update_texts(connection: &mut PgConnection, posts: &[(Uuid, Post)]) -> sqlx::Result<()> {
+    if posts.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = posts.iter().map(|(id, _)| *id).collect();
+    let query = sqlx::query!(
+        "/* state.posts.update_texts */ UPDATE write.posts p SET text_hash = n.text_hash
+         FROM unnest($1::uuid[], $2::bytea[]) AS n(id, text_hash) WHERE p.id = n.id",
+        &ids,
+        &text_hashes(posts) as &[Option<&[u8]>]
+    );
+    named("state.posts.update_texts", query.execute(connection)).await?;
+    Ok(())
+}
+
+fn text_hashes(posts: &[(Uuid, Post)]) -> Vec<Option<&[u8]>> {
+    let hashes = posts.iter().map(|(_, post)| post.text.as_ref());
+    hashes.map(|hash| hash.map(TextHash::as_bytes)).collect()
 }
 
 async fn delete(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<()> {

@@ -1,0 +1,66 @@
+//! How much a viewer has not read.
+
+use feedmill_service::Database;
+use sqlx::query;
+use uuid::Uuid;
+
+use super::unread::{with_mark, with_unread};
+
+pub struct UnreadCounts {
+    /// Posts of the feed, 1,000 at most.
+    pub feed: i64,
+    /// Messages in all conversations together.
+    pub conversations: i64,
+    pub notifications: i64,
+    /// Requests for a connection that the viewer has not answered.
+    pub connection_requests: i64,
+    /// All accounts that the viewer follows; None unless requested.
+    pub followees: Option<Vec<Uuid>>,
+}
+
+/// The counts, as the lists have them, and `with_followees` also the followed accounts.
+pub async fn unread(
+    database: &Database,
+    viewer: Uuid,
+    with_followees: bool,
+) -> sqlx::Result<UnreadCounts> {
+    let row = with_unread!(
+        query,
+        "/* counts.unread */",
+        r#"
+        SELECT
+            (SELECT posts FROM unread) AS "feed!",
+            (
+                SELECT coalesce(sum(unread_count), 0)::bigint
+                FROM members
+                WHERE user_id = $1 AND unread_count > 0
+            ) AS "conversations!",
+            CASE WHEN EXISTS (SELECT FROM mutes WHERE muter = $1) THEN (
+                SELECT count(*)
+                FROM notifications
+                WHERE viewer = $1 AND id > coalesce(
+                    (SELECT up_to FROM notification_marks WHERE viewer = $1), '00000000-0000-0000-0000-000000000000'
+                ) AND (SELECT true FROM mutes WHERE muted = actor AND muter = $1) IS NULL
+            ) ELSE (
+                SELECT count(*)
+                FROM notifications
+                WHERE viewer = $1 AND id > coalesce(
+                    (SELECT up_to FROM notification_marks WHERE viewer = $1), '00000000-0000-0000-0000-000000000000'
+                )
+            ) END AS "notifications!",
+            coalesce(
+                (SELECT requests_received FROM account_counts WHERE account = $1), 0
+            ) AS "connection_requests!",
+            CASE WHEN $2 THEN array(SELECT author FROM feed_sources WHERE viewer = $1) END AS followees"#,
+        viewer,
+        with_followees
+    );
+    let row = database.one("counts.unread", row).await?;
+    Ok(UnreadCounts {
+        feed: row.feed,
+        conversations: row.conversations,
+        notifications: row.notifications,
+        connection_requests: row.connection_requests,
+        followees: row.followees,
+    })
+}

@@ -1,0 +1,31 @@
+use axum::{extract::State, response::Response};
+use feedmill_service::{Caller, Problem};
+
+use super::{
+    request::{CommandBody, ReadMark},
+    response,
+};
+use crate::{app::App, domain::FeedCommand};
+
+/// Mark the feed as read
+///
+/// Up to a post, or any other id. The mark never moves back, and must not be in the future.
+#[utoipa::path(
+    put,
+    path = "/v1/feed/read",
+    operation_id = "markFeedRead",
+    tag = "Posts",
+    request_body = ReadMark,
+    responses((status = 204)),
+    extensions(("x-quota" = json!("marks"))),
+)]
+pub async fn mark_read(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    request: CommandBody<ReadMark>,
+) -> Result<Response, Problem> {
+    let up_to = request.body.parse()?;
+    let command = FeedCommand::MarkRead { up_to };
+    let answer = app.submit(&caller, command, request.key).await?;
+    Ok(response::done(&answer))
+}
