@@ -129,6 +129,9 @@ events! {
         [1 => v1::ConversationCreated];
     MessageSent(v1::MessageSent): "conversation.message_sent", 1, conversation, [];
     ConversationRead(v1::ConversationRead): "conversation.read", 1, conversation, [];
+    ConversationMuted(v1::ConversationMuted): "conversation.muted", 1, conversation, [];
+    ConversationUnmuted(v1::ConversationUnmuted): "conversation.unmuted", 1, conversation, [];
+    ConversationRenamed(v1::ConversationRenamed): "conversation.renamed", 1, conversation, [];
     NotificationsRead(v1::NotificationsRead): "notifications.read", 1, user, [];
 }
 

@@ -49,6 +49,10 @@ tags! {
     bookmarks = 14;
     /// The read marks of a conversation's members (conversations).
     read_marks = 15;
+    /// A conversation's title and members, for those who may read it (conversations).
+    conversation = 20;
+    /// Which conversations a viewer has muted (conversations).
+    muted_conversations = 21;
 }
 
 impl Tag {

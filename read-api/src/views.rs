@@ -185,6 +185,8 @@ pub struct ConversationState {
     /// Messages of others after the caller's read mark.
     #[schema(minimum = 0)]
     pub unread_count: i64,
+    /// Whether the caller has muted it: `unread_total` leaves it out.
+    pub muted: bool,
     /// `null` if there is no message yet.
     #[schema(required = true)]
     pub last_message: Option<Message>,

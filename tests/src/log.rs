@@ -195,14 +195,17 @@ pub async fn check_state(pool: &PgPool, oracle: &Oracle) -> Result<()> {
     let known = known.map(|(id, found)| (*id, found.title.clone()));
     check_equal("conversations", &conversations, &known.collect())?;
 
-    let members: Vec<(Uuid, Uuid, Option<Uuid>)> = sqlx::query_as(
-        "SELECT conversation_id, user_id, read_up_to FROM write.members ORDER BY conversation_id, user_id",
+    let members: Vec<(Uuid, Uuid, Option<Uuid>, bool)> = sqlx::query_as(
+        "SELECT conversation_id, user_id, read_up_to, muted FROM write.members
+         ORDER BY conversation_id, user_id",
     )
     .fetch_all(pool)
     .await?;
     let known = oracle.conversations.iter();
-    let known =
-        known.flat_map(|(id, found)| found.members.iter().map(|(user, mark)| (*id, *user, *mark)));
+    let known = known.flat_map(|(id, found)| {
+        let members = found.members.iter();
+        members.map(|(user, member)| (*id, *user, member.read_up_to, member.muted))
+    });
     check_equal("members", &members, &known.collect())?;
 
     let messages: Vec<(Uuid, Uuid)> = sqlx::query_as(

@@ -52,6 +52,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(links::bookmark, links::remove_bookmark))
         .routes(routes!(links::follow, links::unfollow))
         .routes(routes!(conversations::create))
+        .routes(routes!(conversations::rename))
+        .routes(routes!(conversations::mute, conversations::unmute))
         .routes(text(routes!(messages::create)))
         .routes(routes!(messages::mark_read))
         .routes(routes!(notifications::mark_read))

@@ -130,6 +130,31 @@ pub struct ConversationRead {
     pub up_to: Uuid,
 }
 
+/// A member mutes the conversation for themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ConversationMuted {
+    pub conversation: Uuid,
+    pub user: Uuid,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ConversationUnmuted {
+    pub conversation: Uuid,
+    pub user: Uuid,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ConversationRenamed {
+    pub conversation: Uuid,
+    /// The member who renames it.
+    pub user: Uuid,
+    /// None if the conversation no longer has a title.
+    pub title: Option<String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NotificationsRead {

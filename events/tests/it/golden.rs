@@ -89,6 +89,19 @@ pub fn samples() -> Vec<Envelope> {
             user: object_id(2),
             up_to: object_id(9),
         }),
+        Event::ConversationMuted(v1::ConversationMuted {
+            conversation: object_id(8),
+            user: object_id(2),
+        }),
+        Event::ConversationUnmuted(v1::ConversationUnmuted {
+            conversation: object_id(8),
+            user: object_id(2),
+        }),
+        Event::ConversationRenamed(v1::ConversationRenamed {
+            conversation: object_id(8),
+            user: object_id(2),
+            title: Some("After the harvest".to_owned()),
+        }),
         Event::NotificationsRead(v1::NotificationsRead {
             user: object_id(2),
             up_to: object_id(10),

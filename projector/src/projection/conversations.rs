@@ -25,6 +25,9 @@ pub static DEFINITION: Definition = Definition {
         EventType::ConversationCreated,
         EventType::MessageSent,
         EventType::ConversationRead,
+        EventType::ConversationMuted,
+        EventType::ConversationUnmuted,
+        EventType::ConversationRenamed,
     ],
     is_relevant: |_| true,
     min_interval: Duration::from_millis(10),
@@ -40,11 +43,14 @@ pub static DEFINITION: Definition = Definition {
 async fn apply(batch: &Batch, _: &Context, db: &mut PgConnection) -> Result<Vec<Tag>, ApplyError> {
     let changes = Changes::of(batch)?;
     sql::insert_conversations(&changes, db).await?;
+    sql::rename(&changes, db).await?;
     sql::insert_members(&changes, db).await?;
     sql::count_conversations(&changes, db).await?;
     sql::insert_messages(&changes, db).await?;
     sql::add_messages(&changes, db).await?;
-    let members = sql::count_unread(&changes, db).await?;
+    let mut members = sql::count_unread(&changes, db).await?;
     sql::move_marks(&changes, db).await?;
+    sql::set_muted(&changes, db).await?;
+    members.extend(sql::members_of_renamed(&changes, db).await?);
     Ok(tags::of(&changes, members))
 }

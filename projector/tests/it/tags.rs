@@ -128,11 +128,24 @@ fn kinds(projection: &str) -> Vec<Kind> {
             kind(
                 "conversations",
                 |key, _| Tag::conversations(id(key)),
-                "SELECT m.user_id::text, concat_ws(' ', max(n.conversations), string_agg(concat_ws('/', c, m.activity, m.unread_count,
+                "SELECT m.user_id::text, concat_ws(' ', max(n.conversations), string_agg(concat_ws('/', c, m.activity, m.unread_count, m.muted,
                     (SELECT array_agg(o.user_id ORDER BY o.user_id) FROM members o WHERE o.conversation = c.id)),
                     ' ' ORDER BY c.id))
                 FROM members m JOIN conversations c ON c.id = m.conversation
                 LEFT JOIN conversation_counts n ON n.user_id = m.user_id GROUP BY 1",
+            ),
+            kind(
+                "conversation",
+                |key, _| Tag::conversation(id(key)),
+                "SELECT c.id::text, concat_ws(' ', title,
+                    (SELECT string_agg(user_id::text, ' ' ORDER BY user_id) FROM members m WHERE m.conversation = c.id))
+                FROM conversations c",
+            ),
+            kind(
+                "muted_conversations",
+                |key, _| Tag::muted_conversations(id(key)),
+                "SELECT user_id::text, string_agg(conversation::text, ' ' ORDER BY conversation)
+                FROM members WHERE muted GROUP BY 1",
             ),
             kind(
                 "messages",

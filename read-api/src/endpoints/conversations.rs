@@ -29,7 +29,7 @@ struct Inbox {
     /// How many conversations there are on all pages.
     #[schema(minimum = 0)]
     total: i64,
-    /// How many messages are unread in the conversations of all pages.
+    /// How many messages are unread in the conversations of all pages that are not muted.
     #[schema(minimum = 0)]
     unread_total: i64,
 }
@@ -97,7 +97,12 @@ pub async fn one(
             .ok_or(Error::NotFound("conversation"))?;
         let members = conversation.members.iter();
         let members = members.map(|member| Tag::account_summary(member.account.id));
-        let tags = [Tag::messages(id), Tag::read_marks(id)];
+        let tags = [
+            Tag::conversation(id),
+            Tag::messages(id),
+            Tag::read_marks(id),
+            Tag::muted_conversations(context.viewer),
+        ];
         Ok(Answer::new(&conversation)?.depending_on(tags.into_iter().chain(members)))
     };
     respond(&state.answers, &context, key, load).await

@@ -16,7 +16,7 @@ pub struct ConversationList {
     pub listed: Vec<ListedConversation>,
     /// All conversations, also those on other pages.
     pub total: i64,
-    /// Unread messages in all conversations together.
+    /// Unread messages in all conversations together that the viewer has not muted.
     pub unread_total: i64,
 }
 
@@ -31,6 +31,7 @@ pub struct ListedConversation {
 struct ConversationRow {
     id: Option<Uuid>,
     unread_count: Option<i64>,
+    muted: Option<bool>,
     title: Option<String>,
     message_count: Option<i64>,
     member_ids: Option<Vec<Uuid>>,
@@ -78,6 +79,7 @@ impl ConversationRow {
             title: self.title,
             message_count: self.message_count.unwrap_or(0),
             unread_count: self.unread_count?,
+            muted: self.muted?,
             last_message,
         };
         Some((state, members.collect()))
@@ -85,7 +87,7 @@ impl ConversationRow {
 }
 
 /// `sqlx::query!` of a statement whose rows are conversations, as `posts!` for posts. The CTE `page` has the columns
-/// `id`, `activity` and `unread_count` of the viewer's memberships. `of_members` are further aggregates of `members AS
+/// `id`, `activity`, `unread_count` and `muted` of the viewer's memberships. `of_members` are further aggregates of `members AS
 /// member`, each after a comma.
 macro_rules! conversations {
     ($with:tt, columns: $columns:tt, of_members: $of_members:tt, $($argument:expr),+ $(,)?) => {
@@ -95,6 +97,7 @@ macro_rules! conversations {
                 + $columns
                 + r#"
             page.id AS "id?", page.activity AS "activity?", page.unread_count AS "unread_count?",
+            page.muted AS "muted?",
             conversation.title AS "title?", conversation.message_count AS "message_count?",
             people.ids AS "member_ids?", people.handles AS "member_handles?", people.names AS "member_names?",
             message.id AS "message_id?", message.sender AS "sender?", message.text AS "text?",
@@ -134,6 +137,7 @@ macro_rules! conversation_row {
         ConversationRow {
             id: $row.id,
             unread_count: $row.unread_count,
+            muted: $row.muted,
             title: $row.title,
             message_count: $row.message_count,
             member_ids: $row.member_ids,
@@ -163,17 +167,17 @@ pub async fn page(
                 (
                     SELECT coalesce(sum(unread_count), 0)::bigint
                     FROM members
-                    WHERE user_id = $1 AND unread_count > 0
+                    WHERE user_id = $1 AND unread_count > 0 AND NOT muted
                 ) AS unread_total
         ), listed AS MATERIALIZED (
             (
-                SELECT conversation AS id, activity, unread_count
+                SELECT conversation AS id, activity, unread_count, muted
                 FROM members
                 WHERE user_id = $1 AND activity < $2
                 ORDER BY activity DESC
                 LIMIT $4
             ) UNION ALL (
-                SELECT conversation, activity, unread_count
+                SELECT conversation, activity, unread_count, muted
                 FROM members
                 WHERE user_id = $1 AND activity > $3
                 ORDER BY activity
@@ -221,7 +225,7 @@ pub async fn one(
     let row = conversations!(
         r#"/* conversation.one */
         WITH page AS MATERIALIZED (
-            SELECT conversation AS id, activity, unread_count
+            SELECT conversation AS id, activity, unread_count, muted
             FROM members
             WHERE user_id = $1 AND conversation = $2
         )"#,

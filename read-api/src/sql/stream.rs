@@ -235,7 +235,7 @@ pub async fn new_notifications(
     Ok(notifications.collect())
 }
 
-/// How many messages are unread in all conversations together, and how many notifications.
+/// How many messages are unread in all conversations together that the viewer has not muted, and how many notifications.
 pub async fn unread(database: &Database, viewer: Uuid) -> sqlx::Result<(i64, i64)> {
     let row = sqlx::query!(
         r#"/* stream.unread */
@@ -243,7 +243,7 @@ pub async fn unread(database: &Database, viewer: Uuid) -> sqlx::Result<(i64, i64
             (
                 SELECT coalesce(sum(unread_count), 0)::bigint
                 FROM members
-                WHERE user_id = $1 AND unread_count > 0
+                WHERE user_id = $1 AND unread_count > 0 AND NOT muted
             ) AS "messages!",
             (
                 SELECT count(*)

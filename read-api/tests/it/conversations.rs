@@ -58,6 +58,14 @@ pub async fn conversation(
     (conversation, sent)
 }
 
+async fn mute(app: &App, member: Uuid, conversation: Uuid) {
+    app.run(&format!(
+        "UPDATE members SET muted = true
+         WHERE user_id = '{member}' AND conversation = '{conversation}'"
+    ))
+    .await;
+}
+
 async fn mark_read(app: &App, member: Uuid, conversation: Uuid, message: Uuid) {
     app.run(&format!(
         "UPDATE members SET read_up_to = '{message}'
@@ -85,10 +93,10 @@ async fn an_inbox_has_the_shape_of_the_contract() {
                 {
                     "id": silent, "title": "of 3",
                     "members": [card_a, card_b, { "id": unknown, "handle": "", "display_name": "" }],
-                    "message_count": 0, "unread_count": 0, "last_message": null,
+                    "message_count": 0, "unread_count": 0, "muted": false, "last_message": null,
                 },
                 {
-                    "id": talk, "title": null, "members": [card_a, card_b], "message_count": 2, "unread_count": 2,
+                    "id": talk, "title": null, "members": [card_a, card_b], "message_count": 2, "unread_count": 2, "muted": false,
                     "last_message": {
                         "id": sent[0], "sender_id": b, "text": "message 1",
                         "created_at": "2024-04-13T09:20:01.001Z",
@@ -151,6 +159,32 @@ async fn every_page_of_an_inbox_has_the_totals() {
             "total": 23, "unread_total": unread,
         })
     );
+}
+
+#[tokio::test]
+async fn muted_conversations_do_not_count_as_unread() {
+    let app = App::start().await;
+    let (me, other) = (app.account(1).await, app.account(2).await);
+    conversation(&app, 0, &[other, me], 2).await;
+    let (muted, _) = conversation(&app, 60_000, &[other, me], 3).await;
+    assert_eq!(
+        app.get(me, "/v1/conversations").await.body["unread_total"],
+        5
+    );
+    mute(&app, me, muted).await;
+    let inbox = app.get(me, "/v1/conversations").await.body;
+    assert_eq!(inbox["unread_total"], 2);
+    let listed = |n: usize| {
+        (
+            &inbox["items"][n]["muted"],
+            &inbox["items"][n]["unread_count"],
+        )
+    };
+    assert_eq!(listed(0), (&json!(true), &json!(3)));
+    assert_eq!(listed(1), (&json!(false), &json!(2)));
+    let path = format!("/v1/conversations/{muted}");
+    assert_eq!(app.get(me, &path).await.body["muted"], true);
+    assert_eq!(app.get(other, &path).await.body["muted"], false);
 }
 
 #[tokio::test]
@@ -219,7 +253,7 @@ async fn a_conversation_has_the_read_marks_of_its_members() {
                 member(b, 2, None),
                 { "id": unknown, "handle": "", "display_name": "", "read_up_to": null },
             ],
-            "message_count": 3, "unread_count": unread,
+            "message_count": 3, "unread_count": unread, "muted": false,
             "last_message": {
                 "id": sent[0], "sender_id": b, "text": "message 2", "created_at": "2024-04-13T09:20:02.001Z",
             },
@@ -235,7 +269,7 @@ async fn a_conversation_has_the_read_marks_of_its_members() {
         empty.body,
         json!({
             "id": silent, "title": null, "members": [member(a, 1, None), member(b, 2, None)],
-            "message_count": 0, "unread_count": 0, "last_message": null,
+            "message_count": 0, "unread_count": 0, "muted": false, "last_message": null,
         })
     );
 }
@@ -302,6 +336,8 @@ async fn a_conversation_is_cached_until_it_changes_for_any_member() {
     for (projection, tag) in [
         ("conversations", Tag::messages(talk)),
         ("conversations", Tag::read_marks(talk)),
+        ("conversations", Tag::conversation(talk)),
+        ("conversations", Tag::muted_conversations(me)),
         ("profiles", Tag::account_summary(other)),
     ] {
         announcer.announce(projection, &[tag]).await;

@@ -306,6 +306,18 @@ impl Client {
             .await
     }
 
+    /// A PATCH of a conversation.
+    pub async fn change_conversation(&self, conversation: Uuid, changes: Value) -> Answer {
+        let path = format!("/v1/conversations/{conversation}");
+        self.command(Method::PATCH, &path, Some(changes)).await
+    }
+
+    pub async fn set_muted(&self, conversation: Uuid, muted: bool) -> Answer {
+        let method = if muted { Method::PUT } else { Method::DELETE };
+        let path = format!("/v1/conversations/{conversation}/mute");
+        self.command(method, &path, None).await
+    }
+
     pub async fn send_message(&self, conversation: Uuid, text: &str) -> Answer {
         let path = format!("/v1/conversations/{conversation}/messages");
         self.command(Method::POST, &path, Some(json!({"text": text})))

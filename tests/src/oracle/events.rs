@@ -49,6 +49,9 @@ impl Oracle {
                 self.send_message(e.conversation, e.message, e.sender, &e.text);
             }
             Event::ConversationRead(e) => self.mark_read(e.conversation, e.user, e.up_to),
+            Event::ConversationMuted(e) => self.set_muted(e.conversation, e.user, true),
+            Event::ConversationUnmuted(e) => self.set_muted(e.conversation, e.user, false),
+            Event::ConversationRenamed(e) => self.rename(e.conversation, e.title.as_deref()),
             Event::NotificationsRead(e) => self.mark_notifications_read(e.user, e.up_to),
             event => unreachable!(
                 "the oracle lacks {event:?}: add it to `LinkChange::of` or `Oracle::fold` and `is_legal`"
@@ -84,10 +87,19 @@ impl Oracle {
             Event::ConversationRead(e) => {
                 let found = self.conversations.get(&e.conversation);
                 found.is_some_and(|found| {
-                    let mark = found.members.get(&e.user);
+                    let member = found.members.get(&e.user);
                     found.messages.contains_key(&e.up_to)
-                        && mark.is_some_and(|mark| *mark < Some(e.up_to))
+                        && member.is_some_and(|member| member.read_up_to < Some(e.up_to))
                 })
+            }
+            Event::ConversationMuted(e) => {
+                self.is_member(e.user, e.conversation) && !self.has_muted(e.user, e.conversation)
+            }
+            Event::ConversationUnmuted(e) => self.has_muted(e.user, e.conversation),
+            Event::ConversationRenamed(e) => {
+                let found = self.conversations.get(&e.conversation);
+                let changes = found.is_some_and(|found| !found.is_pair && found.title != e.title);
+                changes && self.is_member(e.user, e.conversation)
             }
             Event::NotificationsRead(e) => {
                 let mark = self.notification_marks.get(&e.user);

@@ -227,7 +227,10 @@ impl Oracle {
                 .map(|member| self.account_summary(*member));
             Self::conversation_view(*id, found, user, &members.collect::<Vec<_>>())
         });
-        let total = mine.iter().map(|(_, _, found)| found.unread(user)).sum();
+        let loud = mine
+            .iter()
+            .filter(|(_, _, found)| !found.members[&user].muted);
+        let total = loud.map(|(_, _, found)| found.unread(user)).sum();
         (views.collect(), total)
     }
 
@@ -235,9 +238,9 @@ impl Oracle {
     pub fn conversation(&self, user: Uuid, conversation: Uuid) -> Option<Value> {
         let found = self.conversations.get(&conversation)?;
         found.members.contains_key(&user).then_some(())?;
-        let members = found.members.iter().map(|(member, mark)| {
-            let mut view = self.account_summary(*member);
-            view["read_up_to"] = json!(mark);
+        let members = found.members.iter().map(|(account, member)| {
+            let mut view = self.account_summary(*account);
+            view["read_up_to"] = json!(member.read_up_to);
             view
         });
         let members: Vec<_> = members.collect();
@@ -257,6 +260,7 @@ impl Oracle {
             "members": members,
             "message_count": conversation.messages.len(),
             "unread_count": conversation.unread(user),
+            "muted": conversation.members[&user].muted,
             "last_message": last.map(|id| Self::message(conversation, id)),
         })
     }

@@ -29,18 +29,26 @@ pub struct Message {
     pub text: String,
 }
 
+/// What a member has set in a conversation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Member {
+    pub read_up_to: Option<Uuid>,
+    pub muted: bool,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conversation {
     pub title: Option<String>,
-    /// Every member and their read mark.
-    pub members: BTreeMap<Uuid, Option<Uuid>>,
+    /// Whether it is the conversation of its two members.
+    pub is_pair: bool,
+    pub members: BTreeMap<Uuid, Member>,
     pub messages: BTreeMap<Uuid, Message>,
 }
 
 impl Conversation {
     /// Messages by others after the member's read mark.
     pub fn unread(&self, member: Uuid) -> usize {
-        let mark = self.members.get(&member).copied().flatten();
+        let mark = self.members.get(&member).and_then(|found| found.read_up_to);
         let messages = self.messages.iter();
         messages
             .filter(|(id, message)| message.sender != member && Some(**id) > mark)
@@ -145,9 +153,11 @@ impl Oracle {
     }
 
     pub fn create_conversation(&mut self, id: Uuid, members: &[Uuid], title: Option<&str>) {
-        let members = members.iter().map(|member| (*member, None)).collect();
+        let members = members.iter();
+        let members: BTreeMap<_, _> = members.map(|member| (*member, Member::default())).collect();
         let conversation = Conversation {
             title: title.map(str::to_owned),
+            is_pair: members.len() == 2,
             members,
             ..Conversation::default()
         };
@@ -166,8 +176,25 @@ impl Oracle {
     /// A read mark never moves back.
     pub fn mark_read(&mut self, conversation: Uuid, user: Uuid, up_to: Uuid) {
         let conversation = self.conversations.entry(conversation).or_default();
-        let mark = conversation.members.entry(user).or_default();
-        *mark = (*mark).max(Some(up_to));
+        let member = conversation.members.entry(user).or_default();
+        member.read_up_to = member.read_up_to.max(Some(up_to));
+    }
+
+    /// For this member alone.
+    pub fn set_muted(&mut self, conversation: Uuid, user: Uuid, muted: bool) {
+        let conversation = self.conversations.entry(conversation).or_default();
+        conversation.members.entry(user).or_default().muted = muted;
+    }
+
+    pub fn has_muted(&self, user: Uuid, conversation: Uuid) -> bool {
+        let found = self.conversations.get(&conversation);
+        let member = found.and_then(|found| found.members.get(&user));
+        member.is_some_and(|member| member.muted)
+    }
+
+    pub fn rename(&mut self, conversation: Uuid, title: Option<&str>) {
+        let conversation = self.conversations.entry(conversation).or_default();
+        conversation.title = title.map(str::to_owned);
     }
 
     /// This mark never moves back either.
@@ -176,11 +203,11 @@ impl Oracle {
         *mark = up_to.max(*mark);
     }
 
-    /// The conversation of exactly these two members, if there is one.
+    /// The conversation of these two members, if there is one.
     pub fn pair(&self, members: &BTreeSet<Uuid>) -> Option<Uuid> {
-        let same = |found: &Conversation| found.members.keys().eq(members);
+        let same = |found: &Conversation| found.is_pair && found.members.keys().eq(members);
         let mut conversations = self.conversations.iter();
-        let found = conversations.find(|(_, found)| members.len() == 2 && same(found));
+        let found = conversations.find(|(_, found)| same(found));
         found.map(|(id, _)| *id)
     }
 

@@ -336,11 +336,12 @@ fn conversations(oracle: &Oracle) -> Vec<Table> {
             let (sender, at, text) = (said.sender, id::millis(*message), &said.text);
             messages.insert(format!("{id} {message} {sender} {at} {text}"));
         }
-        for (member, mark) in &found.members {
-            *counts.entry(*member).or_default() += 1;
+        for (account, member) in &found.members {
+            *counts.entry(*account).or_default() += 1;
             let activity = last.map_or(*id, |last| last.max(*id));
-            let (mark, unread) = (or_dash(*mark), found.unread(*member));
-            members.insert(format!("{member} {id} {activity} {mark} {unread}"));
+            let (mark, unread) = (or_dash(member.read_up_to), found.unread(*account));
+            let muted = member.muted;
+            members.insert(format!("{account} {id} {activity} {mark} {unread} {muted}"));
         }
     }
     vec![
@@ -359,7 +360,7 @@ fn conversations(oracle: &Oracle) -> Vec<Table> {
         Table {
             name: "members",
             select: "SELECT concat_ws(' ', user_id, conversation, activity, coalesce(read_up_to::text, '-'),
-                unread_count) FROM members",
+                unread_count, CASE WHEN muted THEN 'true' ELSE 'false' END) FROM members",
             rows: members,
         },
         Table {

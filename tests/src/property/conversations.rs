@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 use rand::Rng;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
@@ -33,6 +34,17 @@ pub enum ConversationCommand {
         message: Pick,
         foreign: bool,
     },
+    SetMuted {
+        conversation: Pick,
+        own: bool,
+        muted: bool,
+    },
+    /// With a title, or without any.
+    Rename {
+        conversation: Pick,
+        own: bool,
+        text: Option<Pick>,
+    },
 }
 
 pub fn kinds() -> Vec<Kind<ConversationCommand>> {
@@ -60,6 +72,20 @@ pub fn kinds() -> Vec<Kind<ConversationCommand>> {
                 own: usually(rng),
                 message: pick(rng),
                 foreign: rng.gen_bool(0.1),
+            }
+        }),
+        Kind::new("mute conversation", 4.0, theme, |rng| {
+            ConversationCommand::SetMuted {
+                conversation: pick(rng),
+                own: usually(rng),
+                muted: rng.gen_bool(0.6),
+            }
+        }),
+        Kind::new("rename conversation", 3.0, theme, |rng| {
+            ConversationCommand::Rename {
+                conversation: pick(rng),
+                own: usually(rng),
+                text: rng.gen_bool(0.8).then(|| pick(rng)),
             }
         }),
     ]
@@ -117,6 +143,44 @@ pub async fn perform(state: &mut State<'_>, who: Uuid, command: ConversationComm
             if legal {
                 state.oracle.mark_read(conversation, who, message);
             }
+            Ok(())
+        }
+        ConversationCommand::SetMuted {
+            conversation,
+            own,
+            muted,
+        } => {
+            let Some(conversation) = choose(&conversations(state, who, own), conversation) else {
+                return Ok(());
+            };
+            let is_member = state.oracle.is_member(who, conversation);
+            let answer = state.client_of(who).set_muted(conversation, muted).await;
+            expect_status(&answer, if is_member || !muted { 204 } else { 404 })?;
+            if is_member {
+                state.oracle.set_muted(conversation, who, muted);
+            }
+            Ok(())
+        }
+        ConversationCommand::Rename {
+            conversation,
+            own,
+            text,
+        } => {
+            let Some(conversation) = choose(&conversations(state, who, own), conversation) else {
+                return Ok(());
+            };
+            let title = text.map(|text| format!("Title {text}"));
+            let changes = json!({"title": title});
+            let client = state.client_of(who);
+            let answer = client.change_conversation(conversation, changes).await;
+            if !state.oracle.is_member(who, conversation) {
+                return expect_status(&answer, 404);
+            }
+            if state.oracle.conversations[&conversation].is_pair {
+                return expect_status(&answer, 409);
+            }
+            expect_status(&answer, 204)?;
+            state.oracle.rename(conversation, title.as_deref());
             Ok(())
         }
     }

@@ -33,6 +33,8 @@ pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCo
     let mut links = BTreeSet::new();
     // By conversation and account; notifications count as the nil conversation.
     let mut marks: BTreeMap<(Uuid, Uuid), Uuid> = BTreeMap::new();
+    // Conversation and account.
+    let mut mutes = BTreeSet::new();
     for entry in entries {
         let Outcome::Acknowledged { id, created } = entry.outcome else {
             continue;
@@ -80,6 +82,27 @@ pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCo
                     add(format!("read {conversation} {account} {up_to}"));
                 }
             }
+            Operation::SetMuted {
+                conversation,
+                muted,
+            } => {
+                let key = (*conversation, account);
+                let changes = if *muted {
+                    mutes.insert(key)
+                } else {
+                    mutes.remove(&key)
+                };
+                if changes {
+                    add(format!("muted {conversation} {account} {muted}"));
+                }
+            }
+            Operation::Rename {
+                conversation,
+                title,
+            } => add(format!(
+                "renamed {conversation} {account} {:?}",
+                Some(title)
+            )),
             Operation::MarkNotificationsRead { up_to } => {
                 if is_later(Uuid::nil(), *up_to) {
                     add(format!("notifications read {account} {up_to}"));
@@ -126,6 +149,11 @@ fn describe(event: Event) -> Option<String> {
             format!("message {message} {conversation} {} {}", e.sender, e.text)
         }
         Event::ConversationRead(e) => format!("read {} {} {}", e.conversation, e.user, e.up_to),
+        Event::ConversationMuted(e) => format!("muted {} {} true", e.conversation, e.user),
+        Event::ConversationUnmuted(e) => format!("muted {} {} false", e.conversation, e.user),
+        Event::ConversationRenamed(e) => {
+            format!("renamed {} {} {:?}", e.conversation, e.user, e.title)
+        }
         Event::NotificationsRead(e) => format!("notifications read {} {}", e.user, e.up_to),
         Event::ProfileChanged(_) => return None,
         other => format!("{other:?}"),

@@ -42,6 +42,15 @@ pub enum Operation {
         conversation: Uuid,
         up_to: Uuid,
     },
+    SetMuted {
+        conversation: Uuid,
+        muted: bool,
+    },
+    /// With a title, so that it changes something whatever others do at the same time.
+    Rename {
+        conversation: Uuid,
+        title: String,
+    },
     MarkNotificationsRead {
         up_to: Uuid,
     },
@@ -91,6 +100,22 @@ impl Operation {
                 Method::PUT,
                 format!("/v1/conversations/{conversation}/read"),
                 Some(json!({"up_to": up_to})),
+            ),
+            Self::SetMuted {
+                conversation,
+                muted,
+            } => {
+                let method = if *muted { Method::PUT } else { Method::DELETE };
+                let path = format!("/v1/conversations/{conversation}/mute");
+                (method, path, None)
+            }
+            Self::Rename {
+                conversation,
+                title,
+            } => (
+                Method::PATCH,
+                format!("/v1/conversations/{conversation}"),
+                Some(json!({"title": title})),
             ),
             Self::MarkNotificationsRead { up_to } => (
                 Method::PUT,

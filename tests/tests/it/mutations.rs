@@ -92,6 +92,10 @@ const MUTATIONS: &[(&str, &str)] = &[
         "UPDATE %t SET read_up_to = NULL WHERE ctid = (SELECT max(ctid) FROM %t WHERE read_up_to IS NOT NULL)",
     ),
     (
+        "conversations.members",
+        "UPDATE %t SET muted = true WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
         "conversations.messages",
         "DELETE FROM %t WHERE id = (SELECT min(id::text)::uuid FROM %t)",
     ),

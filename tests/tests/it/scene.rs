@@ -1,4 +1,4 @@
-//! Three accounts with posts and conversations, and requests about them, filled in from the table of endpoints.
+//! Four accounts with posts and conversations, and requests about them, filled in from the table of endpoints.
 
 use feedmill_tests::{
     client::{Answer, Client},
@@ -10,17 +10,20 @@ use reqwest::Method;
 use serde_json::Value;
 use uuid::Uuid;
 
-/// Alice and Bob have a conversation without Carol, and Bob follows Alice. Every list has two items for Alice.
+/// Alice and Bob have a conversation and, with Dave, a group without Carol. Bob follows Alice. Every list has two items for Alice.
 pub struct Scene {
     pub alice: Uuid,
     pub bob: Uuid,
     pub carol: Uuid,
+    pub dave: Uuid,
     /// By Alice.
     pub post: Uuid,
     /// By Bob, to that post.
     pub reply: Uuid,
     /// Of Alice and Bob.
     pub conversation: Uuid,
+    /// Of Alice, Bob and Dave.
+    pub group: Uuid,
     /// By Bob, in that conversation.
     pub message: Uuid,
     /// Of Alice; her tokens here do not belong to it.
@@ -59,10 +62,11 @@ impl Scene {
             let answer = client.create_account(handle, &handle.to_uppercase()).await;
             answer.expect(201).id()
         };
-        let [alice, bob, carol] = [
+        let [alice, bob, carol, dave] = [
             create_account("alice").await,
             create_account("bob").await,
             create_account("carol").await,
+            create_account("dave").await,
         ];
         let of = |account| client.with_token(&target.signer.token(account));
         let (a, b, c) = (of(alice), of(bob), of(carol));
@@ -87,6 +91,8 @@ impl Scene {
         a.create_conversation(&[bob, carol], Some("All"))
             .await
             .expect(201);
+        let group = a.create_conversation(&[bob, dave], Some("Some")).await;
+        let group = group.expect(201).id();
         c.follow(alice).await.expect(204);
         b.follow(carol).await.expect(204);
         client.sign_in("alice").await.expect(201);
@@ -98,9 +104,11 @@ impl Scene {
             alice,
             bob,
             carol,
+            dave,
             post,
             reply,
             conversation,
+            group,
             message,
             session,
             client,
@@ -119,13 +127,15 @@ impl Scene {
 
     /// The ids that placeholders stand for. `{author}` is Alice, whose posts and followers are listed; `{user}` is
     /// Bob, whom she may follow.
-    pub fn placeholders(&self) -> [(&'static str, Uuid); 7] {
+    pub fn placeholders(&self) -> [(&'static str, Uuid); 9] {
         [
             ("{author}", self.alice),
             ("{user}", self.bob),
             ("{carol}", self.carol),
+            ("{dave}", self.dave),
             ("{post}", self.post),
             ("{conversation}", self.conversation),
+            ("{group}", self.group),
             ("{message}", self.message),
             ("{session}", self.session),
         ]

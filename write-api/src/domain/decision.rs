@@ -127,6 +127,8 @@ pub enum Rejection {
     NoOtherMember,
     #[error("a conversation has at most {0} members")]
     TooManyMembers(usize),
+    #[error("the title and the members of a conversation of two never change")]
+    ConversationOfTwo,
     /// A read mark in the future would hide notifications that do not exist yet.
     #[error("must not be in the future")]
     FutureMark,

@@ -37,6 +37,9 @@ impl State {
             Event::ConversationCreated(event) => self.conversations.created(event),
             Event::MessageSent(event) => self.conversations.message_sent(event),
             Event::ConversationRead(event) => self.conversations.read(event),
+            Event::ConversationMuted(event) => self.conversations.muted(event),
+            Event::ConversationUnmuted(event) => self.conversations.unmuted(event),
+            Event::ConversationRenamed(event) => self.conversations.renamed(event),
             Event::NotificationsRead(event) => self.notification_marks.read(event),
         }
     }

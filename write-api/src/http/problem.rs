@@ -22,6 +22,8 @@ feedmill_service::problem_codes! {
     EXTERNAL_IDENTITY = FORBIDDEN, "external_identity";
     /// Another account has the handle, or gave it up less than 30 days ago.
     HANDLE_TAKEN = CONFLICT, "handle_taken";
+    /// The conversation is the one of its two members, whose title and members never change.
+    CONVERSATION_OF_TWO = CONFLICT, "conversation_of_two";
     /// `current_password` is not the current password.
     WRONG_PASSWORD = UNPROCESSABLE_ENTITY, "wrong_password";
     /// An account cannot follow itself.
@@ -74,6 +76,7 @@ impl From<Rejection> for Problem {
             Rejection::NoOtherMember | Rejection::TooManyMembers(_) => {
                 Self::field("members", detail)
             }
+            Rejection::ConversationOfTwo => Self::new(CONVERSATION_OF_TWO, detail),
             Rejection::FutureMark => Self::field("up_to", detail),
         }
     }

@@ -16,6 +16,10 @@ pub struct Changes<'a> {
     pub totals: BTreeMap<Uuid, MessageTotals>,
     /// By user and conversation: the greatest message id that the batch marks as read.
     pub marks: BTreeMap<(Uuid, Uuid), Uuid>,
+    /// By user and conversation: whether the user has muted it at the end of the batch.
+    pub muted: BTreeMap<(Uuid, Uuid), bool>,
+    /// By conversation: its last new title.
+    pub titles: BTreeMap<Uuid, Option<&'a str>>,
 }
 
 #[derive(Debug)]
@@ -66,6 +70,15 @@ impl<'a> Changes<'a> {
                 Event::ConversationRead(e) => {
                     let mark = changes.marks.entry((e.user, e.conversation)).or_default();
                     *mark = e.up_to.max(*mark);
+                }
+                Event::ConversationMuted(e) => {
+                    changes.muted.insert((e.user, e.conversation), true);
+                }
+                Event::ConversationUnmuted(e) => {
+                    changes.muted.insert((e.user, e.conversation), false);
+                }
+                Event::ConversationRenamed(e) => {
+                    changes.titles.insert(e.conversation, e.title.as_deref());
                 }
                 _ => {}
             }

@@ -29,6 +29,42 @@ pub async fn insert_conversations(
     Ok(())
 }
 
+pub async fn rename(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+    if changes.titles.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* conversations.rename */
+        UPDATE conversations c SET title = n.title
+        FROM unnest($1::uuid[], $2::text[]) AS n(id, title)
+        WHERE c.id = n.id",
+        &changes.titles.keys().copied().collect::<Vec<_>>(),
+        &changes.titles.values().copied().collect::<Vec<_>>() as &[Option<&str>],
+    );
+    let done = named("conversations.rename", statement.execute(db)).await?;
+    expect_rows(
+        "conversations.rename",
+        changes.titles.len(),
+        done.rows_affected(),
+    )
+}
+
+/// The members of the conversations that have a new title.
+pub async fn members_of_renamed(
+    changes: &Changes<'_>,
+    db: &mut PgConnection,
+) -> Result<Vec<Uuid>, ApplyError> {
+    if changes.titles.is_empty() {
+        return Ok(vec![]);
+    }
+    let statement = query_scalar!(
+        "/* conversations.members_of_renamed */
+        SELECT user_id FROM members WHERE conversation = ANY($1)",
+        &changes.titles.keys().copied().collect::<Vec<_>>(),
+    );
+    Ok(named("conversations.members_of_renamed", statement.fetch_all(db)).await?)
+}
+
 pub async fn insert_members(
     changes: &Changes<'_>,
     db: &mut PgConnection,
@@ -187,5 +223,22 @@ pub async fn move_marks(changes: &Changes<'_>, db: &mut PgConnection) -> Result<
         &changes.marks.values().copied().collect::<Vec<_>>(),
     );
     named("conversations.move_marks", statement.execute(db)).await?;
+    Ok(())
+}
+
+pub async fn set_muted(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+    if changes.muted.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* conversations.set_muted */
+        UPDATE members m SET muted = n.muted
+        FROM unnest($1::uuid[], $2::uuid[], $3::bool[]) AS n(user_id, conversation, muted)
+        WHERE m.user_id = n.user_id AND m.conversation = n.conversation",
+        &changes.muted.keys().map(|key| key.0).collect::<Vec<_>>(),
+        &changes.muted.keys().map(|key| key.1).collect::<Vec<_>>(),
+        &changes.muted.values().copied().collect::<Vec<_>>(),
+    );
+    named("conversations.set_muted", statement.execute(db)).await?;
     Ok(())
 }

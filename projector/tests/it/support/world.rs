@@ -6,7 +6,8 @@ use feedmill_events::{
     Envelope, Event, Partition,
     event::{
         v1::{
-            AccountCreated, AccountFollowed, AccountUnfollowed, ConversationRead, MessageSent,
+            AccountCreated, AccountFollowed, AccountUnfollowed, ConversationMuted,
+            ConversationRead, ConversationRenamed, ConversationUnmuted, MessageSent,
             NotificationsRead, Parent, PostBookmarked, PostCreated, PostDeleted, PostLiked,
             PostUnbookmarked, PostUnliked, ProfileChanged,
         },
@@ -118,7 +119,7 @@ impl World {
     }
 
     fn anything(&mut self) -> Option<Event> {
-        match self.rng().gen_range(0..62) {
+        match self.rng().gen_range(0..66) {
             0..2 => (self.oracle.accounts.len() < 9).then(|| self.join()),
             2..4 => self.change_profile(),
             4..22 => self.post(),
@@ -127,6 +128,8 @@ impl World {
             42..44 => (self.oracle.conversations.len() < 5).then(|| self.converse()),
             44..56 => self.say(),
             56..60 => self.read(),
+            60..63 => self.mute(),
+            63..64 => self.rename(),
             _ => self.read_notifications(),
         }
     }
@@ -169,6 +172,13 @@ impl World {
     fn any_conversation(&mut self) -> Option<Uuid> {
         let conversations: Vec<Uuid> = self.oracle.conversations.keys().copied().collect();
         self.any(&conversations)
+    }
+
+    fn any_group(&mut self) -> Option<Uuid> {
+        let conversations = self.oracle.conversations.iter();
+        let groups = conversations.filter(|(_, found)| !found.is_pair);
+        let groups: Vec<Uuid> = groups.map(|(id, _)| *id).collect();
+        self.any(&groups)
     }
 
     fn any_member(&mut self, conversation: Uuid) -> Option<Uuid> {
@@ -332,6 +342,28 @@ impl World {
             conversation,
             user: self.any_member(conversation)?,
             up_to: self.any(&messages)?,
+        }))
+    }
+
+    /// Mutes a conversation, or unmutes it.
+    fn mute(&mut self) -> Option<Event> {
+        let conversation = self.any_conversation()?;
+        let user = self.any_member(conversation)?;
+        Some(if self.oracle.has_muted(user, conversation) {
+            Event::ConversationUnmuted(ConversationUnmuted { conversation, user })
+        } else {
+            Event::ConversationMuted(ConversationMuted { conversation, user })
+        })
+    }
+
+    fn rename(&mut self) -> Option<Event> {
+        let conversation = self.any_group()?;
+        let (user, now) = (self.any_member(conversation)?, self.now);
+        let titled = self.rng().gen_bool(0.7);
+        Some(Event::ConversationRenamed(ConversationRenamed {
+            conversation,
+            user,
+            title: titled.then(|| format!("Title at {now}")),
         }))
     }
 

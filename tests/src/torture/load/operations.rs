@@ -99,6 +99,28 @@ pub fn operation(
                 up_to,
             }
         }
+        Command::Conversation(ConversationCommand::SetMuted {
+            conversation: index,
+            own,
+            muted,
+        }) => {
+            let conversation = conversation(index, own)?;
+            Operation::SetMuted {
+                conversation,
+                muted,
+            }
+        }
+        Command::Conversation(ConversationCommand::Rename {
+            conversation: index,
+            own,
+            ..
+        }) => {
+            let conversation = conversation(index, own)?;
+            Operation::Rename {
+                conversation,
+                title: text,
+            }
+        }
         Command::Notification(
             NotificationCommand::MarkRead {
                 notification: index,

@@ -1,4 +1,4 @@
-//! Loads pairs and messages, and saves conversations, members and messages. Members are loaded with what most
+//! Loads conversations and messages, and saves conversations, members and messages. Members are loaded with what most
 //! commands need, see `domain/storage.rs`.
 
 use chrono::{DateTime, Utc};
@@ -7,7 +7,7 @@ use feedmill_service::sql::named;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Conversation, Conversations};
+use super::{Conversation, Conversations, Member};
 use crate::domain::clock::time;
 
 pub async fn load(
@@ -15,6 +15,7 @@ pub async fn load(
     conversations: &mut Conversations,
 ) -> sqlx::Result<()> {
     load_pairs(&mut *connection, conversations).await?;
+    load_rows(&mut *connection, conversations).await?;
     load_messages(connection, conversations).await
 }
 
@@ -46,6 +47,29 @@ async fn load_pairs(
     Ok(())
 }
 
+async fn load_rows(
+    connection: &mut PgConnection,
+    conversations: &mut Conversations,
+) -> sqlx::Result<()> {
+    let ids = conversations.rows.take_requested();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let query = sqlx::query!(
+        "/* state.conversations.load */ SELECT id, title, pair_low, pair_high
+         FROM write.conversations WHERE id = ANY($1)",
+        &ids
+    );
+    for row in named("state.conversations.load", query.fetch_all(connection)).await? {
+        let conversation = Conversation {
+            title: row.title,
+            pair: row.pair_low.zip(row.pair_high),
+        };
+        conversations.rows.load(row.id, conversation);
+    }
+    Ok(())
+}
+
 async fn load_messages(
     connection: &mut PgConnection,
     conversations: &mut Conversations,
@@ -70,9 +94,10 @@ async fn load_messages(
 }
 
 pub async fn save(connection: &mut PgConnection, conversations: Conversations) -> sqlx::Result<()> {
-    // Conversations and messages are never updated, and nothing is removed.
-    let created = conversations.rows.into_changes().inserted;
-    insert(&mut *connection, &created).await?;
+    // Messages are never updated, and nothing is removed.
+    let rows = conversations.rows.into_changes();
+    insert(&mut *connection, &rows.inserted).await?;
+    rename(&mut *connection, &rows.updated).await?;
     let members = conversations.members.into_changes();
     insert_members(&mut *connection, &members.inserted).await?;
     update_members(&mut *connection, &members.updated).await?;
@@ -112,22 +137,66 @@ async fn insert(
     Ok(())
 }
 
-type Members = [((Uuid, Uuid), Option<Uuid>)];
+async fn rename(
+    connection: &mut PgConnection,
+    conversations: &[(Uuid, Conversation)],
+) -> sqlx::Result<()> {
+    if conversations.is_empty() {
+        return Ok(());
+    }
+    let (ids, titles): (Vec<Uuid>, Vec<Option<String>>) = conversations
+        .iter()
+        .map(|(id, conversation)| (*id, conversation.title.clone()))
+        .unzip();
+    let query = sqlx::query!(
+        "/* state.conversations.rename */ UPDATE write.conversations c SET title = n.title
+         FROM unnest($1::uuid[], $2::text[]) AS n(id, title)
+         WHERE c.id = n.id",
+        &ids,
+        &titles as &[Option<String>]
+    );
+    named("state.conversations.rename", query.execute(connection)).await?;
+    Ok(())
+}
+
+type Members = [((Uuid, Uuid), Member)];
+
+/// `Members`, as the arrays of a statement.
+#[derive(Default)]
+struct Columns {
+    conversations: Vec<Uuid>,
+    users: Vec<Uuid>,
+    read_up_to: Vec<Option<Uuid>>,
+    muted: Vec<bool>,
+}
+
+impl Columns {
+    fn of(members: &Members) -> Self {
+        let mut columns = Self::default();
+        for ((conversation, user), member) in members {
+            columns.conversations.push(*conversation);
+            columns.users.push(*user);
+            columns.read_up_to.push(member.read_up_to);
+            columns.muted.push(member.muted);
+        }
+        columns
+    }
+}
 
 /// A member of a new conversation can have read a message of the same batch.
 async fn insert_members(connection: &mut PgConnection, members: &Members) -> sqlx::Result<()> {
     if members.is_empty() {
         return Ok(());
     }
-    let (conversations, users): (Vec<Uuid>, Vec<Uuid>) =
-        members.iter().map(|(key, _)| *key).unzip();
-    let read_up_to: Vec<Option<Uuid>> = members.iter().map(|(_, mark)| *mark).collect();
+    let columns = Columns::of(members);
     let query = sqlx::query!(
-        "/* state.members.insert */ INSERT INTO write.members (conversation_id, user_id, read_up_to)
-         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[])",
-        &conversations,
-        &users,
-        &read_up_to as &[Option<Uuid>]
+        "/* state.members.insert */
+         INSERT INTO write.members (conversation_id, user_id, read_up_to, muted)
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bool[])",
+        &columns.conversations,
+        &columns.users,
+        &columns.read_up_to as &[Option<Uuid>],
+        &columns.muted
     );
     named("state.members.insert", query.execute(connection)).await?;
     Ok(())
@@ -137,16 +206,17 @@ async fn update_members(connection: &mut PgConnection, members: &Members) -> sql
     if members.is_empty() {
         return Ok(());
     }
-    let (conversations, users): (Vec<Uuid>, Vec<Uuid>) =
-        members.iter().map(|(key, _)| *key).unzip();
-    let read_up_to: Vec<Option<Uuid>> = members.iter().map(|(_, mark)| *mark).collect();
+    let columns = Columns::of(members);
     let query = sqlx::query!(
-        "/* state.members.update */ UPDATE write.members m SET read_up_to = n.up_to
-         FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS n(conversation_id, user_id, up_to)
+        "/* state.members.update */
+         UPDATE write.members m SET read_up_to = n.read_up_to, muted = n.muted
+         FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bool[])
+             AS n(conversation_id, user_id, read_up_to, muted)
          WHERE m.conversation_id = n.conversation_id AND m.user_id = n.user_id",
-        &conversations,
-        &users,
-        &read_up_to as &[Option<Uuid>]
+        &columns.conversations,
+        &columns.users,
+        &columns.read_up_to as &[Option<Uuid>],
+        &columns.muted
     );
     named("state.members.update", query.execute(connection)).await?;
     Ok(())
