@@ -132,6 +132,8 @@ events! {
     ConversationMuted(v1::ConversationMuted): "conversation.muted", 1, conversation, [];
     ConversationUnmuted(v1::ConversationUnmuted): "conversation.unmuted", 1, conversation, [];
     ConversationRenamed(v1::ConversationRenamed): "conversation.renamed", 1, conversation, [];
+    MemberAdded(v1::MemberAdded): "conversation.member_added", 1, conversation, [];
+    MemberLeft(v1::MemberLeft): "conversation.member_left", 1, conversation, [];
     NotificationsRead(v1::NotificationsRead): "notifications.read", 1, user, [];
 }
 

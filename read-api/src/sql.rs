@@ -37,7 +37,12 @@ mod tests {
     use super::*;
 
     /// Tables that only the projector reads.
-    const PROJECTOR_ONLY: [&str; 3] = ["feed_followers", "digest_received", "digest_members"];
+    const PROJECTOR_ONLY: [&str; 4] = [
+        "feed_followers",
+        "digest_received",
+        "digest_members",
+        "digest_former_members",
+    ];
 
     /// All files of a folder, concatenated.
     fn files(folder: &str) -> String {

@@ -163,6 +163,9 @@ pub async fn fold(pool: &PgPool) -> Result<Oracle> {
     Ok(oracle)
 }
 
+/// Conversation, account, read mark, whether muted, and since when.
+type MemberRow = (Uuid, Uuid, Option<Uuid>, bool, Option<Uuid>);
+
 /// Fails unless the state tables, on which commands are decided, are equal to the oracle's state.
 pub async fn check_state(pool: &PgPool, oracle: &Oracle) -> Result<()> {
     let accounts: Vec<(Uuid, String, String, String)> =
@@ -195,18 +198,36 @@ pub async fn check_state(pool: &PgPool, oracle: &Oracle) -> Result<()> {
     let known = known.map(|(id, found)| (*id, found.title.clone()));
     check_equal("conversations", &conversations, &known.collect())?;
 
-    let members: Vec<(Uuid, Uuid, Option<Uuid>, bool)> = sqlx::query_as(
-        "SELECT conversation_id, user_id, read_up_to, muted FROM write.members
-         ORDER BY conversation_id, user_id",
+    let members: Vec<MemberRow> = sqlx::query_as(
+        "SELECT conversation_id, user_id, read_up_to, muted, since FROM write.members
+         WHERE left_at IS NULL ORDER BY conversation_id, user_id",
     )
     .fetch_all(pool)
     .await?;
     let known = oracle.conversations.iter();
     let known = known.flat_map(|(id, found)| {
         let members = found.members.iter();
-        members.map(|(user, member)| (*id, *user, member.read_up_to, member.muted))
+        members.map(|(user, m)| (*id, *user, m.read_up_to, m.muted, m.since))
     });
     check_equal("members", &members, &known.collect())?;
+
+    let left: Vec<(Uuid, Uuid, Uuid)> = sqlx::query_as(
+        "SELECT conversation_id, user_id, left_at FROM write.members
+         WHERE left_at IS NOT NULL ORDER BY conversation_id, user_id",
+    )
+    .fetch_all(pool)
+    .await?;
+    let known = oracle.conversations.iter();
+    let known = known.flat_map(|(id, found)| {
+        let left = found.participants().into_iter();
+        let left = left.filter(|account| found.has_left(*account));
+        left.filter_map(|account| {
+            let mut latest = found.former.iter().rev();
+            let last = latest.find(|former| former.account == account)?;
+            Some((*id, account, last.until))
+        })
+    });
+    check_equal("former members", &left, &known.collect())?;
 
     let messages: Vec<(Uuid, Uuid)> = sqlx::query_as(
         "SELECT conversation_id, id FROM write.messages ORDER BY conversation_id, id",
@@ -250,4 +271,18 @@ pub async fn links(
     );
     let links = links.bind(kind.number()).bind(accounts);
     Ok(links.fetch_all(pool).await?)
+}
+
+/// Of an account in a conversation: the id after which it sees messages, and the end of its last membership if it has left. No
+/// answer to a command has them.
+pub async fn membership(
+    pool: &PgPool,
+    conversation: Uuid,
+    account: Uuid,
+) -> Result<(Option<Uuid>, Option<Uuid>)> {
+    let membership = sqlx::query_as(
+        "SELECT since, left_at FROM write.members WHERE conversation_id = $1 AND user_id = $2",
+    );
+    let membership = membership.bind(conversation).bind(account);
+    Ok(membership.fetch_one(pool).await?)
 }

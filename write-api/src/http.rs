@@ -12,6 +12,7 @@ pub mod ended_sessions;
 pub mod keys;
 pub mod links;
 pub mod me;
+pub mod members;
 pub mod messages;
 pub mod notifications;
 pub mod password;

@@ -50,7 +50,7 @@ quotas! {
     Posts, "posts", 500;
     /// Messages of an account.
     Messages, "messages", 3_000;
-    /// Conversations that an account starts or renames.
+    /// Conversations that an account starts or renames, and members that it adds.
     Conversations, "conversations", 300;
     /// Accounts that an account follows.
     Follows, "follows", 1_000;
@@ -75,7 +75,10 @@ impl Quota {
             Command::Account(AccountCommand::ChangeProfile { .. }) => Some(Self::Profile),
             Command::Account(AccountCommand::Create { .. } | AccountCommand::Ensure { .. })
             | Command::Post(PostCommand::Delete { .. })
-            | Command::Conversation(ConversationCommand::SetMuted { muted: false, .. }) => None,
+            | Command::Conversation(
+                ConversationCommand::RemoveMember { .. }
+                | ConversationCommand::SetMuted { muted: false, .. },
+            ) => None,
             Command::Post(PostCommand::Create { .. }) => Some(Self::Posts),
             Command::Link(link) => match (link.action, link.kind) {
                 (LinkAction::Remove, _) => None,
@@ -83,7 +86,9 @@ impl Quota {
                 (LinkAction::Add, LinkKind::Like | LinkKind::Bookmark) => Some(Self::Reactions),
             },
             Command::Conversation(
-                ConversationCommand::Start { .. } | ConversationCommand::Rename { .. },
+                ConversationCommand::Start { .. }
+                | ConversationCommand::AddMember { .. }
+                | ConversationCommand::Rename { .. },
             ) => Some(Self::Conversations),
             Command::Conversation(ConversationCommand::SendMessage { .. }) => Some(Self::Messages),
             Command::Conversation(

@@ -13,7 +13,7 @@ use utoipa_axum::{
 use crate::{
     app::App,
     http::{
-        accounts, conversations, ended_sessions, keys, links, me, messages, notifications,
+        accounts, conversations, ended_sessions, keys, links, me, members, messages, notifications,
         password, posts, sessions,
     },
     openapi,
@@ -54,6 +54,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(conversations::create))
         .routes(routes!(conversations::rename))
         .routes(routes!(conversations::mute, conversations::unmute))
+        .routes(routes!(members::add, members::remove))
         .routes(text(routes!(messages::create)))
         .routes(routes!(messages::mark_read))
         .routes(routes!(notifications::mark_read))

@@ -155,6 +155,29 @@ pub struct ConversationRenamed {
     pub title: Option<String>,
 }
 
+/// An account becomes a member of a group that exists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MemberAdded {
+    pub conversation: Uuid,
+    pub user: Uuid,
+    /// The member who adds it.
+    pub added_by: Uuid,
+    /// An id with the time of the addition, not less than those of the messages so far. The new member sees the messages after
+    /// it.
+    pub since: Uuid,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MemberLeft {
+    pub conversation: Uuid,
+    pub user: Uuid,
+    /// An id with the time of leaving, not less than those of the messages so far. The account was a member for the messages up
+    /// to it.
+    pub until: Uuid,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NotificationsRead {

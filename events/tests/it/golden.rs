@@ -102,6 +102,17 @@ pub fn samples() -> Vec<Envelope> {
             user: object_id(2),
             title: Some("After the harvest".to_owned()),
         }),
+        Event::MemberAdded(v1::MemberAdded {
+            conversation: object_id(8),
+            user: object_id(3),
+            added_by: object_id(2),
+            since: object_id(9),
+        }),
+        Event::MemberLeft(v1::MemberLeft {
+            conversation: object_id(8),
+            user: object_id(3),
+            until: object_id(10),
+        }),
         Event::NotificationsRead(v1::NotificationsRead {
             user: object_id(2),
             up_to: object_id(10),

@@ -1,6 +1,7 @@
 //! Conversations, their members and messages.
 
 mod fold;
+mod members;
 mod sql;
 mod tags;
 
@@ -28,6 +29,8 @@ pub static DEFINITION: Definition = Definition {
         EventType::ConversationMuted,
         EventType::ConversationUnmuted,
         EventType::ConversationRenamed,
+        EventType::MemberAdded,
+        EventType::MemberLeft,
     ],
     is_relevant: |_| true,
     min_interval: Duration::from_millis(10),
@@ -38,19 +41,21 @@ pub static DEFINITION: Definition = Definition {
     },
 };
 
-/// New messages are counted as unread by the read marks from before the batch; then the unread messages of members whose
-/// mark moved are counted anew.
+/// Members who come see the messages from before the batch, if any of them are for them. Then new messages are counted as unread by
+/// the read marks from before the batch, and the unread messages of members whose mark moved are counted anew.
 async fn apply(batch: &Batch, _: &Context, db: &mut PgConnection) -> Result<Vec<Tag>, ApplyError> {
     let changes = Changes::of(batch)?;
     sql::insert_conversations(&changes, db).await?;
     sql::rename(&changes, db).await?;
-    sql::insert_members(&changes, db).await?;
-    sql::count_conversations(&changes, db).await?;
+    members::insert(&changes, db).await?;
+    members::end(&changes, db).await?;
+    members::add(&changes, db).await?;
+    members::count_conversations(&changes, db).await?;
     sql::insert_messages(&changes, db).await?;
     sql::add_messages(&changes, db).await?;
-    let mut members = sql::count_unread(&changes, db).await?;
-    sql::move_marks(&changes, db).await?;
-    sql::set_muted(&changes, db).await?;
-    members.extend(sql::members_of_renamed(&changes, db).await?);
+    let mut members = members::count_unread(&changes, db).await?;
+    members::move_marks(&changes, db).await?;
+    members::set_muted(&changes, db).await?;
+    members.extend(members::of_changed(&changes, db).await?);
     Ok(tags::of(&changes, members))
 }

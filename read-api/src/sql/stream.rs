@@ -111,7 +111,7 @@ pub async fn latest_messages(
         CROSS JOIN LATERAL (
             SELECT id
             FROM messages
-            WHERE conversation = member.conversation AND id >= $2
+            WHERE conversation = member.conversation AND id >= $2 AND (member.since IS NULL OR id > member.since)
             ORDER BY id DESC
             LIMIT $3
         ) AS message
@@ -145,7 +145,7 @@ pub async fn new_messages(
             FROM messages
             WHERE conversation = member.conversation
                 AND id >= ($2::uuid[])[1 + (get_byte(uuid_send(member.conversation), 15) & 63)]
-                AND id <> ALL ($3)
+                AND id <> ALL ($3) AND (member.since IS NULL OR id > member.since)
             ORDER BY id
             LIMIT $4
         ) AS message

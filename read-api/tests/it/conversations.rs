@@ -188,6 +188,58 @@ async fn muted_conversations_do_not_count_as_unread() {
 }
 
 #[tokio::test]
+async fn a_later_member_sees_later_messages() {
+    let app = App::start().await;
+    let (a, b, later) = (
+        app.account(1).await,
+        app.account(2).await,
+        app.account(3).await,
+    );
+    let (talk, sent) = conversation(&app, 0, &[a, b, later], 5).await;
+    // Added after the third message.
+    let since = sent[2];
+    app.run(&format!(
+        "UPDATE members SET since = '{since}', hidden_count = 3, unread_count = 2
+         WHERE user_id = '{later}'"
+    ))
+    .await;
+    let path = format!("/v1/conversations/{talk}");
+    let messages = format!("{path}/messages");
+    for limit in [1, 2, 3] {
+        assert_eq!(ids(&app.all(later, &messages, limit).await), sent[..2]);
+        assert_eq!(ids(&app.all(b, &messages, limit).await), sent);
+    }
+    for (index, message) in sent.iter().enumerate() {
+        let status = if index < 2 { 200 } else { 404 };
+        let path = format!("{messages}/{message}");
+        assert_eq!(app.get(later, &path).await.status, status);
+    }
+    let one = app.get(later, &path).await.body;
+    assert_eq!(one["message_count"], 2);
+    assert_eq!(one["last_message"]["id"], json!(sent[0]));
+    let inbox = app.get(later, "/v1/conversations").await.body;
+    assert_eq!(inbox["items"][0]["message_count"], 2);
+
+    // Added after all of them.
+    let since = sent[0];
+    app.run(&format!(
+        "UPDATE members SET since = '{since}', hidden_count = 5, unread_count = 0
+         WHERE user_id = '{later}'"
+    ))
+    .await;
+    let one = app.get(later, &path).await.body;
+    assert_eq!(
+        (&one["message_count"], &one["last_message"]),
+        (&json!(0), &Value::Null)
+    );
+    let empty = app.get(later, &messages).await;
+    assert_eq!(
+        (empty.status.as_u16(), &empty.body["items"]),
+        (200, &json!([]))
+    );
+}
+
+#[tokio::test]
 async fn an_empty_inbox_has_a_total() {
     let app = App::start().await;
     let inbox = app.get(app.account(1).await, "/v1/conversations").await;
@@ -345,4 +397,12 @@ async fn a_conversation_is_cached_until_it_changes_for_any_member() {
         assert!(is_cached(&path).await);
     }
     assert!(!is_cached(&message).await && is_cached(&message).await);
+    // Who leaves no longer has them.
+    let messages = format!("{path}/messages");
+    assert!(!is_cached(&messages).await && is_cached(&messages).await);
+    let tags = [Tag::conversation(talk)];
+    announcer.announce("conversations", &tags).await;
+    for path in [&messages, &message] {
+        wait_until("a miss", async || !is_cached(path).await).await;
+    }
 }

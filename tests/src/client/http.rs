@@ -312,6 +312,17 @@ impl Client {
         self.command(Method::PATCH, &path, Some(changes)).await
     }
 
+    /// Adds a member, or removes one.
+    pub async fn set_member(&self, conversation: Uuid, account: Uuid, is_member: bool) -> Answer {
+        let method = if is_member {
+            Method::PUT
+        } else {
+            Method::DELETE
+        };
+        let path = format!("/v1/conversations/{conversation}/members/{account}");
+        self.command(method, &path, None).await
+    }
+
     pub async fn set_muted(&self, conversation: Uuid, muted: bool) -> Answer {
         let method = if muted { Method::PUT } else { Method::DELETE };
         let path = format!("/v1/conversations/{conversation}/mute");

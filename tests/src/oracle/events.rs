@@ -52,6 +52,8 @@ impl Oracle {
             Event::ConversationMuted(e) => self.set_muted(e.conversation, e.user, true),
             Event::ConversationUnmuted(e) => self.set_muted(e.conversation, e.user, false),
             Event::ConversationRenamed(e) => self.rename(e.conversation, e.title.as_deref()),
+            Event::MemberAdded(e) => self.add_member(e.conversation, e.user, e.since),
+            Event::MemberLeft(e) => self.leave(e.conversation, e.user, e.until),
             Event::NotificationsRead(e) => self.mark_notifications_read(e.user, e.up_to),
             event => unreachable!(
                 "the oracle lacks {event:?}: add it to `LinkChange::of` or `Oracle::fold` and `is_legal`"
@@ -88,7 +90,7 @@ impl Oracle {
                 let found = self.conversations.get(&e.conversation);
                 found.is_some_and(|found| {
                     let member = found.members.get(&e.user);
-                    found.messages.contains_key(&e.up_to)
+                    found.visible(e.user).any(|(id, _)| id == e.up_to)
                         && member.is_some_and(|member| member.read_up_to < Some(e.up_to))
                 })
             }
@@ -96,6 +98,25 @@ impl Oracle {
                 self.is_member(e.user, e.conversation) && !self.has_muted(e.user, e.conversation)
             }
             Event::ConversationUnmuted(e) => self.has_muted(e.user, e.conversation),
+            Event::MemberAdded(e) => {
+                let found = self.conversations.get(&e.conversation);
+                let may = found.is_some_and(|found| {
+                    let new = !found.participants().contains(&e.user);
+                    new && !found.is_pair && found.last_message() <= Some(e.since)
+                });
+                may && self.is_member(e.added_by, e.conversation)
+                    && self.accounts.contains_key(&e.user)
+            }
+            Event::MemberLeft(e) => {
+                let found = self.conversations.get(&e.conversation);
+                found.is_some_and(|found| {
+                    let member = found.members.get(&e.user);
+                    let until = Some(e.until);
+                    !found.is_pair
+                        && found.last_message() <= until
+                        && member.is_some_and(|member| member.since <= until)
+                })
+            }
             Event::ConversationRenamed(e) => {
                 let found = self.conversations.get(&e.conversation);
                 let changes = found.is_some_and(|found| !found.is_pair && found.title != e.title);

@@ -181,9 +181,8 @@ impl Oracle {
         let messages = self
             .conversations
             .values()
-            .filter(|conversation| conversation.members.contains_key(&viewer))
-            .flat_map(|conversation| &conversation.messages)
-            .filter(|(message, found)| found.sender != viewer && inside(id::millis(**message)));
+            .flat_map(|conversation| conversation.received(viewer))
+            .filter(|message| inside(id::millis(*message)));
         let counters = json!({
             "posts": posts.len(),
             "likes_received": likes.count(),
@@ -214,10 +213,7 @@ impl Oracle {
             .iter()
             .filter(|(_, found)| found.members.contains_key(&user));
         let mut mine: Vec<_> = mine
-            .map(|(id, found)| {
-                let activity = found.last_message().unwrap_or(*id);
-                (activity, *id, found)
-            })
+            .map(|(id, found)| (found.activity(*id, user), *id, found))
             .collect();
         mine.sort_by_key(|(activity, id, _)| std::cmp::Reverse((*activity, *id)));
         let views = mine.iter().map(|(_, id, found)| {
@@ -253,12 +249,12 @@ impl Oracle {
         user: Uuid,
         members: &[Value],
     ) -> Value {
-        let last = conversation.last_message();
+        let last = conversation.last_visible(user);
         json!({
             "id": id,
             "title": conversation.title,
             "members": members,
-            "message_count": conversation.messages.len(),
+            "message_count": conversation.visible(user).count(),
             "unread_count": conversation.unread(user),
             "muted": conversation.members[&user].muted,
             "last_message": last.map(|id| Self::message(conversation, id)),
@@ -317,10 +313,12 @@ impl Oracle {
         })
     }
 
-    /// None if there is no such message, or the user is not a member.
+    /// None if there is no such message, or it is not for this user.
     pub fn one_message(&self, user: Uuid, conversation: Uuid, message: Uuid) -> Option<Value> {
         let found = self.conversations.get(&conversation)?;
-        let exists = found.members.contains_key(&user) && found.messages.contains_key(&message);
+        found.members.contains_key(&user).then_some(())?;
+        let mut visible = found.visible(user);
+        let exists = visible.any(|(id, _)| id == message);
         exists.then(|| Self::message(found, message))
     }
 
@@ -330,10 +328,9 @@ impl Oracle {
         found.members.contains_key(&user).then_some(())?;
         Some(
             found
-                .messages
-                .keys()
+                .visible(user)
                 .rev()
-                .map(|message| Self::message(found, *message))
+                .map(|(message, _)| Self::message(found, message))
                 .collect(),
         )
     }

@@ -29,11 +29,21 @@ pub struct Message {
     pub text: String,
 }
 
-/// What a member has set in a conversation.
+/// A member of a conversation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Member {
     pub read_up_to: Option<Uuid>,
     pub muted: bool,
+    /// Sees the messages after this id; none: all.
+    pub since: Option<Uuid>,
+}
+
+/// A membership that has ended: it was for the messages after `since` and up to `until`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormerMember {
+    pub account: Uuid,
+    pub since: Option<Uuid>,
+    pub until: Uuid,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,22 +52,73 @@ pub struct Conversation {
     /// Whether it is the conversation of its two members.
     pub is_pair: bool,
     pub members: BTreeMap<Uuid, Member>,
+    pub former: Vec<FormerMember>,
     pub messages: BTreeMap<Uuid, Message>,
 }
 
 impl Conversation {
+    /// The messages that this member sees, oldest first.
+    pub fn visible(&self, member: Uuid) -> impl DoubleEndedIterator<Item = (Uuid, &Message)> {
+        let since = self.members.get(&member).and_then(|found| found.since);
+        let messages = self.messages.iter().map(|(id, message)| (*id, message));
+        messages.filter(move |(id, _)| Some(*id) > since)
+    }
+
     /// Messages by others after the member's read mark.
     pub fn unread(&self, member: Uuid) -> usize {
         let mark = self.members.get(&member).and_then(|found| found.read_up_to);
-        let messages = self.messages.iter();
-        messages
-            .filter(|(id, message)| message.sender != member && Some(**id) > mark)
+        self.visible(member)
+            .filter(|(id, message)| message.sender != member && Some(*id) > mark)
             .count()
     }
 
-    /// The newest message.
+    /// The newest message, whoever sees it.
     pub fn last_message(&self) -> Option<Uuid> {
         self.messages.keys().next_back().copied()
+    }
+
+    /// The newest message that this member sees.
+    pub fn last_visible(&self, member: Uuid) -> Option<Uuid> {
+        self.visible(member).next_back().map(|(id, _)| id)
+    }
+
+    /// What orders the conversation `id` in the list of this member.
+    pub fn activity(&self, id: Uuid, member: Uuid) -> Uuid {
+        let since = self.members.get(&member).and_then(|found| found.since);
+        let start = since.unwrap_or(id);
+        self.last_visible(member)
+            .map_or(start, |last| last.max(start))
+    }
+
+    /// Messages by others of the time when this account was a member.
+    pub fn received(&self, account: Uuid) -> impl Iterator<Item = Uuid> {
+        let mut spans: Vec<(Option<Uuid>, Uuid)> = self
+            .former
+            .iter()
+            .filter(|former| former.account == account)
+            .map(|former| (former.since, former.until))
+            .collect();
+        let current = self.members.get(&account);
+        spans.extend(current.map(|member| (member.since, Uuid::max())));
+        let messages = self.messages.iter();
+        let received = messages.filter(move |(id, message)| {
+            let inside =
+                |(since, until): &(Option<Uuid>, Uuid)| Some(**id) > *since && *id <= until;
+            message.sender != account && spans.iter().any(inside)
+        });
+        received.map(|(id, _)| *id)
+    }
+
+    /// Everyone who is or was a member.
+    pub fn participants(&self) -> BTreeSet<Uuid> {
+        let former = self.former.iter().map(|former| former.account);
+        self.members.keys().copied().chain(former).collect()
+    }
+
+    /// Whether this account has left, and has not come back.
+    pub fn has_left(&self, account: Uuid) -> bool {
+        let left = self.former.iter().any(|former| former.account == account);
+        left && !self.members.contains_key(&account)
     }
 }
 
@@ -190,6 +251,28 @@ impl Oracle {
         let found = self.conversations.get(&conversation);
         let member = found.and_then(|found| found.members.get(&user));
         member.is_some_and(|member| member.muted)
+    }
+
+    /// `since` is the id after which the member sees messages.
+    pub fn add_member(&mut self, conversation: Uuid, user: Uuid, since: Uuid) {
+        let conversation = self.conversations.entry(conversation).or_default();
+        let member = Member {
+            since: Some(since),
+            ..Member::default()
+        };
+        conversation.members.insert(user, member);
+    }
+
+    /// What the member has set goes with the membership, and what they have written stays.
+    pub fn leave(&mut self, conversation: Uuid, user: Uuid, until: Uuid) {
+        let conversation = self.conversations.entry(conversation).or_default();
+        if let Some(member) = conversation.members.remove(&user) {
+            conversation.former.push(FormerMember {
+                account: user,
+                since: member.since,
+                until,
+            });
+        }
     }
 
     pub fn rename(&mut self, conversation: Uuid, title: Option<&str>) {

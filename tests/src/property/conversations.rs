@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use rand::Rng;
 use serde_json::json;
 use uuid::Uuid;
@@ -11,6 +11,7 @@ use super::{
     random::{Kind, Pick, Theme, pick, text, usually},
     state::{State, choose, created_id, expect_status},
 };
+use crate::log;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConversationCommand {
@@ -38,6 +39,17 @@ pub enum ConversationCommand {
         conversation: Pick,
         own: bool,
         muted: bool,
+    },
+    Add {
+        conversation: Pick,
+        own: bool,
+        account: Pick,
+    },
+    /// The account itself, or any other.
+    Remove {
+        conversation: Pick,
+        own: bool,
+        other: Option<Pick>,
     },
     /// With a title, or without any.
     Rename {
@@ -79,6 +91,18 @@ pub fn kinds() -> Vec<Kind<ConversationCommand>> {
                 conversation: pick(rng),
                 own: usually(rng),
                 muted: rng.gen_bool(0.6),
+            }
+        }),
+        Kind::new("add member", 5.0, theme, |rng| ConversationCommand::Add {
+            conversation: pick(rng),
+            own: usually(rng),
+            account: pick(rng),
+        }),
+        Kind::new("remove member", 3.0, theme, |rng| {
+            ConversationCommand::Remove {
+                conversation: pick(rng),
+                own: usually(rng),
+                other: rng.gen_bool(0.2).then(|| pick(rng)),
             }
         }),
         Kind::new("rename conversation", 3.0, theme, |rng| {
@@ -131,8 +155,8 @@ pub async fn perform(state: &mut State<'_>, who: Uuid, command: ConversationComm
             let Some(conversation) = choose(&conversations(state, who, own), conversation) else {
                 return Ok(());
             };
-            let messages = state.oracle.conversations[&conversation].messages.keys();
-            let inside: Vec<_> = messages.copied().collect();
+            let messages = state.oracle.conversations[&conversation].visible(who);
+            let inside: Vec<_> = messages.map(|(id, _)| id).collect();
             let from = if foreign { &state.messages } else { &inside };
             let Some(message) = choose(from, message) else {
                 return Ok(());
@@ -160,6 +184,29 @@ pub async fn perform(state: &mut State<'_>, who: Uuid, command: ConversationComm
                 state.oracle.set_muted(conversation, who, muted);
             }
             Ok(())
+        }
+        ConversationCommand::Add {
+            conversation,
+            own,
+            account,
+        } => {
+            let chosen = choose(&conversations(state, who, own), conversation);
+            let (Some(conversation), Some(account)) = (chosen, state.account(account)) else {
+                return Ok(());
+            };
+            add(state, who, conversation, account).await
+        }
+        ConversationCommand::Remove {
+            conversation,
+            own,
+            other,
+        } => {
+            let chosen = choose(&conversations(state, who, own), conversation);
+            let other = other.map_or(Some(who), |other| state.account(other));
+            let (Some(conversation), Some(account)) = (chosen, other) else {
+                return Ok(());
+            };
+            remove(state, who, conversation, account).await
         }
         ConversationCommand::Rename {
             conversation,
@@ -213,5 +260,50 @@ async fn create(
     let members: Vec<_> = members.into_iter().collect();
     state.oracle.create_conversation(id, &members, title);
     state.conversations.push(id);
+    Ok(())
+}
+
+async fn add(state: &mut State<'_>, who: Uuid, conversation: Uuid, account: Uuid) -> Result<()> {
+    let client = state.client_of(who);
+    let answer = client.set_member(conversation, account, true).await;
+    if !state.oracle.is_member(who, conversation) {
+        return expect_status(&answer, 404);
+    }
+    if state.oracle.is_member(account, conversation) {
+        return expect_status(&answer, 204);
+    }
+    let found = &state.oracle.conversations[&conversation];
+    if found.is_pair || found.has_left(account) {
+        return expect_status(&answer, 409);
+    }
+    expect_status(&answer, 204)?;
+    let (since, _) = log::membership(&state.target.pool, conversation, account).await?;
+    let since = since.context("a member who was added sees messages from then on")?;
+    state.oracle.add_member(conversation, account, since);
+    Ok(())
+}
+
+async fn remove(state: &mut State<'_>, who: Uuid, conversation: Uuid, account: Uuid) -> Result<()> {
+    let client = state.client_of(who);
+    let answer = client.set_member(conversation, account, false).await;
+    let is_member = |account| state.oracle.is_member(account, conversation);
+    if who != account {
+        let expected = match (is_member(who), is_member(account)) {
+            (false, _) => 404,
+            (true, true) => 403,
+            (true, false) => 204,
+        };
+        return expect_status(&answer, expected);
+    }
+    if !is_member(who) {
+        return expect_status(&answer, 204);
+    }
+    if state.oracle.conversations[&conversation].is_pair {
+        return expect_status(&answer, 409);
+    }
+    expect_status(&answer, 204)?;
+    let (_, left_at) = log::membership(&state.target.pool, conversation, who).await?;
+    let left_at = left_at.context("the end of a membership")?;
+    state.oracle.leave(conversation, who, left_at);
     Ok(())
 }

@@ -29,12 +29,16 @@ fn describe_link(kind: LinkKind, make: bool, from: Uuid, to: Uuid) -> String {
 /// The effects of all acknowledged operations, but for profiles. `entries` are in the order of their account's
 /// answers.
 pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCounts {
+    let entries: Vec<_> = entries.collect();
+    let members = members_from_the_start(&entries);
     let mut effects = EffectCounts::new();
     let mut links = BTreeSet::new();
     // By conversation and account; notifications count as the nil conversation.
     let mut marks: BTreeMap<(Uuid, Uuid), Uuid> = BTreeMap::new();
     // Conversation and account.
     let mut mutes = BTreeSet::new();
+    let mut added = BTreeSet::new();
+    let mut left = BTreeSet::new();
     for entry in entries {
         let Outcome::Acknowledged { id, created } = entry.outcome else {
             continue;
@@ -96,6 +100,26 @@ pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCo
                     add(format!("muted {conversation} {account} {muted}"));
                 }
             }
+            // Several clients may add the same account. Members from the start are not added.
+            Operation::AddMember {
+                conversation,
+                account,
+            } => {
+                let key = (*conversation, *account);
+                if added.insert(key) && !members.contains(&key) {
+                    add(format!("added {conversation} {account}"));
+                }
+            }
+            // Nobody comes back.
+            Operation::Leave {
+                conversation,
+                account,
+            } => {
+                mutes.remove(&(*conversation, *account));
+                if left.insert((*conversation, *account)) {
+                    add(format!("left {conversation} {account}"));
+                }
+            }
             Operation::Rename {
                 conversation,
                 title,
@@ -111,6 +135,23 @@ pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCo
         }
     }
     effects
+}
+
+/// Conversation and account.
+fn members_from_the_start(entries: &[&HistoryEntry]) -> BTreeSet<(Uuid, Uuid)> {
+    let started = entries
+        .iter()
+        .filter_map(|entry| match (&entry.operation, entry.outcome) {
+            (
+                Operation::CreateConversation { with, .. },
+                Outcome::Acknowledged { id: Some(id), .. },
+            ) => {
+                let members = with.iter().copied().chain([entry.account]);
+                Some(members.map(move |member| (id, member)))
+            }
+            _ => None,
+        });
+    started.flatten().collect()
 }
 
 /// The effects in the log, but for profiles, of which only the last change counts.
@@ -154,6 +195,8 @@ fn describe(event: Event) -> Option<String> {
         Event::ConversationRenamed(e) => {
             format!("renamed {} {} {:?}", e.conversation, e.user, e.title)
         }
+        Event::MemberAdded(e) => format!("added {} {}", e.conversation, e.user),
+        Event::MemberLeft(e) => format!("left {} {}", e.conversation, e.user),
         Event::NotificationsRead(e) => format!("notifications read {} {}", e.user, e.up_to),
         Event::ProfileChanged(_) => return None,
         other => format!("{other:?}"),

@@ -46,6 +46,14 @@ pub enum Operation {
         conversation: Uuid,
         muted: bool,
     },
+    AddMember {
+        conversation: Uuid,
+        account: Uuid,
+    },
+    Leave {
+        conversation: Uuid,
+        account: Uuid,
+    },
     /// With a title, so that it changes something whatever others do at the same time.
     Rename {
         conversation: Uuid,
@@ -108,6 +116,20 @@ impl Operation {
                 let method = if *muted { Method::PUT } else { Method::DELETE };
                 let path = format!("/v1/conversations/{conversation}/mute");
                 (method, path, None)
+            }
+            Self::AddMember {
+                conversation,
+                account,
+            } => {
+                let path = format!("/v1/conversations/{conversation}/members/{account}");
+                (Method::PUT, path, None)
+            }
+            Self::Leave {
+                conversation,
+                account,
+            } => {
+                let path = format!("/v1/conversations/{conversation}/members/{account}");
+                (Method::DELETE, path, None)
             }
             Self::Rename {
                 conversation,

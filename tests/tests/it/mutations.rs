@@ -15,10 +15,11 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 /// Tables that only the projector reads, to apply later events; and one that an import leaves empty.
-const NOT_MUTATED: [&str; 4] = [
+const NOT_MUTATED: [&str; 5] = [
     "feed.feed_followers",
     "digest.digest_received",
     "digest.digest_members",
+    "digest.digest_former_members",
     "notifications.notification_marks",
 ];
 
@@ -90,6 +91,15 @@ const MUTATIONS: &[(&str, &str)] = &[
     (
         "conversations.members",
         "UPDATE %t SET read_up_to = NULL WHERE ctid = (SELECT max(ctid) FROM %t WHERE read_up_to IS NOT NULL)",
+    ),
+    (
+        "conversations.members",
+        "UPDATE %t SET hidden_count = hidden_count + 1 WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
+        "conversations.members",
+        "UPDATE %t SET since = (SELECT max(activity::text)::uuid FROM %t) WHERE ctid = (SELECT max(ctid) FROM %t
+        WHERE conversation IN (SELECT conversation FROM conversations.messages))",
     ),
     (
         "conversations.members",

@@ -1,10 +1,11 @@
 //! Conversations, their messages, and what each member has set for themselves.
 //!
-//! - [`command`]: the commands; [`decide`]: what they lead to.
+//! - [`command`]: the commands; [`decide`], [`members`]: what they lead to.
 //! - [`sql`]: loads and saves the state.
 
 pub mod command;
 mod decide;
+mod members;
 pub mod sql;
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,8 @@ use std::collections::BTreeSet;
 
 use feedmill_events::event::{
     v1::{
-        ConversationMuted, ConversationRead, ConversationRenamed, ConversationUnmuted, MessageSent,
+        ConversationMuted, ConversationRead, ConversationRenamed, ConversationUnmuted, MemberAdded,
+        MemberLeft, MessageSent,
     },
     v2::ConversationCreated,
 };
@@ -50,11 +52,30 @@ pub struct Conversation {
     pub pair: Option<Pair>,
 }
 
-/// What a member has set in a conversation.
+/// A member of a conversation, or somebody who was one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Member {
     pub read_up_to: Option<Uuid>,
     pub muted: bool,
+    /// Sees the messages after this id. None for who has been a member from the start.
+    pub since: Option<Uuid>,
+    /// The end of the last membership of who has left.
+    pub left_at: Option<Uuid>,
+}
+
+impl Member {
+    fn sees(&self, message: Uuid) -> bool {
+        self.since.is_none_or(|since| message > since)
+    }
+}
+
+/// What a conversation has in its other tables.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// The number of its members, without those who have left.
+    pub members: usize,
+    /// The greatest id of its messages.
+    pub last_message: Option<Uuid>,
 }
 
 #[derive(Debug, Default)]
@@ -62,6 +83,8 @@ pub struct Conversations {
     rows: Table<Uuid, Conversation>,
     /// The conversation of each pair: an index on `rows`, of which nothing is saved.
     pairs: Table<Pair, Uuid>,
+    /// By conversation, of which nothing is saved. It is loaded with the row.
+    extents: Table<Uuid, Extent>,
     /// By conversation and account.
     members: Table<(Uuid, Uuid), Member>,
     /// Conversation and message.
@@ -96,6 +119,11 @@ impl Conversations {
             self.members
                 .insert((conversation, *member), Member::default());
         }
+        let extent = Extent {
+            members: event.members.len(),
+            last_message: None,
+        };
+        self.extents.insert(conversation, extent);
         let title = event.title.clone();
         self.rows.insert(conversation, Conversation { title, pair });
     }
@@ -103,6 +131,9 @@ impl Conversations {
     pub fn message_sent(&mut self, event: &MessageSent) {
         self.messages
             .insert((event.conversation, event.message), ());
+        self.change_extent(event.conversation, |extent| {
+            extent.last_message = extent.last_message.max(Some(event.message));
+        });
     }
 
     pub fn read(&mut self, event: &ConversationRead) {
@@ -129,6 +160,34 @@ impl Conversations {
         }
     }
 
+    pub fn member_added(&mut self, event: &MemberAdded) {
+        let member = Member {
+            since: Some(event.since),
+            ..Member::default()
+        };
+        self.members
+            .insert((event.conversation, event.user), member);
+        self.change_extent(event.conversation, |extent| extent.members += 1);
+    }
+
+    /// Forgets what the member has set.
+    pub fn member_left(&mut self, event: &MemberLeft) {
+        let former = Member {
+            left_at: Some(event.until),
+            ..Member::default()
+        };
+        self.members
+            .insert((event.conversation, event.user), former);
+        self.change_extent(event.conversation, |extent| extent.members -= 1);
+    }
+
+    fn change_extent(&mut self, conversation: Uuid, change: impl Fn(&mut Extent)) {
+        if let Some(mut extent) = self.extents.get(&conversation).copied() {
+            change(&mut extent);
+            self.extents.insert(conversation, extent);
+        }
+    }
+
     fn change_member(&mut self, conversation: Uuid, account: Uuid, change: impl Fn(&mut Member)) {
         let key = (conversation, account);
         if let Some(mut member) = self.members.get(&key).copied() {
@@ -137,10 +196,27 @@ impl Conversations {
         }
     }
 
-    /// The actor as a member of the conversation. A conversation of others is rejected as if it did not exist.
+    /// The actor as a member of the conversation. A conversation of others is rejected as if it did not exist, as is one that the
+    /// actor has left.
     fn member(&self, conversation: Uuid, actor: Uuid) -> Result<Member, Rejection> {
         let member = self.members.get(&(conversation, actor)).copied();
+        let member = member.filter(|member| member.left_at.is_none());
         member.ok_or(Rejection::not_found(Resource::Conversation))
+    }
+
+    /// When the account left the conversation. None if it is a member, or has never been one.
+    fn left_at(&self, conversation: Uuid, account: Uuid) -> Option<Uuid> {
+        self.members.get(&(conversation, account))?.left_at
+    }
+
+    /// Whether the account is a member of the conversation now.
+    fn has_member(&self, conversation: Uuid, account: Uuid) -> bool {
+        self.member(conversation, account).is_ok()
+    }
+
+    /// Of a conversation whose row was requested.
+    fn extent(&self, conversation: Uuid) -> Extent {
+        self.extents.get(&conversation).copied().unwrap_or_default()
     }
 
     /// A conversation that was requested and whose member is known.

@@ -40,6 +40,8 @@ impl State {
             Event::ConversationMuted(event) => self.conversations.muted(event),
             Event::ConversationUnmuted(event) => self.conversations.unmuted(event),
             Event::ConversationRenamed(event) => self.conversations.renamed(event),
+            Event::MemberAdded(event) => self.conversations.member_added(event),
+            Event::MemberLeft(event) => self.conversations.member_left(event),
             Event::NotificationsRead(event) => self.notification_marks.read(event),
         }
     }

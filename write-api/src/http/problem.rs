@@ -24,6 +24,10 @@ feedmill_service::problem_codes! {
     HANDLE_TAKEN = CONFLICT, "handle_taken";
     /// The conversation is the one of its two members, whose title and members never change.
     CONVERSATION_OF_TWO = CONFLICT, "conversation_of_two";
+    /// The group has as many members as it can have.
+    CONVERSATION_FULL = CONFLICT, "conversation_full";
+    /// The account has left the conversation, and only its connections may add it again.
+    LEFT_CONVERSATION = CONFLICT, "left_conversation";
     /// `current_password` is not the current password.
     WRONG_PASSWORD = UNPROCESSABLE_ENTITY, "wrong_password";
     /// An account cannot follow itself.
@@ -68,7 +72,7 @@ impl From<Rejection> for Problem {
                 let field = field.map(|field| FieldError::new(field, &detail));
                 Self::not_found(detail).with_errors(field.into_iter().collect())
             }
-            Rejection::NotYours => Self::new(NOT_YOURS, detail),
+            Rejection::NotYours | Rejection::NotOneself => Self::new(NOT_YOURS, detail),
             Rejection::HandleTaken => Self::new(HANDLE_TAKEN, &detail)
                 .with_errors(vec![FieldError::new("handle", detail)]),
             Rejection::HandleReserved => Self::field("handle", detail),
@@ -77,6 +81,8 @@ impl From<Rejection> for Problem {
                 Self::field("members", detail)
             }
             Rejection::ConversationOfTwo => Self::new(CONVERSATION_OF_TWO, detail),
+            Rejection::ConversationFull(_) => Self::new(CONVERSATION_FULL, detail),
+            Rejection::LeftConversation => Self::new(LEFT_CONVERSATION, detail),
             Rejection::FutureMark => Self::field("up_to", detail),
         }
     }

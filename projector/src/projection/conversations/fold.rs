@@ -1,12 +1,16 @@
 //! A batch's net changes to conversations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use feedmill_events::Event;
 use uuid::Uuid;
 
-use crate::{batch::Batch, error::ApplyError, projection::event_time::created_at};
+use crate::{
+    batch::Batch,
+    error::ApplyError,
+    projection::{event_time::created_at, net::Net},
+};
 
 #[derive(Debug, Default)]
 pub struct Changes<'a> {
@@ -14,6 +18,9 @@ pub struct Changes<'a> {
     pub messages: Vec<NewMessage<'a>>,
     /// By conversation: what its new messages add up to.
     pub totals: BTreeMap<Uuid, MessageTotals>,
+    /// By user and conversation: memberships that begin after the conversation, with the id after which the member sees messages,
+    /// and those that end.
+    pub memberships: Net<(Uuid, Uuid), Uuid>,
     /// By user and conversation: the greatest message id that the batch marks as read.
     pub marks: BTreeMap<(Uuid, Uuid), Uuid>,
     /// By user and conversation: whether the user has muted it at the end of the batch.
@@ -77,6 +84,16 @@ impl<'a> Changes<'a> {
                 Event::ConversationUnmuted(e) => {
                     changes.muted.insert((e.user, e.conversation), false);
                 }
+                Event::MemberAdded(e) => {
+                    let key = (e.user, e.conversation);
+                    changes.memberships.start(key, e.since);
+                }
+                Event::MemberLeft(e) => {
+                    let key = (e.user, e.conversation);
+                    changes.memberships.stop(key);
+                    changes.marks.remove(&key);
+                    changes.muted.remove(&key);
+                }
                 Event::ConversationRenamed(e) => {
                     changes.titles.insert(e.conversation, e.title.as_deref());
                 }
@@ -86,12 +103,28 @@ impl<'a> Changes<'a> {
         Ok(changes)
     }
 
-    /// By user: how many conversations the batch creates with the user.
+    /// By user: how many conversations more the user has after the batch.
     pub fn joined(&self) -> BTreeMap<Uuid, i64> {
         let mut joined = BTreeMap::new();
         for member in self.created.iter().flat_map(|created| created.members) {
             *joined.entry(*member).or_default() += 1;
         }
+        for ((user, _), _) in self.memberships.current() {
+            *joined.entry(user).or_default() += 1;
+        }
+        for (user, _) in self.memberships.ended() {
+            *joined.entry(user).or_default() -= 1;
+        }
+        joined.retain(|_, count| *count != 0);
         joined
+    }
+
+    /// The conversations whose title or members change.
+    pub fn changed(&self) -> BTreeSet<Uuid> {
+        let renamed = self.titles.keys().copied();
+        let memberships = self.memberships.changed();
+        renamed
+            .chain(memberships.map(|(_, conversation)| conversation))
+            .collect()
     }
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::fold::Changes;
 
-/// `members` are the members of the conversations with new messages or a new title. A read mark changes the list of its own user
+/// `members` are the members of the conversations with new messages, or whose title or members change. A read mark changes the list of its own user
 /// only, and the conversation for all members.
 pub fn of(changes: &Changes<'_>, members: Vec<Uuid>) -> Vec<Tag> {
     let created = changes.created.iter();
@@ -15,8 +15,13 @@ pub fn of(changes: &Changes<'_>, members: Vec<Uuid>) -> Vec<Tag> {
     let created = created.map(|conversation| conversation.id);
     let readers = changes.marks.keys().map(|(user, _)| *user);
     let muting = changes.muted.keys().map(|(user, _)| *user);
-    let listed = joined.chain(members).chain(readers).chain(muting.clone());
-    let changed = created.clone().chain(changes.titles.keys().copied());
+    let left = changes.memberships.ended().map(|(user, _)| user);
+    let listed = joined
+        .chain(members)
+        .chain(left)
+        .chain(readers)
+        .chain(muting.clone());
+    let changed = created.clone().chain(changes.changed());
     let with_messages = created.chain(changes.totals.keys().copied());
     let marked = changes.marks.keys().map(|(_, conversation)| *conversation);
     listed

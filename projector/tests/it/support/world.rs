@@ -7,9 +7,9 @@ use feedmill_events::{
     event::{
         v1::{
             AccountCreated, AccountFollowed, AccountUnfollowed, ConversationMuted,
-            ConversationRead, ConversationRenamed, ConversationUnmuted, MessageSent,
-            NotificationsRead, Parent, PostBookmarked, PostCreated, PostDeleted, PostLiked,
-            PostUnbookmarked, PostUnliked, ProfileChanged,
+            ConversationRead, ConversationRenamed, ConversationUnmuted, MemberAdded, MemberLeft,
+            MessageSent, NotificationsRead, Parent, PostBookmarked, PostCreated, PostDeleted,
+            PostLiked, PostUnbookmarked, PostUnliked, ProfileChanged,
         },
         v2::ConversationCreated,
     },
@@ -119,7 +119,7 @@ impl World {
     }
 
     fn anything(&mut self) -> Option<Event> {
-        match self.rng().gen_range(0..66) {
+        match self.rng().gen_range(0..72) {
             0..2 => (self.oracle.accounts.len() < 9).then(|| self.join()),
             2..4 => self.change_profile(),
             4..22 => self.post(),
@@ -130,6 +130,8 @@ impl World {
             56..60 => self.read(),
             60..63 => self.mute(),
             63..64 => self.rename(),
+            64..69 => self.add_member(),
+            69..70 => self.leave(),
             _ => self.read_notifications(),
         }
     }
@@ -356,6 +358,39 @@ impl World {
         })
     }
 
+    /// Also somebody who has left.
+    fn add_member(&mut self) -> Option<Event> {
+        let conversation = self.any_group()?;
+        let (user, added_by) = (self.any_account()?, self.any_member(conversation)?);
+        let is_new = !self.oracle.is_member(user, conversation);
+        let since = self.boundary(conversation);
+        is_new.then_some(Event::MemberAdded(MemberAdded {
+            conversation,
+            user,
+            added_by,
+            since,
+        }))
+    }
+
+    fn leave(&mut self) -> Option<Event> {
+        let conversation = self.any_group()?;
+        Some(Event::MemberLeft(MemberLeft {
+            conversation,
+            user: self.any_member(conversation)?,
+            until: self.boundary(conversation),
+        }))
+    }
+
+    /// An id with the present time that is not less than those of the messages and of earlier boundaries.
+    fn boundary(&mut self, conversation: Uuid) -> Uuid {
+        self.counter = (self.counter + 1) % 4096;
+        let (now, counter) = (self.now, self.counter);
+        let random = self.rng().r#gen();
+        let id = id::compose(now, counter, random, Some(Partition::of(conversation)));
+        let last = self.oracle.conversations[&conversation].last_message();
+        last.map_or(id, |last| last.max(id))
+    }
+
     fn rename(&mut self) -> Option<Event> {
         let conversation = self.any_group()?;
         let (user, now) = (self.any_member(conversation)?, self.now);
@@ -386,7 +421,15 @@ pub fn decisive_read(events: &[Envelope]) -> usize {
     let reads: Vec<_> = reads
         .filter_map(|(index, envelope)| Some((index, read(envelope)?)))
         .collect();
+    let leaves = |envelope: &Envelope, read: &ConversationRead| match &envelope.event {
+        Event::MemberLeft(left) => (left.conversation, left.user) == (read.conversation, read.user),
+        _ => false,
+    };
     let is_decisive = |(index, read): &&(usize, ConversationRead)| {
+        let mut later = events[*index..].iter();
+        if later.any(|envelope| leaves(envelope, read)) {
+            return false;
+        }
         let mut others = reads.iter().filter(|(other, _)| other != index);
         others.all(|(_, other)| {
             (other.conversation, other.user) != (read.conversation, read.user)

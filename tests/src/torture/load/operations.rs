@@ -110,6 +110,25 @@ pub fn operation(
                 muted,
             }
         }
+        Command::Conversation(ConversationCommand::Add {
+            conversation: index,
+            own,
+            account: added,
+        }) => {
+            let conversation = conversation(index, own)?;
+            Operation::AddMember {
+                conversation,
+                account: account(added)?,
+            }
+        }
+        // Of a conversation that the account is known to have, so that leaving it has an effect.
+        Command::Conversation(ConversationCommand::Remove {
+            conversation: index,
+            ..
+        }) => Operation::Leave {
+            conversation: conversation(index, true)?,
+            account: who,
+        },
         Command::Conversation(ConversationCommand::Rename {
             conversation: index,
             own,

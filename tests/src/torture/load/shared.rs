@@ -12,7 +12,7 @@ pub struct Created {
     pub handles: Vec<String>,
     /// Author and post; some may have been deleted.
     pub posts: Vec<(Uuid, Uuid)>,
-    /// With their members.
+    /// With their members; some may have left.
     pub conversations: Vec<(Uuid, Vec<Uuid>)>,
     /// Conversation and message.
     pub messages: Vec<(Uuid, Uuid)>,
@@ -21,6 +21,17 @@ pub struct Created {
 impl Created {
     /// Adds what an acknowledged operation has created, if anything.
     pub fn add(&mut self, account: Uuid, operation: &Operation, id: Option<Uuid>) {
+        if let Operation::AddMember {
+            conversation,
+            account,
+        } = operation
+        {
+            let mut conversations = self.conversations.iter_mut();
+            let found = conversations.find(|(known, _)| known == conversation);
+            if let Some((_, members)) = found.filter(|(_, members)| !members.contains(account)) {
+                members.push(*account);
+            }
+        }
         let Some(id) = id else { return };
         match operation {
             Operation::CreateAccount { handle } => {

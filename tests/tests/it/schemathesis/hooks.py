@@ -11,7 +11,7 @@ from schemathesis.specs.openapi.checks import ensure_resource_availability, posi
 
 SERVICES = {"write-api": os.environ["WRITE_API_URL"], "read-api": os.environ["READ_API_URL"]}
 IDS = {name: os.environ[name] for name in ("ACCOUNT", "CONVERSATION", "MESSAGE")}
-PATHS_WITH_IDS = {"/v1/users/{id}": {"id": "ACCOUNT"}, "/v1/conversations/{id}": {"id": "CONVERSATION", "message": "MESSAGE"}}
+PATHS_WITH_IDS = {"/v1/users/{id}": {"id": "ACCOUNT"}, "/v1/conversations/{id}": {"id": "CONVERSATION", "message": "MESSAGE", "user": "ACCOUNT"}}
 VALID_KEY = re.compile(r"[!-~]{1,255}")
 
 # What a schema cannot say.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     Conversations, MAX_MEMBERS,
     decide::{self, everyone, summaries},
-    pair,
+    members, pair,
 };
 use crate::domain::{
     account::Accounts,
@@ -40,6 +40,15 @@ pub enum ConversationCommand {
         conversation: Uuid,
         muted: bool,
     },
+    AddMember {
+        conversation: Uuid,
+        account: Uuid,
+    },
+    /// The actor leaves. Nobody removes another account.
+    RemoveMember {
+        conversation: Uuid,
+        account: Uuid,
+    },
     /// Without a title, the conversation loses the one that it has.
     Rename {
         conversation: Uuid,
@@ -58,6 +67,8 @@ impl ConversationCommand {
             Self::SendMessage { conversation, .. }
             | Self::MarkRead { conversation, .. }
             | Self::SetMuted { conversation, .. }
+            | Self::AddMember { conversation, .. }
+            | Self::RemoveMember { conversation, .. }
             | Self::Rename { conversation, .. } => Partition::of(*conversation),
         }
     }
@@ -69,6 +80,8 @@ impl ConversationCommand {
             Self::MarkRead { .. } => "mark_read",
             Self::SetMuted { muted: true, .. } => "mute_conversation",
             Self::SetMuted { muted: false, .. } => "unmute_conversation",
+            Self::AddMember { .. } => "add_member",
+            Self::RemoveMember { .. } => "remove_member",
             Self::Rename { .. } => "rename_conversation",
         }
     }
@@ -87,6 +100,19 @@ impl ConversationCommand {
             }
             Self::SendMessage { conversation, .. } | Self::SetMuted { conversation, .. } => {
                 conversations.members.request((*conversation, actor));
+            }
+            Self::AddMember {
+                conversation,
+                account,
+            }
+            | Self::RemoveMember {
+                conversation,
+                account,
+            } => {
+                accounts.request(*account);
+                conversations.members.request((*conversation, actor));
+                conversations.members.request((*conversation, *account));
+                conversations.rows.request(*conversation);
             }
             Self::Rename { conversation, .. } => {
                 conversations.members.request((*conversation, actor));
@@ -137,6 +163,20 @@ impl ConversationCommand {
                 conversation,
                 muted,
             } => decide::set_muted(conversations, actor, *conversation, *muted),
+            Self::AddMember {
+                conversation,
+                account,
+            } => {
+                let now = moment.id(Partition::of(*conversation));
+                members::add(accounts, conversations, actor, now, *conversation, *account)
+            }
+            Self::RemoveMember {
+                conversation,
+                account,
+            } => {
+                let now = moment.id(Partition::of(*conversation));
+                members::remove(conversations, actor, now, *conversation, *account)
+            }
             Self::Rename {
                 conversation,
                 title,
@@ -183,10 +223,15 @@ impl ConversationCommand {
                     created_at: time(id::millis(id)),
                 })
             }
-            (Self::MarkRead { .. } | Self::SetMuted { .. } | Self::Rename { .. }, stored) => {
-                stored.done()
-            }
-            _ => None,
+            (Self::SendMessage { .. }, _) => None,
+            (
+                Self::MarkRead { .. }
+                | Self::SetMuted { .. }
+                | Self::AddMember { .. }
+                | Self::RemoveMember { .. }
+                | Self::Rename { .. },
+                stored,
+            ) => stored.done(),
         }
     }
 }

@@ -80,8 +80,10 @@ pub fn mark_read(
     conversation: Uuid,
     up_to: Uuid,
 ) -> Result<Decision, Rejection> {
-    let mark = conversations.member(conversation, actor)?.read_up_to;
-    if conversations.messages.get(&(conversation, up_to)).is_none() {
+    let member = conversations.member(conversation, actor)?;
+    let mark = member.read_up_to;
+    let exists = conversations.messages.get(&(conversation, up_to)).is_some();
+    if !exists || !member.sees(up_to) {
         return Err(Rejection::field_not_found(Resource::Message, "up_to"));
     }
     if mark.is_some_and(|mark| mark >= up_to) {

@@ -7,7 +7,7 @@ use feedmill_service::sql::named;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Conversation, Conversations, Member};
+use super::{Conversation, Conversations, Extent, Member};
 use crate::domain::clock::time;
 
 pub async fn load(
@@ -56,8 +56,15 @@ async fn load_rows(
         return Ok(());
     }
     let query = sqlx::query!(
-        "/* state.conversations.load */ SELECT id, title, pair_low, pair_high
-         FROM write.conversations WHERE id = ANY($1)",
+        r#"/* state.conversations.load */
+        SELECT id, title, pair_low, pair_high,
+            (
+                SELECT count(*) FROM write.members m WHERE m.conversation_id = c.id AND m.left_at IS NULL
+            ) AS "members!",
+            (
+                SELECT m.id FROM write.messages m WHERE m.conversation_id = c.id ORDER BY m.id DESC LIMIT 1
+            ) AS last_message
+        FROM write.conversations c WHERE id = ANY($1)"#,
         &ids
     );
     for row in named("state.conversations.load", query.fetch_all(connection)).await? {
@@ -66,6 +73,11 @@ async fn load_rows(
             pair: row.pair_low.zip(row.pair_high),
         };
         conversations.rows.load(row.id, conversation);
+        let extent = Extent {
+            members: usize::try_from(row.members).unwrap_or(usize::MAX),
+            last_message: row.last_message,
+        };
+        conversations.extents.load(row.id, extent);
     }
     Ok(())
 }
@@ -168,6 +180,8 @@ struct Columns {
     users: Vec<Uuid>,
     read_up_to: Vec<Option<Uuid>>,
     muted: Vec<bool>,
+    since: Vec<Option<Uuid>>,
+    left_at: Vec<Option<Uuid>>,
 }
 
 impl Columns {
@@ -178,6 +192,8 @@ impl Columns {
             columns.users.push(*user);
             columns.read_up_to.push(member.read_up_to);
             columns.muted.push(member.muted);
+            columns.since.push(member.since);
+            columns.left_at.push(member.left_at);
         }
         columns
     }
@@ -191,12 +207,14 @@ async fn insert_members(connection: &mut PgConnection, members: &Members) -> sql
     let columns = Columns::of(members);
     let query = sqlx::query!(
         "/* state.members.insert */
-         INSERT INTO write.members (conversation_id, user_id, read_up_to, muted)
-         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bool[])",
+         INSERT INTO write.members (conversation_id, user_id, read_up_to, muted, since, left_at)
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bool[], $5::uuid[], $6::uuid[])",
         &columns.conversations,
         &columns.users,
         &columns.read_up_to as &[Option<Uuid>],
-        &columns.muted
+        &columns.muted,
+        &columns.since as &[Option<Uuid>],
+        &columns.left_at as &[Option<Uuid>]
     );
     named("state.members.insert", query.execute(connection)).await?;
     Ok(())
@@ -209,14 +227,17 @@ async fn update_members(connection: &mut PgConnection, members: &Members) -> sql
     let columns = Columns::of(members);
     let query = sqlx::query!(
         "/* state.members.update */
-         UPDATE write.members m SET read_up_to = n.read_up_to, muted = n.muted
-         FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bool[])
-             AS n(conversation_id, user_id, read_up_to, muted)
+         UPDATE write.members m SET
+             read_up_to = n.read_up_to, muted = n.muted, since = n.since, left_at = n.left_at
+         FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bool[], $5::uuid[], $6::uuid[])
+             AS n(conversation_id, user_id, read_up_to, muted, since, left_at)
          WHERE m.conversation_id = n.conversation_id AND m.user_id = n.user_id",
         &columns.conversations,
         &columns.users,
         &columns.read_up_to as &[Option<Uuid>],
-        &columns.muted
+        &columns.muted,
+        &columns.since as &[Option<Uuid>],
+        &columns.left_at as &[Option<Uuid>]
     );
     named("state.members.update", query.execute(connection)).await?;
     Ok(())

@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::{
     Outcome,
     account::Accounts,
-    scenario::{account, conversation, decide, events, id, message, rejection},
+    scenario::{NOW, account, conversation, decide, decide_at, events, id, message, rejection},
     text::{MessageText, Title},
 };
 
@@ -191,4 +191,136 @@ fn a_conversation_of_two_is_not_renamed() {
     }
     let not_found = Rejection::not_found(Resource::Conversation);
     assert_eq!(rejection(&given, 3, rename(20, None)), not_found);
+}
+
+fn add(conversation: u64, account: u64) -> ConversationCommand {
+    ConversationCommand::AddMember {
+        conversation: id(conversation),
+        account: id(account),
+    }
+}
+
+fn remove(conversation: u64, account: u64) -> ConversationCommand {
+    ConversationCommand::RemoveMember {
+        conversation: id(conversation),
+        account: id(account),
+    }
+}
+
+/// A group of the accounts 1 to 3, beside account 4 and a pair.
+fn group() -> Vec<Event> {
+    let mut given: Vec<Event> = (1..=4).map(account).collect();
+    given.extend([conversation(20, &[1, 2, 3]), conversation(30, &[1, 2])]);
+    given
+}
+
+/// Of the only event: the id from which on somebody is a member.
+fn since(events: &[Event]) -> Uuid {
+    let [Event::MemberAdded(added)] = events else {
+        panic!("{events:?}")
+    };
+    added.since
+}
+
+#[test]
+fn any_member_adds_to_a_group() {
+    let mut given = group();
+    let added = events(&given, 3, add(20, 4));
+    assert_eq!(feedmill_events::id::millis(since(&added)), NOW);
+    given.extend(added);
+    assert_eq!(events(&given, 1, add(20, 4)), [], "a member already");
+    assert_eq!(events(&given, 4, set_muted(20, true)).len(), 1);
+    let account = Rejection::not_found(Resource::Account);
+    assert_eq!(rejection(&given, 1, add(20, 99)), account);
+}
+
+#[test]
+fn only_members_add_and_remove() {
+    let given = group();
+    let not_found = Rejection::not_found(Resource::Conversation);
+    for command in [add(20, 4), add(20, 1), remove(20, 1), add(99, 4)] {
+        assert_eq!(rejection(&given, 4, command), not_found);
+    }
+    assert_eq!(events(&given, 4, remove(20, 4)), [], "no member anyway");
+    assert_eq!(events(&given, 4, remove(99, 4)), []);
+    assert_eq!(rejection(&given, 1, remove(20, 2)), Rejection::NotOneself);
+    assert_eq!(events(&given, 1, remove(20, 4)), [], "no member anyway");
+}
+
+#[test]
+fn a_conversation_of_two_has_no_other_members() {
+    let given = group();
+    for command in [add(30, 3), remove(30, 1)] {
+        let refused = rejection(&given, 1, command);
+        assert_eq!(refused, Rejection::ConversationOfTwo);
+    }
+    assert_eq!(events(&given, 1, add(30, 2)), []);
+}
+
+#[test]
+fn a_group_that_two_are_left_of_is_no_conversation_of_two() {
+    let mut given = vec![account(1), account(2), account(3)];
+    given.push(conversation(20, &[1, 2, 3]));
+    given.extend(events(&given, 3, remove(20, 3)));
+    assert_eq!(events(&given, 1, rename(20, Some("Two"))).len(), 1);
+    assert_eq!(events(&given, 1, start(&[2])).len(), 1, "the pair's own");
+}
+
+#[test]
+fn who_has_left_no_longer_has_the_conversation() {
+    let mut given = group();
+    given.push(message(21, 20, 1));
+    given.extend(events(&given, 3, remove(20, 3)));
+    let not_found = Rejection::not_found(Resource::Conversation);
+    for command in [
+        read(20, 21),
+        set_muted(20, true),
+        rename(20, None),
+        add(20, 4),
+    ] {
+        assert_eq!(rejection(&given, 3, command), not_found);
+    }
+    assert_eq!(events(&given, 3, remove(20, 3)), []);
+    assert_eq!(events(&given, 1, remove(20, 3)), []);
+}
+
+#[test]
+fn who_has_left_is_not_added_again() {
+    let mut given = group();
+    given.extend(events(&given, 3, remove(20, 3)));
+    let refused = rejection(&given, 1, add(20, 3));
+    assert_eq!(refused, Rejection::LeftConversation);
+}
+
+#[test]
+fn a_full_group_takes_nobody() {
+    let most = MAX_MEMBERS as u64;
+    let members: Vec<u64> = (1_001..=1_000 + most).collect();
+    let mut given: Vec<Event> = members.iter().copied().map(account).collect();
+    given.extend([account(4), conversation(20, &members)]);
+    let full = Rejection::ConversationFull(MAX_MEMBERS);
+    assert_eq!(rejection(&given, 1_001, add(20, 4)), full);
+    given.extend(events(&given, 1_002, remove(20, 1_002)));
+    assert_eq!(events(&given, 1_001, add(20, 4)).len(), 1);
+}
+
+/// Though the clock of the process that adds is behind that of the one that took the message.
+#[test]
+fn who_is_added_does_not_see_what_was_written_before() {
+    let mut given = group();
+    let written = decide_at(NOW + 5_000, &given, 1, send(20)).unwrap();
+    given.extend(written.events.clone());
+    let [Event::MessageSent(before)] = &written.events[..] else {
+        panic!("{written:?}")
+    };
+    let added = events(&given, 1, add(20, 4));
+    assert_eq!(since(&added), before.message);
+    given.extend(added);
+    let mark = ConversationCommand::MarkRead {
+        conversation: id(20),
+        up_to: before.message,
+    };
+    let not_found = Rejection::field_not_found(Resource::Message, "up_to");
+    assert_eq!(rejection(&given, 4, mark.clone()), not_found);
+    assert_eq!(events(&given, 2, mark).len(), 1);
 }
