@@ -128,6 +128,7 @@ events! {
     ConversationCreated(v2::ConversationCreated): "conversation.created", 2, conversation,
         [1 => v1::ConversationCreated];
     MessageSent(v1::MessageSent): "conversation.message_sent", 1, conversation, [];
+    MessageDeleted(v1::MessageDeleted): "conversation.message_deleted", 1, conversation, [];
     ConversationRead(v1::ConversationRead): "conversation.read", 1, conversation, [];
     ConversationMuted(v1::ConversationMuted): "conversation.muted", 1, conversation, [];
     ConversationUnmuted(v1::ConversationUnmuted): "conversation.unmuted", 1, conversation, [];

@@ -97,7 +97,7 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
             .conversations
             .iter()
             .flat_map(|(conversation, found)| {
-                let messages = found.messages.keys();
+                let messages = found.messages.keys().chain(&found.deleted);
                 messages.map(move |message| (*conversation, *message))
             })
     };

@@ -229,13 +229,16 @@ pub async fn check_state(pool: &PgPool, oracle: &Oracle) -> Result<()> {
     });
     check_equal("former members", &left, &known.collect())?;
 
-    let messages: Vec<(Uuid, Uuid)> = sqlx::query_as(
-        "SELECT conversation_id, id FROM write.messages ORDER BY conversation_id, id",
+    let messages: Vec<(Uuid, Uuid, Uuid)> = sqlx::query_as(
+        "SELECT conversation_id, id, sender_id FROM write.messages ORDER BY conversation_id, id",
     )
     .fetch_all(pool)
     .await?;
     let known = oracle.conversations.iter();
-    let known = known.flat_map(|(id, found)| found.messages.keys().map(|message| (*id, *message)));
+    let known = known.flat_map(|(id, found)| {
+        let messages = found.messages.iter();
+        messages.map(|(message, said)| (*id, *message, said.sender))
+    });
     check_equal("messages", &messages, &known.collect())?;
 
     let marks: Vec<(Uuid, Uuid)> =

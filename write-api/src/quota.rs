@@ -76,7 +76,8 @@ impl Quota {
             Command::Account(AccountCommand::Create { .. } | AccountCommand::Ensure { .. })
             | Command::Post(PostCommand::Delete { .. })
             | Command::Conversation(
-                ConversationCommand::RemoveMember { .. }
+                ConversationCommand::DeleteMessage { .. }
+                | ConversationCommand::RemoveMember { .. }
                 | ConversationCommand::SetMuted { muted: false, .. },
             ) => None,
             Command::Post(PostCommand::Create { .. }) => Some(Self::Posts),

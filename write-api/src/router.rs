@@ -56,6 +56,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(conversations::mute, conversations::unmute))
         .routes(routes!(members::add, members::remove))
         .routes(text(routes!(messages::create)))
+        .routes(routes!(messages::remove))
         .routes(routes!(messages::mark_read))
         .routes(routes!(notifications::mark_read))
         // For the routes that have no other limit.

@@ -121,6 +121,15 @@ pub struct MessageSent {
     pub text: String,
 }
 
+/// For everyone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MessageDeleted {
+    pub conversation: Uuid,
+    pub message: Uuid,
+    pub sender: Uuid,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConversationRead {

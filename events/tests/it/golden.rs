@@ -84,6 +84,11 @@ pub fn samples() -> Vec<Envelope> {
             sender: object_id(1),
             text: "hello".to_owned(),
         }),
+        Event::MessageDeleted(v1::MessageDeleted {
+            conversation: object_id(8),
+            message: object_id(9),
+            sender: object_id(1),
+        }),
         Event::ConversationRead(v1::ConversationRead {
             conversation: object_id(8),
             user: object_id(2),

@@ -25,6 +25,7 @@ pub static DEFINITION: Definition = Definition {
     event_types: &[
         EventType::ConversationCreated,
         EventType::MessageSent,
+        EventType::MessageDeleted,
         EventType::ConversationRead,
         EventType::ConversationMuted,
         EventType::ConversationUnmuted,
@@ -41,8 +42,8 @@ pub static DEFINITION: Definition = Definition {
     },
 };
 
-/// Members who come see the messages from before the batch, if any of them are for them. Then new messages are counted as unread by
-/// the read marks from before the batch, and the unread messages of members whose mark moved are counted anew.
+/// New members start with the counts from before the batch. Then, by the read marks from before the batch, new messages are counted as
+/// unread and deleted ones no longer. Then the unread messages of members whose mark moved are counted anew.
 async fn apply(batch: &Batch, _: &Context, db: &mut PgConnection) -> Result<Vec<Tag>, ApplyError> {
     let changes = Changes::of(batch)?;
     sql::insert_conversations(&changes, db).await?;
@@ -53,7 +54,10 @@ async fn apply(batch: &Batch, _: &Context, db: &mut PgConnection) -> Result<Vec<
     members::count_conversations(&changes, db).await?;
     sql::insert_messages(&changes, db).await?;
     sql::add_messages(&changes, db).await?;
+    let deleted = sql::delete_messages(&changes, db).await?;
+    sql::subtract_messages(&changes, db).await?;
     let mut members = members::count_unread(&changes, db).await?;
+    members.extend(members::uncount_unread(&deleted, db).await?);
     members::move_marks(&changes, db).await?;
     members::set_muted(&changes, db).await?;
     members.extend(members::of_changed(&changes, db).await?);

@@ -36,6 +36,7 @@ pub static DEFINITION: Definition = Definition {
         EventType::MemberAdded,
         EventType::MemberLeft,
         EventType::MessageSent,
+        EventType::MessageDeleted,
     ],
     is_relevant: concerns_another_account,
     min_interval: Duration::from_millis(50),

@@ -87,8 +87,8 @@ impl ConversationRow {
 }
 
 /// `sqlx::query!` of a statement whose rows are conversations, as `posts!` for posts. The CTE `page` has the columns
-/// `id`, `activity`, `unread_count`, `muted`, `since` and `hidden_count` of the viewer's memberships. `of_members` are further aggregates of `members AS
-/// member`, each after a comma.
+/// `id`, `activity`, `unread_count`, `muted`, `since` and `hidden_count` of the viewer's memberships. `of_members` are
+/// further aggregates of `members AS member`, each after a comma.
 macro_rules! conversations {
     ($with:tt, columns: $columns:tt, of_members: $of_members:tt, $($argument:expr),+ $(,)?) => {
         sqlx::query!(
@@ -277,8 +277,8 @@ pub async fn message(
     }))
 }
 
-/// The messages of a conversation that are for the viewer, newest first. None if there is no such conversation or the viewer is not a
-/// member of it: the two must look the same.
+/// The messages of a conversation that the viewer may see, newest first. None if there is no such conversation or the
+/// viewer is not a member of it: the two must look the same.
 pub async fn messages(
     database: &Database,
     viewer: Uuid,

@@ -335,6 +335,11 @@ impl Client {
             .await
     }
 
+    pub async fn delete_message(&self, conversation: Uuid, message: Uuid) -> Answer {
+        let path = format!("/v1/conversations/{conversation}/messages/{message}");
+        self.command(Method::DELETE, &path, None).await
+    }
+
     pub async fn mark_notifications_read(&self, up_to: Uuid) -> Answer {
         let body = json!({"up_to": up_to});
         self.command(Method::PUT, "/v1/notifications/read", Some(body))

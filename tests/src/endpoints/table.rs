@@ -80,6 +80,11 @@ pub const ENDPOINTS: &[Endpoint] = &[
     command("PUT", "/v1/conversations/{conversation}/read")
         .access(Access::Member)
         .body(r#"{"up_to": "{message}"}"#, &[("up_to", bad_values::id)]),
+    command(
+        "DELETE",
+        "/v1/conversations/{conversation}/messages/{own_message}",
+    )
+    .undo(),
     command("PUT", "/v1/conversations/{conversation}/mute").access(Access::Member),
     command("DELETE", "/v1/conversations/{conversation}/mute").undo(),
     command("PATCH", "/v1/conversations/{group}")

@@ -48,6 +48,7 @@ impl Oracle {
             Event::MessageSent(e) => {
                 self.send_message(e.conversation, e.message, e.sender, &e.text);
             }
+            Event::MessageDeleted(e) => self.delete_message(e.conversation, e.message),
             Event::ConversationRead(e) => self.mark_read(e.conversation, e.user, e.up_to),
             Event::ConversationMuted(e) => self.set_muted(e.conversation, e.user, true),
             Event::ConversationUnmuted(e) => self.set_muted(e.conversation, e.user, false),
@@ -86,6 +87,11 @@ impl Oracle {
                     && self.pair(&e.members.iter().copied().collect()).is_none()
             }
             Event::MessageSent(e) => self.is_member(e.sender, e.conversation),
+            Event::MessageDeleted(e) => {
+                let found = self.conversations.get(&e.conversation);
+                let message = found.and_then(|found| found.messages.get(&e.message));
+                message.is_some_and(|message| message.sender == e.sender)
+            }
             Event::ConversationRead(e) => {
                 let found = self.conversations.get(&e.conversation);
                 found.is_some_and(|found| {

@@ -54,6 +54,7 @@ pub struct Conversation {
     pub members: BTreeMap<Uuid, Member>,
     pub former: Vec<FormerMember>,
     pub messages: BTreeMap<Uuid, Message>,
+    pub deleted: BTreeSet<Uuid>,
 }
 
 impl Conversation {
@@ -232,6 +233,12 @@ impl Oracle {
         };
         let conversation = self.conversations.entry(conversation).or_default();
         conversation.messages.insert(id, message);
+    }
+
+    pub fn delete_message(&mut self, conversation: Uuid, id: Uuid) {
+        let conversation = self.conversations.entry(conversation).or_default();
+        conversation.messages.remove(&id);
+        conversation.deleted.insert(id);
     }
 
     /// A read mark never moves back.

@@ -35,6 +35,11 @@ pub enum ConversationCommand {
         message: Pick,
         foreign: bool,
     },
+    /// One of the account's own messages, or any, of any conversation.
+    Delete {
+        message: Pick,
+        own: bool,
+    },
     SetMuted {
         conversation: Pick,
         own: bool,
@@ -84,6 +89,12 @@ pub fn kinds() -> Vec<Kind<ConversationCommand>> {
                 own: usually(rng),
                 message: pick(rng),
                 foreign: rng.gen_bool(0.1),
+            }
+        }),
+        Kind::new("delete message", 5.0, theme, |rng| {
+            ConversationCommand::Delete {
+                message: pick(rng),
+                own: usually(rng),
             }
         }),
         Kind::new("mute conversation", 4.0, theme, |rng| {
@@ -169,6 +180,7 @@ pub async fn perform(state: &mut State<'_>, who: Uuid, command: ConversationComm
             }
             Ok(())
         }
+        ConversationCommand::Delete { message, own } => delete(state, who, message, own).await,
         ConversationCommand::SetMuted {
             conversation,
             own,
@@ -305,5 +317,33 @@ async fn remove(state: &mut State<'_>, who: Uuid, conversation: Uuid, account: U
     let (_, left_at) = log::membership(&state.target.pool, conversation, who).await?;
     let left_at = left_at.context("the end of a membership")?;
     state.oracle.leave(conversation, who, left_at);
+    Ok(())
+}
+
+async fn delete(state: &mut State<'_>, who: Uuid, message: Pick, own: bool) -> Result<()> {
+    let of_run = state.conversations.iter();
+    let messages = of_run.flat_map(|id| {
+        let found = &state.oracle.conversations[id];
+        let standing = found.messages.iter();
+        let standing = standing.map(|(message, said)| (*message, Some(said.sender)));
+        let deleted = found.deleted.iter().map(|message| (*message, None));
+        let all = standing.chain(deleted);
+        all.map(move |(message, sender)| (*id, message, sender))
+    });
+    let matching = messages.filter(|(_, _, sender)| !own || *sender == Some(who));
+    let matching: Vec<_> = matching.collect();
+    let Some((conversation, message, sender)) = choose(&matching, message) else {
+        return Ok(());
+    };
+    let client = state.client_of(who);
+    let answer = client.delete_message(conversation, message).await;
+    let visible = state.oracle.one_message(who, conversation, message);
+    if visible.is_some() && sender != Some(who) {
+        return expect_status(&answer, 403);
+    }
+    expect_status(&answer, 204)?;
+    if sender == Some(who) {
+        state.oracle.delete_message(conversation, message);
+    }
     Ok(())
 }

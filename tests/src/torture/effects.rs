@@ -37,6 +37,7 @@ pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCo
     let mut marks: BTreeMap<(Uuid, Uuid), Uuid> = BTreeMap::new();
     // Conversation and account.
     let mut mutes = BTreeSet::new();
+    let mut sent = BTreeSet::new();
     let mut added = BTreeSet::new();
     let mut left = BTreeSet::new();
     for entry in entries {
@@ -76,6 +77,7 @@ pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCo
                 add(format!("conversation {id} {members:?} {title:?}"));
             }
             Operation::SendMessage { conversation, text } => {
+                sent.insert((id, account));
                 add(format!("message {id} {conversation} {account} {text}"));
             }
             Operation::MarkRead {
@@ -84,6 +86,15 @@ pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCo
             } => {
                 if is_later(*conversation, *up_to) {
                     add(format!("read {conversation} {account} {up_to}"));
+                }
+            }
+            // Only the first time, and only by the sender, who is told the same of any other message that is not visible.
+            Operation::DeleteMessage {
+                conversation,
+                message,
+            } => {
+                if sent.remove(&(*message, account)) {
+                    add(format!("message {message} {conversation} deleted"));
                 }
             }
             Operation::SetMuted {
@@ -190,6 +201,9 @@ fn describe(event: Event) -> Option<String> {
             format!("message {message} {conversation} {} {}", e.sender, e.text)
         }
         Event::ConversationRead(e) => format!("read {} {} {}", e.conversation, e.user, e.up_to),
+        Event::MessageDeleted(e) => {
+            format!("message {} {} deleted", e.message, e.conversation)
+        }
         Event::ConversationMuted(e) => format!("muted {} {} true", e.conversation, e.user),
         Event::ConversationUnmuted(e) => format!("muted {} {} false", e.conversation, e.user),
         Event::ConversationRenamed(e) => {

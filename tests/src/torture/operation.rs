@@ -42,6 +42,10 @@ pub enum Operation {
         conversation: Uuid,
         up_to: Uuid,
     },
+    DeleteMessage {
+        conversation: Uuid,
+        message: Uuid,
+    },
     SetMuted {
         conversation: Uuid,
         muted: bool,
@@ -109,6 +113,13 @@ impl Operation {
                 format!("/v1/conversations/{conversation}/read"),
                 Some(json!({"up_to": up_to})),
             ),
+            Self::DeleteMessage {
+                conversation,
+                message,
+            } => {
+                let path = format!("/v1/conversations/{conversation}/messages/{message}");
+                (Method::DELETE, path, None)
+            }
             Self::SetMuted {
                 conversation,
                 muted,

@@ -1,4 +1,4 @@
-//! Who comes into a group and leaves it, and what they see.
+//! Who comes into a group and leaves it, what they see, and what is deleted.
 
 use std::time::Duration;
 
@@ -135,4 +135,45 @@ async fn a_group_without_members_stays_and_nobody_sees_it() {
     log::check_state(pool, &oracle).await.expect("its state");
     assert!(oracle.conversations[&group.id].members.is_empty());
     assert_eq!(oracle.conversations[&group.id].messages.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_message_is_gone_for_everyone() {
+    let group = Group::create().await;
+    let [alice, bob, carol, _] = &group.clients;
+    let first = group.send(alice, "First").await;
+    let other = bob.create_conversation(&[group.accounts[0]], None).await;
+    let other = other.expect(201).id();
+    let last = group.send(alice, "Last").await;
+    assert_eq!(group.received_today(bob).await, 2);
+    let list = async |client: &Client| {
+        let list = client.get("/v1/conversations").await.expect(200);
+        list.json()
+    };
+    assert_eq!(list(bob).await["items"][0]["id"], json!(group.id));
+
+    let refused = bob.delete_message(group.id, last).await;
+    refused.expect_problem(403, "not_yours");
+    for _ in 0..2 {
+        alice.delete_message(group.id, last).await.expect(204);
+        bob.wait_for(&alice.positions());
+        carol.wait_for(&alice.positions());
+        let inbox = list(bob).await;
+        assert_eq!(inbox["unread_total"], 1);
+        assert_eq!(inbox["items"][0]["id"], json!(other), "later than the rest");
+        assert_eq!(inbox["items"][1]["last_message"]["id"], json!(first));
+        assert_eq!(inbox["items"][1]["message_count"], 1);
+        assert_eq!(group.received_today(bob).await, 1);
+    }
+    let gone = format!("{}/messages/{last}", group.path());
+    for client in [alice, bob, carol] {
+        assert_eq!(client.get(&gone).await.status, 404);
+        assert_eq!(group.texts(client).await, [json!("First")]);
+    }
+    let texts = "SELECT count(*) FROM conversations.messages WHERE text = 'Last'";
+    let kept: i64 = sqlx::query_scalar(texts)
+        .fetch_one(&group.stack.pool)
+        .await
+        .expect("a count");
+    assert_eq!(kept, 0);
 }

@@ -26,6 +26,8 @@ pub struct Scene {
     pub group: Uuid,
     /// By Bob, in that conversation.
     pub message: Uuid,
+    /// By Alice, in that conversation.
+    pub own_message: Uuid,
     /// Of Alice; her tokens here do not belong to it.
     pub session: Uuid,
     /// Without a token; knows the positions of all commands so far.
@@ -85,9 +87,8 @@ impl Scene {
             bookmark.expect(204);
         }
         b.post("Another reply", Some(post)).await.expect(201);
-        a.send_message(conversation, "Another message")
-            .await
-            .expect(201);
+        let own_message = a.send_message(conversation, "Another message").await;
+        let own_message = own_message.expect(201).id();
         a.create_conversation(&[bob, carol], Some("All"))
             .await
             .expect(201);
@@ -110,6 +111,7 @@ impl Scene {
             conversation,
             group,
             message,
+            own_message,
             session,
             client,
         }
@@ -127,7 +129,7 @@ impl Scene {
 
     /// The ids that placeholders stand for. `{author}` is Alice, whose posts and followers are listed; `{user}` is
     /// Bob, whom she may follow.
-    pub fn placeholders(&self) -> [(&'static str, Uuid); 9] {
+    pub fn placeholders(&self) -> [(&'static str, Uuid); 10] {
         [
             ("{author}", self.alice),
             ("{user}", self.bob),
@@ -137,6 +139,7 @@ impl Scene {
             ("{conversation}", self.conversation),
             ("{group}", self.group),
             ("{message}", self.message),
+            ("{own_message}", self.own_message),
             ("{session}", self.session),
         ]
     }

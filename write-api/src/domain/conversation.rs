@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use feedmill_events::event::{
     v1::{
         ConversationMuted, ConversationRead, ConversationRenamed, ConversationUnmuted, MemberAdded,
-        MemberLeft, MessageSent,
+        MemberLeft, MessageDeleted, MessageSent,
     },
     v2::ConversationCreated,
 };
@@ -87,8 +87,8 @@ pub struct Conversations {
     extents: Table<Uuid, Extent>,
     /// By conversation and account.
     members: Table<(Uuid, Uuid), Member>,
-    /// Conversation and message.
-    messages: Table<(Uuid, Uuid), ()>,
+    /// The sender, by conversation and message. A deleted message has no row.
+    messages: Table<(Uuid, Uuid), Uuid>,
 }
 
 impl Conversations {
@@ -130,10 +130,14 @@ impl Conversations {
 
     pub fn message_sent(&mut self, event: &MessageSent) {
         self.messages
-            .insert((event.conversation, event.message), ());
+            .insert((event.conversation, event.message), event.sender);
         self.change_extent(event.conversation, |extent| {
             extent.last_message = extent.last_message.max(Some(event.message));
         });
+    }
+
+    pub fn message_deleted(&mut self, event: &MessageDeleted) {
+        self.messages.remove(&(event.conversation, event.message));
     }
 
     pub fn read(&mut self, event: &ConversationRead) {

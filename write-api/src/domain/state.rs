@@ -36,6 +36,7 @@ impl State {
             link_events!() => self.links.apply(at, event),
             Event::ConversationCreated(event) => self.conversations.created(event),
             Event::MessageSent(event) => self.conversations.message_sent(event),
+            Event::MessageDeleted(event) => self.conversations.message_deleted(event),
             Event::ConversationRead(event) => self.conversations.read(event),
             Event::ConversationMuted(event) => self.conversations.muted(event),
             Event::ConversationUnmuted(event) => self.conversations.unmuted(event),

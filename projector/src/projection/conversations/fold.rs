@@ -15,7 +15,10 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Changes<'a> {
     pub created: Vec<NewConversation<'a>>,
-    pub messages: Vec<NewMessage<'a>>,
+    /// By conversation and id: the new messages that stand at the end of the batch.
+    pub messages: BTreeMap<(Uuid, Uuid), NewMessage<'a>>,
+    /// Conversation and id of messages from before the batch.
+    pub deleted: Vec<(Uuid, Uuid)>,
     /// By conversation: what its new messages add up to.
     pub totals: BTreeMap<Uuid, MessageTotals>,
     /// By user and conversation: memberships that begin after the conversation, with the id after which the member sees messages,
@@ -45,6 +48,14 @@ pub struct NewMessage<'a> {
     pub created_at: DateTime<Utc>,
 }
 
+/// A message from before the batch that the batch deletes.
+#[derive(Debug)]
+pub struct DeletedMessage {
+    pub conversation: Uuid,
+    pub id: Uuid,
+    pub sender: Uuid,
+}
+
 #[derive(Debug, Default)]
 pub struct MessageTotals {
     pub count: i64,
@@ -63,16 +74,21 @@ impl<'a> Changes<'a> {
                     members: &e.members,
                 }),
                 Event::MessageSent(e) => {
-                    changes.messages.push(NewMessage {
+                    let message = NewMessage {
                         conversation: e.conversation,
                         id: e.message,
                         sender: e.sender,
                         text: &e.text,
                         created_at: created_at(e.message)?,
-                    });
-                    let totals = changes.totals.entry(e.conversation).or_default();
-                    totals.count += 1;
-                    totals.last = totals.last.max(e.message);
+                    };
+                    let key = (e.conversation, e.message);
+                    changes.messages.insert(key, message);
+                }
+                Event::MessageDeleted(e) => {
+                    let key = (e.conversation, e.message);
+                    if changes.messages.remove(&key).is_none() {
+                        changes.deleted.push(key);
+                    }
                 }
                 Event::ConversationRead(e) => {
                     let mark = changes.marks.entry((e.user, e.conversation)).or_default();
@@ -99,6 +115,11 @@ impl<'a> Changes<'a> {
                 }
                 _ => {}
             }
+        }
+        for (conversation, message) in changes.messages.keys() {
+            let totals = changes.totals.entry(*conversation).or_default();
+            totals.count += 1;
+            totals.last = totals.last.max(*message);
         }
         Ok(changes)
     }

@@ -4,7 +4,7 @@ use feedmill_service::sql::named;
 use sqlx::{PgConnection, query, query_scalar};
 use uuid::Uuid;
 
-use super::fold::Changes;
+use super::fold::{Changes, DeletedMessage};
 use crate::error::{ApplyError, expect_rows};
 
 /// The members of new conversations.
@@ -124,9 +124,9 @@ pub async fn count_conversations(
     Ok(())
 }
 
-/// Moves conversations with new messages up in the lists of all members, and counts the messages by others after a
-/// member's read mark as unread (an imported message may be before it), if they see them. Returns these members. The activity of who does not see a message is
-/// later than it.
+/// Moves conversations with new messages up in the lists of all members, and counts as unread the messages by others that a member sees
+/// and that are after their read mark (an imported message may be before it). Returns these members. The activity of a member who does
+/// not see a message is later than it.
 pub async fn count_unread(
     changes: &Changes<'_>,
     db: &mut PgConnection,
@@ -134,7 +134,7 @@ pub async fn count_unread(
     if changes.messages.is_empty() {
         return Ok(vec![]);
     }
-    let messages = || changes.messages.iter();
+    let messages = || changes.messages.values();
     let last = |conversation| {
         changes
             .totals
@@ -166,6 +166,46 @@ pub async fn count_unread(
         &messages().map(|message| last(&message.conversation)).collect::<Vec<_>>(),
     );
     Ok(named("conversations.count_unread", statement.fetch_all(db)).await?)
+}
+
+/// The same for deleted messages: they no longer count, and the message before them moves the conversation down in the lists.
+pub async fn uncount_unread(
+    deleted: &[DeletedMessage],
+    db: &mut PgConnection,
+) -> Result<Vec<Uuid>, ApplyError> {
+    if deleted.is_empty() {
+        return Ok(vec![]);
+    }
+    let statement = query_scalar!(
+        "/* conversations.uncount_unread */
+        UPDATE members m SET
+            activity = greatest(coalesce(m.since, m.conversation), c.last_message),
+            unread_count = m.unread_count - d.unread, hidden_count = m.hidden_count - d.hidden
+        FROM (
+            SELECT o.user_id, o.conversation,
+                count(*) FILTER (
+                    WHERE n.sender <> o.user_id AND (o.read_up_to IS NULL OR n.id > o.read_up_to)
+                        AND (o.since IS NULL OR n.id > o.since)
+                ) AS unread,
+                count(*) FILTER (WHERE n.id <= o.since) AS hidden
+            FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS n(conversation, id, sender)
+            JOIN members o ON o.conversation = n.conversation
+            GROUP BY o.user_id, o.conversation
+        ) d
+        JOIN conversations c ON c.id = d.conversation
+        WHERE m.user_id = d.user_id AND m.conversation = d.conversation
+        RETURNING m.user_id",
+        &deleted
+            .iter()
+            .map(|message| message.conversation)
+            .collect::<Vec<_>>(),
+        &deleted.iter().map(|message| message.id).collect::<Vec<_>>(),
+        &deleted
+            .iter()
+            .map(|message| message.sender)
+            .collect::<Vec<_>>(),
+    );
+    Ok(named("conversations.uncount_unread", statement.fetch_all(db)).await?)
 }
 
 /// A read mark never moves back.

@@ -1,10 +1,10 @@
 //! The statements for conversations and messages. Each does nothing, at no cost, when it has nothing to do.
 
 use feedmill_service::sql::named;
-use sqlx::{PgConnection, query};
+use sqlx::{PgConnection, query, query_as};
 use uuid::Uuid;
 
-use super::fold::Changes;
+use super::fold::{Changes, DeletedMessage};
 use crate::error::{ApplyError, expect_rows};
 
 pub async fn insert_conversations(
@@ -56,7 +56,7 @@ pub async fn insert_messages(
     if changes.messages.is_empty() {
         return Ok(());
     }
-    let messages = || changes.messages.iter();
+    let messages = || changes.messages.values();
     let statement = query!(
         "/* conversations.insert_messages */
         INSERT INTO messages (conversation, id, sender, text, created_at)
@@ -95,4 +95,56 @@ pub async fn add_messages(changes: &Changes<'_>, db: &mut PgConnection) -> Resul
         changes.totals.len(),
         done.rows_affected(),
     )
+}
+
+/// Returns what is needed to count them no longer.
+pub async fn delete_messages(
+    changes: &Changes<'_>,
+    db: &mut PgConnection,
+) -> Result<Vec<DeletedMessage>, ApplyError> {
+    let (conversations, ids): (Vec<Uuid>, Vec<Uuid>) = changes.deleted.iter().copied().unzip();
+    if ids.is_empty() {
+        return Ok(vec![]);
+    }
+    let statement = query_as!(
+        DeletedMessage,
+        "/* conversations.delete_messages */
+        DELETE FROM messages m USING unnest($1::uuid[], $2::uuid[]) AS n(conversation, id)
+        WHERE m.conversation = n.conversation AND m.id = n.id
+        RETURNING m.conversation, m.id, m.sender",
+        &conversations,
+        &ids,
+    );
+    let deleted = named("conversations.delete_messages", statement.fetch_all(db)).await?;
+    expect_rows(
+        "conversations.delete_messages",
+        ids.len(),
+        deleted.len() as u64,
+    )?;
+    Ok(deleted)
+}
+
+/// The message before a deleted last one becomes the last one.
+pub async fn subtract_messages(
+    changes: &Changes<'_>,
+    db: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    if changes.deleted.is_empty() {
+        return Ok(());
+    }
+    let conversations = changes
+        .deleted
+        .iter()
+        .map(|(conversation, _)| *conversation);
+    let statement = query!(
+        "/* conversations.subtract_messages */
+        UPDATE conversations c SET
+            message_count = c.message_count - d.count,
+            last_message = (SELECT id FROM messages WHERE conversation = c.id ORDER BY id DESC LIMIT 1)
+        FROM (SELECT n.id, count(*) AS count FROM unnest($1::uuid[]) AS n(id) GROUP BY n.id) AS d
+        WHERE c.id = d.id",
+        &conversations.collect::<Vec<_>>(),
+    );
+    named("conversations.subtract_messages", statement.execute(db)).await?;
+    Ok(())
 }

@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::fold::Changes;
 
-/// `members` are the members of the conversations with new messages, or whose title or members change. A read mark changes the list of its own user
-/// only, and the conversation for all members.
+/// `members` are the members of the conversations with new or deleted messages, or whose title or members change. A read mark changes
+/// the list of its own user only, and the conversation for all members.
 pub fn of(changes: &Changes<'_>, members: Vec<Uuid>) -> Vec<Tag> {
     let created = changes.created.iter();
     let joined = created
@@ -22,7 +22,11 @@ pub fn of(changes: &Changes<'_>, members: Vec<Uuid>) -> Vec<Tag> {
         .chain(readers)
         .chain(muting.clone());
     let changed = created.clone().chain(changes.changed());
-    let with_messages = created.chain(changes.totals.keys().copied());
+    let deleted = changes
+        .deleted
+        .iter()
+        .map(|(conversation, _)| *conversation);
+    let with_messages = created.chain(changes.totals.keys().copied()).chain(deleted);
     let marked = changes.marks.keys().map(|(_, conversation)| *conversation);
     listed
         .map(Tag::conversations)

@@ -41,6 +41,7 @@ pub enum ConversationChange {
     Joined { member: Uuid, since: Option<Uuid> },
     Left { member: Uuid, until: Uuid },
     Sent { message: Uuid, sender: Uuid },
+    Deleted { message: Uuid, sender: Uuid },
 }
 
 /// Likes and replies by others.
@@ -106,6 +107,13 @@ impl Changes {
                     changes.members.stop((e.conversation, e.user));
                     let (member, until) = (e.user, e.until);
                     changes.happen(e.conversation, ConversationChange::Left { member, until });
+                }
+                Event::MessageDeleted(e) => {
+                    let (message, sender) = (e.message, e.sender);
+                    changes.happen(
+                        e.conversation,
+                        ConversationChange::Deleted { message, sender },
+                    );
                 }
                 Event::MessageSent(e) => {
                     let (message, sender) = (e.message, e.sender);

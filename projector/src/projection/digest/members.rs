@@ -72,16 +72,31 @@ pub async fn apply(changes: &mut Changes, db: &mut PgConnection) -> Result<(), A
                 }
             }
             ConversationChange::Sent { message, sender } => {
-                let day = created_at(message)?.date_naive();
-                for member in memberships.at(message).filter(|member| *member != sender) {
-                    changes.day(member, day).messages += 1;
-                }
+                count(changes, memberships, message, sender, 1)?;
+            }
+            ConversationChange::Deleted { message, sender } => {
+                count(changes, memberships, message, sender, -1)?;
             }
         }
     }
     delete(changes, db).await?;
     insert(changes, db).await?;
     insert_former(&ended, db).await
+}
+
+/// Counts a message for everyone who received it.
+fn count(
+    changes: &mut Changes,
+    memberships: &Memberships,
+    message: Uuid,
+    sender: Uuid,
+    by: i64,
+) -> Result<(), ApplyError> {
+    let day = created_at(message)?.date_naive();
+    for member in memberships.at(message).filter(|member| *member != sender) {
+        changes.day(member, day).messages += by;
+    }
+    Ok(())
 }
 
 /// The memberships of conversations that are not new, as far as the events need them.
@@ -110,7 +125,9 @@ async fn load(
     }
     let mut first: BTreeMap<Uuid, Uuid> = BTreeMap::new();
     for event in events {
-        if let ConversationChange::Sent { message, .. } = event.change {
+        if let ConversationChange::Sent { message, .. }
+        | ConversationChange::Deleted { message, .. } = event.change
+        {
             let least = first.entry(event.conversation).or_insert(message);
             *least = message.min(*least);
         }

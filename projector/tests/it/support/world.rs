@@ -8,8 +8,8 @@ use feedmill_events::{
         v1::{
             AccountCreated, AccountFollowed, AccountUnfollowed, ConversationMuted,
             ConversationRead, ConversationRenamed, ConversationUnmuted, MemberAdded, MemberLeft,
-            MessageSent, NotificationsRead, Parent, PostBookmarked, PostCreated, PostDeleted,
-            PostLiked, PostUnbookmarked, PostUnliked, ProfileChanged,
+            MessageDeleted, MessageSent, NotificationsRead, Parent, PostBookmarked, PostCreated,
+            PostDeleted, PostLiked, PostUnbookmarked, PostUnliked, ProfileChanged,
         },
         v2::ConversationCreated,
     },
@@ -119,7 +119,7 @@ impl World {
     }
 
     fn anything(&mut self) -> Option<Event> {
-        match self.rng().gen_range(0..72) {
+        match self.rng().gen_range(0..76) {
             0..2 => (self.oracle.accounts.len() < 9).then(|| self.join()),
             2..4 => self.change_profile(),
             4..22 => self.post(),
@@ -132,6 +132,7 @@ impl World {
             63..64 => self.rename(),
             64..69 => self.add_member(),
             69..70 => self.leave(),
+            70..74 => self.unsay(),
             _ => self.read_notifications(),
         }
     }
@@ -329,6 +330,25 @@ impl World {
             message,
             sender: self.any_member(conversation)?,
             text: format!("Message {message}"),
+        }))
+    }
+
+    /// Deletes a message, often the last one.
+    fn unsay(&mut self) -> Option<Event> {
+        let conversation = self.any_conversation()?;
+        let messages = self.oracle.conversations[&conversation].messages.iter();
+        let mut messages: Vec<(Uuid, Uuid)> = messages
+            .rev()
+            .map(|(id, message)| (*id, message.sender))
+            .collect();
+        if self.rng().gen_bool(0.5) {
+            messages.truncate(1);
+        }
+        let (message, sender) = self.any(&messages)?;
+        Some(Event::MessageDeleted(MessageDeleted {
+            conversation,
+            message,
+            sender,
         }))
     }
 

@@ -92,11 +92,19 @@ pub fn operation(
             foreign,
         }) => {
             let conversation = conversation(index, own)?;
-            let matches = |(of, _): &(Uuid, Uuid)| foreign || *of == conversation;
-            let (_, up_to) = pick(&created.messages, message, matches)?;
+            let matches = |(of, ..): &(Uuid, Uuid, Uuid)| foreign || *of == conversation;
+            let (_, up_to, _) = pick(&created.messages, message, matches)?;
             Operation::MarkRead {
                 conversation,
                 up_to,
+            }
+        }
+        Command::Conversation(ConversationCommand::Delete { message, own }) => {
+            let matches = |(_, _, sender): &(Uuid, Uuid, Uuid)| !own || *sender == who;
+            let (conversation, message, _) = pick(&created.messages, message, matches)?;
+            Operation::DeleteMessage {
+                conversation,
+                message,
             }
         }
         Command::Conversation(ConversationCommand::SetMuted {

@@ -14,8 +14,8 @@ pub struct Created {
     pub posts: Vec<(Uuid, Uuid)>,
     /// With their members; some may have left.
     pub conversations: Vec<(Uuid, Vec<Uuid>)>,
-    /// Conversation and message.
-    pub messages: Vec<(Uuid, Uuid)>,
+    /// Conversation, message and sender; some may have been deleted.
+    pub messages: Vec<(Uuid, Uuid, Uuid)>,
 }
 
 impl Created {
@@ -46,7 +46,7 @@ impl Created {
                 }
             }
             Operation::SendMessage { conversation, .. } => {
-                self.messages.push((*conversation, id));
+                self.messages.push((*conversation, id, account));
             }
             _ => {}
         }

@@ -41,7 +41,9 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
     for prefix, parameters in PATHS_WITH_IDS.items():
         if case.path.startswith(prefix):
             for parameter, name in parameters.items():
-                if is_replaced(case.path_parameters.get(parameter)):
+                # A deleted message would be missing in the other requests.
+                kept = parameter != "message" or case.method != "DELETE"
+                if kept and is_replaced(case.path_parameters.get(parameter)):
                     case.path_parameters[parameter] = IDS[name]
     if isinstance(case.body, dict):
         if is_replaced(case.body.get("up_to")):

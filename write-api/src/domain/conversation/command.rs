@@ -35,6 +35,11 @@ pub enum ConversationCommand {
         conversation: Uuid,
         up_to: Uuid,
     },
+    /// The actor's own message.
+    DeleteMessage {
+        conversation: Uuid,
+        message: Uuid,
+    },
     /// For the actor alone.
     SetMuted {
         conversation: Uuid,
@@ -65,6 +70,7 @@ impl ConversationCommand {
                 id::partition_of_key(everyone.into_iter().flat_map(Uuid::into_bytes))
             }
             Self::SendMessage { conversation, .. }
+            | Self::DeleteMessage { conversation, .. }
             | Self::MarkRead { conversation, .. }
             | Self::SetMuted { conversation, .. }
             | Self::AddMember { conversation, .. }
@@ -77,6 +83,7 @@ impl ConversationCommand {
         match self {
             Self::Start { .. } => "start_conversation",
             Self::SendMessage { .. } => "send_message",
+            Self::DeleteMessage { .. } => "delete_message",
             Self::MarkRead { .. } => "mark_read",
             Self::SetMuted { muted: true, .. } => "mute_conversation",
             Self::SetMuted { muted: false, .. } => "unmute_conversation",
@@ -120,10 +127,14 @@ impl ConversationCommand {
             }
             Self::MarkRead {
                 conversation,
-                up_to,
+                up_to: message,
+            }
+            | Self::DeleteMessage {
+                conversation,
+                message,
             } => {
                 conversations.members.request((*conversation, actor));
-                conversations.messages.request((*conversation, *up_to));
+                conversations.messages.request((*conversation, *message));
             }
         }
     }
@@ -159,6 +170,10 @@ impl ConversationCommand {
                 conversation,
                 up_to,
             } => decide::mark_read(conversations, actor, *conversation, *up_to),
+            Self::DeleteMessage {
+                conversation,
+                message,
+            } => decide::delete(conversations, actor, *conversation, *message),
             Self::SetMuted {
                 conversation,
                 muted,
@@ -225,7 +240,8 @@ impl ConversationCommand {
             }
             (Self::SendMessage { .. }, _) => None,
             (
-                Self::MarkRead { .. }
+                Self::DeleteMessage { .. }
+                | Self::MarkRead { .. }
                 | Self::SetMuted { .. }
                 | Self::AddMember { .. }
                 | Self::RemoveMember { .. }

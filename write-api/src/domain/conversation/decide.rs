@@ -7,7 +7,7 @@ use feedmill_events::{
     event::{
         v1::{
             ConversationMuted, ConversationRead, ConversationRenamed, ConversationUnmuted,
-            MessageSent,
+            MessageDeleted, MessageSent,
         },
         v2::ConversationCreated,
     },
@@ -118,6 +118,34 @@ pub fn send(
         created_at: moment.at(),
     };
     Ok(Decision::new(Event::MessageSent(event), outcome))
+}
+
+/// The sender deletes a message, also after leaving the conversation. Deleting what is not there, or what the actor does not see,
+/// succeeds, as undoing one's own act always does.
+pub fn delete(
+    conversations: &Conversations,
+    actor: Uuid,
+    conversation: Uuid,
+    message: Uuid,
+) -> Result<Decision, Rejection> {
+    let sender = conversations.messages.get(&(conversation, message));
+    let Some(sender) = sender.copied() else {
+        return Ok(Decision::unchanged(Outcome::Done));
+    };
+    if sender != actor {
+        let member = conversations.member(conversation, actor);
+        return if member.is_ok_and(|member| member.sees(message)) {
+            Err(Rejection::NotYours)
+        } else {
+            Ok(Decision::unchanged(Outcome::Done))
+        };
+    }
+    let event = MessageDeleted {
+        conversation,
+        message,
+        sender,
+    };
+    Ok(Decision::done(Event::MessageDeleted(event)))
 }
 
 /// Unmuting succeeds for any conversation, as undoing one's own act always does.

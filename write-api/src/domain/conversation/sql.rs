@@ -92,7 +92,7 @@ async fn load_messages(
     }
     let (of, ids): (Vec<Uuid>, Vec<Uuid>) = messages.into_iter().unzip();
     let query = sqlx::query!(
-        "/* state.messages.load */ SELECT m.conversation_id, m.id
+        "/* state.messages.load */ SELECT m.conversation_id, m.id, m.sender_id
          FROM unnest($1::uuid[], $2::uuid[]) AS n(conversation_id, id)
          JOIN write.messages m ON m.conversation_id = n.conversation_id AND m.id = n.id",
         &of,
@@ -100,22 +100,22 @@ async fn load_messages(
     );
     for row in named("state.messages.load", query.fetch_all(connection)).await? {
         let key = (row.conversation_id, row.id);
-        conversations.messages.load(key, ());
+        conversations.messages.load(key, row.sender_id);
     }
     Ok(())
 }
 
 pub async fn save(connection: &mut PgConnection, conversations: Conversations) -> sqlx::Result<()> {
-    // Messages are never updated, and nothing is removed.
+    // Messages are never updated, and of the others nothing is removed.
     let rows = conversations.rows.into_changes();
     insert(&mut *connection, &rows.inserted).await?;
     rename(&mut *connection, &rows.updated).await?;
     let members = conversations.members.into_changes();
     insert_members(&mut *connection, &members.inserted).await?;
     update_members(&mut *connection, &members.updated).await?;
-    let messages = conversations.messages.into_changes().inserted;
-    let messages: Vec<(Uuid, Uuid)> = messages.into_iter().map(|(key, ())| key).collect();
-    insert_messages(connection, messages).await
+    let messages = conversations.messages.into_changes();
+    insert_messages(&mut *connection, messages.inserted).await?;
+    delete_messages(connection, messages.removed).await
 }
 
 async fn insert(
@@ -245,6 +245,26 @@ async fn update_members(connection: &mut PgConnection, members: &Members) -> sql
 
 async fn insert_messages(
     connection: &mut PgConnection,
+    messages: Vec<((Uuid, Uuid), Uuid)>,
+) -> sqlx::Result<()> {
+    if messages.is_empty() {
+        return Ok(());
+    }
+    let (keys, senders): (Vec<(Uuid, Uuid)>, Vec<Uuid>) = messages.into_iter().unzip();
+    let (conversations, ids): (Vec<Uuid>, Vec<Uuid>) = keys.into_iter().unzip();
+    let query = sqlx::query!(
+        "/* state.messages.insert */ INSERT INTO write.messages (conversation_id, id, sender_id)
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[])",
+        &conversations,
+        &ids,
+        &senders
+    );
+    named("state.messages.insert", query.execute(connection)).await?;
+    Ok(())
+}
+
+async fn delete_messages(
+    connection: &mut PgConnection,
     messages: Vec<(Uuid, Uuid)>,
 ) -> sqlx::Result<()> {
     if messages.is_empty() {
@@ -252,11 +272,12 @@ async fn insert_messages(
     }
     let (conversations, ids): (Vec<Uuid>, Vec<Uuid>) = messages.into_iter().unzip();
     let query = sqlx::query!(
-        "/* state.messages.insert */ INSERT INTO write.messages (conversation_id, id)
-         SELECT * FROM unnest($1::uuid[], $2::uuid[])",
+        "/* state.messages.delete */ DELETE FROM write.messages m
+         USING unnest($1::uuid[], $2::uuid[]) AS n(conversation_id, id)
+         WHERE m.conversation_id = n.conversation_id AND m.id = n.id",
         &conversations,
         &ids
     );
-    named("state.messages.insert", query.execute(connection)).await?;
+    named("state.messages.delete", query.execute(connection)).await?;
     Ok(())
 }

@@ -324,3 +324,45 @@ fn who_is_added_does_not_see_what_was_written_before() {
     assert_eq!(rejection(&given, 4, mark.clone()), not_found);
     assert_eq!(events(&given, 2, mark).len(), 1);
 }
+
+fn delete(message: u64) -> ConversationCommand {
+    ConversationCommand::DeleteMessage {
+        conversation: id(20),
+        message: id(message),
+    }
+}
+
+#[test]
+fn a_message_is_deleted_by_its_sender_once() {
+    let mut given = group();
+    given.push(message(21, 20, 1));
+    assert_eq!(rejection(&given, 2, delete(21)), Rejection::NotYours);
+    let deleted = events(&given, 1, delete(21));
+    assert_eq!(deleted.len(), 1);
+    given.extend(deleted);
+    for actor in [1, 2] {
+        assert_eq!(events(&given, actor, delete(21)), []);
+    }
+    let not_found = Rejection::field_not_found(Resource::Message, "up_to");
+    assert_eq!(rejection(&given, 2, read(20, 21)), not_found);
+}
+
+#[test]
+fn deleting_tells_nothing_of_what_is_not_visible() {
+    let mut given = group();
+    given.push(message(21, 20, 1));
+    given.extend(events(&given, 2, remove(20, 2)));
+    given.extend(events(&given, 1, add(20, 4)));
+    // Of a conversation that the account has left; from before it was added; and never written.
+    for (actor, message) in [(2, 21), (4, 21), (1, 99)] {
+        assert_eq!(events(&given, actor, delete(message)), []);
+    }
+}
+
+#[test]
+fn who_has_left_deletes_their_own_messages() {
+    let mut given = group();
+    given.push(message(21, 20, 2));
+    given.extend(events(&given, 2, remove(20, 2)));
+    assert_eq!(events(&given, 2, delete(21)).len(), 1);
+}
