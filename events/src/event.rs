@@ -129,8 +129,14 @@ events! {
     ConversationCreated(v2::ConversationCreated): "conversation.created", 2, conversation,
         [1 => v1::ConversationCreated];
     MessageSent(v1::MessageSent): "conversation.message_sent", 1, conversation, [];
+    MessageDeleted(v1::MessageDeleted): "conversation.message_deleted", 1, conversation, [];
     ConversationRead(v1::ConversationRead): "conversation.read", 1, conversation, [];
     FeedRead(v1::FeedRead): "feed.read", 1, user, [];
+    ConversationMuted(v1::ConversationMuted): "conversation.muted", 1, conversation, [];
+    ConversationUnmuted(v1::ConversationUnmuted): "conversation.unmuted", 1, conversation, [];
+    ConversationRenamed(v1::ConversationRenamed): "conversation.renamed", 1, conversation, [];
+    MemberAdded(v1::MemberAdded): "conversation.member_added", 1, conversation, [];
+    MemberLeft(v1::MemberLeft): "conversation.member_left", 1, conversation, [];
     NotificationsRead(v1::NotificationsRead): "notifications.read", 1, user, [];
     ConnectionRequested(v1::ConnectionRequested): "connection.requested", 1, to, [];
     ConnectionRequestEnded(v1::ConnectionRequestEnded): "connection.request_ended", 1, to, [];

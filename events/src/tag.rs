@@ -63,6 +63,10 @@ tags! {
     likes = 30;
     /// Up to where a viewer has read the feed (feed).
     feed_mark = 31;
+    /// A conversation's title and members, for those who may read it (conversations).
+    conversation = 20;
+    /// Which conversations a viewer has muted (conversations).
+    muted_conversations = 21;
 }
 
 impl Tag {

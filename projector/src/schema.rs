@@ -15,10 +15,11 @@ pub const CONTROL_SCHEMA: &str = "projector";
 pub(crate) const LOCK_KEY: i64 = 0x6665_6564_7461_626c; // "feedtabl"; the relay's lease has another key
 
 /// The tables that read-api does not read. Its role gets access to all others.
-const INTERNAL_TABLES: [&str; 11] = [
+const INTERNAL_TABLES: [&str; 12] = [
     "audit",
     "blocked",
     "digest_members",
+    "digest_former_members",
     "digest_received",
     "feed_followers",
     "feed_follows",

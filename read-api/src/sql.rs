@@ -9,8 +9,8 @@
 //! A page of n items reads n + 1 rows: the surplus row tells whether there are more items in its direction. A list has a
 //! branch for each direction (`Seek::bounds`); only the feed has a statement for each.
 
-pub mod audience_tags;
 pub mod ancestors;
+pub mod audience_tags;
 pub mod checkpoints;
 pub mod conversations;
 pub mod counts;
@@ -43,11 +43,12 @@ mod tests {
     use super::*;
 
     /// Tables that only the projector reads.
-    const PROJECTOR_ONLY: [&str; 4] = [
+    const PROJECTOR_ONLY: [&str; 5] = [
         "feed_follows",
         "feed_followers",
         "digest_received",
         "digest_members",
+        "digest_former_members",
     ];
 
     /// All files of a folder, concatenated.

@@ -264,7 +264,7 @@ pub struct Conversation {
     #[serde(flatten)]
     pub state: ConversationState,
     /// All members, the caller too, ordered by id.
-    #[schema(min_items = 2, max_items = 100)]
+    #[schema(min_items = 1, max_items = 100)]
     pub members: Vec<AccountSummary>,
 }
 
@@ -274,7 +274,7 @@ pub struct ConversationWithMarks {
     #[serde(flatten)]
     pub state: ConversationState,
     /// All members, the caller too, ordered by id.
-    #[schema(min_items = 2, max_items = 100)]
+    #[schema(min_items = 1, max_items = 100)]
     pub members: Vec<Member>,
 }
 
@@ -284,12 +284,15 @@ pub struct ConversationState {
     pub id: Uuid,
     #[schema(required = true, max_length = 100)]
     pub title: Option<String>,
+    /// Without those from before the caller was added.
     #[schema(minimum = 0)]
     pub message_count: i64,
     /// Messages of others after the caller's read mark.
     #[schema(minimum = 0)]
     pub unread_count: i64,
-    /// `null` if there is no message yet.
+    /// Whether the caller has muted it: `unread_total` leaves it out.
+    pub muted: bool,
+    /// `null` if there is none for the caller.
     #[schema(required = true)]
     pub last_message: Option<Message>,
 }

@@ -75,11 +75,8 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
     for (tag, _) in oracle.tags.iter() {
         let path = format!("/v1/tags/{tag}");
         add(&path, one(oracle.tag(viewer, tag)));
-        let members = match oracle.tag_members(viewer, tag) {
-            Some(members) => counted(members),
-            None => list(None),
-        };
-        add(&format!("{path}/members"), members);
+        let members = oracle.tag_members(viewer, tag);
+        add(&format!("{path}/members"), counted(members));
     }
     let mutes = oracle.mute_list(viewer);
     let total = json!({"total": mutes.len()});
@@ -123,7 +120,7 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
             .conversations
             .iter()
             .flat_map(|(conversation, found)| {
-                let messages = found.messages.keys();
+                let messages = found.messages.keys().chain(&found.deleted);
                 messages.map(move |message| (*conversation, *message))
             })
     };
@@ -154,12 +151,9 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
         let followers = oracle.followers(*user);
         add(&format!("{path}/followers"), counted(Some(followers)));
         let following = oracle.following(*user);
-        add(&format!("{path}/following"), counted(following));
-        let connections = match oracle.connections(viewer, *user) {
-            Some(connections) => counted(connections),
-            None => list(None),
-        };
-        add(&format!("{path}/connections"), connections);
+        add(&format!("{path}/following"), counted(Some(following)));
+        let connections = oracle.connections(viewer, *user);
+        add(&format!("{path}/connections"), counted(connections));
         let tags = oracle.tags_of_user(viewer, *user);
         add(&format!("{path}/tags"), list(Some(tags)));
     }

@@ -166,6 +166,9 @@ pub async fn fold(pool: &PgPool) -> Result<Oracle> {
     Ok(oracle)
 }
 
+/// Conversation, account, read mark, whether muted, and since when.
+type MemberRow = (Uuid, Uuid, Option<Uuid>, bool, Option<Uuid>);
+
 /// Fails unless the state tables, on which commands are decided, are equal to the oracle's state.
 pub async fn check_state(pool: &PgPool, oracle: &Oracle) -> Result<()> {
     let accounts: Vec<(Uuid, String, String, String)> =
@@ -230,23 +233,47 @@ pub async fn check_state(pool: &PgPool, oracle: &Oracle) -> Result<()> {
     let known = known.map(|(id, found)| (*id, found.title.clone()));
     check_equal("conversations", &conversations, &known.collect())?;
 
-    let members: Vec<(Uuid, Uuid, Option<Uuid>)> = sqlx::query_as(
-        "SELECT conversation_id, user_id, read_up_to FROM write.members ORDER BY conversation_id, user_id",
+    let members: Vec<MemberRow> = sqlx::query_as(
+        "SELECT conversation_id, user_id, read_up_to, muted, since FROM write.members
+         WHERE left_at IS NULL ORDER BY conversation_id, user_id",
     )
     .fetch_all(pool)
     .await?;
     let known = oracle.conversations.iter();
-    let known =
-        known.flat_map(|(id, found)| found.members.iter().map(|(user, mark)| (*id, *user, *mark)));
+    let known = known.flat_map(|(id, found)| {
+        let members = found.members.iter();
+        members.map(|(user, m)| (*id, *user, m.read_up_to, m.muted, m.since))
+    });
     check_equal("members", &members, &known.collect())?;
 
-    let messages: Vec<(Uuid, Uuid)> = sqlx::query_as(
-        "SELECT conversation_id, id FROM write.messages ORDER BY conversation_id, id",
+    let left: Vec<(Uuid, Uuid, Uuid)> = sqlx::query_as(
+        "SELECT conversation_id, user_id, left_at FROM write.members
+         WHERE left_at IS NOT NULL ORDER BY conversation_id, user_id",
     )
     .fetch_all(pool)
     .await?;
     let known = oracle.conversations.iter();
-    let known = known.flat_map(|(id, found)| found.messages.keys().map(|message| (*id, *message)));
+    let known = known.flat_map(|(id, found)| {
+        let left = found.participants().into_iter();
+        let left = left.filter(|account| found.has_left(*account));
+        left.filter_map(|account| {
+            let mut latest = found.former.iter().rev();
+            let last = latest.find(|former| former.account == account)?;
+            Some((*id, account, last.until))
+        })
+    });
+    check_equal("former members", &left, &known.collect())?;
+
+    let messages: Vec<(Uuid, Uuid, Uuid)> = sqlx::query_as(
+        "SELECT conversation_id, id, sender_id FROM write.messages ORDER BY conversation_id, id",
+    )
+    .fetch_all(pool)
+    .await?;
+    let known = oracle.conversations.iter();
+    let known = known.flat_map(|(id, found)| {
+        let messages = found.messages.iter();
+        messages.map(|(message, said)| (*id, *message, said.sender))
+    });
     check_equal("messages", &messages, &known.collect())?;
 
     let marks: Vec<(Uuid, Uuid)> =
@@ -342,4 +369,18 @@ pub async fn tag_members(pool: &PgPool, owners: Option<&[Uuid]>) -> Result<Vec<(
          WHERE $1::uuid[] IS NULL OR owner_id = ANY($1) ORDER BY 1, 2",
     );
     Ok(members.bind(owners).fetch_all(pool).await?)
+}
+
+/// Of an account in a conversation: the id after which it sees messages, and the end of its last membership if it has left. No
+/// answer to a command has them.
+pub async fn membership(
+    pool: &PgPool,
+    conversation: Uuid,
+    account: Uuid,
+) -> Result<(Option<Uuid>, Option<Uuid>)> {
+    let membership = sqlx::query_as(
+        "SELECT since, left_at FROM write.members WHERE conversation_id = $1 AND user_id = $2",
+    );
+    let membership = membership.bind(conversation).bind(account);
+    Ok(membership.fetch_one(pool).await?)
 }

@@ -14,6 +14,7 @@ pub mod feed;
 pub mod keys;
 pub mod links;
 pub mod me;
+pub mod members;
 pub mod messages;
 pub mod notifications;
 pub mod password;

@@ -53,7 +53,7 @@ quotas! {
     Posts, "posts", 500;
     /// Messages of an account.
     Messages, "messages", 3_000;
-    /// Conversations that an account starts.
+    /// Conversations that an account starts or renames, and members that it adds.
     Conversations, "conversations", 300;
     /// Accounts that an account follows.
     Follows, "follows", 1_000;
@@ -65,7 +65,7 @@ quotas! {
     Reactions, "reactions", 3_000;
     /// Changes of an account's profile and password.
     Profile, "profile", 200;
-    /// Read marks of an account.
+    /// Read marks of an account, and conversations that it mutes.
     Marks, "marks", 20_000;
     /// New accounts from an address. Many people may share one.
     SignUps, "sign_ups", 500;
@@ -81,7 +81,12 @@ impl Quota {
         match command {
             Command::Account(AccountCommand::ChangeProfile { .. }) => Some(Self::Profile),
             Command::Account(AccountCommand::Create { .. } | AccountCommand::Ensure { .. })
-            | Command::Post(PostCommand::Delete { .. }) => None,
+            | Command::Post(PostCommand::Delete { .. })
+            | Command::Conversation(
+                ConversationCommand::DeleteMessage { .. }
+                | ConversationCommand::RemoveMember { .. }
+                | ConversationCommand::SetMuted { muted: false, .. },
+            ) => None,
             Command::Post(PostCommand::Create { .. } | PostCommand::Edit { .. }) => {
                 Some(Self::Posts)
             }
@@ -96,9 +101,15 @@ impl Quota {
                     Some(Self::Reactions)
                 }
             },
-            Command::Conversation(ConversationCommand::Start { .. }) => Some(Self::Conversations),
+            Command::Conversation(
+                ConversationCommand::Start { .. }
+                | ConversationCommand::AddMember { .. }
+                | ConversationCommand::Rename { .. },
+            ) => Some(Self::Conversations),
             Command::Conversation(ConversationCommand::SendMessage { .. }) => Some(Self::Messages),
-            Command::Conversation(ConversationCommand::MarkRead { .. })
+            Command::Conversation(
+                ConversationCommand::MarkRead { .. } | ConversationCommand::SetMuted { .. },
+            )
             | Command::Feed(_)
             | Command::Notification(_) => Some(Self::Marks),
         }

@@ -13,8 +13,8 @@ use utoipa_axum::{
 use crate::{
     app::App,
     http::{
-        accounts, connections, conversations, ended_sessions, feed, keys, links, me, messages,
-        notifications, password, posts, sessions, tags,
+        accounts, connections, conversations, ended_sessions, feed, keys, links, me, members,
+        messages, notifications, password, posts, sessions, tags,
     },
     openapi,
 };
@@ -59,7 +59,11 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tags::add_member, tags::remove_member))
         .routes(routes!(feed::mark_read))
         .routes(routes!(conversations::create))
+        .routes(routes!(conversations::rename))
+        .routes(routes!(conversations::mute, conversations::unmute))
+        .routes(routes!(members::add, members::remove))
         .routes(text(routes!(messages::create)))
+        .routes(routes!(messages::remove))
         .routes(routes!(messages::mark_read))
         .routes(routes!(notifications::mark_read))
         // For the routes that have no other limit.

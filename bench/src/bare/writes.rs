@@ -98,8 +98,8 @@ async fn execute(connection: &mut PgConnection, command: &Command) -> Result<()>
             conversation,
             ..
         } => sqlx::query(
-            "INSERT INTO write.messages (conversation_id, id)
-             SELECT conversation_id, $2 FROM write.members WHERE conversation_id = $1 AND user_id = $3",
+            "INSERT INTO write.messages (conversation_id, id, sender_id)
+             SELECT conversation_id, $2, user_id FROM write.members WHERE conversation_id = $1 AND user_id = $3",
         )
         .bind(conversation)
         .bind(new_id)

@@ -130,6 +130,15 @@ pub struct MessageSent {
     pub text: String,
 }
 
+/// For everyone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MessageDeleted {
+    pub conversation: Uuid,
+    pub message: Uuid,
+    pub sender: Uuid,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConversationRead {
@@ -137,6 +146,54 @@ pub struct ConversationRead {
     pub user: Uuid,
     /// A message of the conversation. It and all earlier messages are read.
     pub up_to: Uuid,
+}
+
+/// A member mutes the conversation for themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ConversationMuted {
+    pub conversation: Uuid,
+    pub user: Uuid,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ConversationUnmuted {
+    pub conversation: Uuid,
+    pub user: Uuid,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ConversationRenamed {
+    pub conversation: Uuid,
+    /// The member who renames it.
+    pub user: Uuid,
+    /// None if the conversation no longer has a title.
+    pub title: Option<String>,
+}
+
+/// An account becomes a member of a group that exists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MemberAdded {
+    pub conversation: Uuid,
+    pub user: Uuid,
+    /// The member who adds it.
+    pub added_by: Uuid,
+    /// An id with the time of the addition, not less than those of the messages so far. The new member sees the messages after
+    /// it.
+    pub since: Uuid,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MemberLeft {
+    pub conversation: Uuid,
+    pub user: Uuid,
+    /// An id with the time of leaving, not less than those of the messages so far. The account was a member for the messages up
+    /// to it.
+    pub until: Uuid,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -89,6 +89,11 @@ pub fn samples() -> Vec<Envelope> {
             sender: object_id(1),
             text: "hello".to_owned(),
         }),
+        Event::MessageDeleted(v1::MessageDeleted {
+            conversation: object_id(8),
+            message: object_id(9),
+            sender: object_id(1),
+        }),
         Event::ConversationRead(v1::ConversationRead {
             conversation: object_id(8),
             user: object_id(2),
@@ -97,6 +102,30 @@ pub fn samples() -> Vec<Envelope> {
         Event::FeedRead(v1::FeedRead {
             user: object_id(2),
             up_to: object_id(7),
+        }),
+        Event::ConversationMuted(v1::ConversationMuted {
+            conversation: object_id(8),
+            user: object_id(2),
+        }),
+        Event::ConversationUnmuted(v1::ConversationUnmuted {
+            conversation: object_id(8),
+            user: object_id(2),
+        }),
+        Event::ConversationRenamed(v1::ConversationRenamed {
+            conversation: object_id(8),
+            user: object_id(2),
+            title: Some("After the harvest".to_owned()),
+        }),
+        Event::MemberAdded(v1::MemberAdded {
+            conversation: object_id(8),
+            user: object_id(3),
+            added_by: object_id(2),
+            since: object_id(9),
+        }),
+        Event::MemberLeft(v1::MemberLeft {
+            conversation: object_id(8),
+            user: object_id(3),
+            until: object_id(10),
         }),
         Event::NotificationsRead(v1::NotificationsRead {
             user: object_id(2),

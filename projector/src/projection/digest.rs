@@ -1,6 +1,7 @@
 //! The counters of a viewer's digest. The digest's posts are read from the feed's tables.
 
 mod fold;
+mod members;
 mod sql;
 mod tags;
 
@@ -34,7 +35,10 @@ pub static DEFINITION: Definition = Definition {
         EventType::PostLiked,
         EventType::PostUnliked,
         EventType::ConversationCreated,
+        EventType::MemberAdded,
+        EventType::MemberLeft,
         EventType::MessageSent,
+        EventType::MessageDeleted,
     ],
     is_relevant: concerns_another_account,
     min_interval: Duration::from_millis(50),
@@ -49,8 +53,7 @@ async fn apply(batch: &Batch, _: &Context, db: &mut PgConnection) -> Result<Vec<
     sql::delete_received_of_posts(&mut changes, db).await?;
     sql::add_received(&mut changes, db).await?;
     sql::subtract_received(&mut changes, db).await?;
-    sql::insert_members(&changes, db).await?;
-    sql::count_messages(&mut changes, db).await?;
+    members::apply(&mut changes, db).await?;
     sql::add_days(&changes, db).await?;
     sql::delete_empty_days(&changes, db).await?;
     Ok(tags::of(&changes))

@@ -191,24 +191,53 @@ fn kinds(projection: &str) -> Vec<Kind> {
             kind(
                 "conversations",
                 |key, _| Tag::conversations(id(key)),
-                "SELECT m.user_id::text, concat_ws(' ', max(n.conversations), string_agg(concat_ws('/', c, m.activity, m.unread_count,
+                "SELECT m.user_id::text, concat_ws(' ', max(n.conversations), string_agg(concat_ws('/', c, m.activity, m.unread_count, m.muted, m.hidden_count,
                     (SELECT array_agg(o.user_id ORDER BY o.user_id) FROM members o WHERE o.conversation = c.id)),
                     ' ' ORDER BY c.id))
                 FROM members m JOIN conversations c ON c.id = m.conversation
                 LEFT JOIN conversation_counts n ON n.user_id = m.user_id GROUP BY 1",
             ),
             kind(
+                "conversation",
+                |key, _| Tag::conversation(id(key)),
+                "SELECT c.id::text, concat_ws(' ', title,
+                    (SELECT string_agg(concat_ws('/', user_id, since), ' ' ORDER BY user_id) FROM members m
+                    WHERE m.conversation = c.id))
+                FROM conversations c",
+            ),
+            Kind {
+                // Only the answers about one conversation depend on it, and they depend on the conversation, too.
+                listed: |text| {
+                    let conversations = text.split(' ');
+                    conversations.map(|it| Tag::conversation(id(it))).collect()
+                },
+                ..kind(
+                    "muted_conversations",
+                    |key, _| Tag::muted_conversations(id(key)),
+                    "SELECT user_id::text, string_agg(conversation::text, ' ' ORDER BY conversation)
+                    FROM members WHERE muted GROUP BY 1",
+                )
+            },
+            kind(
                 "messages",
                 |key, _| Tag::messages(id(key)),
                 "SELECT c.id::text, coalesce(string_agg(m::text, ' ' ORDER BY m.id), '-')
                 FROM conversations c LEFT JOIN messages m ON m.conversation = c.id GROUP BY 1",
             ),
-            kind(
-                "read_marks",
-                |key, _| Tag::read_marks(id(key)),
-                "SELECT conversation::text, string_agg(concat_ws('/', user_id, read_up_to), ' ' ORDER BY user_id)
-                FROM members WHERE read_up_to IS NOT NULL GROUP BY 1",
-            ),
+            Kind {
+                // A conversation with its marks depends on its members, too, with whom their marks go.
+                listed: |text| {
+                    let conversation = text.split(' ').next().unwrap_or_default();
+                    vec![Tag::conversation(id(conversation))]
+                },
+                ..kind(
+                    "read_marks",
+                    |key, _| Tag::read_marks(id(key)),
+                    "SELECT conversation::text, concat_ws(' ', conversation,
+                        string_agg(concat_ws('/', user_id, read_up_to), ' ' ORDER BY user_id))
+                    FROM members WHERE read_up_to IS NOT NULL GROUP BY conversation",
+                )
+            },
         ],
         "notifications" => vec![kind(
             "notifications",
@@ -232,7 +261,7 @@ fn internal_tables(projection: &str) -> &'static [&'static str] {
             "feed_followers",
             "pulled_authors",
         ],
-        "digest" => &["digest_members", "digest_received"],
+        "digest" => &["digest_members", "digest_former_members", "digest_received"],
         _ => &[],
     }
 }

@@ -29,14 +29,15 @@ struct Inbox {
     /// How many conversations there are on all pages.
     #[schema(minimum = 0)]
     total: i64,
-    /// How many messages are unread in the conversations of all pages.
+    /// How many messages are unread in the conversations of all pages that are not muted.
     #[schema(minimum = 0)]
     unread_total: i64,
 }
 
 /// List the caller's conversations
 ///
-/// Latest activity first: the time of the last message, or of the conversation while it has none.
+/// Latest activity first: the time of the last message, or while there is none for the caller, of the conversation or of the
+/// caller's coming.
 #[utoipa::path(
     get,
     path = "/v1/conversations",
@@ -97,7 +98,12 @@ pub async fn one(
             .ok_or(Error::NotFound("conversation"))?;
         let members = conversation.members.iter();
         let members = members.map(|member| Tag::account_summary(member.account.id));
-        let tags = [Tag::messages(id), Tag::read_marks(id)];
+        let tags = [
+            Tag::conversation(id),
+            Tag::messages(id),
+            Tag::read_marks(id),
+            Tag::muted_conversations(context.viewer),
+        ];
         Ok(Answer::new(&conversation)?.depending_on(tags.into_iter().chain(members)))
     };
     respond(&state.answers, &context, key, load).await
@@ -105,7 +111,7 @@ pub async fn one(
 
 /// Get a message
 ///
-/// For the members of its conversation.
+/// For the members of its conversation, unless they were added after it.
 #[utoipa::path(
     get,
     path = "/v1/conversations/{id}/messages/{message}",
@@ -128,14 +134,15 @@ pub async fn message(
         let message = sql::conversations::message(&state.database, context.viewer, id, message)
             .await?
             .ok_or(Error::NotFound("message"))?;
-        Ok(Answer::new(&message)?.depending_on([Tag::messages(id)]))
+        let tags = [Tag::conversation(id), Tag::messages(id)];
+        Ok(Answer::new(&message)?.depending_on(tags))
     };
     respond(&state.answers, &context, key, load).await
 }
 
 /// List the messages of a conversation
 ///
-/// For its members, newest first.
+/// For its members, newest first. Who was added later sees what was written from then on.
 #[utoipa::path(
     get,
     path = "/v1/conversations/{id}/messages",
@@ -159,8 +166,9 @@ pub async fn messages(
             .await?
             .ok_or(Error::NotFound("conversation"))?;
         let (page, link) = request.page(messages, |message| message.id);
-        // Not on the members: a member never leaves.
-        Answer::page(&page, link, [Tag::messages(id)])
+        // On the members, too: who leaves no longer has them.
+        let tags = [Tag::conversation(id), Tag::messages(id)];
+        Answer::page(&page, link, tags)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
 }

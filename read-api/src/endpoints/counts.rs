@@ -57,6 +57,7 @@ pub async fn unread(State(state): State<AppState>, context: RequestContext) -> R
             Tag::posts_of,
             Tag::feed_mark,
             Tag::conversations,
+            Tag::muted_conversations,
             Tag::notifications,
             Tag::mutes,
             Tag::requests_received,

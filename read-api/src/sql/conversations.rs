@@ -16,7 +16,7 @@ pub struct ConversationList {
     pub listed: Vec<ListedConversation>,
     /// All conversations, also those on other pages.
     pub total: i64,
-    /// Unread messages in all conversations together.
+    /// Unread messages in all conversations together that the viewer has not muted.
     pub unread_total: i64,
 }
 
@@ -31,6 +31,7 @@ pub struct ListedConversation {
 struct ConversationRow {
     id: Option<Uuid>,
     unread_count: Option<i64>,
+    muted: Option<bool>,
     title: Option<String>,
     message_count: Option<i64>,
     member_ids: Option<Vec<Uuid>>,
@@ -78,6 +79,7 @@ impl ConversationRow {
             title: self.title,
             message_count: self.message_count.unwrap_or(0),
             unread_count: self.unread_count?,
+            muted: self.muted?,
             last_message,
         };
         Some((state, members.collect()))
@@ -85,8 +87,8 @@ impl ConversationRow {
 }
 
 /// `sqlx::query!` of a statement whose rows are conversations, as `posts!` for posts. The CTE `page` has the columns
-/// `id`, `activity` and `unread_count` of the viewer's memberships. `of_members` are further aggregates of `members AS
-/// member`, each after a comma.
+/// `id`, `activity`, `unread_count`, `muted`, `since` and `hidden_count` of the viewer's memberships. `of_members` are
+/// further aggregates of `members AS member`, each after a comma.
 macro_rules! conversations {
     ($with:tt, columns: $columns:tt, of_members: $of_members:tt, $($argument:expr),+ $(,)?) => {
         sqlx::query!(
@@ -95,7 +97,9 @@ macro_rules! conversations {
                 + $columns
                 + r#"
             page.id AS "id?", page.activity AS "activity?", page.unread_count AS "unread_count?",
-            conversation.title AS "title?", conversation.message_count AS "message_count?",
+            page.muted AS "muted?",
+            conversation.title AS "title?",
+            conversation.message_count - page.hidden_count AS "message_count?",
             people.ids AS "member_ids?", people.handles AS "member_handles?", people.names AS "member_names?",
             message.id AS "message_id?", message.sender AS "sender?", message.text AS "text?",
             message.created_at AS "created_at?"
@@ -107,6 +111,7 @@ macro_rules! conversations {
             SELECT id, sender, text, created_at
             FROM messages
             WHERE messages.conversation = page.id AND id = conversation.last_message
+                AND (page.since IS NULL OR id > page.since)
             LIMIT 1
         ) AS message ON true
         CROSS JOIN LATERAL (
@@ -134,6 +139,7 @@ macro_rules! conversation_row {
         ConversationRow {
             id: $row.id,
             unread_count: $row.unread_count,
+            muted: $row.muted,
             title: $row.title,
             message_count: $row.message_count,
             member_ids: $row.member_ids,
@@ -163,17 +169,17 @@ pub async fn page(
                 (
                     SELECT coalesce(sum(unread_count), 0)::bigint
                     FROM members
-                    WHERE user_id = $1 AND unread_count > 0
+                    WHERE user_id = $1 AND unread_count > 0 AND NOT muted
                 ) AS unread_total
         ), listed AS MATERIALIZED (
             (
-                SELECT conversation AS id, activity, unread_count
+                SELECT conversation AS id, activity, unread_count, muted, since, hidden_count
                 FROM members
                 WHERE user_id = $1 AND activity < $2
                 ORDER BY activity DESC
                 LIMIT $4
             ) UNION ALL (
-                SELECT conversation, activity, unread_count
+                SELECT conversation, activity, unread_count, muted, since, hidden_count
                 FROM members
                 WHERE user_id = $1 AND activity > $3
                 ORDER BY activity
@@ -221,7 +227,7 @@ pub async fn one(
     let row = conversations!(
         r#"/* conversation.one */
         WITH page AS MATERIALIZED (
-            SELECT conversation AS id, activity, unread_count
+            SELECT conversation AS id, activity, unread_count, muted, since, hidden_count
             FROM members
             WHERE user_id = $1 AND conversation = $2
         )"#,
@@ -241,7 +247,7 @@ pub async fn one(
     Ok(conversation.map(|(state, members)| ConversationWithMarks { state, members }))
 }
 
-/// One message of a conversation. None also if the viewer is not a member of the conversation.
+/// One message of a conversation. None also if the viewer is not a member of the conversation, or was added after it.
 pub async fn message(
     database: &Database,
     viewer: Uuid,
@@ -251,9 +257,12 @@ pub async fn message(
     let row = sqlx::query!(
         r#"/* conversation.message */
         SELECT message.id, message.sender, message.text, message.created_at
-        FROM (SELECT FROM members WHERE user_id = $1 AND conversation = $2 LIMIT 1) AS member
+        FROM (SELECT since FROM members WHERE user_id = $1 AND conversation = $2 LIMIT 1) AS member
         CROSS JOIN LATERAL (
-            SELECT id, sender, text, created_at FROM messages WHERE conversation = $2 AND id = $3 LIMIT 1
+            SELECT id, sender, text, created_at
+            FROM messages
+            WHERE conversation = $2 AND id = $3 AND (member.since IS NULL OR id > member.since)
+            LIMIT 1
         ) AS message"#,
         viewer,
         conversation,
@@ -268,8 +277,8 @@ pub async fn message(
     }))
 }
 
-/// The messages of a conversation, newest first. None if there is no such conversation or the viewer is not a
-/// member of it: the two must look the same.
+/// The messages of a conversation that the viewer may see, newest first. None if there is no such conversation or the
+/// viewer is not a member of it: the two must look the same.
 pub async fn messages(
     database: &Database,
     viewer: Uuid,
@@ -283,18 +292,20 @@ pub async fn messages(
         SELECT
             message.id AS "id?", message.sender AS "sender?", message.text AS "text?",
             message.created_at AS "created_at?"
-        FROM (SELECT FROM members WHERE user_id = $1 AND conversation = $2 LIMIT 1) AS member
+        FROM (
+            SELECT coalesce(since, $6) AS since FROM members WHERE user_id = $1 AND conversation = $2 LIMIT 1
+        ) AS member
         LEFT JOIN LATERAL (
             (
                 SELECT id, sender, text, created_at
                 FROM messages
-                WHERE conversation = $2 AND id < $3
+                WHERE conversation = $2 AND id < $3 AND id > member.since
                 ORDER BY id DESC
                 LIMIT $5
             ) UNION ALL (
                 SELECT id, sender, text, created_at
                 FROM messages
-                WHERE conversation = $2 AND id > $4
+                WHERE conversation = $2 AND id > greatest($4, member.since)
                 ORDER BY id
                 LIMIT $5
             )
@@ -305,6 +316,7 @@ pub async fn messages(
         after,
         before,
         limit,
+        Uuid::nil(),
     );
     let rows = database.all("conversation.messages", rows).await?;
     if rows.is_empty() {

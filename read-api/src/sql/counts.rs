@@ -33,7 +33,7 @@ pub async fn unread(
             (
                 SELECT coalesce(sum(unread_count), 0)::bigint
                 FROM members
-                WHERE user_id = $1 AND unread_count > 0
+                WHERE user_id = $1 AND unread_count > 0 AND NOT muted
             ) AS "conversations!",
             CASE WHEN EXISTS (SELECT FROM mutes WHERE muter = $1) THEN (
                 SELECT count(*)

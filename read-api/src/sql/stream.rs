@@ -111,7 +111,7 @@ pub async fn latest_messages(
         CROSS JOIN LATERAL (
             SELECT id
             FROM messages
-            WHERE conversation = member.conversation AND id >= $2
+            WHERE conversation = member.conversation AND id >= $2 AND (member.since IS NULL OR id > member.since)
             ORDER BY id DESC
             LIMIT $3
         ) AS message
@@ -145,7 +145,7 @@ pub async fn new_messages(
             FROM messages
             WHERE conversation = member.conversation
                 AND id >= ($2::uuid[])[1 + (get_byte(uuid_send(member.conversation), 15) & 63)]
-                AND id <> ALL ($3)
+                AND id <> ALL ($3) AND (member.since IS NULL OR id > member.since)
             ORDER BY id
             LIMIT $4
         ) AS message
@@ -236,7 +236,7 @@ pub async fn new_notifications(
     Ok(notifications.collect())
 }
 
-/// How many messages are unread in all conversations together, and how many notifications.
+/// How many messages are unread in all conversations together that the viewer has not muted, and how many notifications.
 pub async fn unread(database: &Database, viewer: Uuid) -> sqlx::Result<(i64, i64)> {
     let row = sqlx::query!(
         r#"/* stream.unread */
@@ -244,7 +244,7 @@ pub async fn unread(database: &Database, viewer: Uuid) -> sqlx::Result<(i64, i64
             (
                 SELECT coalesce(sum(unread_count), 0)::bigint
                 FROM members
-                WHERE user_id = $1 AND unread_count > 0
+                WHERE user_id = $1 AND unread_count > 0 AND NOT muted
             ) AS "messages!",
             CASE WHEN EXISTS (SELECT FROM mutes WHERE muter = $1) THEN (
                 SELECT count(*)

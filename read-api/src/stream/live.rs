@@ -195,6 +195,7 @@ impl Live {
         let tag_versions = self.reader.stream.tag_versions().clone();
         let (last, current) = (self.reader.stream.checked_version(), tag_versions.current());
         let changed = |tag: Tag| !tag_versions.unchanged_since(last, &[tag.into()]);
+        let muted = changed(Tag::muted_conversations(viewer));
         let conversations = changed(Tag::conversations(viewer));
         let notifications = changed(Tag::notifications(viewer)) || changed(Tag::mutes(viewer));
         if changed(Tag::feed(viewer)) {
@@ -219,7 +220,7 @@ impl Live {
         if notifications {
             self.send_new(List::Notifications, &ALL_PARTITIONS).await?;
         }
-        if conversations || notifications {
+        if conversations || muted || notifications {
             let unread = self.reader.read_unread().await?;
             if std::mem::replace(&mut self.unread, unread) != unread {
                 self.send_unread().await?;

@@ -154,6 +154,7 @@ impl Reader {
         let own = [
             Tag::feed,
             Tag::conversations,
+            Tag::muted_conversations,
             Tag::notifications,
             Tag::mutes,
         ];
@@ -163,7 +164,7 @@ impl Reader {
         Ok(followees)
     }
 
-    /// How many messages are unread in all conversations together, and how many notifications.
+    /// How many messages are unread in the conversations that are not muted, and how many notifications.
     pub async fn read_unread(&self) -> Result<Unread, Error> {
         let (database, _permit) = self.stream.database().await;
         let (unread_total, unread_count) =

@@ -58,6 +58,14 @@ pub async fn conversation(
     (conversation, sent)
 }
 
+async fn mute(app: &App, member: Uuid, conversation: Uuid) {
+    app.run(&format!(
+        "UPDATE members SET muted = true
+         WHERE user_id = '{member}' AND conversation = '{conversation}'"
+    ))
+    .await;
+}
+
 async fn mark_read(app: &App, member: Uuid, conversation: Uuid, message: Uuid) {
     app.run(&format!(
         "UPDATE members SET read_up_to = '{message}'
@@ -85,10 +93,10 @@ async fn an_inbox_has_the_shape_of_the_contract() {
                 {
                     "id": silent, "title": "of 3",
                     "members": [card_a, card_b, { "id": unknown, "handle": "", "display_name": "" }],
-                    "message_count": 0, "unread_count": 0, "last_message": null,
+                    "message_count": 0, "unread_count": 0, "muted": false, "last_message": null,
                 },
                 {
-                    "id": talk, "title": null, "members": [card_a, card_b], "message_count": 2, "unread_count": 2,
+                    "id": talk, "title": null, "members": [card_a, card_b], "message_count": 2, "unread_count": 2, "muted": false,
                     "last_message": {
                         "id": sent[0], "sender_id": b, "text": "message 1",
                         "created_at": "2024-04-13T09:20:01.001Z",
@@ -150,6 +158,84 @@ async fn every_page_of_an_inbox_has_the_totals() {
             "items": [], "next_cursor": null, "prev_cursor": empty.body["prev_cursor"],
             "total": 23, "unread_total": unread,
         })
+    );
+}
+
+#[tokio::test]
+async fn muted_conversations_do_not_count_as_unread() {
+    let app = App::start().await;
+    let (me, other) = (app.account(1).await, app.account(2).await);
+    conversation(&app, 0, &[other, me], 2).await;
+    let (muted, _) = conversation(&app, 60_000, &[other, me], 3).await;
+    assert_eq!(
+        app.get(me, "/v1/conversations").await.body["unread_total"],
+        5
+    );
+    mute(&app, me, muted).await;
+    let inbox = app.get(me, "/v1/conversations").await.body;
+    assert_eq!(inbox["unread_total"], 2);
+    let listed = |n: usize| {
+        (
+            &inbox["items"][n]["muted"],
+            &inbox["items"][n]["unread_count"],
+        )
+    };
+    assert_eq!(listed(0), (&json!(true), &json!(3)));
+    assert_eq!(listed(1), (&json!(false), &json!(2)));
+    let path = format!("/v1/conversations/{muted}");
+    assert_eq!(app.get(me, &path).await.body["muted"], true);
+    assert_eq!(app.get(other, &path).await.body["muted"], false);
+}
+
+#[tokio::test]
+async fn a_later_member_sees_later_messages() {
+    let app = App::start().await;
+    let (a, b, later) = (
+        app.account(1).await,
+        app.account(2).await,
+        app.account(3).await,
+    );
+    let (talk, sent) = conversation(&app, 0, &[a, b, later], 5).await;
+    // Added after the third message.
+    let since = sent[2];
+    app.run(&format!(
+        "UPDATE members SET since = '{since}', hidden_count = 3, unread_count = 2
+         WHERE user_id = '{later}'"
+    ))
+    .await;
+    let path = format!("/v1/conversations/{talk}");
+    let messages = format!("{path}/messages");
+    for limit in [1, 2, 3] {
+        assert_eq!(ids(&app.all(later, &messages, limit).await), sent[..2]);
+        assert_eq!(ids(&app.all(b, &messages, limit).await), sent);
+    }
+    for (index, message) in sent.iter().enumerate() {
+        let status = if index < 2 { 200 } else { 404 };
+        let path = format!("{messages}/{message}");
+        assert_eq!(app.get(later, &path).await.status, status);
+    }
+    let one = app.get(later, &path).await.body;
+    assert_eq!(one["message_count"], 2);
+    assert_eq!(one["last_message"]["id"], json!(sent[0]));
+    let inbox = app.get(later, "/v1/conversations").await.body;
+    assert_eq!(inbox["items"][0]["message_count"], 2);
+
+    // Added after all of them.
+    let since = sent[0];
+    app.run(&format!(
+        "UPDATE members SET since = '{since}', hidden_count = 5, unread_count = 0
+         WHERE user_id = '{later}'"
+    ))
+    .await;
+    let one = app.get(later, &path).await.body;
+    assert_eq!(
+        (&one["message_count"], &one["last_message"]),
+        (&json!(0), &Value::Null)
+    );
+    let empty = app.get(later, &messages).await;
+    assert_eq!(
+        (empty.status.as_u16(), &empty.body["items"]),
+        (200, &json!([]))
     );
 }
 
@@ -219,7 +305,7 @@ async fn a_conversation_has_the_read_marks_of_its_members() {
                 member(b, 2, None),
                 { "id": unknown, "handle": "", "display_name": "", "read_up_to": null },
             ],
-            "message_count": 3, "unread_count": unread,
+            "message_count": 3, "unread_count": unread, "muted": false,
             "last_message": {
                 "id": sent[0], "sender_id": b, "text": "message 2", "created_at": "2024-04-13T09:20:02.001Z",
             },
@@ -235,7 +321,7 @@ async fn a_conversation_has_the_read_marks_of_its_members() {
         empty.body,
         json!({
             "id": silent, "title": null, "members": [member(a, 1, None), member(b, 2, None)],
-            "message_count": 0, "unread_count": 0, "last_message": null,
+            "message_count": 0, "unread_count": 0, "muted": false, "last_message": null,
         })
     );
 }
@@ -302,6 +388,8 @@ async fn a_conversation_is_cached_until_it_changes_for_any_member() {
     for (projection, tag) in [
         ("conversations", Tag::messages(talk)),
         ("conversations", Tag::read_marks(talk)),
+        ("conversations", Tag::conversation(talk)),
+        ("conversations", Tag::muted_conversations(me)),
         ("profiles", Tag::account_summary(other)),
     ] {
         announcer.announce(projection, &[tag]).await;
@@ -309,4 +397,12 @@ async fn a_conversation_is_cached_until_it_changes_for_any_member() {
         assert!(is_cached(&path).await);
     }
     assert!(!is_cached(&message).await && is_cached(&message).await);
+    // Who leaves no longer has them.
+    let messages = format!("{path}/messages");
+    assert!(!is_cached(&messages).await && is_cached(&messages).await);
+    let tags = [Tag::conversation(talk)];
+    announcer.announce("conversations", &tags).await;
+    for path in [&messages, &message] {
+        wait_until("a miss", async || !is_cached(path).await).await;
+    }
 }

@@ -331,6 +331,29 @@ impl Client {
             .await
     }
 
+    /// A PATCH of a conversation.
+    pub async fn change_conversation(&self, conversation: Uuid, changes: Value) -> Answer {
+        let path = format!("/v1/conversations/{conversation}");
+        self.command(Method::PATCH, &path, Some(changes)).await
+    }
+
+    /// Adds a member, or removes one.
+    pub async fn set_member(&self, conversation: Uuid, account: Uuid, is_member: bool) -> Answer {
+        let method = if is_member {
+            Method::PUT
+        } else {
+            Method::DELETE
+        };
+        let path = format!("/v1/conversations/{conversation}/members/{account}");
+        self.command(method, &path, None).await
+    }
+
+    pub async fn set_muted(&self, conversation: Uuid, muted: bool) -> Answer {
+        let method = if muted { Method::PUT } else { Method::DELETE };
+        let path = format!("/v1/conversations/{conversation}/mute");
+        self.command(method, &path, None).await
+    }
+
     pub async fn send_message(&self, conversation: Uuid, text: &str) -> Answer {
         let path = format!("/v1/conversations/{conversation}/messages");
         self.command(Method::POST, &path, Some(json!({"text": text})))
@@ -340,6 +363,11 @@ impl Client {
     pub async fn mark_feed_read(&self, up_to: Uuid) -> Answer {
         let body = json!({"up_to": up_to});
         self.command(Method::PUT, "/v1/feed/read", Some(body)).await
+    }
+
+    pub async fn delete_message(&self, conversation: Uuid, message: Uuid) -> Answer {
+        let path = format!("/v1/conversations/{conversation}/messages/{message}");
+        self.command(Method::DELETE, &path, None).await
     }
 
     pub async fn mark_notifications_read(&self, up_to: Uuid) -> Answer {

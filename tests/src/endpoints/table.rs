@@ -99,6 +99,18 @@ pub const ENDPOINTS: &[Endpoint] = &[
     command("PUT", "/v1/conversations/{conversation}/read")
         .access(Access::Member)
         .body(r#"{"up_to": "{message}"}"#, &[("up_to", bad_values::id)]),
+    command(
+        "DELETE",
+        "/v1/conversations/{conversation}/messages/{own_message}",
+    )
+    .undo(),
+    command("PUT", "/v1/conversations/{conversation}/mute").access(Access::Member),
+    command("DELETE", "/v1/conversations/{conversation}/mute").undo(),
+    command("PATCH", "/v1/conversations/{group}")
+        .access(Access::Member)
+        .body(r#"{"title": "The mill"}"#, &[("title", bad_values::name)]),
+    command("PUT", "/v1/conversations/{group}/members/{carol}").access(Access::Member),
+    command("DELETE", "/v1/conversations/{group}/members/{author}").undo(),
     command("PUT", "/v1/notifications/read")
         .body(r#"{"up_to": "{post}"}"#, &[("up_to", bad_values::past_id)]),
     command("DELETE", "/v1/posts/{post}").access(Access::Author),

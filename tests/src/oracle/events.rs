@@ -59,8 +59,14 @@ impl Oracle {
             Event::MessageSent(e) => {
                 self.send_message(e.conversation, e.message, e.sender, &e.text);
             }
+            Event::MessageDeleted(e) => self.delete_message(e.conversation, e.message),
             Event::ConversationRead(e) => self.mark_read(e.conversation, e.user, e.up_to),
             Event::FeedRead(e) => self.mark_feed_read(e.user, e.up_to),
+            Event::ConversationMuted(e) => self.set_muted(e.conversation, e.user, true),
+            Event::ConversationUnmuted(e) => self.set_muted(e.conversation, e.user, false),
+            Event::ConversationRenamed(e) => self.rename(e.conversation, e.title.as_deref()),
+            Event::MemberAdded(e) => self.add_member(e.conversation, e.user, e.since),
+            Event::MemberLeft(e) => self.leave(e.conversation, e.user, e.until),
             Event::NotificationsRead(e) => self.mark_notifications_read(e.user, e.up_to),
             event => unreachable!(
                 "the oracle lacks {event:?}: add it to `LinkChange::of` or `Oracle::fold` and `is_legal`"
@@ -120,17 +126,50 @@ impl Oracle {
                     && self.pair(&e.members.iter().copied().collect()).is_none()
             }
             Event::MessageSent(e) => self.is_member(e.sender, e.conversation),
+            Event::MessageDeleted(e) => {
+                let found = self.conversations.get(&e.conversation);
+                let message = found.and_then(|found| found.messages.get(&e.message));
+                message.is_some_and(|message| message.sender == e.sender)
+            }
             Event::ConversationRead(e) => {
                 let found = self.conversations.get(&e.conversation);
                 found.is_some_and(|found| {
-                    let mark = found.members.get(&e.user);
-                    found.messages.contains_key(&e.up_to)
-                        && mark.is_some_and(|mark| *mark < Some(e.up_to))
+                    let member = found.members.get(&e.user);
+                    found.visible(e.user).any(|(id, _)| id == e.up_to)
+                        && member.is_some_and(|member| member.read_up_to < Some(e.up_to))
                 })
             }
             Event::FeedRead(e) => {
                 let mark = self.feed_marks.get(&e.user);
                 self.accounts.contains_key(&e.user) && mark.is_none_or(|mark| *mark < e.up_to)
+            }
+            Event::ConversationMuted(e) => {
+                self.is_member(e.user, e.conversation) && !self.has_muted(e.user, e.conversation)
+            }
+            Event::ConversationUnmuted(e) => self.has_muted(e.user, e.conversation),
+            Event::MemberAdded(e) => {
+                let found = self.conversations.get(&e.conversation);
+                let may = found.is_some_and(|found| {
+                    let new = !found.members.contains_key(&e.user);
+                    new && !found.is_pair && found.last_message() <= Some(e.since)
+                });
+                may && self.is_member(e.added_by, e.conversation)
+                    && self.accounts.contains_key(&e.user)
+            }
+            Event::MemberLeft(e) => {
+                let found = self.conversations.get(&e.conversation);
+                found.is_some_and(|found| {
+                    let member = found.members.get(&e.user);
+                    let until = Some(e.until);
+                    !found.is_pair
+                        && found.last_message() <= until
+                        && member.is_some_and(|member| member.since <= until)
+                })
+            }
+            Event::ConversationRenamed(e) => {
+                let found = self.conversations.get(&e.conversation);
+                let changes = found.is_some_and(|found| !found.is_pair && found.title != e.title);
+                changes && self.is_member(e.user, e.conversation)
             }
             Event::NotificationsRead(e) => {
                 let mark = self.notification_marks.get(&e.user);

@@ -299,9 +299,8 @@ impl Oracle {
         let messages = self
             .conversations
             .values()
-            .filter(|conversation| conversation.members.contains_key(&viewer))
-            .flat_map(|conversation| &conversation.messages)
-            .filter(|(message, found)| found.sender != viewer && inside(id::millis(**message)));
+            .flat_map(|conversation| conversation.received(viewer))
+            .filter(|message| inside(id::millis(*message)));
         let counters = json!({
             "posts": posts.len(),
             "likes_received": likes.count(),
@@ -333,10 +332,7 @@ impl Oracle {
             .iter()
             .filter(|(_, found)| found.members.contains_key(&user));
         let mut mine: Vec<_> = mine
-            .map(|(id, found)| {
-                let activity = found.last_message().unwrap_or(*id);
-                (activity, *id, found)
-            })
+            .map(|(id, found)| (found.activity(*id, user), *id, found))
             .collect();
         mine.sort_by_key(|(activity, id, _)| std::cmp::Reverse((*activity, *id)));
         let views = mine.iter().map(|(_, id, found)| {
@@ -346,7 +342,10 @@ impl Oracle {
                 .map(|member| self.account_summary(*member));
             Self::conversation_view(*id, found, user, &members.collect::<Vec<_>>())
         });
-        let total = mine.iter().map(|(_, _, found)| found.unread(user)).sum();
+        let loud = mine
+            .iter()
+            .filter(|(_, _, found)| !found.members[&user].muted);
+        let total = loud.map(|(_, _, found)| found.unread(user)).sum();
         (views.collect(), total)
     }
 
@@ -354,9 +353,9 @@ impl Oracle {
     pub fn conversation(&self, user: Uuid, conversation: Uuid) -> Option<Value> {
         let found = self.conversations.get(&conversation)?;
         found.members.contains_key(&user).then_some(())?;
-        let members = found.members.iter().map(|(member, mark)| {
-            let mut view = self.account_summary(*member);
-            view["read_up_to"] = json!(mark);
+        let members = found.members.iter().map(|(account, member)| {
+            let mut view = self.account_summary(*account);
+            view["read_up_to"] = json!(member.read_up_to);
             view
         });
         let members: Vec<_> = members.collect();
@@ -369,13 +368,14 @@ impl Oracle {
         user: Uuid,
         members: &[Value],
     ) -> Value {
-        let last = conversation.last_message();
+        let last = conversation.last_visible(user);
         json!({
             "id": id,
             "title": conversation.title,
             "members": members,
-            "message_count": conversation.messages.len(),
+            "message_count": conversation.visible(user).count(),
             "unread_count": conversation.unread(user),
+            "muted": conversation.members[&user].muted,
             "last_message": last.map(|id| Self::message(conversation, id)),
         })
     }
@@ -454,10 +454,12 @@ impl Oracle {
         })
     }
 
-    /// None if there is no such message, or the user is not a member.
+    /// None if there is no such message, or it is not for this user.
     pub fn one_message(&self, user: Uuid, conversation: Uuid, message: Uuid) -> Option<Value> {
         let found = self.conversations.get(&conversation)?;
-        let exists = found.members.contains_key(&user) && found.messages.contains_key(&message);
+        found.members.contains_key(&user).then_some(())?;
+        let mut visible = found.visible(user);
+        let exists = visible.any(|(id, _)| id == message);
         exists.then(|| Self::message(found, message))
     }
 
@@ -467,10 +469,9 @@ impl Oracle {
         found.members.contains_key(&user).then_some(())?;
         Some(
             found
-                .messages
-                .keys()
+                .visible(user)
                 .rev()
-                .map(|message| Self::message(found, *message))
+                .map(|(message, _)| Self::message(found, message))
                 .collect(),
         )
     }

@@ -32,27 +32,97 @@ pub struct Message {
     pub text: String,
 }
 
+/// A member of a conversation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Member {
+    pub read_up_to: Option<Uuid>,
+    pub muted: bool,
+    /// Sees the messages after this id; none: all.
+    pub since: Option<Uuid>,
+}
+
+/// A membership that has ended: it was for the messages after `since` and up to `until`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormerMember {
+    pub account: Uuid,
+    pub since: Option<Uuid>,
+    pub until: Uuid,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conversation {
     pub title: Option<String>,
-    /// Every member and their read mark.
-    pub members: BTreeMap<Uuid, Option<Uuid>>,
+    /// Whether it is the conversation of its two members.
+    pub is_pair: bool,
+    pub members: BTreeMap<Uuid, Member>,
+    pub former: Vec<FormerMember>,
     pub messages: BTreeMap<Uuid, Message>,
+    pub deleted: BTreeSet<Uuid>,
 }
 
 impl Conversation {
+    /// The messages that this member sees, oldest first.
+    pub fn visible(&self, member: Uuid) -> impl DoubleEndedIterator<Item = (Uuid, &Message)> {
+        let since = self.members.get(&member).and_then(|found| found.since);
+        let messages = self.messages.iter().map(|(id, message)| (*id, message));
+        messages.filter(move |(id, _)| Some(*id) > since)
+    }
+
     /// Messages by others after the member's read mark.
     pub fn unread(&self, member: Uuid) -> usize {
-        let mark = self.members.get(&member).copied().flatten();
-        let messages = self.messages.iter();
-        messages
-            .filter(|(id, message)| message.sender != member && Some(**id) > mark)
+        let mark = self.members.get(&member).and_then(|found| found.read_up_to);
+        self.visible(member)
+            .filter(|(id, message)| message.sender != member && Some(*id) > mark)
             .count()
     }
 
-    /// The newest message.
+    /// The newest message, whoever sees it.
     pub fn last_message(&self) -> Option<Uuid> {
         self.messages.keys().next_back().copied()
+    }
+
+    /// The newest message that this member sees.
+    pub fn last_visible(&self, member: Uuid) -> Option<Uuid> {
+        self.visible(member).next_back().map(|(id, _)| id)
+    }
+
+    /// What orders the conversation `id` in the list of this member.
+    pub fn activity(&self, id: Uuid, member: Uuid) -> Uuid {
+        let since = self.members.get(&member).and_then(|found| found.since);
+        let start = since.unwrap_or(id);
+        self.last_visible(member)
+            .map_or(start, |last| last.max(start))
+    }
+
+    /// Messages by others of the time when this account was a member.
+    pub fn received(&self, account: Uuid) -> impl Iterator<Item = Uuid> {
+        let mut spans: Vec<(Option<Uuid>, Uuid)> = self
+            .former
+            .iter()
+            .filter(|former| former.account == account)
+            .map(|former| (former.since, former.until))
+            .collect();
+        let current = self.members.get(&account);
+        spans.extend(current.map(|member| (member.since, Uuid::max())));
+        let messages = self.messages.iter();
+        let received = messages.filter(move |(id, message)| {
+            let inside =
+                |(since, until): &(Option<Uuid>, Uuid)| Some(**id) > *since && *id <= until;
+            message.sender != account && spans.iter().any(inside)
+        });
+        received.map(|(id, _)| *id)
+    }
+
+    /// Everyone who is or was a member.
+    pub fn participants(&self) -> BTreeSet<Uuid> {
+        let former = self.former.iter().map(|former| former.account);
+        self.members.keys().copied().chain(former).collect()
+    }
+
+    /// Whether this account has left, and has not come back.
+    pub fn has_left(&self, account: Uuid) -> bool {
+        let left = self.former.iter().any(|former| former.account == account);
+        left && !self.members.contains_key(&account)
     }
 }
 
@@ -177,9 +247,11 @@ impl Oracle {
     }
 
     pub fn create_conversation(&mut self, id: Uuid, members: &[Uuid], title: Option<&str>) {
-        let members = members.iter().map(|member| (*member, None)).collect();
+        let members = members.iter();
+        let members: BTreeMap<_, _> = members.map(|member| (*member, Member::default())).collect();
         let conversation = Conversation {
             title: title.map(str::to_owned),
+            is_pair: members.len() == 2,
             members,
             ..Conversation::default()
         };
@@ -195,11 +267,56 @@ impl Oracle {
         conversation.messages.insert(id, message);
     }
 
+    pub fn delete_message(&mut self, conversation: Uuid, id: Uuid) {
+        let conversation = self.conversations.entry(conversation).or_default();
+        conversation.messages.remove(&id);
+        conversation.deleted.insert(id);
+    }
+
     /// A read mark never moves back.
     pub fn mark_read(&mut self, conversation: Uuid, user: Uuid, up_to: Uuid) {
         let conversation = self.conversations.entry(conversation).or_default();
-        let mark = conversation.members.entry(user).or_default();
-        *mark = (*mark).max(Some(up_to));
+        let member = conversation.members.entry(user).or_default();
+        member.read_up_to = member.read_up_to.max(Some(up_to));
+    }
+
+    /// For this member alone.
+    pub fn set_muted(&mut self, conversation: Uuid, user: Uuid, muted: bool) {
+        let conversation = self.conversations.entry(conversation).or_default();
+        conversation.members.entry(user).or_default().muted = muted;
+    }
+
+    pub fn has_muted(&self, user: Uuid, conversation: Uuid) -> bool {
+        let found = self.conversations.get(&conversation);
+        let member = found.and_then(|found| found.members.get(&user));
+        member.is_some_and(|member| member.muted)
+    }
+
+    /// `since` is the id after which the member sees messages.
+    pub fn add_member(&mut self, conversation: Uuid, user: Uuid, since: Uuid) {
+        let conversation = self.conversations.entry(conversation).or_default();
+        let member = Member {
+            since: Some(since),
+            ..Member::default()
+        };
+        conversation.members.insert(user, member);
+    }
+
+    /// What the member has set goes with the membership, and what they have written stays.
+    pub fn leave(&mut self, conversation: Uuid, user: Uuid, until: Uuid) {
+        let conversation = self.conversations.entry(conversation).or_default();
+        if let Some(member) = conversation.members.remove(&user) {
+            conversation.former.push(FormerMember {
+                account: user,
+                since: member.since,
+                until,
+            });
+        }
+    }
+
+    pub fn rename(&mut self, conversation: Uuid, title: Option<&str>) {
+        let conversation = self.conversations.entry(conversation).or_default();
+        conversation.title = title.map(str::to_owned);
     }
 
     /// This mark never moves back either.
@@ -214,11 +331,11 @@ impl Oracle {
         *mark = up_to.max(*mark);
     }
 
-    /// The conversation of exactly these two members, if there is one.
+    /// The conversation of these two members, if there is one.
     pub fn pair(&self, members: &BTreeSet<Uuid>) -> Option<Uuid> {
-        let same = |found: &Conversation| found.members.keys().eq(members);
+        let same = |found: &Conversation| found.is_pair && found.members.keys().eq(members);
         let mut conversations = self.conversations.iter();
-        let found = conversations.find(|(_, found)| members.len() == 2 && same(found));
+        let found = conversations.find(|(_, found)| same(found));
         found.map(|(id, _)| *id)
     }
 

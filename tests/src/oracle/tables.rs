@@ -371,20 +371,26 @@ fn digest(oracle: &Oracle) -> Vec<Table> {
         days.entry((account, day)).or_default().connections += 1;
     }
     for conversation in oracle.conversations.values() {
-        for (id, message) in &conversation.messages {
-            let members = conversation.members.keys();
-            for member in members.filter(|member| **member != message.sender) {
-                let day = day(id::millis(*id));
-                days.entry((*member, day)).or_default().messages += 1;
+        for account in conversation.participants() {
+            for message in conversation.received(account) {
+                let day = day(id::millis(message));
+                days.entry((account, day)).or_default().messages += 1;
             }
         }
     }
     let members = oracle.conversations.iter();
     let members = members.flat_map(|(id, found)| {
-        found
-            .members
-            .keys()
-            .map(move |member| format!("{id} {member}"))
+        let members = found.members.iter();
+        members.map(move |(account, member)| format!("{id} {account} {}", or_dash(member.since)))
+    });
+    let former = oracle.conversations.iter();
+    let former = former.flat_map(|(id, found)| {
+        let former = found.former.iter();
+        let spans = former.filter(|former| former.since < Some(former.until));
+        spans.map(move |former| {
+            let since = or_dash(former.since);
+            format!("{id} {} {since} {}", former.account, former.until)
+        })
     });
     let days = days.iter().map(|((viewer, day), received)| {
         let Received {
@@ -416,8 +422,14 @@ fn digest(oracle: &Oracle) -> Vec<Table> {
         },
         Table {
             name: "digest_members",
-            select: "SELECT concat_ws(' ', conversation, member) FROM digest_members",
+            select: "SELECT concat_ws(' ', conversation, member, coalesce(since::text, '-')) FROM digest_members",
             rows: members.collect(),
+        },
+        Table {
+            name: "digest_former_members",
+            select: "SELECT concat_ws(' ', conversation, member, coalesce(since::text, '-'), until)
+                FROM digest_former_members",
+            rows: former.collect(),
         },
     ]
 }
@@ -435,11 +447,18 @@ fn conversations(oracle: &Oracle) -> Vec<Table> {
             let (sender, at, text) = (said.sender, id::millis(*message), &said.text);
             messages.insert(format!("{id} {message} {sender} {at} {text}"));
         }
-        for (member, mark) in &found.members {
-            *counts.entry(*member).or_default() += 1;
-            let activity = last.map_or(*id, |last| last.max(*id));
-            let (mark, unread) = (or_dash(*mark), found.unread(*member));
-            members.insert(format!("{member} {id} {activity} {mark} {unread}"));
+        for (account, member) in &found.members {
+            *counts.entry(*account).or_default() += 1;
+            let activity = found.activity(*id, *account);
+            let (since, hidden) = (
+                or_dash(member.since),
+                count - found.visible(*account).count(),
+            );
+            let (mark, unread) = (or_dash(member.read_up_to), found.unread(*account));
+            let muted = member.muted;
+            members.insert(format!(
+                "{account} {id} {activity} {mark} {unread} {muted} {since} {hidden}"
+            ));
         }
     }
     vec![
@@ -458,7 +477,8 @@ fn conversations(oracle: &Oracle) -> Vec<Table> {
         Table {
             name: "members",
             select: "SELECT concat_ws(' ', user_id, conversation, activity, coalesce(read_up_to::text, '-'),
-                unread_count) FROM members",
+                unread_count, CASE WHEN muted THEN 'true' ELSE 'false' END,
+                coalesce(since::text, '-'), hidden_count) FROM members",
             rows: members,
         },
         Table {

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use rand::Rng;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
     random::{Kind, Pick, Theme, pick, text, usually},
     state::{State, choose, created_id, expect_status},
 };
+use crate::log;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConversationCommand {
@@ -32,6 +34,33 @@ pub enum ConversationCommand {
         own: bool,
         message: Pick,
         foreign: bool,
+    },
+    /// One of the account's own messages, or any, of any conversation.
+    Delete {
+        message: Pick,
+        own: bool,
+    },
+    SetMuted {
+        conversation: Pick,
+        own: bool,
+        muted: bool,
+    },
+    Add {
+        conversation: Pick,
+        own: bool,
+        account: Pick,
+    },
+    /// The account itself, or any other.
+    Remove {
+        conversation: Pick,
+        own: bool,
+        other: Option<Pick>,
+    },
+    /// With a title, or without any.
+    Rename {
+        conversation: Pick,
+        own: bool,
+        text: Option<Pick>,
     },
 }
 
@@ -60,6 +89,38 @@ pub fn kinds() -> Vec<Kind<ConversationCommand>> {
                 own: usually(rng),
                 message: pick(rng),
                 foreign: rng.gen_bool(0.1),
+            }
+        }),
+        Kind::new("delete message", 5.0, theme, |rng| {
+            ConversationCommand::Delete {
+                message: pick(rng),
+                own: usually(rng),
+            }
+        }),
+        Kind::new("mute conversation", 4.0, theme, |rng| {
+            ConversationCommand::SetMuted {
+                conversation: pick(rng),
+                own: usually(rng),
+                muted: rng.gen_bool(0.6),
+            }
+        }),
+        Kind::new("add member", 5.0, theme, |rng| ConversationCommand::Add {
+            conversation: pick(rng),
+            own: usually(rng),
+            account: pick(rng),
+        }),
+        Kind::new("remove member", 3.0, theme, |rng| {
+            ConversationCommand::Remove {
+                conversation: pick(rng),
+                own: usually(rng),
+                other: rng.gen_bool(0.2).then(|| pick(rng)),
+            }
+        }),
+        Kind::new("rename conversation", 3.0, theme, |rng| {
+            ConversationCommand::Rename {
+                conversation: pick(rng),
+                own: usually(rng),
+                text: rng.gen_bool(0.8).then(|| pick(rng)),
             }
         }),
     ]
@@ -105,8 +166,8 @@ pub async fn perform(state: &mut State<'_>, who: Uuid, command: ConversationComm
             let Some(conversation) = choose(&conversations(state, who, own), conversation) else {
                 return Ok(());
             };
-            let messages = state.oracle.conversations[&conversation].messages.keys();
-            let inside: Vec<_> = messages.copied().collect();
+            let messages = state.oracle.conversations[&conversation].visible(who);
+            let inside: Vec<_> = messages.map(|(id, _)| id).collect();
             let from = if foreign { &state.messages } else { &inside };
             let Some(message) = choose(from, message) else {
                 return Ok(());
@@ -117,6 +178,68 @@ pub async fn perform(state: &mut State<'_>, who: Uuid, command: ConversationComm
             if legal {
                 state.oracle.mark_read(conversation, who, message);
             }
+            Ok(())
+        }
+        ConversationCommand::Delete { message, own } => delete(state, who, message, own).await,
+        ConversationCommand::SetMuted {
+            conversation,
+            own,
+            muted,
+        } => {
+            let Some(conversation) = choose(&conversations(state, who, own), conversation) else {
+                return Ok(());
+            };
+            let is_member = state.oracle.is_member(who, conversation);
+            let answer = state.client_of(who).set_muted(conversation, muted).await;
+            expect_status(&answer, if is_member || !muted { 204 } else { 404 })?;
+            if is_member {
+                state.oracle.set_muted(conversation, who, muted);
+            }
+            Ok(())
+        }
+        ConversationCommand::Add {
+            conversation,
+            own,
+            account,
+        } => {
+            let chosen = choose(&conversations(state, who, own), conversation);
+            let (Some(conversation), Some(account)) = (chosen, state.account(account)) else {
+                return Ok(());
+            };
+            add(state, who, conversation, account).await
+        }
+        ConversationCommand::Remove {
+            conversation,
+            own,
+            other,
+        } => {
+            let chosen = choose(&conversations(state, who, own), conversation);
+            let other = other.map_or(Some(who), |other| state.account(other));
+            let (Some(conversation), Some(account)) = (chosen, other) else {
+                return Ok(());
+            };
+            remove(state, who, conversation, account).await
+        }
+        ConversationCommand::Rename {
+            conversation,
+            own,
+            text,
+        } => {
+            let Some(conversation) = choose(&conversations(state, who, own), conversation) else {
+                return Ok(());
+            };
+            let title = text.map(|text| format!("Title {text}"));
+            let changes = json!({"title": title});
+            let client = state.client_of(who);
+            let answer = client.change_conversation(conversation, changes).await;
+            if !state.oracle.is_member(who, conversation) {
+                return expect_status(&answer, 404);
+            }
+            if state.oracle.conversations[&conversation].is_pair {
+                return expect_status(&answer, 409);
+            }
+            expect_status(&answer, 204)?;
+            state.oracle.rename(conversation, title.as_deref());
             Ok(())
         }
     }
@@ -149,5 +272,79 @@ async fn create(
     let members: Vec<_> = members.into_iter().collect();
     state.oracle.create_conversation(id, &members, title);
     state.conversations.push(id);
+    Ok(())
+}
+
+async fn add(state: &mut State<'_>, who: Uuid, conversation: Uuid, account: Uuid) -> Result<()> {
+    let client = state.client_of(who);
+    let answer = client.set_member(conversation, account, true).await;
+    if !state.oracle.is_member(who, conversation) {
+        return expect_status(&answer, 404);
+    }
+    if state.oracle.is_member(account, conversation) {
+        return expect_status(&answer, 204);
+    }
+    let found = &state.oracle.conversations[&conversation];
+    let connected = state.oracle.connections.are_connected(who, account);
+    if found.is_pair || found.has_left(account) && !connected {
+        return expect_status(&answer, 409);
+    }
+    expect_status(&answer, 204)?;
+    let (since, _) = log::membership(&state.target.pool, conversation, account).await?;
+    let since = since.context("a member who was added sees messages from then on")?;
+    state.oracle.add_member(conversation, account, since);
+    Ok(())
+}
+
+async fn remove(state: &mut State<'_>, who: Uuid, conversation: Uuid, account: Uuid) -> Result<()> {
+    let client = state.client_of(who);
+    let answer = client.set_member(conversation, account, false).await;
+    let is_member = |account| state.oracle.is_member(account, conversation);
+    if who != account {
+        let expected = match (is_member(who), is_member(account)) {
+            (false, _) => 404,
+            (true, true) => 403,
+            (true, false) => 204,
+        };
+        return expect_status(&answer, expected);
+    }
+    if !is_member(who) {
+        return expect_status(&answer, 204);
+    }
+    if state.oracle.conversations[&conversation].is_pair {
+        return expect_status(&answer, 409);
+    }
+    expect_status(&answer, 204)?;
+    let (_, left_at) = log::membership(&state.target.pool, conversation, who).await?;
+    let left_at = left_at.context("the end of a membership")?;
+    state.oracle.leave(conversation, who, left_at);
+    Ok(())
+}
+
+async fn delete(state: &mut State<'_>, who: Uuid, message: Pick, own: bool) -> Result<()> {
+    let of_run = state.conversations.iter();
+    let messages = of_run.flat_map(|id| {
+        let found = &state.oracle.conversations[id];
+        let standing = found.messages.iter();
+        let standing = standing.map(|(message, said)| (*message, Some(said.sender)));
+        let deleted = found.deleted.iter().map(|message| (*message, None));
+        let all = standing.chain(deleted);
+        all.map(move |(message, sender)| (*id, message, sender))
+    });
+    let matching = messages.filter(|(_, _, sender)| !own || *sender == Some(who));
+    let matching: Vec<_> = matching.collect();
+    let Some((conversation, message, sender)) = choose(&matching, message) else {
+        return Ok(());
+    };
+    let client = state.client_of(who);
+    let answer = client.delete_message(conversation, message).await;
+    let visible = state.oracle.one_message(who, conversation, message);
+    if visible.is_some() && sender != Some(who) {
+        return expect_status(&answer, 403);
+    }
+    expect_status(&answer, 204)?;
+    if sender == Some(who) {
+        state.oracle.delete_message(conversation, message);
+    }
     Ok(())
 }

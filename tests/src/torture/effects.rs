@@ -29,10 +29,17 @@ fn describe_link(kind: LinkKind, make: bool, from: Uuid, to: Uuid) -> String {
 /// The effects of all acknowledged operations, but for profiles and connections. `entries` are in the order of their account's
 /// answers.
 pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCounts {
+    let entries: Vec<_> = entries.collect();
+    let members = members_from_the_start(&entries);
     let mut effects = EffectCounts::new();
     let mut links = BTreeSet::new();
     // By conversation and account; notifications count as the nil conversation, and the feed as the greatest.
     let mut marks: BTreeMap<(Uuid, Uuid), Uuid> = BTreeMap::new();
+    // Conversation and account.
+    let mut mutes = BTreeSet::new();
+    let mut sent = BTreeSet::new();
+    let mut added = BTreeSet::new();
+    let mut left = BTreeSet::new();
     for entry in entries {
         let Outcome::Acknowledged { id, created } = entry.outcome else {
             continue;
@@ -78,6 +85,7 @@ pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCo
                 add(format!("conversation {id} {members:?} {title:?}"));
             }
             Operation::SendMessage { conversation, text } => {
+                sent.insert((id, account));
                 add(format!("message {id} {conversation} {account} {text}"));
             }
             Operation::MarkRead {
@@ -88,6 +96,56 @@ pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCo
                     add(format!("read {conversation} {account} {up_to}"));
                 }
             }
+            // Only the first time, and only by the sender, who is told the same of any other message that is not visible.
+            Operation::DeleteMessage {
+                conversation,
+                message,
+            } => {
+                if sent.remove(&(*message, account)) {
+                    add(format!("message {message} {conversation} deleted"));
+                }
+            }
+            Operation::SetMuted {
+                conversation,
+                muted,
+            } => {
+                let key = (*conversation, account);
+                let changes = if *muted {
+                    mutes.insert(key)
+                } else {
+                    mutes.remove(&key)
+                };
+                if changes {
+                    add(format!("muted {conversation} {account} {muted}"));
+                }
+            }
+            // Several clients may add the same account. Members from the start are not added.
+            Operation::AddMember {
+                conversation,
+                account,
+            } => {
+                let key = (*conversation, *account);
+                if added.insert(key) && !members.contains(&key) {
+                    add(format!("added {conversation} {account}"));
+                }
+            }
+            // Nobody comes back.
+            Operation::Leave {
+                conversation,
+                account,
+            } => {
+                mutes.remove(&(*conversation, *account));
+                if left.insert((*conversation, *account)) {
+                    add(format!("left {conversation} {account}"));
+                }
+            }
+            Operation::Rename {
+                conversation,
+                title,
+            } => add(format!(
+                "renamed {conversation} {account} {:?}",
+                Some(title)
+            )),
             Operation::MarkNotificationsRead { up_to } => {
                 if is_later(Uuid::nil(), *up_to) {
                     add(format!("notifications read {account} {up_to}"));
@@ -96,6 +154,23 @@ pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCo
         }
     }
     effects
+}
+
+/// Conversation and account.
+fn members_from_the_start(entries: &[&HistoryEntry]) -> BTreeSet<(Uuid, Uuid)> {
+    let started = entries
+        .iter()
+        .filter_map(|entry| match (&entry.operation, entry.outcome) {
+            (
+                Operation::CreateConversation { with, .. },
+                Outcome::Acknowledged { id: Some(id), .. },
+            ) => {
+                let members = with.iter().copied().chain([entry.account]);
+                Some(members.map(move |member| (id, member)))
+            }
+            _ => None,
+        });
+    started.flatten().collect()
 }
 
 /// The effects in the log, but for connections, and for profiles, of which only the last change counts.
@@ -136,6 +211,16 @@ fn describe(event: Event) -> Option<String> {
         }
         Event::ConversationRead(e) => format!("read {} {} {}", e.conversation, e.user, e.up_to),
         Event::FeedRead(e) => format!("feed read {} {}", e.user, e.up_to),
+        Event::MessageDeleted(e) => {
+            format!("message {} {} deleted", e.message, e.conversation)
+        }
+        Event::ConversationMuted(e) => format!("muted {} {} true", e.conversation, e.user),
+        Event::ConversationUnmuted(e) => format!("muted {} {} false", e.conversation, e.user),
+        Event::ConversationRenamed(e) => {
+            format!("renamed {} {} {:?}", e.conversation, e.user, e.title)
+        }
+        Event::MemberAdded(e) => format!("added {} {}", e.conversation, e.user),
+        Event::MemberLeft(e) => format!("left {} {}", e.conversation, e.user),
         Event::NotificationsRead(e) => format!("notifications read {} {}", e.user, e.up_to),
         Event::ProfileChanged(_)
         | Event::ConnectionRequested(_)

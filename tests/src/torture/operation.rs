@@ -54,6 +54,27 @@ pub enum Operation {
         conversation: Uuid,
         up_to: Uuid,
     },
+    DeleteMessage {
+        conversation: Uuid,
+        message: Uuid,
+    },
+    SetMuted {
+        conversation: Uuid,
+        muted: bool,
+    },
+    AddMember {
+        conversation: Uuid,
+        account: Uuid,
+    },
+    Leave {
+        conversation: Uuid,
+        account: Uuid,
+    },
+    /// With a title, so that it changes something whatever others do at the same time.
+    Rename {
+        conversation: Uuid,
+        title: String,
+    },
     MarkNotificationsRead {
         up_to: Uuid,
     },
@@ -121,6 +142,43 @@ impl Operation {
                 Method::PUT,
                 format!("/v1/conversations/{conversation}/read"),
                 Some(json!({"up_to": up_to})),
+            ),
+            Self::DeleteMessage {
+                conversation,
+                message,
+            } => {
+                let path = format!("/v1/conversations/{conversation}/messages/{message}");
+                (Method::DELETE, path, None)
+            }
+            Self::SetMuted {
+                conversation,
+                muted,
+            } => {
+                let method = if *muted { Method::PUT } else { Method::DELETE };
+                let path = format!("/v1/conversations/{conversation}/mute");
+                (method, path, None)
+            }
+            Self::AddMember {
+                conversation,
+                account,
+            } => {
+                let path = format!("/v1/conversations/{conversation}/members/{account}");
+                (Method::PUT, path, None)
+            }
+            Self::Leave {
+                conversation,
+                account,
+            } => {
+                let path = format!("/v1/conversations/{conversation}/members/{account}");
+                (Method::DELETE, path, None)
+            }
+            Self::Rename {
+                conversation,
+                title,
+            } => (
+                Method::PATCH,
+                format!("/v1/conversations/{conversation}"),
+                Some(json!({"title": title})),
             ),
             Self::MarkNotificationsRead { up_to } => (
                 Method::PUT,

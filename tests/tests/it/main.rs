@@ -9,6 +9,7 @@ mod concurrency;
 mod fanout;
 mod faults;
 mod grants;
+mod groups;
 mod help;
 mod idempotency;
 mod import;

@@ -15,12 +15,13 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 /// Tables that only the projector reads, to apply later events; and those that an import leaves empty.
-const NOT_MUTATED: [&str; 7] = [
+const NOT_MUTATED: [&str; 8] = [
     "feed.feed_marks",
     "feed.deleted_replies",
     "feed.feed_followers",
     "digest.digest_received",
     "digest.digest_members",
+    "digest.digest_former_members",
     "notifications.notification_marks",
     "profiles.connection_requests",
 ];
@@ -127,6 +128,19 @@ const MUTATIONS: &[(&str, &str)] = &[
     (
         "conversations.members",
         "UPDATE %t SET read_up_to = NULL WHERE ctid = (SELECT max(ctid) FROM %t WHERE read_up_to IS NOT NULL)",
+    ),
+    (
+        "conversations.members",
+        "UPDATE %t SET hidden_count = hidden_count + 1 WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    (
+        "conversations.members",
+        "UPDATE %t SET since = (SELECT max(activity::text)::uuid FROM %t) WHERE ctid = (SELECT max(ctid) FROM %t
+        WHERE conversation IN (SELECT conversation FROM conversations.messages))",
+    ),
+    (
+        "conversations.members",
+        "UPDATE %t SET muted = true WHERE ctid = (SELECT max(ctid) FROM %t)",
     ),
     (
         "conversations.messages",

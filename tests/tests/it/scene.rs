@@ -1,4 +1,4 @@
-//! Three accounts with posts and conversations, and requests about them, filled in from the table of endpoints.
+//! Four accounts with posts and conversations, and requests about them, filled in from the table of endpoints.
 
 use feedmill_tests::{
     client::{Answer, Client},
@@ -10,11 +10,12 @@ use reqwest::Method;
 use serde_json::Value;
 use uuid::Uuid;
 
-/// Alice and Bob have a conversation without Carol, and Bob follows Alice. Every list has two items for Alice.
+/// Alice and Bob have a conversation and, with Dave, a group without Carol. Bob follows Alice. Every list has two items for Alice.
 pub struct Scene {
     pub alice: Uuid,
     pub bob: Uuid,
     pub carol: Uuid,
+    pub dave: Uuid,
     /// By Alice.
     pub post: Uuid,
     /// By Bob, to that post.
@@ -23,8 +24,12 @@ pub struct Scene {
     pub answer: Uuid,
     /// Of Alice and Bob.
     pub conversation: Uuid,
+    /// Of Alice, Bob and Dave.
+    pub group: Uuid,
     /// By Bob, in that conversation.
     pub message: Uuid,
+    /// By Alice, in that conversation.
+    pub own_message: Uuid,
     /// Of Alice; her tokens here do not belong to it.
     pub session: Uuid,
     /// Connected with Alice, and a member of two tags of hers.
@@ -65,10 +70,11 @@ impl Scene {
             let answer = client.create_account(handle, &handle.to_uppercase()).await;
             answer.expect(201).id()
         };
-        let [alice, bob, carol] = [
+        let [alice, bob, carol, dave] = [
             create_account("alice").await,
             create_account("bob").await,
             create_account("carol").await,
+            create_account("dave").await,
         ];
         let of = |account| client.with_token(&target.signer.token(account));
         let (a, b, c) = (of(alice), of(bob), of(carol));
@@ -89,12 +95,13 @@ impl Scene {
             a.like(post).await.expect(204);
         }
         b.post("Another reply", Some(post)).await.expect(201);
-        a.send_message(conversation, "Another message")
-            .await
-            .expect(201);
+        let own_message = a.send_message(conversation, "Another message").await;
+        let own_message = own_message.expect(201).id();
         a.create_conversation(&[bob, carol], Some("All"))
             .await
             .expect(201);
+        let group = a.create_conversation(&[bob, dave], Some("Some")).await;
+        let group = group.expect(201).id();
         c.follow(alice).await.expect(204);
         b.follow(carol).await.expect(204);
         let mut others = Vec::new();
@@ -129,11 +136,14 @@ impl Scene {
             alice,
             bob,
             carol,
+            dave,
             post,
             reply,
             answer,
             conversation,
+            group,
             message,
+            own_message,
             session,
             dan: others[0],
             tag,
@@ -153,15 +163,18 @@ impl Scene {
 
     /// The ids that placeholders stand for. `{author}` is Alice, whose posts and followers are listed; `{user}` is
     /// Bob, whom she may follow.
-    pub fn placeholders(&self) -> [(&'static str, Uuid); 10] {
+    pub fn placeholders(&self) -> [(&'static str, Uuid); 13] {
         [
             ("{author}", self.alice),
             ("{user}", self.bob),
             ("{carol}", self.carol),
+            ("{dave}", self.dave),
             ("{post}", self.post),
             ("{answer}", self.answer),
             ("{conversation}", self.conversation),
+            ("{group}", self.group),
             ("{message}", self.message),
+            ("{own_message}", self.own_message),
             ("{session}", self.session),
             ("{dan}", self.dan),
             ("{tag}", self.tag),

@@ -83,7 +83,9 @@ impl Command {
             Self::Connection(command) => command.request(actor, accounts, connections, tags),
             Self::Tag(command) => command.request(actor, accounts, connections, tags),
             Self::Feed(_) => FeedCommand::request(actor, feed_marks),
-            Self::Conversation(command) => command.request(actor, accounts, conversations),
+            Self::Conversation(command) => {
+                command.request(actor, accounts, connections, conversations);
+            }
             Self::Notification(_) => NotificationCommand::request(actor, notification_marks),
         }
     }
@@ -118,7 +120,7 @@ impl Command {
             Self::Tag(command) => command.decide(accounts, connections, tags, existing?.id, moment),
             Self::Feed(command) => command.decide(feed_marks, existing?.id, moment),
             Self::Conversation(command) => {
-                command.decide(accounts, conversations, existing?.id, moment)
+                command.decide(accounts, connections, conversations, existing?.id, moment)
             }
             Self::Notification(command) => command.decide(notification_marks, existing?.id, moment),
         }

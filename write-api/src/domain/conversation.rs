@@ -1,51 +1,35 @@
-//! Conversations, their messages, and the read mark of each member.
+//! Conversations, their messages, and what each member has set for themselves.
+//!
+//! - [`command`]: the commands; [`decide`], [`members`]: what they lead to.
+//! - [`sql`]: loads and saves the state.
 
+pub mod command;
+mod decide;
+mod members;
 pub mod sql;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 
-use feedmill_events::{
-    Event, Partition,
-    event::{
-        v1::{ConversationRead, MessageSent},
-        v2::ConversationCreated,
+use feedmill_events::event::{
+    v1::{
+        ConversationMuted, ConversationRead, ConversationRenamed, ConversationUnmuted, MemberAdded,
+        MemberLeft, MessageDeleted, MessageSent,
     },
-    id,
+    v2::ConversationCreated,
 };
 use uuid::Uuid;
 
 use super::{
-    account::Accounts,
-    clock::{Moment, time},
-    decision::{AccountSummary, Decision, Outcome, Rejection, Resource},
-    stored_outcome::StoredOutcome,
+    decision::{Rejection, Resource},
     table::Table,
-    text::{MessageText, Title},
 };
+
+pub use command::ConversationCommand;
 
 /// A message changes the row of each member in the read model, so this bounds its cost.
 pub const MAX_MEMBERS: usize = 100;
-
-#[derive(Debug, Clone)]
-pub enum ConversationCommand {
-    /// The actor is a member, whether or not `members` names them. `creator` is None for an imported conversation,
-    /// whose creator is not known.
-    Start {
-        members: BTreeSet<Uuid>,
-        title: Option<Title>,
-        creator: Option<Uuid>,
-    },
-    SendMessage {
-        conversation: Uuid,
-        text: MessageText,
-    },
-    MarkRead {
-        conversation: Uuid,
-        up_to: Uuid,
-    },
-}
 
 /// The two members of a conversation of two, lower id first.
 pub type Pair = (Uuid, Uuid);
@@ -63,7 +47,35 @@ pub fn pair(members: impl IntoIterator<Item = Uuid>) -> Option<Pair> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conversation {
     pub title: Option<String>,
+    /// Of a conversation of two, of which there is one for each pair. Its title and its members never change. None: a group,
+    /// however many members it has left.
     pub pair: Option<Pair>,
+}
+
+/// A member of a conversation, or somebody who was one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Member {
+    pub read_up_to: Option<Uuid>,
+    pub muted: bool,
+    /// Sees the messages after this id. None for who has been a member from the start.
+    pub since: Option<Uuid>,
+    /// The end of the last membership of who has left.
+    pub left_at: Option<Uuid>,
+}
+
+impl Member {
+    fn sees(&self, message: Uuid) -> bool {
+        self.since.is_none_or(|since| message > since)
+    }
+}
+
+/// What a conversation has in its other tables.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// The number of its members, without those who have left.
+    pub members: usize,
+    /// The greatest id of its messages.
+    pub last_message: Option<Uuid>,
 }
 
 #[derive(Debug, Default)]
@@ -71,10 +83,12 @@ pub struct Conversations {
     rows: Table<Uuid, Conversation>,
     /// The conversation of each pair: an index on `rows`, of which nothing is saved.
     pairs: Table<Pair, Uuid>,
-    /// The read mark by conversation and member.
-    members: Table<(Uuid, Uuid), Option<Uuid>>,
-    /// Conversation and message.
-    messages: Table<(Uuid, Uuid), ()>,
+    /// By conversation, of which nothing is saved. It is loaded with the row.
+    extents: Table<Uuid, Extent>,
+    /// By conversation and account.
+    members: Table<(Uuid, Uuid), Member>,
+    /// The sender, by conversation and message. A deleted message has no row.
+    messages: Table<(Uuid, Uuid), Uuid>,
 }
 
 impl Conversations {
@@ -82,8 +96,8 @@ impl Conversations {
         self.members.take_requested()
     }
 
-    pub fn load_member(&mut self, conversation: Uuid, member: Uuid, read_up_to: Option<Uuid>) {
-        self.members.load((conversation, member), read_up_to);
+    pub fn load_member(&mut self, conversation: Uuid, account: Uuid, member: Member) {
+        self.members.load((conversation, account), member);
     }
 
     pub fn request_pair(&mut self, pair: Pair) {
@@ -102,230 +116,116 @@ impl Conversations {
             self.pairs.insert(pair, conversation);
         }
         for member in &event.members {
-            self.members.insert((conversation, *member), None);
+            self.members
+                .insert((conversation, *member), Member::default());
         }
+        let extent = Extent {
+            members: event.members.len(),
+            last_message: None,
+        };
+        self.extents.insert(conversation, extent);
         let title = event.title.clone();
         self.rows.insert(conversation, Conversation { title, pair });
     }
 
     pub fn message_sent(&mut self, event: &MessageSent) {
         self.messages
-            .insert((event.conversation, event.message), ());
+            .insert((event.conversation, event.message), event.sender);
+        self.change_extent(event.conversation, |extent| {
+            extent.last_message = extent.last_message.max(Some(event.message));
+        });
+    }
+
+    pub fn message_deleted(&mut self, event: &MessageDeleted) {
+        self.messages.remove(&(event.conversation, event.message));
     }
 
     pub fn read(&mut self, event: &ConversationRead) {
+        self.change_member(event.conversation, event.user, |member| {
+            member.read_up_to = Some(event.up_to);
+        });
+    }
+
+    pub fn muted(&mut self, event: &ConversationMuted) {
+        self.change_member(event.conversation, event.user, |member| member.muted = true);
+    }
+
+    pub fn unmuted(&mut self, event: &ConversationUnmuted) {
+        self.change_member(event.conversation, event.user, |member| {
+            member.muted = false;
+        });
+    }
+
+    pub fn renamed(&mut self, event: &ConversationRenamed) {
+        if let Some(found) = self.rows.get(&event.conversation).cloned() {
+            let title = event.title.clone();
+            let renamed = Conversation { title, ..found };
+            self.rows.insert(event.conversation, renamed);
+        }
+    }
+
+    pub fn member_added(&mut self, event: &MemberAdded) {
+        let member = Member {
+            since: Some(event.since),
+            ..Member::default()
+        };
         self.members
-            .insert((event.conversation, event.user), Some(event.up_to));
+            .insert((event.conversation, event.user), member);
+        self.change_extent(event.conversation, |extent| extent.members += 1);
     }
 
-    /// The read mark of a member. A conversation of others is rejected as if it did not exist.
-    fn read_mark(&self, conversation: Uuid, actor: Uuid) -> Result<Option<Uuid>, Rejection> {
-        let mark = self.members.get(&(conversation, actor)).copied();
-        mark.ok_or(Rejection::not_found(Resource::Conversation))
+    /// Forgets what the member has set.
+    pub fn member_left(&mut self, event: &MemberLeft) {
+        let former = Member {
+            left_at: Some(event.until),
+            ..Member::default()
+        };
+        self.members
+            .insert((event.conversation, event.user), former);
+        self.change_extent(event.conversation, |extent| extent.members -= 1);
     }
-}
 
-impl ConversationCommand {
-    pub fn partition(&self, actor: Uuid) -> Partition {
-        match self {
-            // The same members meet in one partition, so two conversations of one pair cannot start at once.
-            Self::Start { members, .. } => {
-                let everyone = everyone(members, actor);
-                id::partition_of_key(everyone.into_iter().flat_map(Uuid::into_bytes))
-            }
-            Self::SendMessage { conversation, .. } | Self::MarkRead { conversation, .. } => {
-                Partition::of(*conversation)
-            }
+    fn change_extent(&mut self, conversation: Uuid, change: impl Fn(&mut Extent)) {
+        if let Some(mut extent) = self.extents.get(&conversation).copied() {
+            change(&mut extent);
+            self.extents.insert(conversation, extent);
         }
     }
 
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Start { .. } => "start_conversation",
-            Self::SendMessage { .. } => "send_message",
-            Self::MarkRead { .. } => "mark_read",
+    fn change_member(&mut self, conversation: Uuid, account: Uuid, change: impl Fn(&mut Member)) {
+        let key = (conversation, account);
+        if let Some(mut member) = self.members.get(&key).copied() {
+            change(&mut member);
+            self.members.insert(key, member);
         }
     }
 
-    pub fn request(&self, actor: Uuid, accounts: &mut Accounts, conversations: &mut Conversations) {
-        match self {
-            // Will be rejected, without loading any of them.
-            Self::Start { members, .. } if members.len() > MAX_MEMBERS => {}
-            Self::Start { members, .. } => {
-                for member in members {
-                    accounts.request(*member);
-                }
-                if let Some(pair) = pair(members.iter().copied().chain([actor])) {
-                    conversations.request_pair(pair);
-                }
-            }
-            Self::SendMessage { conversation, .. } => {
-                conversations.members.request((*conversation, actor));
-            }
-            Self::MarkRead {
-                conversation,
-                up_to,
-            } => {
-                conversations.members.request((*conversation, actor));
-                conversations.messages.request((*conversation, *up_to));
-            }
-        }
+    /// The actor as a member of the conversation. A conversation of others is rejected as if it did not exist, as is one that the
+    /// actor has left.
+    fn member(&self, conversation: Uuid, actor: Uuid) -> Result<Member, Rejection> {
+        let member = self.members.get(&(conversation, actor)).copied();
+        let member = member.filter(|member| member.left_at.is_none());
+        member.ok_or(Rejection::not_found(Resource::Conversation))
     }
 
-    pub fn decide(
-        &self,
-        accounts: &Accounts,
-        conversations: &Conversations,
-        actor: Uuid,
-        moment: Moment,
-    ) -> Result<Decision, Rejection> {
-        match self {
-            Self::Start {
-                members,
-                title,
-                creator,
-            } => {
-                let id = moment.id(self.partition(actor));
-                let everyone = everyone(members, actor);
-                let title = title.as_ref().map(|title| title.as_str().to_owned());
-                start(accounts, conversations, id, everyone, title, *creator)
-            }
-            Self::SendMessage { conversation, text } => {
-                conversations.read_mark(*conversation, actor)?;
-                let message = moment.id(self.partition(actor));
-                let event = MessageSent {
-                    conversation: *conversation,
-                    message,
-                    sender: actor,
-                    text: text.as_str().to_owned(),
-                };
-                let outcome = Outcome::Message {
-                    id: message,
-                    sender_id: actor,
-                    text: text.as_str().to_owned(),
-                    created_at: moment.at(),
-                };
-                Ok(Decision::new(Event::MessageSent(event), outcome))
-            }
-            Self::MarkRead {
-                conversation,
-                up_to,
-            } => mark_read(conversations, actor, *conversation, *up_to),
-        }
+    /// When the account left the conversation. None if it is a member, or has never been one.
+    fn left_at(&self, conversation: Uuid, account: Uuid) -> Option<Uuid> {
+        self.members.get(&(conversation, account))?.left_at
     }
 
-    /// See [`Command::restore`](super::Command::restore).
-    pub fn restore(
-        &self,
-        stored: StoredOutcome,
-        accounts: &Accounts,
-        conversations: &Conversations,
-        actor: Uuid,
-    ) -> Option<Outcome> {
-        match (self, stored) {
-            (Self::Start { members, title, .. }, stored) => {
-                let everyone = everyone(members, actor);
-                let (id, title, created) = match stored {
-                    StoredOutcome::Conversation { id, created: true } => {
-                        let title = title.as_ref().map(|title| title.as_str().to_owned());
-                        (id, title, true)
-                    }
-                    StoredOutcome::Conversation { created: false, .. }
-                    | StoredOutcome::Unchanged => {
-                        let existing = conversations.of_pair(pair(everyone.iter().copied())?)?;
-                        let found = conversations.rows.get(&existing);
-                        (existing, found.and_then(|found| found.title.clone()), false)
-                    }
-                    _ => return None,
-                };
-                Some(Outcome::Conversation {
-                    id,
-                    title,
-                    members: summaries(accounts, &everyone)?,
-                    created,
-                })
-            }
-            (Self::SendMessage { text, .. }, StoredOutcome::Message { id }) => {
-                Some(Outcome::Message {
-                    id,
-                    sender_id: actor,
-                    text: text.as_str().to_owned(),
-                    created_at: time(id::millis(id)),
-                })
-            }
-            (Self::MarkRead { .. }, stored) => stored.done(),
-            _ => None,
-        }
+    /// Whether the account is a member of the conversation now.
+    fn has_member(&self, conversation: Uuid, account: Uuid) -> bool {
+        self.member(conversation, account).is_ok()
     }
-}
 
-/// None if one of the accounts does not exist.
-fn summaries(accounts: &Accounts, ids: &BTreeSet<Uuid>) -> Option<Vec<AccountSummary>> {
-    let summary = |id: &Uuid| Some(accounts.get(*id)?.summary(*id));
-    ids.iter().map(summary).collect()
-}
+    /// Of a conversation whose row was requested.
+    fn extent(&self, conversation: Uuid) -> Extent {
+        self.extents.get(&conversation).copied().unwrap_or_default()
+    }
 
-fn everyone(members: &BTreeSet<Uuid>, actor: Uuid) -> BTreeSet<Uuid> {
-    members.iter().copied().chain([actor]).collect()
-}
-
-fn start(
-    accounts: &Accounts,
-    conversations: &Conversations,
-    id: Uuid,
-    everyone: BTreeSet<Uuid>,
-    title: Option<String>,
-    creator: Option<Uuid>,
-) -> Result<Decision, Rejection> {
-    if everyone.len() < 2 {
-        return Err(Rejection::NoOtherMember);
+    /// A conversation that was requested and whose member is known.
+    fn row(&self, conversation: Uuid) -> Result<&Conversation, Rejection> {
+        let found = self.rows.get(&conversation);
+        found.ok_or(Rejection::not_found(Resource::Conversation))
     }
-    if everyone.len() > MAX_MEMBERS {
-        return Err(Rejection::TooManyMembers(MAX_MEMBERS));
-    }
-    let members = summaries(accounts, &everyone)
-        .ok_or(Rejection::field_not_found(Resource::Account, "members"))?;
-    let existing = pair(everyone.iter().copied()).and_then(|pair| conversations.of_pair(pair));
-    if let Some(existing) = existing {
-        let found = conversations.rows.get(&existing);
-        return Ok(Decision::unchanged(Outcome::Conversation {
-            id: existing,
-            title: found.and_then(|found| found.title.clone()),
-            members,
-            created: false,
-        }));
-    }
-    let event = ConversationCreated {
-        conversation: id,
-        members: everyone.into_iter().collect(),
-        title: title.clone(),
-        creator,
-    };
-    let outcome = Outcome::Conversation {
-        id,
-        title,
-        members,
-        created: true,
-    };
-    Ok(Decision::new(Event::ConversationCreated(event), outcome))
-}
-
-fn mark_read(
-    conversations: &Conversations,
-    actor: Uuid,
-    conversation: Uuid,
-    up_to: Uuid,
-) -> Result<Decision, Rejection> {
-    let mark = conversations.read_mark(conversation, actor)?;
-    if conversations.messages.get(&(conversation, up_to)).is_none() {
-        return Err(Rejection::field_not_found(Resource::Message, "up_to"));
-    }
-    if mark.is_some_and(|mark| mark >= up_to) {
-        return Ok(Decision::unchanged(Outcome::Done));
-    }
-    Ok(Decision::done(Event::ConversationRead(ConversationRead {
-        conversation,
-        user: actor,
-        up_to,
-    })))
 }

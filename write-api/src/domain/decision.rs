@@ -152,6 +152,15 @@ pub enum Rejection {
     NoOtherMember,
     #[error("a conversation has at most {0} members")]
     TooManyMembers(usize),
+    #[error("the title and the members of a conversation of two never change")]
+    ConversationOfTwo,
+    #[error("the group has {0} members, and no more fit")]
+    ConversationFull(usize),
+    /// Who has left a conversation is not brought back by just anybody.
+    #[error("the account has left the conversation, and only its connections may add it again")]
+    LeftConversation,
+    #[error("members leave by themselves; nobody removes another")]
+    NotOneself,
     /// A read mark in the future would hide what does not exist yet.
     #[error("must not be in the future")]
     FutureMark,

@@ -52,7 +52,13 @@ impl State {
             Event::FeedRead(event) => self.feed_marks.moved(event.user, event.up_to),
             Event::ConversationCreated(event) => self.conversations.created(event),
             Event::MessageSent(event) => self.conversations.message_sent(event),
+            Event::MessageDeleted(event) => self.conversations.message_deleted(event),
             Event::ConversationRead(event) => self.conversations.read(event),
+            Event::ConversationMuted(event) => self.conversations.muted(event),
+            Event::ConversationUnmuted(event) => self.conversations.unmuted(event),
+            Event::ConversationRenamed(event) => self.conversations.renamed(event),
+            Event::MemberAdded(event) => self.conversations.member_added(event),
+            Event::MemberLeft(event) => self.conversations.member_left(event),
             Event::NotificationsRead(event) => {
                 self.notification_marks.moved(event.user, event.up_to);
             }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     account::{self, Account, Accounts},
     connection,
-    conversation::{self, Conversations},
+    conversation::{self, Conversations, Member},
     feed,
     link::{
         self, Links,
@@ -96,21 +96,25 @@ async fn load_common(
         r#"/* state.load */
         SELECT 1::int2 AS "source!: Source", id AS "id!", NULL::uuid AS account_id, NULL::int2 AS kind,
             created_at AS since, handle, display_name, bio,
-            NULL::uuid AS reply_to, NULL::uuid AS reply_to_author, NULL::bytea AS text_hash, NULL::uuid AS read_up_to
+            NULL::uuid AS reply_to, NULL::uuid AS reply_to_author, NULL::bytea AS text_hash, NULL::uuid AS read_up_to,
+            NULL::bool AS muted, NULL::uuid AS member_since, NULL::uuid AS left_at
         FROM write.accounts WHERE id = ANY($1)
         UNION ALL
-        SELECT 1, id, NULL, NULL, created_at, handle, display_name, bio, NULL, NULL, NULL, NULL
+        SELECT 1, id, NULL, NULL, created_at, handle, display_name, bio, NULL, NULL, NULL, NULL, NULL, NULL, NULL
         FROM write.accounts WHERE handle = ANY($2)
         UNION ALL
-        SELECT 2, id, author_id, NULL, NULL, NULL, NULL, NULL, reply_to, reply_to_author, text_hash, NULL
+        SELECT 2, id, author_id, NULL, NULL, NULL, NULL, NULL, reply_to, reply_to_author, text_hash, NULL, NULL,
+            NULL, NULL
         FROM write.posts WHERE id = ANY($3)
         UNION ALL
-        SELECT 3, l.target_id, l.account_id, l.kind, l.since, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+        SELECT 3, l.target_id, l.account_id, l.kind, l.since, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+            NULL, NULL
         FROM unnest($4::uuid[], $5::int2[], $6::uuid[]) AS n(target_id, kind, account_id)
         JOIN write.links l
             ON l.target_id = n.target_id AND l.kind = n.kind AND l.account_id = n.account_id
         UNION ALL
-        SELECT 4, m.conversation_id, m.user_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, m.read_up_to
+        SELECT 4, m.conversation_id, m.user_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, m.read_up_to,
+            m.muted, m.since, m.left_at
         FROM unnest($7::uuid[], $8::uuid[]) AS n(conversation_id, user_id)
         JOIN write.members m ON m.conversation_id = n.conversation_id AND m.user_id = n.user_id"#,
         &account_ids,
@@ -153,8 +157,13 @@ async fn load_common(
                 links.load(key, millis(row.since)?);
             }
             Source::Member => {
-                let member = present(row.account_id)?;
-                conversations.load_member(row.id, member, row.read_up_to);
+                let member = Member {
+                    read_up_to: row.read_up_to,
+                    muted: present(row.muted)?,
+                    since: row.member_since,
+                    left_at: row.left_at,
+                };
+                conversations.load_member(row.id, present(row.account_id)?, member);
             }
         }
     }

@@ -1,13 +1,14 @@
 use std::collections::BTreeSet;
 
 use axum::{extract::State, response::Response};
-use feedmill_service::{Caller, Problem};
+use feedmill_service::{Caller, Problem, extract::Path};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    request::{CommandBody, Fields},
+    patch::Patch,
+    request::{CommandBody, CommandRequest, Fields},
     response,
 };
 use crate::{
@@ -101,4 +102,107 @@ pub async fn create(
     } else {
         response::ok(&answer, conversation)
     })
+}
+
+/// What is to change.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConversationChange {
+    /// A single line. `null` removes the title.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, required = true, examples("The mill"), min_length = 1, max_length = 100)]
+    title: Patch<String>,
+}
+
+impl ConversationChange {
+    fn parse(self, conversation: Uuid) -> Result<ConversationCommand, Problem> {
+        let mut fields = Fields::default();
+        let title = match self.title {
+            Patch::Absent => {
+                fields.refuse("title", "is missing");
+                None
+            }
+            Patch::Null => Some(None),
+            Patch::Value(title) => fields.take("title", title).map(Some),
+        };
+        let title = title.ok_or_else(|| fields.problem())?;
+        Ok(ConversationCommand::Rename {
+            conversation,
+            title,
+        })
+    }
+}
+
+/// Rename a group
+///
+/// By any member. The conversation that two people have, of which there is one for each pair, has no title of its own: 409.
+#[utoipa::path(
+    patch,
+    path = "/v1/conversations/{id}",
+    operation_id = "renameConversation",
+    tag = "Conversations",
+    params(("id" = Uuid, Path, description = "The conversation.")),
+    request_body = ConversationChange,
+    responses((status = 204)),
+    extensions(("x-problems" = json!(["conversation_of_two"])), ("x-quota" = json!("conversations"))),
+)]
+pub async fn rename(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Path(conversation): Path<Uuid>,
+    request: CommandBody<ConversationChange>,
+) -> Result<Response, Problem> {
+    let command = request.body.parse(conversation)?;
+    let answer = app.submit(&caller, command, request.key).await?;
+    Ok(response::done(&answer))
+}
+
+/// Mute a conversation
+///
+/// For the caller alone: its unread messages no longer count in `unread_total`. Also if it is muted already.
+#[utoipa::path(
+    put,
+    path = "/v1/conversations/{id}/mute",
+    operation_id = "muteConversation",
+    tag = "Conversations",
+    params(("id" = Uuid, Path, description = "The conversation.")),
+    responses((status = 204)),
+    extensions(("x-quota" = json!("marks"))),
+)]
+pub async fn mute(
+    conversation: (State<App>, Caller, Path<Uuid>),
+    request: CommandRequest,
+) -> Result<Response, Problem> {
+    set_muted(conversation, request, true).await
+}
+
+/// Unmute a conversation
+///
+/// Also if it is not muted, and if there is no such conversation.
+#[utoipa::path(
+    delete,
+    path = "/v1/conversations/{id}/mute",
+    operation_id = "unmuteConversation",
+    tag = "Conversations",
+    params(("id" = Uuid, Path, description = "The conversation.")),
+    responses((status = 204)),
+)]
+pub async fn unmute(
+    conversation: (State<App>, Caller, Path<Uuid>),
+    request: CommandRequest,
+) -> Result<Response, Problem> {
+    set_muted(conversation, request, false).await
+}
+
+async fn set_muted(
+    (State(app), Caller(caller), Path(conversation)): (State<App>, Caller, Path<Uuid>),
+    request: CommandRequest,
+    muted: bool,
+) -> Result<Response, Problem> {
+    let command = ConversationCommand::SetMuted {
+        conversation,
+        muted,
+    };
+    let answer = app.submit(&caller, command, request.key).await?;
+    Ok(response::done(&answer))
 }

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    request::{CommandBody, Fields, ReadMark},
+    request::{CommandBody, CommandRequest, Fields, ReadMark},
     response,
 };
 use crate::{
@@ -109,6 +109,35 @@ pub async fn mark_read(
     let command = ConversationCommand::MarkRead {
         conversation,
         up_to: request.body.parse()?,
+    };
+    let answer = app.submit(&caller, command, request.key).await?;
+    Ok(response::done(&answer))
+}
+
+/// Delete a message of the caller
+///
+/// For everyone. Also if there is no such message.
+#[utoipa::path(
+    delete,
+    path = "/v1/conversations/{id}/messages/{message}",
+    operation_id = "deleteMessage",
+    tag = "Conversations",
+    params(
+        ("id" = Uuid, Path, description = "The conversation."),
+        ("message" = Uuid, Path, description = "The message."),
+    ),
+    responses((status = 204)),
+    extensions(("x-problems" = json!(["not_yours"]))),
+)]
+pub async fn remove(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Path((conversation, message)): Path<(Uuid, Uuid)>,
+    request: CommandRequest,
+) -> Result<Response, Problem> {
+    let command = ConversationCommand::DeleteMessage {
+        conversation,
+        message,
     };
     let answer = app.submit(&caller, command, request.key).await?;
     Ok(response::done(&answer))

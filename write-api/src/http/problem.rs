@@ -22,6 +22,12 @@ feedmill_service::problem_codes! {
     EXTERNAL_IDENTITY = FORBIDDEN, "external_identity";
     /// Another account has the handle, or gave it up less than 30 days ago.
     HANDLE_TAKEN = CONFLICT, "handle_taken";
+    /// The conversation is the one of its two members, whose title and members never change.
+    CONVERSATION_OF_TWO = CONFLICT, "conversation_of_two";
+    /// The group has as many members as it can have.
+    CONVERSATION_FULL = CONFLICT, "conversation_full";
+    /// The account has left the conversation, and only its connections may add it again.
+    LEFT_CONVERSATION = CONFLICT, "left_conversation";
     /// `current_password` is not the current password.
     WRONG_PASSWORD = UNPROCESSABLE_ENTITY, "wrong_password";
     /// An account cannot follow itself.
@@ -82,7 +88,7 @@ impl From<Rejection> for Problem {
                 let field = field.map(|field| FieldError::new(field, &detail));
                 Self::not_found(detail).with_errors(field.into_iter().collect())
             }
-            Rejection::NotYours => Self::new(NOT_YOURS, detail),
+            Rejection::NotYours | Rejection::NotOneself => Self::new(NOT_YOURS, detail),
             Rejection::HandleTaken => Self::new(HANDLE_TAKEN, &detail)
                 .with_errors(vec![FieldError::new("handle", detail)]),
             Rejection::HandleReserved => Self::field("handle", detail),
@@ -100,6 +106,9 @@ impl From<Rejection> for Problem {
             Rejection::NoOtherMember | Rejection::TooManyMembers(_) => {
                 Self::field("members", detail)
             }
+            Rejection::ConversationOfTwo => Self::new(CONVERSATION_OF_TWO, detail),
+            Rejection::ConversationFull(_) => Self::new(CONVERSATION_FULL, detail),
+            Rejection::LeftConversation => Self::new(LEFT_CONVERSATION, detail),
             Rejection::FutureMark => Self::field("up_to", detail),
         }
     }

@@ -1,7 +1,11 @@
 //! The move of data by migrations of the schema `write`.
 
 use chrono::{DateTime, Utc};
-use feedmill_tests::kit::Database;
+use feedmill_events::{Envelope, Event, event::v1::MessageSent};
+use feedmill_tests::{
+    kit::Database,
+    log::{Raw, append},
+};
 use sqlx::migrate::Migrator;
 use uuid::Uuid;
 use write_api::domain::LinkKind;
@@ -52,4 +56,49 @@ async fn stored_likes_and_follows_become_links() {
         (i16::from(LinkKind::Follow), target, account, since(2_002)),
     ];
     assert_eq!(links, expected);
+}
+
+#[tokio::test]
+async fn the_senders_of_stored_messages_are_read_from_the_log() {
+    let database = Database::empty().await;
+    let pool = &database.pool;
+    let older = async {
+        for migration in MIGRATIONS.iter().filter(|one| one.version < 10) {
+            let sql = sqlx::raw_sql(migration.sql.clone());
+            sql.execute(pool).await.unwrap();
+        }
+    };
+    database.migrate_with(older).await;
+    // Times and lengths that take different numbers of bytes.
+    let messages = [(0, 1), (1_700_000_000_000, 100), (-1, 5_000)]
+        .into_iter()
+        .enumerate();
+    let mut expected = Vec::new();
+    for (n, (at, length)) in messages {
+        let [conversation, message, sender] =
+            [1, 2, 3].map(|kind| Uuid::from_u128(kind << 100 | n as u128));
+        let event = Event::MessageSent(MessageSent {
+            conversation,
+            message,
+            sender,
+            text: "x".repeat(length),
+        });
+        let envelope = Envelope { at, event };
+        append(pool, &[Raw::from(&envelope)]).await.unwrap();
+        sqlx::query("INSERT INTO write.messages VALUES ($1, $2)")
+            .bind(conversation)
+            .bind(message)
+            .execute(pool)
+            .await
+            .unwrap();
+        expected.push((message, sender));
+    }
+    let senders = MIGRATIONS.iter().find(|one| one.version == 10).unwrap();
+    sqlx::raw_sql(senders.sql.clone())
+        .execute(pool)
+        .await
+        .unwrap();
+    let sql = "SELECT id, sender_id FROM write.messages ORDER BY id";
+    let senders: Vec<(Uuid, Uuid)> = sqlx::query_as(sql).fetch_all(pool).await.unwrap();
+    assert_eq!(senders, expected);
 }

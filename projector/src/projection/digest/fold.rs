@@ -9,7 +9,10 @@ use uuid::Uuid;
 use crate::{
     batch::Batch,
     error::ApplyError,
-    projection::event_time::{created_at, from_millis},
+    projection::{
+        event_time::{created_at, from_millis},
+        net::Net,
+    },
 };
 
 #[derive(Debug, Default)]
@@ -18,12 +21,27 @@ pub struct Changes {
     pub deleted: BTreeSet<Uuid>,
     /// By post and day: the change of what posts received that the batch does not delete.
     pub received: BTreeMap<(Uuid, NaiveDate), Received>,
-    /// Conversation and member.
-    pub members: Vec<(Uuid, Uuid)>,
-    /// By conversation, sender and day: the number of messages.
-    pub messages: BTreeMap<(Uuid, Uuid, NaiveDate), i64>,
+    /// By conversation and member: the id after which the member receives messages; None: all.
+    pub members: Net<(Uuid, Uuid), Option<Uuid>>,
+    /// What happens in conversations, in order.
+    pub conversations: Vec<ConversationEvent>,
     /// By viewer and day: the change of what accounts received. Completed by the statements.
     pub days: BTreeMap<(Uuid, NaiveDate), Day>,
+}
+
+/// An event of a conversation that changes what its members receive, or who they are.
+#[derive(Debug, Clone, Copy)]
+pub struct ConversationEvent {
+    pub conversation: Uuid,
+    pub change: ConversationChange,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum ConversationChange {
+    Joined { member: Uuid, since: Option<Uuid> },
+    Left { member: Uuid, until: Uuid },
+    Sent { message: Uuid, sender: Uuid },
+    Deleted { message: Uuid, sender: Uuid },
 }
 
 /// Likes and replies by others.
@@ -89,13 +107,26 @@ impl Changes {
                     }
                 }
                 Event::ConversationCreated(e) => {
-                    changes
-                        .members
-                        .extend(e.members.iter().map(|member| (e.conversation, *member)));
+                    for member in &e.members {
+                        changes.join(e.conversation, *member, None);
+                    }
+                }
+                Event::MemberAdded(e) => changes.join(e.conversation, e.user, Some(e.since)),
+                Event::MemberLeft(e) => {
+                    changes.members.stop((e.conversation, e.user));
+                    let (member, until) = (e.user, e.until);
+                    changes.happen(e.conversation, ConversationChange::Left { member, until });
+                }
+                Event::MessageDeleted(e) => {
+                    let (message, sender) = (e.message, e.sender);
+                    changes.happen(
+                        e.conversation,
+                        ConversationChange::Deleted { message, sender },
+                    );
                 }
                 Event::MessageSent(e) => {
-                    let key = (e.conversation, e.sender, date(created_at(e.message)?));
-                    *changes.messages.entry(key).or_default() += 1;
+                    let (message, sender) = (e.message, e.sender);
+                    changes.happen(e.conversation, ConversationChange::Sent { message, sender });
                 }
                 _ => {}
             }
@@ -108,6 +139,19 @@ impl Changes {
 
     pub fn day(&mut self, viewer: Uuid, day: NaiveDate) -> &mut Day {
         self.days.entry((viewer, day)).or_default()
+    }
+
+    fn join(&mut self, conversation: Uuid, member: Uuid, since: Option<Uuid>) {
+        self.members.start((conversation, member), since);
+        self.happen(conversation, ConversationChange::Joined { member, since });
+    }
+
+    fn happen(&mut self, conversation: Uuid, change: ConversationChange) {
+        let event = ConversationEvent {
+            conversation,
+            change,
+        };
+        self.conversations.push(event);
     }
 
     fn receive(&mut self, post: Uuid, author: Uuid, day: NaiveDate) -> &mut Received {

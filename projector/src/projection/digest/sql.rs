@@ -1,6 +1,4 @@
-//! The statements of the digest projection. Each does nothing, at no cost, when it has nothing to do.
-
-use std::collections::HashMap;
+//! The statements for what posts and accounts receive. Each does nothing, at no cost, when it has nothing to do.
 
 use chrono::NaiveDate;
 use feedmill_service::sql::named;
@@ -97,56 +95,6 @@ pub async fn subtract_received(
         &losses.days,
     );
     named("digest.delete_empty_received", statement.execute(db)).await?;
-    Ok(())
-}
-
-pub async fn insert_members(changes: &Changes, db: &mut PgConnection) -> Result<(), ApplyError> {
-    let (conversations, members): (Vec<Uuid>, Vec<Uuid>) = changes.members.iter().copied().unzip();
-    if conversations.is_empty() {
-        return Ok(());
-    }
-    let statement = query!(
-        "/* digest.insert_members */
-        INSERT INTO digest_members (conversation, member) SELECT * FROM unnest($1::uuid[], $2::uuid[])",
-        &conversations,
-        &members,
-    );
-    named("digest.insert_members", statement.execute(db)).await?;
-    Ok(())
-}
-
-/// Every member of a conversation except the sender receives its messages.
-pub async fn count_messages(
-    changes: &mut Changes,
-    db: &mut PgConnection,
-) -> Result<(), ApplyError> {
-    let mut conversations: Vec<Uuid> = changes.messages.keys().map(|key| key.0).collect();
-    conversations.dedup();
-    if conversations.is_empty() {
-        return Ok(());
-    }
-    let statement = query!(
-        "/* digest.members_of */
-        SELECT conversation, member FROM digest_members WHERE conversation = ANY($1)",
-        &conversations,
-    );
-    let mut members: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
-    for row in named("digest.members_of", statement.fetch_all(db)).await? {
-        members
-            .entry(row.conversation)
-            .or_default()
-            .push(row.member);
-    }
-    for ((conversation, sender, day), count) in std::mem::take(&mut changes.messages) {
-        for member in members
-            .get(&conversation)
-            .into_iter()
-            .flatten()
-            .filter(|member| **member != sender)
-        {
-            changes.day(*member, day).messages += count;
-        }
-    }
     Ok(())
 }
 

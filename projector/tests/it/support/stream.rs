@@ -16,6 +16,8 @@ use feedmill_events::{
 };
 use feedmill_tests::kit::{Nats, event_key, wait_until};
 
+use super::old;
+
 /// Creates the stream as the relay does, except for a shorter window in which duplicates are dropped.
 pub async fn create_stream(nats: &Nats) -> Stream {
     jetstream::new(nats.client().await)
@@ -43,10 +45,8 @@ pub async fn publish_signed(
     let context = jetstream::new(nats.client().await);
     for (envelope, (partition, seq)) in events {
         let mut headers = HeaderMap::new();
-        let (event_type, body) = (
-            envelope.event.event_type().name(),
-            envelope.encode().unwrap(),
-        );
+        // As the log has it.
+        let (event_type, body) = (envelope.event.event_type().name(), old::encode(envelope));
         let code = key.sign(&LoggedMessage {
             partition,
             seq,

@@ -8,9 +8,11 @@ use feedmill_events::{
         v1::{
             AccountCreated, AccountFollowed, AccountMuted, AccountUnfollowed, AccountUnmuted,
             ConnectionEnded, ConnectionMade, ConnectionRequestEnded, ConnectionRequested,
-            ConversationRead, FeedRead, MessageSent, NotificationsRead, Parent, PostBookmarked, PostCreated,
-            PostDeleted, PostEdited, PostLiked, PostUnbookmarked, PostUnliked, ProfileChanged, TagCreated,
-            TagDeleted, TagMemberAdded, TagMemberRemoved, TagRenamed,
+            ConversationMuted, ConversationRead, ConversationRenamed, ConversationUnmuted,
+            FeedRead, MemberAdded, MemberLeft, MessageDeleted, MessageSent, NotificationsRead,
+            Parent, PostBookmarked, PostCreated, PostDeleted, PostEdited, PostLiked,
+            PostUnbookmarked, PostUnliked, ProfileChanged, TagCreated, TagDeleted, TagMemberAdded,
+            TagMemberRemoved, TagRenamed,
         },
         v2::ConversationCreated,
     },
@@ -134,7 +136,7 @@ impl World {
     }
 
     fn anything(&mut self) -> Option<Event> {
-        match self.rng().gen_range(0..75) {
+        match self.rng().gen_range(0..90) {
             0..2 => (self.oracle.accounts.len() < 9).then(|| self.join()),
             2..4 => self.change_profile(),
             4..22 => self.post(),
@@ -145,7 +147,12 @@ impl World {
             56..60 => self.read(),
             60..62 => self.read_notifications(),
             62..72 => self.edit(),
-            _ => self.read_feed(),
+            72..75 => self.read_feed(),
+            75..78 => self.mute(),
+            78..79 => self.rename(),
+            79..84 => self.add_member(),
+            84..85 => self.leave(),
+            _ => self.unsay(),
         }
     }
 
@@ -187,6 +194,13 @@ impl World {
     fn any_conversation(&mut self) -> Option<Uuid> {
         let conversations: Vec<Uuid> = self.oracle.conversations.keys().copied().collect();
         self.any(&conversations)
+    }
+
+    fn any_group(&mut self) -> Option<Uuid> {
+        let conversations = self.oracle.conversations.iter();
+        let groups = conversations.filter(|(_, found)| !found.is_pair);
+        let groups: Vec<Uuid> = groups.map(|(id, _)| *id).collect();
+        self.any(&groups)
     }
 
     fn any_member(&mut self, conversation: Uuid) -> Option<Uuid> {
@@ -441,6 +455,25 @@ impl World {
         }))
     }
 
+    /// Deletes a message, often the last one.
+    fn unsay(&mut self) -> Option<Event> {
+        let conversation = self.any_conversation()?;
+        let messages = self.oracle.conversations[&conversation].messages.iter();
+        let mut messages: Vec<(Uuid, Uuid)> = messages
+            .rev()
+            .map(|(id, message)| (*id, message.sender))
+            .collect();
+        if self.rng().gen_bool(0.5) {
+            messages.truncate(1);
+        }
+        let (message, sender) = self.any(&messages)?;
+        Some(Event::MessageDeleted(MessageDeleted {
+            conversation,
+            message,
+            sender,
+        }))
+    }
+
     /// Moves a read mark to the latest message, or tries to move it to any.
     fn read(&mut self) -> Option<Event> {
         let conversation = self.any_conversation()?;
@@ -464,6 +497,61 @@ impl World {
         forward.then_some(Event::FeedRead(FeedRead { user, up_to }))
     }
 
+    /// Mutes a conversation, or unmutes it.
+    fn mute(&mut self) -> Option<Event> {
+        let conversation = self.any_conversation()?;
+        let user = self.any_member(conversation)?;
+        Some(if self.oracle.has_muted(user, conversation) {
+            Event::ConversationUnmuted(ConversationUnmuted { conversation, user })
+        } else {
+            Event::ConversationMuted(ConversationMuted { conversation, user })
+        })
+    }
+
+    /// Also somebody who has left.
+    fn add_member(&mut self) -> Option<Event> {
+        let conversation = self.any_group()?;
+        let (user, added_by) = (self.any_account()?, self.any_member(conversation)?);
+        let is_new = !self.oracle.is_member(user, conversation);
+        let since = self.boundary(conversation);
+        is_new.then_some(Event::MemberAdded(MemberAdded {
+            conversation,
+            user,
+            added_by,
+            since,
+        }))
+    }
+
+    fn leave(&mut self) -> Option<Event> {
+        let conversation = self.any_group()?;
+        Some(Event::MemberLeft(MemberLeft {
+            conversation,
+            user: self.any_member(conversation)?,
+            until: self.boundary(conversation),
+        }))
+    }
+
+    /// An id with the present time that is not less than those of the messages and of earlier boundaries.
+    fn boundary(&mut self, conversation: Uuid) -> Uuid {
+        self.counter = (self.counter + 1) % 4096;
+        let (now, counter) = (self.now, self.counter);
+        let random = self.rng().r#gen();
+        let id = id::compose(now, counter, random, Some(Partition::of(conversation)));
+        let last = self.oracle.conversations[&conversation].last_message();
+        last.map_or(id, |last| last.max(id))
+    }
+
+    fn rename(&mut self) -> Option<Event> {
+        let conversation = self.any_group()?;
+        let (user, now) = (self.any_member(conversation)?, self.now);
+        let titled = self.rng().gen_bool(0.7);
+        Some(Event::ConversationRenamed(ConversationRenamed {
+            conversation,
+            user,
+            title: titled.then(|| format!("Title at {now}")),
+        }))
+    }
+
     /// Moves the mark forward, to now or to some time ago.
     fn read_notifications(&mut self) -> Option<Event> {
         let (user, up_to) = (self.any_account()?, self.id(None));
@@ -483,7 +571,15 @@ pub fn decisive_read(events: &[Envelope]) -> usize {
     let reads: Vec<_> = reads
         .filter_map(|(index, envelope)| Some((index, read(envelope)?)))
         .collect();
+    let leaves = |envelope: &Envelope, read: &ConversationRead| match &envelope.event {
+        Event::MemberLeft(left) => (left.conversation, left.user) == (read.conversation, read.user),
+        _ => false,
+    };
     let is_decisive = |(index, read): &&(usize, ConversationRead)| {
+        let mut later = events[*index..].iter();
+        if later.any(|envelope| leaves(envelope, read)) {
+            return false;
+        }
         let mut others = reads.iter().filter(|(other, _)| other != index);
         others.all(|(_, other)| {
             (other.conversation, other.user) != (read.conversation, read.user)

@@ -6,8 +6,8 @@ use super::shared::{Created, pick};
 use crate::{
     link::LinkTarget,
     property::{
-        AccountCommand, Action, Command, ConnectionCommand, ConversationCommand, FeedCommand, LinkCommand,
-        NotificationCommand, PostCommand,
+        AccountCommand, Action, Command, ConnectionCommand, ConversationCommand, FeedCommand,
+        LinkCommand, NotificationCommand, PostCommand,
     },
     torture::operation::Operation,
 };
@@ -106,11 +106,60 @@ pub fn operation(
             foreign,
         }) => {
             let conversation = conversation(index, own)?;
-            let matches = |(of, _): &(Uuid, Uuid)| foreign || *of == conversation;
-            let (_, up_to) = pick(&created.messages, message, matches)?;
+            let matches = |(of, ..): &(Uuid, Uuid, Uuid)| foreign || *of == conversation;
+            let (_, up_to, _) = pick(&created.messages, message, matches)?;
             Operation::MarkRead {
                 conversation,
                 up_to,
+            }
+        }
+        Command::Conversation(ConversationCommand::Delete { message, own }) => {
+            let matches = |(_, _, sender): &(Uuid, Uuid, Uuid)| !own || *sender == who;
+            let (conversation, message, _) = pick(&created.messages, message, matches)?;
+            Operation::DeleteMessage {
+                conversation,
+                message,
+            }
+        }
+        Command::Conversation(ConversationCommand::SetMuted {
+            conversation: index,
+            own,
+            muted,
+        }) => {
+            let conversation = conversation(index, own)?;
+            Operation::SetMuted {
+                conversation,
+                muted,
+            }
+        }
+        Command::Conversation(ConversationCommand::Add {
+            conversation: index,
+            own,
+            account: added,
+        }) => {
+            let conversation = conversation(index, own)?;
+            Operation::AddMember {
+                conversation,
+                account: account(added)?,
+            }
+        }
+        // Of a conversation that the account is known to have, so that leaving it has an effect.
+        Command::Conversation(ConversationCommand::Remove {
+            conversation: index,
+            ..
+        }) => Operation::Leave {
+            conversation: conversation(index, true)?,
+            account: who,
+        },
+        Command::Conversation(ConversationCommand::Rename {
+            conversation: index,
+            own,
+            ..
+        }) => {
+            let conversation = conversation(index, own)?;
+            Operation::Rename {
+                conversation,
+                title: text,
             }
         }
         Command::Notification(

@@ -12,15 +12,26 @@ pub struct Created {
     pub handles: Vec<String>,
     /// Author and post; some may have been deleted.
     pub posts: Vec<(Uuid, Uuid)>,
-    /// With their members.
+    /// With their members; some may have left.
     pub conversations: Vec<(Uuid, Vec<Uuid>)>,
-    /// Conversation and message.
-    pub messages: Vec<(Uuid, Uuid)>,
+    /// Conversation, message and sender; some may have been deleted.
+    pub messages: Vec<(Uuid, Uuid, Uuid)>,
 }
 
 impl Created {
     /// Adds what an acknowledged operation has created, if anything.
     pub fn add(&mut self, account: Uuid, operation: &Operation, id: Option<Uuid>) {
+        if let Operation::AddMember {
+            conversation,
+            account,
+        } = operation
+        {
+            let mut conversations = self.conversations.iter_mut();
+            let found = conversations.find(|(known, _)| known == conversation);
+            if let Some((_, members)) = found.filter(|(_, members)| !members.contains(account)) {
+                members.push(*account);
+            }
+        }
         let Some(id) = id else { return };
         match operation {
             Operation::CreateAccount { handle } => {
@@ -35,7 +46,7 @@ impl Created {
                 }
             }
             Operation::SendMessage { conversation, .. } => {
-                self.messages.push((*conversation, id));
+                self.messages.push((*conversation, id, account));
             }
             _ => {}
         }

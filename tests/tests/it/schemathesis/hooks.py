@@ -11,7 +11,7 @@ from schemathesis.specs.openapi.checks import ensure_resource_availability, posi
 
 SERVICES = {"write-api": os.environ["WRITE_API_URL"], "read-api": os.environ["READ_API_URL"]}
 IDS = {name: os.environ[name] for name in ("ACCOUNT", "CONVERSATION", "MESSAGE")}
-PATHS_WITH_IDS = {"/v1/users/{id}": {"id": "ACCOUNT"}, "/v1/conversations/{id}": {"id": "CONVERSATION", "message": "MESSAGE"}}
+PATHS_WITH_IDS = {"/v1/users/{id}": {"id": "ACCOUNT"}, "/v1/conversations/{id}": {"id": "CONVERSATION", "message": "MESSAGE", "user": "ACCOUNT"}}
 VALID_KEY = re.compile(r"[!-~]{1,255}")
 
 # What a schema cannot say.
@@ -41,7 +41,9 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
     for prefix, parameters in PATHS_WITH_IDS.items():
         if case.path.startswith(prefix):
             for parameter, name in parameters.items():
-                if is_replaced(case.path_parameters.get(parameter)):
+                # A deleted message would be missing in the other requests.
+                kept = parameter != "message" or case.method != "DELETE"
+                if kept and is_replaced(case.path_parameters.get(parameter)):
                     case.path_parameters[parameter] = IDS[name]
     if isinstance(case.body, dict):
         if is_replaced(case.body.get("up_to")):
