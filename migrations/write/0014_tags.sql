@@ -1,5 +1,4 @@
--- Audience tags and their members. Instances of the version before go on working beside the new one, but must not end a connection
--- whose accounts have memberships: stop them before the first tag is made.
+-- Audience tags and their members. Instances of the version before go on working beside the new one.
 
 CREATE TABLE write.tags (
     id       uuid PRIMARY KEY,
