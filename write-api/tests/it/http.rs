@@ -59,16 +59,39 @@ async fn posts_answer_as_documented() {
     let author = json!({ "id": miller.id, "handle": "miller", "display_name": "miller" });
     let expected = json!({
         "id": id, "author": author, "text": "flour", "reply_to": null, "created_at": at,
-        "like_count": 0, "reply_count": 0, "liked_by_me": false,
+        "edited_at": null, "like_count": 0, "reply_count": 0, "liked_by_me": false,
     });
     assert_eq!(post, expected);
     let reply = baker.post("bread", Some(id)).await.expect(201);
     assert_eq!(reply.json()["reply_to"], json!(id));
 
-    let foreign = baker.delete_post(id).await;
-    foreign.expect_problem(403, "not_yours");
+    for text in ["fine flour", " fine flour\n"] {
+        let edited = miller.edit_post(id, text).await.expect(204);
+        assert!(edited.header("feedmill-position").is_some());
+    }
+    let path = format!("/v1/posts/{id}");
+    let nothing = miller.command(Method::PATCH, &path, Some(json!({})));
+    nothing.await.expect(204);
+    let edits: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM write.events WHERE type = 'post.edited'")
+            .fetch_one(&api.database.pool)
+            .await
+            .unwrap();
+    assert_eq!(edits, 1, "the same text, or none, changes nothing");
+
+    let foreign = [
+        baker.delete_post(id).await,
+        baker.edit_post(id, "bread").await,
+    ];
+    for foreign in foreign {
+        foreign.expect_problem(403, "not_yours");
+    }
     miller.delete_post(id).await.expect(204);
-    for gone in [miller.delete_post(id).await, baker.like(id).await] {
+    for gone in [
+        miller.delete_post(id).await,
+        miller.edit_post(id, "flour").await,
+        baker.like(id).await,
+    ] {
         gone.expect_problem(404, "not_found");
     }
 }
