@@ -21,6 +21,7 @@ struct Row {
     id: Uuid,
     title: Option<String>,
     read_up_to: Option<Uuid>,
+    muted: bool,
     activity: Uuid,
 }
 
@@ -33,7 +34,7 @@ pub async fn read(
     let viewer = context.viewer;
     let limit = params.limit.unwrap_or(20) as usize;
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT c.id, c.title, m.read_up_to, coalesce(last.id, c.id) AS activity
+        "SELECT c.id, c.title, m.read_up_to, m.muted, coalesce(last.id, c.id) AS activity
          FROM members AS m
          JOIN conversations AS c ON c.id = m.conversation
          LEFT JOIN LATERAL (
@@ -56,7 +57,7 @@ pub async fn read(
         .bind(row.read_up_to)
         .fetch_one(&mut *context.connection().await?)
         .await?;
-        unread_total += unread_count;
+        unread_total += if row.muted { 0 } else { unread_count };
         if index >= limit {
             next_cursor.get_or_insert(row.activity.to_string());
             continue;
@@ -81,6 +82,7 @@ pub async fn read(
             members,
             message_count,
             unread_count,
+            muted: row.muted,
             last_message,
         });
     }

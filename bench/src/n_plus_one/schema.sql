@@ -51,9 +51,10 @@ CREATE TABLE members (
     conversation uuid NOT NULL,
     account      uuid NOT NULL,
     read_up_to   uuid,
+    muted        boolean NOT NULL,
     PRIMARY KEY (conversation, account)
 );
-INSERT INTO members SELECT conversation, user_id, read_up_to FROM conversations.members ORDER BY 1, 2;
+INSERT INTO members SELECT conversation, user_id, read_up_to, muted FROM conversations.members ORDER BY 1, 2;
 CREATE INDEX ON members (account);
 
 CREATE TABLE messages (

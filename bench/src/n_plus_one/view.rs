@@ -40,6 +40,7 @@ pub struct Conversation {
     pub members: Vec<AccountSummary>,
     pub message_count: i64,
     pub unread_count: i64,
+    pub muted: bool,
     pub last_message: Option<Message>,
 }
 

@@ -153,8 +153,8 @@ impl Oracle {
                     let new = !found.members.contains_key(&e.user);
                     new && !found.is_pair && found.last_message() <= Some(e.since)
                 });
+                // The account may be in a partition that comes later.
                 may && self.is_member(e.added_by, e.conversation)
-                    && self.accounts.contains_key(&e.user)
             }
             Event::MemberLeft(e) => {
                 let found = self.conversations.get(&e.conversation);

@@ -135,7 +135,7 @@ impl ConversationChange {
 
 /// Rename a group
 ///
-/// By any member. The conversation that two people have, of which there is one for each pair, has no title of its own: 409.
+/// By any member. The title of the one conversation that two people have never changes: 409.
 #[utoipa::path(
     patch,
     path = "/v1/conversations/{id}",
