@@ -18,7 +18,7 @@ from feedmill_api.api.accounts import create_account, follow_user, get_me
 from feedmill_api.api.notifications import list_notifications
 from feedmill_api.api.posts import create_post, get_feed, get_post, like_post, list_posts_of_user
 from feedmill_api.api.sessions import end_current_session
-from feedmill_api.models import NewAccount, NewPost, NotificationList, Post, PostPage, Profile
+from feedmill_api.models import FeedList, NewAccount, NewPost, NotificationList, Post, PostPage, Profile
 
 with test("server-sent events are parsed, however their bytes are cut"):
     text = 'retry: 1740\r\n\r\nevent: post\nid: a\ndata: {"text":\ndata: "é𝄞"}\n\n: still here\rid: b\r\rdata:c\n\n'
@@ -44,12 +44,12 @@ def publish(text: str) -> Post:
 with test("a read includes one's own command"):
     for number in range(10):
         post = publish(f"post {number}")
-        feed = expect(PostPage, get_feed.sync(client=alice.api, limit=1))
+        feed = expect(FeedList, get_feed.sync(client=alice.api, limit=1))
         assert feed.items[0].id == post.id
 
 with test("a feed is read to its end, one post a page"):
     follow_user.sync_detailed(UUID(alice.id), client=bob.api)
-    posts = items(lambda cursor: expect(PostPage, get_feed.sync(client=bob.api, limit=1, cursor=cursor)))
+    posts = items(lambda cursor: expect(FeedList, get_feed.sync(client=bob.api, limit=1, cursor=cursor)))
     assert [post.text for post in posts] == [f"post {number}" for number in reversed(range(10))]
 
 with test("a problem has its code and fields"):
