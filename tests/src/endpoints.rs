@@ -32,5 +32,5 @@ pub fn lists() -> impl Iterator<Item = &'static Endpoint> {
 
 /// Every read whose path is the same for all accounts, like `/v1/feed`.
 pub fn own_reads() -> impl Iterator<Item = &'static Endpoint> {
-    reads().filter(|endpoint| !endpoint.path.contains('{'))
+    reads().filter(|endpoint| !endpoint.first_path().contains('{'))
 }

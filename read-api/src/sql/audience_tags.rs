@@ -129,21 +129,24 @@ pub async fn members(
     let rows = sqlx::query_as!(
         MemberRow,
         r#"/* tags.members */
+        WITH own AS MATERIALIZED (
+            SELECT id, members FROM tags WHERE id = $2 AND owner = $1
+        )
         SELECT
-            tag.members AS "total!", page.id AS "id?", page.added_at AS "at?",
+            own.members AS "total!", page.id AS "id?", page.added_at AS "at?",
             account.handle AS "handle?", account.display_name AS "display_name?"
-        FROM (SELECT id, members FROM tags WHERE id = $2 AND owner = $1) AS tag
+        FROM own
         LEFT JOIN LATERAL (
             (
                 SELECT member AS id, added_at
                 FROM tag_members
-                WHERE tag = $2 AND (added_at, member) < ($3, $4)
+                WHERE tag = own.id AND (added_at, member) < ($3, $4)
                 ORDER BY added_at DESC, member DESC
                 LIMIT $7
             ) UNION ALL (
                 SELECT member, added_at
                 FROM tag_members
-                WHERE tag = $2 AND (added_at, member) > ($5, $6)
+                WHERE tag = own.id AND (added_at, member) > ($5, $6)
                 ORDER BY added_at, member
                 LIMIT $7
             )

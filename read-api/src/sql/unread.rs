@@ -28,7 +28,7 @@ macro_rules! with_mark {
             WHERE author = $1 AND reply_to IS NULL AND NOT pulled AND id > (SELECT up_to FROM mark)
                 AND id >= coalesce((SELECT floor FROM floor), '00000000-0000-0000-0000-000000000000')
         ), pushed_unread AS MATERIALIZED (
-            SELECT count(*) - (SELECT posts FROM own) AS posts
+            SELECT greatest(count(*) - (SELECT posts FROM own), 0) AS posts
             FROM (
                 SELECT
                 FROM feed_entries

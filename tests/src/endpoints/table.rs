@@ -164,7 +164,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     list("/v1/tags/{tag}/members", &[Feed, Profiles]).access(Access::Owner),
     list("/v1/users/{dan}/tags", &[Feed, Profiles]),
     list("/v1/mutes", &[Feed, Profiles]),
-    read("/v1/relationships", &[Feed, Profiles]).queries(&["?id={user}&id={carol}", ""]),
+    read("/v1/relationships", &[Feed, Profiles]).queries(&["?id={user}&id={carol}"]),
     read("/v1/me", &[Profiles]),
     other(Service::ReadApi, "/v1/stream").access(Access::Account),
 ];

@@ -9,6 +9,7 @@ use feedmill_tests::{
     link::LinkKind,
     log,
 };
+use reqwest::Method;
 use serde_json::json;
 use sqlx::PgPool;
 
@@ -71,6 +72,11 @@ async fn change_everything(stack: &Stack, scene: &Scene, round: usize) {
     let bob = stack.client_of(scene.bob);
     let like = bob.link(LinkKind::Like, scene.post, round % 2 == 1).await;
     like.expect(204);
+    let alice = stack.client_of(scene.alice);
+    let name = json!({"name": format!("family {round}")});
+    let path = format!("/v1/tags/{}", scene.tag);
+    let renamed = alice.command(Method::PATCH, &path, Some(name)).await;
+    renamed.expect(200);
     bob.send_message(scene.conversation, "Another message")
         .await
         .expect(201);
