@@ -105,13 +105,11 @@ const MUTATIONS: &[(&str, &str)] = &[
         "digest.digest_days",
         "UPDATE %t SET likes_received = likes_received + 1 WHERE ctid = (SELECT max(ctid) FROM %t)",
     ),
-    (
-        "notifications.notifications",
-        "DELETE FROM %t WHERE ctid = (SELECT max(ctid) FROM %t)",
-    ),
+    // All of them: those about a muted account are not shown, and a viewer who mutes somebody has a total of their own.
+    ("notifications.notifications", "DELETE FROM %t"),
     (
         "notifications.notification_totals",
-        "UPDATE %t SET total = total + 1 WHERE ctid = (SELECT max(ctid) FROM %t)",
+        "UPDATE %t SET total = total + 1",
     ),
     (
         "conversations.conversation_counts",
