@@ -4,6 +4,10 @@
 //! A read model that lacks its definition here does not compile ([`of`]); a table that lacks one is found by
 //! [`undefined`].
 
+mod conversations;
+mod digest;
+mod notifications;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate};
@@ -31,9 +35,9 @@ pub fn of(oracle: &Oracle, projection: Projection) -> Vec<Table> {
     match projection {
         Projection::Profiles => profiles(oracle),
         Projection::Feed => feed(oracle),
-        Projection::Digest => digest(oracle),
-        Projection::Conversations => conversations(oracle),
-        Projection::Notifications => notifications(oracle),
+        Projection::Digest => digest::rows(oracle),
+        Projection::Conversations => conversations::rows(oracle),
+        Projection::Notifications => notifications::rows(oracle),
     }
 }
 
@@ -329,227 +333,6 @@ fn feed(oracle: &Oracle) -> Vec<Table> {
             name: "feed_followers",
             select: "SELECT concat_ws(' ', author, followers) FROM feed_followers",
             rows: followers.collect(),
-        },
-    ]
-}
-
-/// What a viewer received on a day.
-#[derive(Default)]
-struct Received {
-    likes: u64,
-    replies: u64,
-    followers: u64,
-    connections: u64,
-    messages: u64,
-}
-
-fn digest(oracle: &Oracle) -> Vec<Table> {
-    let mut days: BTreeMap<(Uuid, NaiveDate), Received> = BTreeMap::new();
-    let mut posts: BTreeMap<(Uuid, NaiveDate), Received> = BTreeMap::new();
-    // By others, to a post that stands.
-    let mut receive = |post: Uuid, actor: Uuid, at: i64, add: fn(&mut Received)| {
-        let author = oracle.posts.get(&post).map(|post| post.author);
-        if let Some(author) = author.filter(|author| *author != actor) {
-            add(posts.entry((post, day(at))).or_default());
-            add(days.entry((author, day(at))).or_default());
-        }
-    };
-    for (user, post, at) in oracle.links(LinkKind::Like) {
-        receive(post, user, at, |received| received.likes += 1);
-    }
-    for (id, reply) in &oracle.posts {
-        if let Some(parent) = reply.reply_to {
-            let at = id::millis(*id);
-            receive(parent, reply.author, at, |received| received.replies += 1);
-        }
-    }
-    for (_, followee, at) in oracle.links(LinkKind::Follow) {
-        days.entry((followee, day(at))).or_default().followers += 1;
-    }
-    for (account, _, found) in oracle.connections.sides() {
-        let day = day(found.connected_at);
-        days.entry((account, day)).or_default().connections += 1;
-    }
-    for conversation in oracle.conversations.values() {
-        for account in conversation.participants() {
-            for message in conversation.received(account) {
-                let day = day(id::millis(message));
-                days.entry((account, day)).or_default().messages += 1;
-            }
-        }
-    }
-    let members = oracle.conversations.iter();
-    let members = members.flat_map(|(id, found)| {
-        let members = found.members.iter();
-        members.map(move |(account, member)| format!("{id} {account} {}", or_dash(member.since)))
-    });
-    let former = oracle.conversations.iter();
-    let former = former.flat_map(|(id, found)| {
-        let former = found.former.iter();
-        let spans = former.filter(|former| former.since < Some(former.until));
-        spans.map(move |former| {
-            let since = or_dash(former.since);
-            format!("{id} {} {since} {}", former.account, former.until)
-        })
-    });
-    let days = days.iter().map(|((viewer, day), received)| {
-        let Received {
-            likes,
-            replies,
-            followers,
-            connections,
-            messages,
-        } = received;
-        format!("{viewer} {day} {likes} {replies} {followers} {connections} {messages}")
-    });
-    let posts = posts.iter().map(|((post, day), received)| {
-        let (author, likes, replies) =
-            (oracle.posts[post].author, received.likes, received.replies);
-        format!("{post} {day} {author} {likes} {replies}")
-    });
-    vec![
-        Table {
-            name: "digest_days",
-            select:
-                "SELECT concat_ws(' ', viewer, day, likes_received, replies_received, new_followers,
-                new_connections, messages_received) FROM digest_days",
-            rows: days.collect(),
-        },
-        Table {
-            name: "digest_received",
-            select: "SELECT concat_ws(' ', post_id, day, author, likes, replies) FROM digest_received",
-            rows: posts.collect(),
-        },
-        Table {
-            name: "digest_members",
-            select: "SELECT concat_ws(' ', conversation, member, coalesce(since::text, '-')) FROM digest_members",
-            rows: members.collect(),
-        },
-        Table {
-            name: "digest_former_members",
-            select: "SELECT concat_ws(' ', conversation, member, coalesce(since::text, '-'), until)
-                FROM digest_former_members",
-            rows: former.collect(),
-        },
-    ]
-}
-
-fn conversations(oracle: &Oracle) -> Vec<Table> {
-    let (mut conversations, mut members, mut messages) =
-        (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    let mut counts: BTreeMap<Uuid, usize> = BTreeMap::new();
-    for (id, found) in &oracle.conversations {
-        let title = found.title.as_deref().unwrap_or("-");
-        let last = found.last_message();
-        let count = found.messages.len();
-        conversations.insert(format!("{id} {title} {count} {}", or_dash(last)));
-        for (message, said) in &found.messages {
-            let (sender, at, text) = (said.sender, id::millis(*message), &said.text);
-            messages.insert(format!("{id} {message} {sender} {at} {text}"));
-        }
-        for (account, member) in &found.members {
-            *counts.entry(*account).or_default() += 1;
-            let activity = found.activity(*id, *account);
-            let (since, hidden) = (
-                or_dash(member.since),
-                count - found.visible(*account).count(),
-            );
-            let (mark, unread) = (or_dash(member.read_up_to), found.unread(*account));
-            let muted = member.muted;
-            members.insert(format!(
-                "{account} {id} {activity} {mark} {unread} {muted} {since} {hidden}"
-            ));
-        }
-    }
-    vec![
-        Table {
-            name: "conversations",
-            select: "SELECT concat_ws(' ', id, coalesce(title, '-'), message_count,
-                coalesce(last_message::text, '-')) FROM conversations",
-            rows: conversations,
-        },
-        Table {
-            name: "messages",
-            select: "SELECT concat_ws(' ', conversation, id, sender,
-                (extract(epoch FROM created_at) * 1000)::bigint, text) FROM messages",
-            rows: messages,
-        },
-        Table {
-            name: "members",
-            select: "SELECT concat_ws(' ', user_id, conversation, activity, coalesce(read_up_to::text, '-'),
-                unread_count, CASE WHEN muted THEN 'true' ELSE 'false' END,
-                coalesce(since::text, '-'), hidden_count) FROM members",
-            rows: members,
-        },
-        Table {
-            name: "conversation_counts",
-            select: "SELECT concat_ws(' ', user_id, conversations) FROM conversation_counts",
-            rows: counts
-                .iter()
-                .map(|(user, count)| format!("{user} {count}"))
-                .collect(),
-        },
-    ]
-}
-
-/// With the time of a notification's id in place of the id, whose other part is a hash.
-fn notifications(oracle: &Oracle) -> Vec<Table> {
-    let mut rows = BTreeSet::new();
-    let mut totals: BTreeMap<Uuid, usize> = BTreeMap::new();
-    let mut notify = |viewer: Uuid, at: i64, actor: Uuid, post: Option<Uuid>, reply, connection| {
-        if viewer != actor {
-            *totals.entry(viewer).or_default() += 1;
-            let (post, reply) = (or_dash(post), or_dash(reply));
-            rows.insert(format!("{viewer} {at} {actor} {post} {reply} {connection}"));
-        }
-    };
-    for (to, from, at) in oracle.connections.requests() {
-        notify(to, at, from, None, None, "1");
-    }
-    for (account, other, found) in oracle.connections.sides() {
-        if found.requester == account {
-            notify(account, found.connected_at, other, None, None, "2");
-        }
-    }
-    for (follower, followee, at) in oracle.links(LinkKind::Follow) {
-        notify(followee, at, follower, None, None, "-");
-    }
-    for (user, post, at) in oracle.links(LinkKind::Like) {
-        let author = oracle.posts[&post].author;
-        notify(author, at, user, Some(post), None, "-");
-    }
-    for (id, reply) in &oracle.posts {
-        if let Some(parent) = reply.reply_to
-            && let Some(found) = oracle.posts.get(&parent)
-        {
-            let at = id::millis(*id);
-            let (post, reply_id) = (Some(parent), Some(*id));
-            notify(found.author, at, reply.author, post, reply_id, "-");
-        }
-    }
-    let marks = oracle.notification_marks.iter();
-    let marks = marks.map(|(user, mark)| format!("{user} {mark}"));
-    vec![
-        Table {
-            name: "notifications",
-            select: "SELECT concat_ws(' ', viewer,
-                ('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint, actor,
-                coalesce(post::text, '-'), coalesce(reply::text, '-'), coalesce(connection::text, '-'))
-                FROM notifications",
-            rows,
-        },
-        Table {
-            name: "notification_totals",
-            select: "SELECT concat_ws(' ', viewer, total) FROM notification_totals",
-            rows: totals
-                .iter()
-                .map(|(viewer, total)| format!("{viewer} {total}"))
-                .collect(),
-        },
-        Table {
-            name: "notification_marks",
-            select: "SELECT concat_ws(' ', viewer, up_to) FROM notification_marks",
-            rows: marks.collect(),
         },
     ]
 }

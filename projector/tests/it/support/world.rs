@@ -1,20 +1,16 @@
 //! A simulated community: random actions, their events, and the state that they lead to.
 
+mod conversations;
+mod relations;
+
 use std::collections::BTreeMap;
 
 use feedmill_events::{
     Envelope, Event, Partition,
-    event::{
-        v1::{
-            AccountCreated, AccountFollowed, AccountMuted, AccountUnfollowed, AccountUnmuted,
-            ConnectionEnded, ConnectionMade, ConnectionRequestEnded, ConnectionRequested,
-            ConversationMuted, ConversationRead, ConversationRenamed, ConversationUnmuted,
-            FeedRead, MemberAdded, MemberLeft, MessageDeleted, MessageSent, NotificationsRead,
-            Parent, PostBookmarked, PostCreated, PostDeleted, PostEdited, PostLiked,
-            PostUnbookmarked, PostUnliked, ProfileChanged, TagCreated, TagDeleted, TagMemberAdded,
-            TagMemberRemoved, TagRenamed,
-        },
-        v2::ConversationCreated,
+    event::v1::{
+        AccountCreated, AccountFollowed, AccountMuted, AccountUnfollowed, AccountUnmuted,
+        ConversationRead, FeedRead, NotificationsRead, Parent, PostBookmarked, PostCreated,
+        PostDeleted, PostEdited, PostLiked, PostUnbookmarked, PostUnliked, ProfileChanged,
     },
     id,
 };
@@ -255,91 +251,6 @@ impl World {
         Some(self.link_event(kind, from, to, Some(since)))
     }
 
-    /// A request, its end, one side of a connection, or the end of a side. The other side may come much later: it is in another
-    /// partition.
-    fn connection(&mut self) -> Option<Event> {
-        let (account, other) = (self.any_account()?, self.any_account()?);
-        let connections = &self.oracle.connections;
-        let side = connections.of(account).find(|(with, _)| *with == other);
-        let requested_at = connections.requested_at(other, account);
-        let event = match (side, requested_at) {
-            // A membership ends before the connection.
-            (Some(_), _) if self.oracle.tags.of(account, other).next().is_some() => return None,
-            (Some((_, side)), _) => Event::ConnectionEnded(ConnectionEnded {
-                account,
-                other,
-                requester: side.requester,
-                connected_at: side.connected_at,
-            }),
-            (None, Some(requested_at)) if self.rng().gen_bool(0.4) => {
-                Event::ConnectionRequestEnded(ConnectionRequestEnded {
-                    from: other,
-                    to: account,
-                    requested_at,
-                    declined: self.rng().gen_bool(0.5),
-                })
-            }
-            (None, Some(_)) => Event::ConnectionMade(ConnectionMade {
-                account,
-                other,
-                requester: other,
-                requested_at,
-            }),
-            (None, None) if self.rng().gen_bool(0.5) => {
-                Event::ConnectionRequested(ConnectionRequested {
-                    from: other,
-                    to: account,
-                })
-            }
-            (None, None) => Event::ConnectionMade(ConnectionMade {
-                account,
-                other,
-                requester: account,
-                requested_at: None,
-            }),
-        };
-        (account != other).then_some(event)
-    }
-
-    /// A new tag, the end or the new name of one, a new member, or the end of a membership.
-    fn tag(&mut self) -> Option<Event> {
-        let owner = self.any_account()?;
-        let tags: Vec<Uuid> = self.oracle.tags.of_owner(owner).map(|(id, _)| id).collect();
-        let Some(tag) = self.any(&tags).filter(|_| self.rng().gen_bool(0.8)) else {
-            let tag = self.id(Some(Partition::of(owner)));
-            let name = format!("Tag {tag}");
-            return Some(Event::TagCreated(TagCreated { tag, owner, name }));
-        };
-        let connections: Vec<Uuid> = (self.oracle.connections.of(owner))
-            .map(|(other, _)| other)
-            .collect();
-        let members = self.oracle.tags.get(tag)?.members.clone();
-        Some(match self.rng().gen_range(0..20) {
-            0 => Event::TagDeleted(TagDeleted { tag, owner }),
-            1..4 => {
-                let name = format!("Tag at {}", self.now);
-                Event::TagRenamed(TagRenamed { tag, owner, name })
-            }
-            4..10 => {
-                let members: Vec<(Uuid, i64)> = members.into_iter().collect();
-                let (member, added_at) = self.any(&members)?;
-                Event::TagMemberRemoved(TagMemberRemoved {
-                    tag,
-                    owner,
-                    member,
-                    added_at,
-                })
-            }
-            _ => {
-                let member = self.any(&connections)?;
-                if members.contains_key(&member) {
-                    return None;
-                }
-                Event::TagMemberAdded(TagMemberAdded { tag, owner, member })
-            }
-        })
-    }
-
     /// The event that makes a link, or undoes one that was made at `since`.
     fn link_event(&self, kind: LinkKind, from: Uuid, to: Uuid, since: Option<i64>) -> Event {
         let (user, post, follower, followee) = (from, to, from, to);
@@ -426,130 +337,12 @@ impl World {
         }))
     }
 
-    fn converse(&mut self) -> Event {
-        let conversation = self.id(None);
-        let now = self.now;
-        let ids: Vec<Uuid> = self.oracle.accounts.keys().copied().collect();
-        let rng = self.rng();
-        let size = rng.gen_range(2..=3);
-        let members: Vec<Uuid> = ids.choose_multiple(rng, size).copied().collect();
-        let title = rng.gen_bool(0.5).then(|| format!("About {now}"));
-        // Without a creator, the event is stored as version 1.
-        let creator = members.first().copied().filter(|_| rng.gen_bool(0.5));
-        Event::ConversationCreated(ConversationCreated {
-            conversation,
-            members,
-            title,
-            creator,
-        })
-    }
-
-    fn say(&mut self) -> Option<Event> {
-        let conversation = self.any_conversation()?;
-        let message = self.id(Some(Partition::of(conversation)));
-        Some(Event::MessageSent(MessageSent {
-            conversation,
-            message,
-            sender: self.any_member(conversation)?,
-            text: format!("Message {message}"),
-        }))
-    }
-
-    /// Deletes a message, often the last one.
-    fn unsay(&mut self) -> Option<Event> {
-        let conversation = self.any_conversation()?;
-        let messages = self.oracle.conversations[&conversation].messages.iter();
-        let mut messages: Vec<(Uuid, Uuid)> = messages
-            .rev()
-            .map(|(id, message)| (*id, message.sender))
-            .collect();
-        if self.rng().gen_bool(0.5) {
-            messages.truncate(1);
-        }
-        let (message, sender) = self.any(&messages)?;
-        Some(Event::MessageDeleted(MessageDeleted {
-            conversation,
-            message,
-            sender,
-        }))
-    }
-
-    /// Moves a read mark to the latest message, or tries to move it to any.
-    fn read(&mut self) -> Option<Event> {
-        let conversation = self.any_conversation()?;
-        let messages = self.oracle.conversations[&conversation].messages.keys();
-        let mut messages: Vec<Uuid> = messages.rev().copied().collect();
-        if self.rng().gen_bool(0.5) {
-            messages.truncate(1);
-        }
-        Some(Event::ConversationRead(ConversationRead {
-            conversation,
-            user: self.any_member(conversation)?,
-            up_to: self.any(&messages)?,
-        }))
-    }
-
     /// As for notifications.
     fn read_feed(&mut self) -> Option<Event> {
         let (user, up_to) = (self.any_account()?, self.id(None));
         let mark = self.oracle.feed_marks.get(&user);
         let forward = mark.is_none_or(|mark| up_to > *mark);
         forward.then_some(Event::FeedRead(FeedRead { user, up_to }))
-    }
-
-    /// Mutes a conversation, or unmutes it.
-    fn mute(&mut self) -> Option<Event> {
-        let conversation = self.any_conversation()?;
-        let user = self.any_member(conversation)?;
-        Some(if self.oracle.has_muted(user, conversation) {
-            Event::ConversationUnmuted(ConversationUnmuted { conversation, user })
-        } else {
-            Event::ConversationMuted(ConversationMuted { conversation, user })
-        })
-    }
-
-    /// Also somebody who has left.
-    fn add_member(&mut self) -> Option<Event> {
-        let conversation = self.any_group()?;
-        let (user, added_by) = (self.any_account()?, self.any_member(conversation)?);
-        let is_new = !self.oracle.is_member(user, conversation);
-        let since = self.boundary(conversation);
-        is_new.then_some(Event::MemberAdded(MemberAdded {
-            conversation,
-            user,
-            added_by,
-            since,
-        }))
-    }
-
-    fn leave(&mut self) -> Option<Event> {
-        let conversation = self.any_group()?;
-        Some(Event::MemberLeft(MemberLeft {
-            conversation,
-            user: self.any_member(conversation)?,
-            until: self.boundary(conversation),
-        }))
-    }
-
-    /// An id with the present time that is not less than those of the messages and of earlier boundaries.
-    fn boundary(&mut self, conversation: Uuid) -> Uuid {
-        self.counter = (self.counter + 1) % 4096;
-        let (now, counter) = (self.now, self.counter);
-        let random = self.rng().r#gen();
-        let id = id::compose(now, counter, random, Some(Partition::of(conversation)));
-        let last = self.oracle.conversations[&conversation].last_message();
-        last.map_or(id, |last| last.max(id))
-    }
-
-    fn rename(&mut self) -> Option<Event> {
-        let conversation = self.any_group()?;
-        let (user, now) = (self.any_member(conversation)?, self.now);
-        let titled = self.rng().gen_bool(0.7);
-        Some(Event::ConversationRenamed(ConversationRenamed {
-            conversation,
-            user,
-            title: titled.then(|| format!("Title at {now}")),
-        }))
     }
 
     /// Moves the mark forward, to now or to some time ago.
