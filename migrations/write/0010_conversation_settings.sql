@@ -1,5 +1,5 @@
--- What members set in a conversation for themselves, new titles of groups, who comes into a group and leaves it, and whose a
--- message is, so that the sender can delete it.
+-- The settings of a member of a conversation, later members of groups and members who have left, and the sender of each message,
+-- who can delete it.
 --
 -- An older write-api does not say who sends a message: stop all instances before this migration, and start the new version after
 -- it.

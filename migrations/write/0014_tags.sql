@@ -4,7 +4,8 @@ CREATE TABLE write.tags (
     id       uuid PRIMARY KEY,
     owner_id uuid NOT NULL,
     name     text NOT NULL,
-    CONSTRAINT tags_name_key UNIQUE (owner_id, name)
+    -- Deferred, because a batch may give the old name of one tag to another, in any order of the rows.
+    CONSTRAINT tags_name_key UNIQUE (owner_id, name) DEFERRABLE INITIALLY DEFERRED
 );
 
 CREATE TABLE write.tag_members (

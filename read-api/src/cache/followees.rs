@@ -16,7 +16,7 @@ const OVERHEAD: usize = 190 + MOKA_ENTRY_BYTES;
 /// Twice the size of most lists.
 const BYTES_PER_BUCKET: u64 = 2_000;
 
-/// Per viewer, the [`Tag::posts_of`] of every account that the viewer follows.
+/// Per viewer, the [`Tag::posts_of`] of every account whose posts come to the viewer's feed.
 type FolloweeTags = Arc<[Tag]>;
 
 /// Cheap to clone; clones share the lists.

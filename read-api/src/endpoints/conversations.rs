@@ -37,7 +37,7 @@ struct Inbox {
 /// List the caller's conversations
 ///
 /// Latest activity first: the time of the last message, or while there is none for the caller, of the conversation or of the
-/// caller's coming.
+/// caller's addition to it.
 #[utoipa::path(
     get,
     path = "/v1/conversations",

@@ -42,7 +42,8 @@ struct FeedList {
 
 /// Read the caller's feed
 ///
-/// Posts of the caller and of the accounts that the caller follows, without replies, newest first. Without a mark, everything by
+/// Posts of the caller and of the accounts that the caller follows or is connected with and does not mute, without replies, newest
+/// first. Without a mark, everything by
 /// others is unread.
 #[utoipa::path(
     get,
@@ -90,7 +91,7 @@ pub async fn load(
 
 struct Feed {
     posts: Vec<RenderedPost>,
-    /// [`Tag::posts_of`] of each account that the viewer follows.
+    /// [`Tag::posts_of`] of each account whose posts come to the viewer's feed.
     followee_tags: Arc<[Tag]>,
     reading: Reading,
 }

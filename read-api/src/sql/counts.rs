@@ -14,7 +14,7 @@ pub struct UnreadCounts {
     pub notifications: i64,
     /// Requests for a connection that the viewer has not answered.
     pub connection_requests: i64,
-    /// All accounts that the viewer follows; None unless requested.
+    /// All accounts whose posts come to the viewer's feed; None unless requested.
     pub followees: Option<Vec<Uuid>>,
 }
 

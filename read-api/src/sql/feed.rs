@@ -14,7 +14,7 @@ use crate::views::Post;
 pub struct FullPage {
     /// Newest first.
     pub posts: Vec<Post>,
-    /// All accounts that the viewer follows.
+    /// All accounts whose posts come to the viewer's feed.
     pub followees: Vec<Uuid>,
     pub reading: Reading,
 }
@@ -34,7 +34,7 @@ pub struct PageIds {
     pub posts: Vec<Uuid>,
     /// The viewer's likes in the page's range of ids: those of `posts` that the viewer likes, and perhaps others.
     pub likes: Vec<Uuid>,
-    /// All accounts that the viewer follows; None unless requested.
+    /// All accounts whose posts come to the viewer's feed; None unless requested.
     pub followees: Option<Vec<Uuid>>,
     pub reading: Reading,
 }

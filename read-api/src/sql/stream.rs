@@ -31,7 +31,7 @@ impl Since {
     }
 }
 
-/// The viewer and the accounts that the viewer follows, each with its latest root posts since `oldest`.
+/// The viewer and the accounts whose posts come to the viewer's feed, each with its latest root posts since `oldest`.
 pub async fn followees(
     database: &Database,
     viewer: Uuid,

@@ -7,6 +7,7 @@ use feedmill_tests::{
     log,
 };
 use futures::future::join_all;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::scene::{Request, Scene};
@@ -114,6 +115,21 @@ async fn a_repeated_key_returns_the_first_answer() {
         .await
         .expect("a free handle");
     send(&alice, &late, "late").await.expect(200);
+
+    // Also the answer of a command that changed nothing stays as it was: the two were connected then.
+    let connection = format!("/v1/users/{}/connection", scene.dan);
+    let connect = Request {
+        path: connection.clone(),
+        ..request("PUT", "/v1/users/{user}/connection")
+    };
+    let first = send(&alice, &connect, "connected").await.expect(200);
+    assert_eq!(first.json()["state"], "connected");
+    alice
+        .command(Method::DELETE, &connection, None)
+        .await
+        .expect(204);
+    let again = send(&alice, &connect, "connected").await;
+    assert_same(&alice, &again.expect(200), &first);
 
     let post = Request {
         body: Some(json!({"text": "once"})),

@@ -131,14 +131,13 @@ impl Command {
     pub fn restore(&self, stored: StoredOutcome, state: &State, actor: Uuid) -> Option<Outcome> {
         let State {
             accounts,
-            connections,
             conversations,
             ..
         } = state;
         match self {
             Self::Account(command) => command.restore(stored, accounts, actor),
             Self::Post(command) => command.restore(stored, accounts, actor),
-            Self::Connection(command) => command.restore(stored, connections, actor),
+            Self::Connection(command) => command.restore(stored),
             Self::Tag(command) => command.restore(stored),
             Self::Conversation(command) => command.restore(stored, accounts, conversations, actor),
             Self::Link(_) | Self::Feed(_) | Self::Notification(_) => stored.done(),

@@ -265,22 +265,10 @@ impl ConnectionCommand {
     }
 
     /// See [`Command::restore`](super::Command::restore).
-    pub fn restore(
-        self,
-        stored: StoredOutcome,
-        connections: &Connections,
-        actor: Uuid,
-    ) -> Option<Outcome> {
+    pub fn restore(self, stored: StoredOutcome) -> Option<Outcome> {
         match (self, stored) {
             (Self::End { .. }, stored) => stored.done(),
             (_, StoredOutcome::Connection { state }) => Some(Outcome::Connection(state)),
-            // It may have ended since.
-            (Self::Request { other, .. } | Self::Connect { other }, StoredOutcome::Unchanged) => {
-                let state = connections.state(actor, other);
-                Some(Outcome::Connection(
-                    state.unwrap_or(ConnectionState::Outgoing),
-                ))
-            }
             _ => None,
         }
     }

@@ -60,6 +60,14 @@ impl From<&Outcome> for StoredOutcome {
 }
 
 impl StoredOutcome {
+    /// Of a command that changed nothing. The state of a connection may have changed by the time the command is repeated.
+    pub fn unchanged(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Connection(_) => Self::from(outcome),
+            _ => Self::Unchanged,
+        }
+    }
+
     /// The outcome of a command whose answer has no body.
     pub(super) fn done(self) -> Option<Outcome> {
         matches!(self, Self::Done | Self::Unchanged).then_some(Outcome::Done)

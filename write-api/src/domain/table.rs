@@ -60,11 +60,6 @@ impl<K: Ord + Hash + Clone, V> Table<K, V> {
         self.rows.get(key)
     }
 
-    /// The rows that are loaded or were inserted, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.rows.iter()
-    }
-
     pub fn insert(&mut self, key: K, value: V) {
         let stored = self.rows.insert(key.clone(), value).is_some();
         self.changed.entry(key).or_insert(stored);

@@ -6,7 +6,7 @@ pub mod sql;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use feedmill_events::{
     Event, Partition,
@@ -73,6 +73,8 @@ pub struct AudienceTags {
     counts: Table<Uuid, u32>,
     /// When each member was added, in Unix milliseconds.
     members: Table<Membership, i64>,
+    /// The tags by owner and member: an index on `members`.
+    tags_of: BTreeMap<(Uuid, Uuid), BTreeSet<Uuid>>,
     /// By tag: the number of its members. Nothing of it is saved.
     member_counts: Table<Uuid, u32>,
     /// Owner and other account: all memberships of the account in the owner's tags are loaded.
@@ -89,20 +91,28 @@ impl AudienceTags {
 
     /// The events that end all memberships of an account in an owner's tags.
     pub fn end_memberships(&self, owner: Uuid, member: Uuid) -> Vec<Event> {
-        let ended = self.members.iter().filter(|((of, who, tag), _)| {
-            (*of, *who) == (owner, member) && !self.deleted.contains(tag)
-        });
-        let mut ended: Vec<_> = ended.map(|((_, _, tag), at)| (*tag, *at)).collect();
-        ended.sort_unstable();
-        let event = |(tag, added_at)| {
-            Event::TagMemberRemoved(TagMemberRemoved {
-                tag,
+        let tags = self.tags_of.get(&(owner, member));
+        let standing = tags
+            .into_iter()
+            .flatten()
+            .filter(|tag| !self.deleted.contains(tag));
+        let event = |tag: &Uuid| {
+            let added_at = *self.members.get(&(owner, member, *tag))?;
+            Some(Event::TagMemberRemoved(TagMemberRemoved {
+                tag: *tag,
                 owner,
                 member,
                 added_at,
-            })
+            }))
         };
-        ended.into_iter().map(event).collect()
+        standing.filter_map(event).collect()
+    }
+
+    /// Takes a stored membership.
+    fn load_member(&mut self, membership: Membership, at: i64) {
+        let (owner, member, tag) = membership;
+        self.tags_of.entry((owner, member)).or_default().insert(tag);
+        self.members.load(membership, at);
     }
 
     pub fn created(&mut self, event: &TagCreated) {
@@ -133,6 +143,8 @@ impl AudienceTags {
     }
 
     pub fn member_added(&mut self, at: i64, event: &TagMemberAdded) {
+        let tags = self.tags_of.entry((event.owner, event.member)).or_default();
+        tags.insert(event.tag);
         self.members
             .insert((event.owner, event.member, event.tag), at);
         add(&mut self.member_counts, event.tag, 1);

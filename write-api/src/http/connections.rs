@@ -28,7 +28,7 @@ enum ConnectionStateView {
 
 /// Ask for a connection, or accept one
 ///
-/// If the account has asked the caller, this accepts. Also if the caller has asked already, or is connected.
+/// If the account has asked the caller, this accepts. Succeeds also if the caller has asked already, or is connected.
 #[utoipa::path(
     put,
     path = "/v1/users/{id}/connection",
@@ -62,7 +62,7 @@ pub async fn request(
 
 /// End a connection, withdraw a request, or decline one
 ///
-/// Also if there is no connection and no request, and if there is no such account. A request that was declined cannot be
+/// Succeeds also if there is no connection and no request, and if there is no such account. A request that was declined cannot be
 /// repeated for 30 days.
 #[utoipa::path(
     delete,

@@ -159,7 +159,7 @@ pub async fn rename(
 
 /// Mute a conversation
 ///
-/// For the caller alone: its unread messages no longer count in `unread_total`. Also if it is muted already.
+/// For the caller alone: its unread messages no longer count in `unread_total`. Succeeds also if it is muted already.
 #[utoipa::path(
     put,
     path = "/v1/conversations/{id}/mute",
@@ -178,7 +178,7 @@ pub async fn mute(
 
 /// Unmute a conversation
 ///
-/// Also if it is not muted, and if there is no such conversation.
+/// Succeeds also if it is not muted, and if there is no such conversation.
 #[utoipa::path(
     delete,
     path = "/v1/conversations/{id}/mute",

@@ -13,7 +13,7 @@ type Link = (State<App>, Caller, Path<Uuid>);
 
 /// Like a post
 ///
-/// Also if the caller likes it already.
+/// Succeeds also if the caller likes it already.
 #[utoipa::path(
     put,
     path = "/v1/posts/{id}/like",
@@ -29,7 +29,7 @@ pub async fn like(link: Link, request: CommandRequest) -> Result<Response, Probl
 
 /// Take back a like
 ///
-/// Also if the caller does not like it, and if there is no such post.
+/// Succeeds also if the caller does not like it, and if there is no such post.
 #[utoipa::path(
     delete,
     path = "/v1/posts/{id}/like",
@@ -44,7 +44,7 @@ pub async fn unlike(link: Link, request: CommandRequest) -> Result<Response, Pro
 
 /// Bookmark a post
 ///
-/// Visible to the caller only. Also if it is bookmarked already.
+/// Visible to the caller only. Succeeds also if it is bookmarked already.
 #[utoipa::path(
     put,
     path = "/v1/posts/{id}/bookmark",
@@ -60,7 +60,7 @@ pub async fn bookmark(link: Link, request: CommandRequest) -> Result<Response, P
 
 /// Remove a bookmark
 ///
-/// Also if it is not bookmarked, and if there is no such post.
+/// Succeeds also if it is not bookmarked, and if there is no such post.
 #[utoipa::path(
     delete,
     path = "/v1/posts/{id}/bookmark",
@@ -75,7 +75,7 @@ pub async fn remove_bookmark(link: Link, request: CommandRequest) -> Result<Resp
 
 /// Follow an account
 ///
-/// Also if the caller follows it already.
+/// Succeeds also if the caller follows it already.
 #[utoipa::path(
     put,
     path = "/v1/users/{id}/follow",
@@ -91,7 +91,7 @@ pub async fn follow(link: Link, request: CommandRequest) -> Result<Response, Pro
 
 /// Stop following an account
 ///
-/// Also if the caller does not follow it, and if there is no such account.
+/// Succeeds also if the caller does not follow it, and if there is no such account.
 #[utoipa::path(
     delete,
     path = "/v1/users/{id}/follow",
@@ -106,7 +106,7 @@ pub async fn unfollow(link: Link, request: CommandRequest) -> Result<Response, P
 
 /// Mute an account
 ///
-/// Its posts leave the caller's feed and digest, and what it does, the caller's notifications. The account is not told. Also if the
+/// Its posts leave the caller's feed and digest, and what it does, the caller's notifications. The account is not told. Succeeds also if the
 /// caller mutes it already.
 #[utoipa::path(
     put,
@@ -123,7 +123,7 @@ pub async fn mute(link: Link, request: CommandRequest) -> Result<Response, Probl
 
 /// Stop muting an account
 ///
-/// Also if the caller does not mute it, and if there is no such account.
+/// Succeeds also if the caller does not mute it, and if there is no such account.
 #[utoipa::path(
     delete,
     path = "/v1/users/{id}/mute",

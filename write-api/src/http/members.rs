@@ -7,7 +7,7 @@ use crate::{app::App, domain::ConversationCommand};
 
 /// Add a member to a group
 ///
-/// By any member. Who is added sees the messages that are written from then on. Also if the account is a member already. Who has
+/// By any member. Who is added sees the messages that are written from then on. Succeeds also if the account is a member already. Who has
 /// left is added again only by a connection: 409. The conversation that two people have never has other members: 409.
 #[utoipa::path(
     put,
@@ -40,7 +40,7 @@ pub async fn add(
 
 /// Leave a group
 ///
-/// The caller's own id is that of the member. Also if the caller is no member, and if there is no such conversation. Members leave
+/// The caller's own id is that of the member. Succeeds also if the caller is no member, and if there is no such conversation. Members leave
 /// by themselves: another member is 403. What the caller has written stays.
 #[utoipa::path(
     delete,

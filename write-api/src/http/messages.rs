@@ -116,7 +116,7 @@ pub async fn mark_read(
 
 /// Delete a message of the caller
 ///
-/// For everyone. Also if there is no such message.
+/// For everyone. Succeeds also if there is no such message.
 #[utoipa::path(
     delete,
     path = "/v1/conversations/{id}/messages/{message}",

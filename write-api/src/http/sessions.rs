@@ -197,7 +197,7 @@ pub async fn list(
 
 /// End a session of the caller
 ///
-/// Also if it has ended already.
+/// Succeeds also if it has ended already.
 #[utoipa::path(
     delete,
     path = "/v1/sessions/{id}",

@@ -101,7 +101,7 @@ pub async fn rename(
 
 /// Delete a tag
 ///
-/// Also if there is no such tag.
+/// Succeeds also if there is no such tag.
 #[utoipa::path(
     delete,
     path = "/v1/tags/{id}",
@@ -123,7 +123,7 @@ pub async fn remove(
 
 /// Add a member to a tag
 ///
-/// The caller must be connected with the account. The membership ends with the connection. Also if the account is a member.
+/// The caller must be connected with the account. The membership ends with the connection. Succeeds also if the account is a member.
 #[utoipa::path(
     put,
     path = "/v1/tags/{id}/members/{user}",
@@ -156,7 +156,7 @@ pub async fn add_member(
 
 /// Remove a member from a tag
 ///
-/// Also if the account is no member, and if there is no such tag.
+/// Succeeds also if the account is no member, and if there is no such tag.
 #[utoipa::path(
     delete,
     path = "/v1/tags/{id}/members/{user}",

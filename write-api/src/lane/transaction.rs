@@ -107,7 +107,7 @@ impl StoredBody {
     fn of(decided: &Decided) -> Self {
         if !decided.changed {
             return Self {
-                outcome: StoredOutcome::Unchanged,
+                outcome: StoredOutcome::unchanged(&decided.outcome),
                 positions: String::new(),
             };
         }

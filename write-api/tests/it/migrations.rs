@@ -102,3 +102,21 @@ async fn the_senders_of_stored_messages_are_read_from_the_log() {
     let senders: Vec<(Uuid, Uuid)> = sqlx::query_as(sql).fetch_all(pool).await.unwrap();
     assert_eq!(senders, expected);
 }
+
+/// A batch of commands may rename tags so that each gets the name of another, and saves them in the order of their ids.
+#[tokio::test]
+async fn two_tags_may_swap_their_names_in_one_transaction() {
+    let database = Database::with_log().await;
+    let run = async |sql: &'static str| {
+        let done = sqlx::query(sql).execute(&database.pool).await;
+        done.map(|done| done.rows_affected())
+    };
+    run("INSERT INTO write.tags (id, owner_id, name)
+         SELECT gen_random_uuid(), '00000000-0000-0000-0000-000000000001', name FROM unnest(ARRAY['a', 'b']) AS name")
+        .await
+        .unwrap();
+    let swapped =
+        run("UPDATE write.tags SET name = CASE name WHEN 'a' THEN 'b' ELSE 'a' END").await;
+    assert_eq!(swapped.unwrap(), 2);
+    assert!(run("UPDATE write.tags SET name = 'a'").await.is_err());
+}

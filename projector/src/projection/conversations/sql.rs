@@ -97,7 +97,7 @@ pub async fn add_messages(changes: &Changes<'_>, db: &mut PgConnection) -> Resul
     )
 }
 
-/// Returns what is needed to count them no longer.
+/// Returns the deleted messages, whose counts are then subtracted.
 pub async fn delete_messages(
     changes: &Changes<'_>,
     db: &mut PgConnection,

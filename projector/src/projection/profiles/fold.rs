@@ -41,6 +41,11 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Whether a number changes that the profile shows.
+    pub fn changes_profile(&self) -> bool {
+        [self.followers, self.following, self.posts, self.connections] != [0; 4]
+    }
+
     pub fn is_decrease(&self) -> bool {
         let Self {
             followers,
@@ -137,5 +142,25 @@ impl<'a> Changes<'a> {
 
     fn counts(&mut self, account: Uuid) -> &mut Counts {
         self.counts.entry(account).or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_do_not_change_the_profile() {
+        let requests = Counts {
+            requests_received: 1,
+            requests_sent: -1,
+            ..Counts::default()
+        };
+        assert!(!requests.changes_profile());
+        let connected = Counts {
+            connections: 1,
+            ..requests
+        };
+        assert!(connected.changes_profile());
     }
 }

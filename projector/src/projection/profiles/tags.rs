@@ -2,7 +2,7 @@
 
 use feedmill_events::Tag;
 
-use super::fold::{Changes, Counts};
+use super::fold::Changes;
 
 /// A changed account gets all of its tags: an event has the new values of all fields and does not say which differ.
 pub fn of(changes: &Changes<'_>) -> Vec<Tag> {
@@ -27,7 +27,8 @@ pub fn of(changes: &Changes<'_>) -> Vec<Tag> {
         ]);
     }
     let counted = changes.counts.iter();
-    let counted = counted.filter(|(_, counts)| **counts != Counts::default());
+    // A profile shows no requests: if one changed its tag, others could notice it.
+    let counted = counted.filter(|(_, counts)| counts.changes_profile());
     tags.extend(counted.map(|(account, _)| Tag::profile(*account)));
     tags
 }

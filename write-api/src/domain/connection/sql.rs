@@ -177,7 +177,9 @@ pub async fn delete_expired(
         r#"/* declined_requests.expired.delete */
         DELETE FROM write.declined_requests
         WHERE (from_id, to_id) IN
-            (SELECT from_id, to_id FROM write.declined_requests WHERE declined_at <= $1 LIMIT $2)"#,
+            (SELECT from_id, to_id FROM write.declined_requests WHERE declined_at <= $1 LIMIT $2)
+            -- A row that was renewed meanwhile stays.
+            AND declined_at <= $1"#,
         now - TimeDelta::milliseconds(DECLINE_HOLD),
         max_rows
     );

@@ -64,8 +64,7 @@ async fn load_members(connection: &mut PgConnection, tags: &mut AudienceTags) ->
     );
     for row in named("state.tag_members.load", query.fetch_all(connection)).await? {
         let membership = (row.owner_id, row.member_id, row.tag_id);
-        tags.members
-            .load(membership, row.added_at.timestamp_millis());
+        tags.load_member(membership, row.added_at.timestamp_millis());
     }
     Ok(())
 }
