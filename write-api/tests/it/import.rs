@@ -37,6 +37,14 @@ fn records() -> Vec<String> {
     let after = [
         r#""type":"unfollow","from":"u2","to":"u1""#,
         r#""type":"follow","from":"u1","to":"u2""#,
+        r#""type":"mute","from":"u1","to":"u2""#,
+        r#""type":"unmute","from":"u1","to":"u2""#,
+        r#""type":"connection","from":"u1","to":"u2""#,
+        r#""type":"tag","id":"t1","owner":"u1","name":"friends""#,
+        r#""type":"tag_member","tag":"t1","user":"u2""#,
+        r#""type":"tag_member_removed","tag":"t1","user":"u2""#,
+        r#""type":"tag_deleted","id":"t1""#,
+        r#""type":"disconnection","from":"u1","to":"u2""#,
         r#""type":"conversation","id":"c1","members":["u1","u2"],"title":"Talk""#,
         r#""type":"message","id":"m1","conversation":"c1","sender":"u1","text":"hello""#,
         r#""type":"read","conversation":"c1","user":"u2","up_to":"m1""#,
@@ -72,7 +80,7 @@ async fn every_type_of_record_is_imported_once() {
     let pool = &database.pool;
     let records = records();
     let kinds = post_links().len() as u64;
-    let all = 12 + 3 * kinds;
+    let all = 20 + 3 * kinds;
     for kind in LinkKind::ALL {
         for record_type in [kind.record_type(true), kind.record_type(false)] {
             let field = format!(r#""type":"{record_type}""#);
@@ -81,15 +89,18 @@ async fn every_type_of_record_is_imported_once() {
         }
     }
     let summary = import(&database, &records).await.unwrap();
-    // The second conversation of a pair is the first one.
+    // The second conversation of a pair is the first one. A connection that begins or ends has an event for each account.
     assert_eq!(
         (summary.records, summary.known, summary.events),
-        (all, 0, all - 1)
+        (all, 0, all - 1 + 2)
     );
     for (table, rows) in [
         ("accounts", 2),
         ("posts", 2),
         ("links", 1 + kinds as i64),
+        ("connections", 0),
+        ("tags", 0),
+        ("tag_members", 0),
         ("conversations", 1),
         ("members", 2),
         ("messages", 2),
