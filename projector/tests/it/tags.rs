@@ -65,7 +65,8 @@ fn kinds(projection: &str) -> Vec<Kind> {
             kind(
                 "profile",
                 |key, _| Tag::profile(id(key)),
-                "SELECT id::text, concat_ws(' ', bio, created_at, followers, following, posts, connections)
+                "SELECT id::text, concat_ws(' ', bio, created_at, coalesce(followers, 0), coalesce(following, 0),
+                    coalesce(posts, 0), coalesce(connections, 0))
                 FROM accounts LEFT JOIN account_counts ON account = id",
             ),
             kind(
