@@ -341,25 +341,16 @@ pub async fn connections(
     pool: &PgPool,
     accounts: Option<&[Uuid]>,
 ) -> Result<BTreeSet<StoredConnection>> {
-    let rows: Vec<(Uuid, Uuid, Uuid, Option<i64>, Option<i64>)> = sqlx::query_as(
-        "SELECT low_id, high_id, requester_id, (extract(epoch FROM connected_at) * 1000)::bigint,
-             CASE WHEN connected_at IS NULL THEN (extract(epoch FROM requested_at) * 1000)::bigint END
+    let rows = sqlx::query_as(
+        "SELECT low_id AS low, high_id AS high, requester_id AS requester,
+             (extract(epoch FROM connected_at) * 1000)::bigint AS connected_at,
+             CASE WHEN connected_at IS NULL THEN (extract(epoch FROM requested_at) * 1000)::bigint END AS requested_at
          FROM write.connections WHERE $1::uuid[] IS NULL OR requester_id = ANY($1)",
     )
     .bind(accounts)
     .fetch_all(pool)
     .await?;
-    let rows = rows.into_iter();
-    let rows = rows.map(
-        |(low, high, requester, connected_at, requested_at)| StoredConnection {
-            low,
-            high,
-            requester,
-            connected_at,
-            requested_at,
-        },
-    );
-    Ok(rows.collect())
+    Ok(rows.into_iter().collect())
 }
 
 /// Tag, member and time of every membership in the state tables, in order; in the tags of these accounts, or in all.

@@ -22,10 +22,7 @@ impl Heads {
         connection: &mut PgConnection,
         partitions: PartitionSet,
     ) -> sqlx::Result<Self> {
-        let ids: Vec<i16> = partitions
-            .iter()
-            .map(|partition| i16::from(partition))
-            .collect();
+        let ids: Vec<i16> = partitions.iter().map(i16::from).collect();
         let rows = sql::named(
             "log.heads.lock",
             sqlx::query!(

@@ -86,13 +86,13 @@ impl Quota {
                 ConversationCommand::DeleteMessage { .. }
                 | ConversationCommand::RemoveMember { .. }
                 | ConversationCommand::SetMuted { muted: false, .. },
-            ) => None,
+            )
+            | Command::Tag(TagCommand::Delete { .. } | TagCommand::RemoveMember { .. })
+            | Command::Connection(ConnectionCommand::End { .. }) => None,
             Command::Post(PostCommand::Create { .. } | PostCommand::Edit { .. }) => {
                 Some(Self::Posts)
             }
-            Command::Tag(TagCommand::Delete { .. } | TagCommand::RemoveMember { .. }) => None,
             Command::Tag(_) => Some(Self::Tags),
-            Command::Connection(ConnectionCommand::End { .. }) => None,
             Command::Connection(_) => Some(Self::Connections),
             Command::Link(link) => match (link.action, link.kind) {
                 (LinkAction::Remove, _) => None,

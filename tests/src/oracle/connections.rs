@@ -192,7 +192,7 @@ impl Connections {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, sqlx::FromRow)]
 pub struct StoredConnection {
     pub low: Uuid,
     pub high: Uuid,

@@ -212,9 +212,9 @@ impl Oracle {
     /// The requests for a connection that the viewer has received, or made. Latest first.
     pub fn connection_requests(&self, viewer: Uuid, incoming: bool) -> Vec<Value> {
         let requests = self.connections.requests();
-        let requests = requests.filter_map(|(to, from, at)| match incoming {
-            true => (to == viewer).then_some((from, at)),
-            false => (from == viewer).then_some((to, at)),
+        let requests = requests.filter_map(|(to, from, at)| {
+            let (own, other) = if incoming { (to, from) } else { (from, to) };
+            (own == viewer).then_some((other, at))
         });
         self.accounts_latest_first(requests, "requested_at")
     }

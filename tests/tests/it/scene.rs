@@ -118,7 +118,7 @@ impl Scene {
             if index < 2 {
                 a.link(LinkKind::Mute, other, true).await.expect(204);
             }
-            if index < 2 || index >= 4 {
+            if !(2..4).contains(&index) {
                 a.connection(other, true).await.expect(200);
             }
         }

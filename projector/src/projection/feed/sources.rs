@@ -57,7 +57,7 @@ impl SourceChanges {
         }
         match event {
             Event::AccountMuted(e) => {
-                self.0.entry((e.muted, e.muter)).or_default().muted = Some(true)
+                self.0.entry((e.muted, e.muter)).or_default().muted = Some(true);
             }
             Event::AccountUnmuted(e) => {
                 self.0.entry((e.muted, e.muter)).or_default().muted = Some(false);

@@ -74,8 +74,6 @@ pub fn operation(
             other: account(other)?,
             connect,
         },
-        // The clients do not keep track of tags.
-        Command::Tag(_) => return None,
         Command::Feed(FeedCommand::MarkRead { post: index }) => Operation::MarkFeedRead {
             up_to: post(index)?,
         },
@@ -170,7 +168,9 @@ pub fn operation(
         ) => Operation::MarkNotificationsRead {
             up_to: post(index)?,
         },
-        Command::Feed(FeedCommand::MarkReadToNow | FeedCommand::MarkReadToFuture)
+        // The clients do not keep track of tags.
+        Command::Tag(_)
+        | Command::Feed(FeedCommand::MarkReadToNow | FeedCommand::MarkReadToFuture)
         | Command::Notification(NotificationCommand::MarkReadToFuture) => return None,
     };
     Some((who, operation))
