@@ -13,6 +13,7 @@
 //!
 //! With the cache off or bypassed, every answer takes one statement.
 
+mod account_lists;
 pub mod audience_tags;
 pub mod bookmarks;
 pub mod connections;

@@ -9,6 +9,7 @@
 //! A page of n items reads n + 1 rows: the surplus row tells whether there are more items in its direction. A list has a
 //! branch for each direction (`Seek::bounds`); only the feed has a statement for each.
 
+pub mod account_lists;
 pub mod ancestors;
 pub mod audience_tags;
 pub mod checkpoints;
@@ -16,7 +17,7 @@ pub mod conversations;
 pub mod counts;
 pub mod digest;
 pub mod feed;
-pub mod likes;
+pub mod linked_posts;
 pub mod notifications;
 pub mod posts;
 pub mod relationships;
@@ -66,9 +67,13 @@ mod tests {
             let migrations = files(&format!("../migrations/read/{projection}"));
             for table in migrations.split("CREATE TABLE ").skip(1) {
                 let table = table.split_whitespace().next().unwrap();
-                let is_read = ["FROM", "JOIN"]
-                    .iter()
-                    .any(|word| statements.contains(&format!("{word} {table}")));
+                // As a part of a statement, or as an argument of a macro that makes statements.
+                let places = [
+                    format!("FROM {table}"),
+                    format!("JOIN {table}"),
+                    format!("\"{table}\""),
+                ];
+                let is_read = places.iter().any(|place| statements.contains(place));
                 assert_ne!(
                     is_read,
                     PROJECTOR_ONLY.contains(&table),

@@ -24,17 +24,17 @@ pub struct Page<T> {
     pub prev_cursor: Option<String>,
 }
 
-pub type ConnectionPage = Page<Connection>;
-pub type ConnectionRequestPage = Page<ConnectionRequest>;
+pub type ConnectionList = CountedPage<Connection>;
+pub type ConnectionRequestList = CountedPage<ConnectionRequest>;
 pub type ConversationPage = Page<Conversation>;
 pub type FeedPostPage = Page<FeedPost>;
-pub type FollowPage = Page<Follow>;
-pub type LikePage = Page<Like>;
+pub type FollowList = CountedPage<Follow>;
+pub type LikeList = CountedPage<Like>;
 pub type MessagePage = Page<Message>;
-pub type MutePage = Page<Mute>;
+pub type MuteList = CountedPage<Mute>;
 pub type NotificationPage = Page<Notification>;
 pub type PostPage = Page<Post>;
-pub type TagMemberPage = Page<TagMember>;
+pub type TagMemberList = CountedPage<TagMember>;
 pub type TagPage = Page<AudienceTag>;
 
 impl<T> Page<T> {
@@ -79,6 +79,50 @@ impl<T: ToSchema> ToSchema for Page<T> {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
         schemas.push((T::name().into(), T::schema()));
         T::schemas(schemas);
+    }
+}
+
+/// One page of a list whose length is known.
+#[derive(Debug, Clone, Serialize)]
+pub struct CountedPage<T> {
+    #[serde(flatten)]
+    pub page: Page<T>,
+    pub total: i64,
+}
+
+impl<T: ToSchema> PartialSchema for CountedPage<T> {
+    fn schema() -> RefOr<Schema> {
+        let page = format!("#/components/schemas/{}", Page::<T>::name());
+        from_json(json!({
+            "description": "A page, and how many items there are.",
+            "allOf": [
+                {"$ref": page},
+                {
+                    "type": "object",
+                    "required": ["total"],
+                    "properties": {
+                        "total": {
+                            "type": "integer",
+                            "format": "int64",
+                            "minimum": 0,
+                            "description": "How many items there are on all pages.",
+                        },
+                    },
+                },
+            ],
+        }))
+    }
+}
+
+/// Such as `FollowList`.
+impl<T: ToSchema> ToSchema for CountedPage<T> {
+    fn name() -> Cow<'static, str> {
+        format!("{}List", T::name()).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((Page::<T>::name().into(), Page::<T>::schema()));
+        Page::<T>::schemas(schemas);
     }
 }
 

@@ -3,13 +3,11 @@
 use axum::extract::State;
 use feedmill_events::Tag;
 use feedmill_service::extract::{Path, Query};
-use serde::Serialize;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
     Result,
-    connections::{items, names},
+    account_lists::account_page,
     users::{UserPath, continued, or_newcomer, parse, resolved},
 };
 use crate::{
@@ -23,7 +21,7 @@ use crate::{
     },
     sql,
     state::AppState,
-    views::{AudienceTag, TagMember, TagMemberPage, TagPage},
+    views::{AudienceTag, TagMember, TagMemberList, TagPage},
 };
 
 const NOT_FOUND: Error = Error::NotFound("tag");
@@ -79,16 +77,6 @@ pub async fn one(
     respond(&state.answers, &context, key, load).await
 }
 
-/// A page of the members of a tag, and how many there are.
-#[derive(Debug, Serialize, ToSchema)]
-struct TagMemberList {
-    #[serde(flatten)]
-    page: TagMemberPage,
-    /// How many members there are on all pages.
-    #[schema(minimum = 0)]
-    total: i64,
-}
-
 /// List the members of a tag
 ///
 /// Latest first.
@@ -110,18 +98,20 @@ pub async fn members(
     let path = format!("/v1/tags/{tag}/members");
     let request = PageRequest::new(&state.cursors, path, viewer, &page)?;
     let load = || async {
-        let (seek, rows) = (request.seek(), request.rows());
-        let found = sql::audience_tags::members(&state.database, viewer, tag, seek, rows).await?;
+        let (database, seek, rows) = (&state.database, request.seek(), request.rows());
+        let found = sql::account_lists::tag_members(database, viewer, tag, seek, rows).await?;
         let list = found.ok_or(NOT_FOUND)?;
-        let mut tags = vec![Tag::audience_tags(viewer)];
-        tags.extend(names(&list));
-        let listed = items(list.listed, |account, added_at| TagMember {
-            account,
-            added_at,
-        });
-        let (page, link) = request.page(listed, |member| (member.added_at, member.account.id));
-        let total = list.total;
-        Answer::page(&TagMemberList { page, total }, link, tags)
+        let tags = [Tag::audience_tags(viewer)];
+        account_page(
+            &request,
+            list,
+            tags,
+            |key| key,
+            |listed| TagMember {
+                account: listed.account,
+                added_at: listed.at,
+            },
+        )
     };
     respond(&state.answers, &context, request.cache_key(), load).await
 }

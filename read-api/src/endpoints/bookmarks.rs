@@ -37,7 +37,7 @@ pub async fn page(
     let request = PageRequest::new(&state.cursors, "/v1/bookmarks", viewer, &page)?;
     let load = || async {
         let (seek, rows) = (request.seek(), request.rows());
-        let bookmarks = sql::posts::bookmarks(&state.database, viewer, seek, rows).await?;
+        let bookmarks = sql::linked_posts::bookmarks(&state.database, viewer, seek, rows).await?;
         let mut tags = vec![Tag::bookmarks(viewer)];
         tags.extend(shown(bookmarks.iter().map(|(_, post)| post)));
         let (page, link) = request.page(bookmarks, |(at, post)| (*at, post.id));

@@ -1,39 +1,28 @@
 //! `/v1/users/{id or @handle}/connections` and `/v1/connections/requests`.
 
 use axum::extract::State;
-use chrono::{DateTime, Utc};
 use feedmill_events::Tag;
 use feedmill_service::extract::{Path, Query};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Result,
+    account_lists::account_page,
     users::{UserPath, continued, or_newcomer, parse, resolved},
 };
 use crate::{
-    cache::answer::Answer,
     http::{
         page::{PageQuery, PageRequest},
         request_context::RequestContext,
         respond::respond,
         sort_key::OfAccount,
     },
-    sql::{self, users::ListedAccounts},
+    sql::{self, account_lists::AccountList},
     state::AppState,
     user_ref::UserRef,
-    views::{AccountSummary, Connection, ConnectionPage, ConnectionRequest, ConnectionRequestPage},
+    views::{Connection, ConnectionList, ConnectionRequest, ConnectionRequestList},
 };
-
-/// A page of connections, and how many there are.
-#[derive(Debug, Serialize, ToSchema)]
-struct ConnectionList {
-    #[serde(flatten)]
-    page: ConnectionPage,
-    /// How many connections there are on all pages.
-    #[schema(minimum = 0)]
-    total: i64,
-}
 
 /// List the connections of an account
 ///
@@ -57,22 +46,21 @@ pub async fn page(
     let request = PageRequest::new(&state.cursors, path, viewer, &page)?;
     let load = || async {
         let (user, seek) = continued(&user, request.seek());
-        let found = sql::users::connections(&state.database, viewer, &user, seek, request.rows());
-        let list = or_newcomer(&context, &user, found.await?, ListedAccounts::empty)?;
-        let mut tags = vec![Tag::connections(list.user)];
-        tags.extend(resolved(&user, list.user));
-        tags.extend(names(&list));
-        let key = |connection: &Connection| OfAccount {
-            account: list.user,
-            key: (connection.connected_at, connection.account.id),
-        };
-        let listed = items(list.listed, |account, connected_at| Connection {
-            account,
-            connected_at,
-        });
-        let (page, link) = request.page(listed, key);
-        let total = list.total;
-        Answer::page(&ConnectionList { page, total }, link, tags)
+        let (database, rows) = (&state.database, request.rows());
+        let found = sql::account_lists::connections(database, viewer, &user, seek, rows).await?;
+        let list = or_newcomer(&context, &user, found, AccountList::empty)?;
+        let account = list.owner;
+        let tags = std::iter::once(Tag::connections(account)).chain(resolved(&user, account));
+        account_page(
+            &request,
+            list,
+            tags,
+            |key| OfAccount { account, key },
+            |listed| Connection {
+                account: listed.account,
+                connected_at: listed.at,
+            },
+        )
     };
     respond(&state.answers, &context, request.cache_key(), load).await
 }
@@ -91,16 +79,6 @@ pub struct RequestQuery {
 enum Direction {
     Incoming,
     Outgoing,
-}
-
-/// A page of requests for a connection, and how many there are.
-#[derive(Debug, Serialize, ToSchema)]
-struct ConnectionRequestList {
-    #[serde(flatten)]
-    page: ConnectionRequestPage,
-    /// How many requests there are on all pages.
-    #[schema(minimum = 0)]
-    total: i64,
 }
 
 /// List requests for a connection
@@ -131,35 +109,25 @@ pub async fn requests(
         let (database, user) = (&state.database, UserRef::Id(viewer));
         let (seek, rows) = (request.seek(), request.rows());
         let found = match query.direction {
-            Direction::Incoming => sql::users::requests_received(database, &user, seek, rows).await,
-            Direction::Outgoing => sql::users::requests_sent(database, &user, seek, rows).await,
+            Direction::Incoming => {
+                sql::account_lists::requests_received(database, &user, seek, rows).await
+            }
+            Direction::Outgoing => {
+                sql::account_lists::requests_sent(database, &user, seek, rows).await
+            }
         };
-        let list = found?.unwrap_or_else(|| ListedAccounts::empty(viewer));
-        let mut tags = vec![tag, Tag::account_summary(viewer)];
-        tags.extend(names(&list));
-        let listed = items(list.listed, |account, requested_at| ConnectionRequest {
-            account,
-            requested_at,
-        });
-        let (page, link) =
-            request.page(listed, |request| (request.requested_at, request.account.id));
-        let total = list.total;
-        Answer::page(&ConnectionRequestList { page, total }, link, tags)
+        let list = found?.unwrap_or_else(|| AccountList::empty(viewer));
+        let tags = [tag, Tag::account_summary(viewer)];
+        account_page(
+            &request,
+            list,
+            tags,
+            |key| key,
+            |listed| ConnectionRequest {
+                account: listed.account,
+                requested_at: listed.at,
+            },
+        )
     };
     respond(&state.answers, &context, request.cache_key(), load).await
-}
-
-/// The names of the listed accounts.
-pub(super) fn names(list: &ListedAccounts) -> impl Iterator<Item = Tag> {
-    let listed = list.listed.iter();
-    listed.map(|item| Tag::account_summary(item.account.id))
-}
-
-/// The items of the page.
-pub(super) fn items<T>(
-    listed: Vec<sql::users::ListedAccount>,
-    item: impl Fn(AccountSummary, DateTime<Utc>) -> T,
-) -> Vec<T> {
-    let listed = listed.into_iter();
-    listed.map(|found| item(found.account, found.at)).collect()
 }

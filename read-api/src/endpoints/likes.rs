@@ -3,11 +3,9 @@
 use axum::extract::State;
 use feedmill_events::Tag;
 use feedmill_service::extract::{Path, Query};
-use serde::Serialize;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Result, posts::shown};
+use super::{Result, account_lists::account_page, posts::shown};
 use crate::{
     cache::answer::Answer,
     error::Error,
@@ -18,18 +16,8 @@ use crate::{
     },
     sql,
     state::AppState,
-    views::{Like, LikePage, PostPage},
+    views::{Like, LikeList, PostPage},
 };
-
-/// A page of the accounts that like a post, and how many there are.
-#[derive(Debug, Serialize, ToSchema)]
-struct LikeList {
-    #[serde(flatten)]
-    page: LikePage,
-    /// How many accounts there are on all pages.
-    #[schema(minimum = 0)]
-    total: i64,
-}
 
 /// List who likes a post
 ///
@@ -51,17 +39,21 @@ pub async fn of_post(
     let path = format!("/v1/posts/{id}/likes");
     let request = PageRequest::new(&state.cursors, path, context.viewer, &page)?;
     let load = || async {
-        let likes = sql::likes::of_post(&state.database, id, request.seek(), request.rows())
-            .await?
-            .ok_or(Error::NotFound("post"))?;
+        let (seek, rows) = (request.seek(), request.rows());
+        let found = sql::account_lists::likes_of_post(&state.database, id, seek, rows).await?;
+        let list = found.ok_or(Error::NotFound("post"))?;
         // The likes of a post are part of it.
-        let mut tags = vec![Tag::post(id)];
-        let listed = likes.listed.iter();
-        tags.extend(listed.map(|like| Tag::account_summary(like.account.id)));
-        let (page, link) =
-            request.page(likes.listed, |like: &Like| (like.liked_at, like.account.id));
-        let total = likes.total;
-        Answer::page(&LikeList { page, total }, link, tags)
+        let tags = [Tag::post(id)];
+        account_page(
+            &request,
+            list,
+            tags,
+            |key| key,
+            |listed| Like {
+                account: listed.account,
+                liked_at: listed.at,
+            },
+        )
     };
     respond(&state.answers, &context, request.cache_key(), load).await
 }
@@ -86,7 +78,7 @@ pub async fn page(
     let request = PageRequest::new(&state.cursors, "/v1/likes", viewer, &page)?;
     let load = || async {
         let (seek, rows) = (request.seek(), request.rows());
-        let likes = sql::likes::of_viewer(&state.database, viewer, seek, rows).await?;
+        let likes = sql::linked_posts::likes(&state.database, viewer, seek, rows).await?;
         let mut tags = vec![Tag::likes(viewer)];
         tags.extend(shown(likes.iter().map(|(_, post)| post)));
         let (page, link) = request.page(likes, |(at, post)| (*at, post.id));

@@ -3,35 +3,19 @@
 use axum::extract::State;
 use feedmill_events::Tag;
 use feedmill_service::extract::Query;
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use super::{
-    Result,
-    connections::{items, names},
-};
+use super::{Result, account_lists::account_page};
 use crate::{
-    cache::answer::Answer,
     http::{
         page::{PageQuery, PageRequest},
         request_context::RequestContext,
         respond::respond,
     },
-    sql::{self, users::ListedAccounts},
+    sql::{self, account_lists::AccountList},
     state::AppState,
     user_ref::UserRef,
-    views::{Mute, MutePage},
+    views::{Mute, MuteList},
 };
-
-/// A page of muted accounts, and how many there are.
-#[derive(Debug, Serialize, ToSchema)]
-struct MuteList {
-    #[serde(flatten)]
-    page: MutePage,
-    /// How many accounts there are on all pages.
-    #[schema(minimum = 0)]
-    total: i64,
-}
 
 /// List the accounts that the caller mutes
 ///
@@ -53,15 +37,20 @@ pub async fn page(
     let request = PageRequest::new(&state.cursors, "/v1/mutes", viewer, &page)?;
     let load = || async {
         let user = UserRef::Id(viewer);
-        let found = sql::users::mutes(&state.database, &user, request.seek(), request.rows());
-        let found = found.await?;
-        let list = found.unwrap_or_else(|| ListedAccounts::empty(viewer));
-        let mut tags = vec![Tag::mutes(viewer), Tag::account_summary(viewer)];
-        tags.extend(names(&list));
-        let listed = items(list.listed, |account, muted_at| Mute { account, muted_at });
-        let (page, link) = request.page(listed, |mute| (mute.muted_at, mute.account.id));
-        let total = list.total;
-        Answer::page(&MuteList { page, total }, link, tags)
+        let (seek, rows) = (request.seek(), request.rows());
+        let found = sql::account_lists::mutes(&state.database, &user, seek, rows).await?;
+        let list = found.unwrap_or_else(|| AccountList::empty(viewer));
+        let tags = [Tag::mutes(viewer), Tag::account_summary(viewer)];
+        account_page(
+            &request,
+            list,
+            tags,
+            |key| key,
+            |listed| Mute {
+                account: listed.account,
+                muted_at: listed.at,
+            },
+        )
     };
     respond(&state.answers, &context, request.cache_key(), load).await
 }

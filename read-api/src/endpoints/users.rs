@@ -5,11 +5,10 @@ use std::time::SystemTime;
 use axum::extract::State;
 use feedmill_events::Tag;
 use feedmill_service::extract::{Path, Query};
-use serde::Serialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::{Result, posts::shown};
+use super::{Result, account_lists::account_page, posts::shown};
 use crate::{
     cache::{
         answer::{Answer, LoadedAnswer},
@@ -24,10 +23,10 @@ use crate::{
     },
     newcomer::Newcomer,
     seek::{Seek, TimeKey},
-    sql::{self, users::ListedAccounts},
+    sql::{self, account_lists::AccountList},
     state::AppState,
     user_ref::UserRef,
-    views::{Follow, FollowPage, Post, PostPage, Profile},
+    views::{Follow, FollowList, Post, PostPage, Profile},
 };
 
 const NOT_FOUND: Error = Error::NotFound("user");
@@ -147,16 +146,6 @@ pub async fn posts(
     respond(&state.answers, &context, request.cache_key(), load).await
 }
 
-/// A page of accounts, and how many there are.
-#[derive(Debug, Serialize, ToSchema)]
-struct FollowList {
-    #[serde(flatten)]
-    page: FollowPage,
-    /// How many accounts there are on all pages.
-    #[schema(minimum = 0)]
-    total: i64,
-}
-
 /// List the followers of an account
 ///
 /// Latest first.
@@ -179,9 +168,9 @@ pub async fn followers(
     let request = PageRequest::new(&state.cursors, path, context.viewer, &page)?;
     let load = || async {
         let (user, seek) = continued(&user, request.seek());
-        let found = sql::users::followers(&state.database, &user, seek, request.rows());
-        let list = or_newcomer(&context, &user, found.await?, ListedAccounts::empty)?;
-        follow_page(&request, &user, Tag::followers(list.user), list)
+        let found = sql::account_lists::followers(&state.database, &user, seek, request.rows());
+        let list = or_newcomer(&context, &user, found.await?, AccountList::empty)?;
+        follow_page(&request, &user, Tag::followers(list.owner), list)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
 }
@@ -208,35 +197,32 @@ pub async fn following(
     let request = PageRequest::new(&state.cursors, path, context.viewer, &page)?;
     let load = || async {
         let (user, seek) = continued(&user, request.seek());
-        let found = sql::users::following(&state.database, &user, seek, request.rows());
-        let list = or_newcomer(&context, &user, found.await?, ListedAccounts::empty)?;
-        follow_page(&request, &user, Tag::following(list.user), list)
+        let found = sql::account_lists::following(&state.database, &user, seek, request.rows());
+        let list = or_newcomer(&context, &user, found.await?, AccountList::empty)?;
+        follow_page(&request, &user, Tag::following(list.owner), list)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
 }
 
-/// The answer depends on the list, on the account that it belongs to, and on the listed accounts' names.
+/// The answer with followers or followed accounts.
 fn follow_page(
     request: &PageRequest<'_, OfAccount<TimeKey>>,
     user: &UserRef,
     list_tag: Tag,
-    list: ListedAccounts,
+    list: AccountList,
 ) -> std::result::Result<LoadedAnswer, Error> {
-    let listed = list.listed.iter();
-    let mut tags = vec![list_tag];
-    tags.extend(resolved(user, list.user));
-    tags.extend(listed.map(|follow| Tag::account_summary(follow.account.id)));
-    let key = |follow: &Follow| OfAccount {
-        account: list.user,
-        key: (follow.followed_at, follow.account.id),
-    };
-    let listed = list.listed.into_iter().map(|item| Follow {
-        account: item.account,
-        followed_at: item.at,
-    });
-    let (page, link) = request.page(listed.collect(), key);
-    let total = list.total;
-    Answer::page(&FollowList { page, total }, link, tags)
+    let account = list.owner;
+    let tags = std::iter::once(list_tag).chain(resolved(user, account));
+    account_page(
+        request,
+        list,
+        tags,
+        |key| OfAccount { account, key },
+        |listed| Follow {
+            account: listed.account,
+            followed_at: listed.at,
+        },
+    )
 }
 
 pub(super) fn parse(user: &str) -> std::result::Result<UserRef, Error> {

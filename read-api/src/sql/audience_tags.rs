@@ -1,15 +1,9 @@
-//! The viewer's audience tags and their members.
+//! The viewer's audience tags.
 
-use chrono::{DateTime, Utc};
 use feedmill_service::Database;
 use uuid::Uuid;
 
-use super::users::{ListedAccount, ListedAccounts};
-use crate::{
-    seek::{Seek, TimeKey},
-    user_ref::UserRef,
-    views::{AccountSummary, AudienceTag},
-};
+use crate::{seek::Seek, user_ref::UserRef, views::AudienceTag};
 
 /// The viewer's tags, in ascending order of ids.
 pub async fn page(
@@ -106,76 +100,4 @@ pub async fn of_user(
         })
     });
     Ok(user.map(|user| (user, tags.collect())))
-}
-
-/// All columns but the first are NULL in the only row of a tag without further members.
-struct MemberRow {
-    total: i64,
-    id: Option<Uuid>,
-    at: Option<DateTime<Utc>>,
-    handle: Option<String>,
-    display_name: Option<String>,
-}
-
-/// The members of a tag, latest first, and within one moment the greater id first. None unless the tag is the viewer's.
-pub async fn members(
-    database: &Database,
-    viewer: Uuid,
-    tag: Uuid,
-    seek: Seek<TimeKey>,
-    limit: i64,
-) -> sqlx::Result<Option<ListedAccounts>> {
-    let (after, before) = seek.latest_first();
-    let rows = sqlx::query_as!(
-        MemberRow,
-        r#"/* tags.members */
-        WITH own AS MATERIALIZED (
-            SELECT id, members FROM tags WHERE id = $2 AND owner = $1
-        )
-        SELECT
-            own.members AS "total!", page.id AS "id?", page.added_at AS "at?",
-            account.handle AS "handle?", account.display_name AS "display_name?"
-        FROM own
-        LEFT JOIN LATERAL (
-            (
-                SELECT member AS id, added_at
-                FROM tag_members
-                WHERE tag = own.id AND (added_at, member) < ($3, $4)
-                ORDER BY added_at DESC, member DESC
-                LIMIT $7
-            ) UNION ALL (
-                SELECT member, added_at
-                FROM tag_members
-                WHERE tag = own.id AND (added_at, member) > ($5, $6)
-                ORDER BY added_at, member
-                LIMIT $7
-            )
-        ) AS page ON true
-        LEFT JOIN LATERAL (
-            SELECT handle, display_name FROM accounts WHERE id = page.id LIMIT 1
-        ) AS account ON true
-        ORDER BY page.added_at DESC, page.id DESC"#,
-        viewer,
-        tag,
-        after.0,
-        after.1,
-        before.0,
-        before.1,
-        limit,
-    );
-    let rows = database.all("tags.members", rows).await?;
-    let Some(total) = rows.first().map(|row| row.total) else {
-        return Ok(None);
-    };
-    let listed = rows.into_iter().filter_map(|row| {
-        Some(ListedAccount {
-            account: AccountSummary::from_columns(row.id?, row.handle, row.display_name),
-            at: row.at?,
-        })
-    });
-    Ok(Some(ListedAccounts {
-        user: viewer,
-        listed: listed.collect(),
-        total,
-    }))
 }

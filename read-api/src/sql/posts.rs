@@ -5,7 +5,7 @@ use feedmill_service::Database;
 use uuid::Uuid;
 
 use crate::{
-    seek::{Seek, TimeKey},
+    seek::Seek,
     user_ref::UserRef,
     views::{AccountSummary, Post},
 };
@@ -220,45 +220,4 @@ pub async fn of_user(
             rows.into_iter().filter_map(|row| post!(row)).collect(),
         )
     }))
-}
-
-/// The viewer's bookmarks, and when each was made, latest first.
-pub async fn bookmarks(
-    database: &Database,
-    viewer: Uuid,
-    seek: Seek<TimeKey>,
-    limit: i64,
-) -> sqlx::Result<Vec<(DateTime<Utc>, Post)>> {
-    let (after, before) = seek.latest_first();
-    let rows = posts!(
-        r#"/* post.bookmarks */
-        WITH page AS (
-            (
-                SELECT post_id AS id, bookmarked_at
-                FROM bookmarks
-                WHERE user_id = $1 AND (bookmarked_at, post_id) < ($2, $3)
-                ORDER BY bookmarked_at DESC, post_id DESC
-                LIMIT $6
-            ) UNION ALL (
-                SELECT post_id, bookmarked_at
-                FROM bookmarks
-                WHERE user_id = $1 AND (bookmarked_at, post_id) > ($4, $5)
-                ORDER BY bookmarked_at, post_id
-                LIMIT $6
-            )
-        )"#,
-        columns: r#"page.bookmarked_at AS "bookmarked_at!","#,
-        order_by: "page.bookmarked_at DESC, page.id DESC",
-        viewer,
-        after.0,
-        after.1,
-        before.0,
-        before.1,
-        limit
-    );
-    let rows = database.all("post.bookmarks", rows).await?;
-    let bookmarks = rows.into_iter();
-    Ok(bookmarks
-        .filter_map(|row| Some((row.bookmarked_at, post!(row)?)))
-        .collect())
 }
