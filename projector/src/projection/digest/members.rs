@@ -21,6 +21,7 @@ struct Memberships {
 }
 
 /// A membership that has ended: it received the messages after `since` and up to `until`.
+#[derive(Clone, Copy)]
 struct Former {
     member: Uuid,
     since: Option<Uuid>,
@@ -63,12 +64,13 @@ pub async fn apply(changes: &mut Changes, db: &mut PgConnection) -> Result<(), A
                 let since = memberships.current.remove(&member).flatten();
                 // By the clock of another process, somebody may have come and left at once: for no message.
                 if since.is_none_or(|since| since < until) {
-                    ended.push((conversation, until, member, since));
-                    memberships.former.push(Former {
+                    let former = Former {
                         member,
                         since,
                         until,
-                    });
+                    };
+                    memberships.former.push(former);
+                    ended.push((conversation, former));
                 }
             }
             ConversationChange::Sent { message, sender } => {
@@ -196,11 +198,8 @@ async fn insert(changes: &Changes, db: &mut PgConnection) -> Result<(), ApplyErr
     Ok(())
 }
 
-/// Each is conversation, until, member and since.
-async fn insert_former(
-    ended: &[(Uuid, Uuid, Uuid, Option<Uuid>)],
-    db: &mut PgConnection,
-) -> Result<(), ApplyError> {
+/// Each with its conversation.
+async fn insert_former(ended: &[(Uuid, Former)], db: &mut PgConnection) -> Result<(), ApplyError> {
     if ended.is_empty() {
         return Ok(());
     }
@@ -208,10 +207,22 @@ async fn insert_former(
         "/* digest.insert_former_members */
         INSERT INTO digest_former_members (conversation, until, member, since)
         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[])",
-        &ended.iter().map(|row| row.0).collect::<Vec<_>>(),
-        &ended.iter().map(|row| row.1).collect::<Vec<_>>(),
-        &ended.iter().map(|row| row.2).collect::<Vec<_>>(),
-        &ended.iter().map(|row| row.3).collect::<Vec<_>>() as &[Option<Uuid>],
+        &ended
+            .iter()
+            .map(|(conversation, _)| *conversation)
+            .collect::<Vec<_>>(),
+        &ended
+            .iter()
+            .map(|(_, former)| former.until)
+            .collect::<Vec<_>>(),
+        &ended
+            .iter()
+            .map(|(_, former)| former.member)
+            .collect::<Vec<_>>(),
+        &ended
+            .iter()
+            .map(|(_, former)| former.since)
+            .collect::<Vec<_>>() as &[Option<Uuid>],
     );
     named("digest.insert_former_members", statement.execute(db)).await?;
     Ok(())
