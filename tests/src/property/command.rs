@@ -53,7 +53,7 @@ pub struct Generator {
 /// The commands of one kind.
 struct Stream {
     rng: StdRng,
-    /// Average time between two of them. About one command of any kind happens in a unit of time.
+    /// Average time between two of them: a kind of p percent has p commands in 100 units of time, without a theme.
     interval: f64,
     next: f64,
     draw: Box<dyn Fn(&mut StdRng) -> Command + Send>,
@@ -63,6 +63,16 @@ impl Generator {
     /// A sequence that is about everything alike.
     pub fn mixed(seed: u64) -> Self {
         Self::new(seed, None)
+    }
+
+    /// About everything alike or mostly about one theme, as the seed decides.
+    fn of_sequence(seed: u64) -> Self {
+        let theme = match source(seed, "theme").gen_range(0..5) {
+            0 | 1 => Some(Theme::Feed),
+            2 => Some(Theme::Conversations),
+            _ => None,
+        };
+        Self::new(seed, theme)
     }
 
     /// A sequence that is mostly about one theme.
@@ -139,15 +149,10 @@ impl Adder<'_> {
     }
 }
 
-/// The sequence of a seed, of about `length` commands. It must stay the same, or the list of regressions loses its
-/// meaning.
+/// The sequence of a seed: what happens in `length` units of time. It must stay the same, or the list of regressions
+/// loses its meaning.
 pub fn sequence(seed: u64, length: usize) -> Vec<Step> {
-    let theme = match source(seed, "theme").gen_range(0..5) {
-        0 | 1 => Some(Theme::Feed),
-        2 => Some(Theme::Conversations),
-        _ => None,
-    };
-    let mut generator = Generator::new(seed, theme);
+    let mut generator = Generator::of_sequence(seed);
     let create = Action {
         who: 0,
         command: Command::Account(AccountCommand::Create),
@@ -224,12 +229,22 @@ mod tests {
     }
 
     #[test]
-    fn a_sequence_has_about_the_length_that_was_asked_for() {
-        let lengths = (0..20).map(|seed| sequence(seed, 200).len());
-        let all: Vec<_> = lengths.collect();
-        assert!(
-            all.iter().all(|length| (120..600).contains(length)),
-            "{all:?}"
-        );
+    fn a_sequence_has_as_many_commands_as_its_kinds_add_up_to() {
+        for seed in 0..20 {
+            let streams = Generator::of_sequence(seed).streams;
+            let expected = 200.0
+                * streams
+                    .iter()
+                    .map(|stream| 1.0 / stream.interval)
+                    .sum::<f64>();
+            let steps = sequence(seed, 200).into_iter();
+            let commands = steps.filter(|step| matches!(step, Step::Act(_))).count() - 3;
+            // The count of a Poisson process: five standard deviations.
+            let difference = (commands as f64 - expected).abs();
+            assert!(
+                difference < 5.0 * expected.sqrt(),
+                "seed {seed}: {commands} instead of {expected}"
+            );
+        }
     }
 }
