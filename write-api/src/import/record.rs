@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use self::{
     account::AccountRecord,
-    connection::{ConnectionRecord, DisconnectionRecord},
+    connection::ConnectionRecord,
     conversation::{ConversationRecord, MessageRecord, ReadRecord},
     link::{AccountLinkRecord, PostLinkRecord},
     post::PostRecord,
@@ -49,7 +49,7 @@ enum RawRecord {
     TagMember(TagMemberRecord),
     TagMemberRemoved(TagMemberRecord),
     Connection(ConnectionRecord),
-    Disconnection(DisconnectionRecord),
+    Disconnection(ConnectionRecord),
 }
 
 impl RawRecord {
@@ -73,8 +73,8 @@ impl RawRecord {
             Self::TagDeleted(record) => ("tag_deleted", Box::new(record)),
             Self::TagMember(record) => record.adds(),
             Self::TagMemberRemoved(record) => record.removes(),
-            Self::Connection(record) => ("connection", Box::new(record)),
-            Self::Disconnection(record) => ("disconnection", Box::new(record)),
+            Self::Connection(record) => record.begins(),
+            Self::Disconnection(record) => record.ends(),
         }
     }
 }

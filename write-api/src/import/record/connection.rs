@@ -9,7 +9,7 @@ use crate::{
     import::record_type::{Names, RecordType, key_of_ends},
 };
 
-/// Two accounts connect. `from` is the one who asked, if that is known.
+/// Two accounts connect, or their connection ends. If they connect, `from` is the one who asked, if that is known.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConnectionRecord {
@@ -18,48 +18,37 @@ pub struct ConnectionRecord {
     at: DateTime<Utc>,
 }
 
-/// The connection of two accounts ends.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DisconnectionRecord {
-    from: String,
-    to: String,
-    at: DateTime<Utc>,
-}
-
-impl RecordType for ConnectionRecord {
-    fn at(&self) -> DateTime<Utc> {
-        self.at
+impl ConnectionRecord {
+    pub fn begins(self) -> (&'static str, Box<dyn RecordType>) {
+        ("connection", Box::new(EdgeRecord(self, true)))
     }
 
-    fn key(&self) -> String {
-        key_of_ends(&self.from, &self.to, self.at)
-    }
-
-    fn command(&self, names: &mut dyn Names) -> Result<(Uuid, Command), String> {
-        let from = names.find("account", &self.from)?;
-        let other = names.find("account", &self.to)?;
-        Ok((from, ConnectionCommand::Connect { other }.into()))
-    }
-
-    fn creates_resource(&self) -> bool {
-        false
+    pub fn ends(self) -> (&'static str, Box<dyn RecordType>) {
+        ("disconnection", Box::new(EdgeRecord(self, false)))
     }
 }
 
-impl RecordType for DisconnectionRecord {
+/// A record, and whether the connection begins or ends.
+struct EdgeRecord(ConnectionRecord, bool);
+
+impl RecordType for EdgeRecord {
     fn at(&self) -> DateTime<Utc> {
-        self.at
+        self.0.at
     }
 
     fn key(&self) -> String {
-        key_of_ends(&self.from, &self.to, self.at)
+        key_of_ends(&self.0.from, &self.0.to, self.0.at)
     }
 
     fn command(&self, names: &mut dyn Names) -> Result<(Uuid, Command), String> {
-        let from = names.find("account", &self.from)?;
-        let other = names.find("account", &self.to)?;
-        Ok((from, ConnectionCommand::End { other }.into()))
+        let from = names.find("account", &self.0.from)?;
+        let other = names.find("account", &self.0.to)?;
+        let command = if self.1 {
+            ConnectionCommand::Connect { other }
+        } else {
+            ConnectionCommand::End { other }
+        };
+        Ok((from, command.into()))
     }
 
     fn creates_resource(&self) -> bool {
