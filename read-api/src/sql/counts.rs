@@ -4,7 +4,7 @@ use feedmill_service::Database;
 use sqlx::query;
 use uuid::Uuid;
 
-use super::unread::{with_mark, with_unread};
+use super::unread::{with_mark, with_unread, with_unread_totals};
 
 pub struct UnreadCounts {
     /// Posts of the feed, 1,000 at most.
@@ -24,30 +24,14 @@ pub async fn unread(
     viewer: Uuid,
     with_followees: bool,
 ) -> sqlx::Result<UnreadCounts> {
-    let row = with_unread!(
-        query,
-        "/* counts.unread */",
+    let row = with_unread_totals!(
+        with_unread,
+        (query, "/* counts.unread */", ", " +),
         r#"
         SELECT
             (SELECT posts FROM unread) AS "feed!",
-            (
-                SELECT coalesce(sum(unread_count), 0)::bigint
-                FROM members
-                WHERE user_id = $1 AND unread_count > 0 AND NOT muted
-            ) AS "conversations!",
-            CASE WHEN EXISTS (SELECT FROM mutes WHERE muter = $1) THEN (
-                SELECT count(*)
-                FROM notifications
-                WHERE viewer = $1 AND id > coalesce(
-                    (SELECT up_to FROM notification_marks WHERE viewer = $1), '00000000-0000-0000-0000-000000000000'
-                ) AND (SELECT true FROM mutes WHERE muted = actor AND muter = $1) IS NULL
-            ) ELSE (
-                SELECT count(*)
-                FROM notifications
-                WHERE viewer = $1 AND id > coalesce(
-                    (SELECT up_to FROM notification_marks WHERE viewer = $1), '00000000-0000-0000-0000-000000000000'
-                )
-            ) END AS "notifications!",
+            (SELECT unread FROM messages) AS "conversations!",
+            (SELECT unread FROM notified) AS "notifications!",
             coalesce(
                 (SELECT requests_received FROM account_counts WHERE account = $1), 0
             ) AS "connection_requests!",

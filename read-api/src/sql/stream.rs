@@ -5,11 +5,13 @@
 
 use feedmill_events::PARTITIONS;
 use feedmill_service::Database;
+use sqlx::query;
 use uuid::Uuid;
 
 use super::{
     notifications::{notification, notifications},
     posts::{post, posts},
+    unread::with_unread_totals,
 };
 use crate::views::{Message, Notification, Post};
 
@@ -238,28 +240,13 @@ pub async fn new_notifications(
 
 /// How many messages are unread in all conversations together that the viewer has not muted, and how many notifications.
 pub async fn unread(database: &Database, viewer: Uuid) -> sqlx::Result<(i64, i64)> {
-    let row = sqlx::query!(
-        r#"/* stream.unread */
+    let row = with_unread_totals!(
+        query,
+        ("/* stream.unread */ WITH " +),
+        r#"
         SELECT
-            (
-                SELECT coalesce(sum(unread_count), 0)::bigint
-                FROM members
-                WHERE user_id = $1 AND unread_count > 0 AND NOT muted
-            ) AS "messages!",
-            CASE WHEN EXISTS (SELECT FROM mutes WHERE muter = $1) THEN (
-                SELECT count(*)
-                FROM notifications
-                WHERE viewer = $1
-                    AND id > coalesce((SELECT up_to FROM notification_marks WHERE viewer = $1), $2)
-                    AND (SELECT true FROM mutes WHERE muted = actor AND muter = $1) IS NULL
-            ) ELSE (
-                SELECT count(*)
-                FROM notifications
-                WHERE viewer = $1
-                    AND id > coalesce((SELECT up_to FROM notification_marks WHERE viewer = $1), $2)
-            ) END AS "notifications!""#,
+            (SELECT unread FROM messages) AS "messages!", (SELECT unread FROM notified) AS "notifications!""#,
         viewer,
-        Uuid::nil(),
     );
     let row = database.one("stream.unread", row).await?;
     Ok((row.messages, row.notifications))

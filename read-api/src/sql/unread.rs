@@ -1,4 +1,4 @@
-//! How many posts of a viewer's feed are unread.
+//! How much of a viewer's feed, messages and notifications is unread.
 
 /// The most unread posts that are counted. The statements have the number, too.
 pub const MAX_UNREAD: i64 = 1_000;
@@ -90,3 +90,37 @@ macro_rules! with_unread {
     };
 }
 pub(super) use with_unread;
+
+/// The statement `$macro!($head… $rest, $arguments)`, with CTEs of the viewer `$1` between `$head` and `$rest`:
+///
+/// - `messages`: `unread`, how many messages are unread in all conversations together that the viewer has not muted,
+/// - `notified`: `unread`, how many notifications are unread. For a viewer who mutes somebody, each is looked up.
+macro_rules! with_unread_totals {
+    ($macro:ident, ($($head:tt)+), $rest:tt, $($argument:expr),+ $(,)?) => {
+        $macro!(
+            $($head)+
+                r#"messages AS (
+            SELECT coalesce(sum(unread_count), 0)::bigint AS unread
+            FROM members
+            WHERE user_id = $1 AND unread_count > 0 AND NOT muted
+        ), notified AS (
+            SELECT CASE WHEN EXISTS (SELECT FROM mutes WHERE muter = $1) THEN (
+                SELECT count(*)
+                FROM notifications
+                WHERE viewer = $1 AND id > coalesce(
+                    (SELECT up_to FROM notification_marks WHERE viewer = $1), '00000000-0000-0000-0000-000000000000'
+                ) AND (SELECT true FROM mutes WHERE muted = actor AND muter = $1) IS NULL
+            ) ELSE (
+                SELECT count(*)
+                FROM notifications
+                WHERE viewer = $1 AND id > coalesce(
+                    (SELECT up_to FROM notification_marks WHERE viewer = $1), '00000000-0000-0000-0000-000000000000'
+                )
+            ) END AS unread
+        )"#
+                + $rest,
+            $($argument),+
+        )
+    };
+}
+pub(super) use with_unread_totals;
