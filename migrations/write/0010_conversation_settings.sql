@@ -1,17 +1,16 @@
--- The settings of a member of a conversation, later members of groups and members who have left, and the sender of each message,
--- who can delete it.
+-- Settings of members of conversations, members who join or leave groups, and the sender of each message, who can delete it.
 --
--- An older write-api does not say who sends a message: stop all instances before this migration, and start the new version after
--- it.
+-- An older write-api does not store the sender of a message. Stop all instances before this migration, and start the new version
+-- after it.
 
 ALTER TABLE write.members
     ADD COLUMN muted   boolean NOT NULL DEFAULT false,
-    ADD COLUMN since   uuid,            -- a later member's: the messages after this id are for them
-    ADD COLUMN left_at uuid;            -- who has left keeps a row, for what follows from it
+    ADD COLUMN since   uuid,            -- the member sees the messages after this id; NULL: all
+    ADD COLUMN left_at uuid;            -- an id with the time when the member left; NULL: is a member
 
--- The senders of the messages so far, from the log. An envelope begins with the length of the type's name, the name and the
--- version: 27 bytes. The time and the length of the payload follow, both in bytes of which only the last one is below 128. The
--- payload begins with the ids of conversation, message and sender, each after a byte with its length.
+-- Reads the senders of existing messages from the log. An envelope begins with the length of the type's name, the name and the
+-- version: 27 bytes. The time and the length of the payload follow, both as varints, of which only the last byte is below 128.
+-- The payload begins with the ids of conversation, message and sender, each after a byte with its length.
 ALTER TABLE write.messages ADD COLUMN sender_id uuid;
 UPDATE write.messages m SET sender_id = encode(substr(body, length_bytes.last + 37, 16), 'hex')::uuid
 FROM write.events

@@ -1,4 +1,4 @@
--- Up to where each account has read its feed. A table of its own for the reason of 0003_notification_marks.
+-- The mark up to which each account has read its feed. It has its own table for the reason given in 0003_notification_marks.
 
 CREATE TABLE write.feed_marks (
     user_id uuid PRIMARY KEY,

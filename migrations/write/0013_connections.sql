@@ -1,16 +1,16 @@
--- Connections between accounts, and the requests for them. Instances of the version before go on working beside the new one.
+-- Connections between accounts, and connection requests. The previous version can run with this migration.
 
 CREATE TABLE write.connections (
     low_id       uuid NOT NULL,             -- the two accounts, the lower id first
     high_id      uuid NOT NULL,
-    requester_id uuid        NOT NULL,      -- the one of the two who asked
+    requester_id uuid        NOT NULL,      -- the account that sent the request
     requested_at timestamptz NOT NULL,
-    connected_at timestamptz,               -- NULL while the request is not answered
+    connected_at timestamptz,               -- NULL: the request is unanswered
     CONSTRAINT connections_pkey PRIMARY KEY (low_id, high_id)
 );
 CREATE INDEX connections_pending ON write.connections (requester_id) WHERE connected_at IS NULL;
 
--- Requests that were declined: they cannot be repeated for 30 days.
+-- Declined requests. They cannot be repeated for 30 days.
 CREATE TABLE write.declined_requests (
     from_id     uuid        NOT NULL,
     to_id       uuid        NOT NULL,

@@ -1,10 +1,10 @@
--- Audience tags and their members. Instances of the version before go on working beside the new one.
+-- Audience tags and their members. The previous version can run with this migration.
 
 CREATE TABLE write.tags (
     id       uuid PRIMARY KEY,
     owner_id uuid NOT NULL,
     name     text NOT NULL,
-    -- Deferred, because a batch may give the old name of one tag to another, in any order of the rows.
+    -- Deferred, because a batch may give the old name of one tag to another, and updates the rows in any order.
     CONSTRAINT tags_name_key UNIQUE (owner_id, name) DEFERRABLE INITIALLY DEFERRED
 );
 

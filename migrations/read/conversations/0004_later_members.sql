@@ -1,5 +1,5 @@
--- Members who were added to a group later see only the messages after an id.
+-- A member who was added to an existing group sees only the messages after an id.
 
 ALTER TABLE members
-    ADD COLUMN since        uuid,                       -- NULL: all messages
-    ADD COLUMN hidden_count bigint NOT NULL DEFAULT 0;  -- the messages that the member does not see
+    ADD COLUMN since        uuid,                       -- the member sees the messages after this id; NULL: all
+    ADD COLUMN hidden_count bigint NOT NULL DEFAULT 0;  -- the number of messages that the member does not see

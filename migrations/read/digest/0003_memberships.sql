@@ -1,8 +1,8 @@
--- When accounts were members of conversations: they receive the messages of that time.
+-- The times of memberships in conversations. An account receives only the messages that were written while it was a member.
 
-ALTER TABLE digest_members ADD COLUMN since uuid;   -- the messages after this id; NULL: all
+ALTER TABLE digest_members ADD COLUMN since uuid;   -- the member receives the messages after this id; NULL: all
 
--- Memberships that have ended: the messages after `since` and up to `until`.
+-- Memberships that have ended. The member received the messages after `since` and up to `until`.
 CREATE TABLE digest_former_members (
     conversation uuid NOT NULL,
     until        uuid NOT NULL,

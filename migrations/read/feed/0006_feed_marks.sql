@@ -1,5 +1,5 @@
--- Up to where the viewer has read the feed. Unread posts are counted by the query: marks and posts are in different
--- partitions, so a stored count would depend on the order in which these are applied.
+-- The mark up to which each viewer has read the feed. The query counts the unread posts. A stored count would depend on the order
+-- in which partitions are applied, because marks and posts are in different ones.
 
 CREATE TABLE feed_marks (
     viewer uuid PRIMARY KEY,

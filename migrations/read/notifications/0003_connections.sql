@@ -1,4 +1,4 @@
--- Requests for a connection, and connections that were accepted.
+-- Connection requests, and accepted requests.
 
 ALTER TABLE notifications ADD COLUMN connection smallint;
 COMMENT ON COLUMN notifications.connection IS

@@ -1,6 +1,6 @@
--- Connections, requests for them, and their counts.
+-- Connections, connection requests, and their numbers.
 
--- A connection has a row for each of the two accounts.
+-- A connection has two rows, one for each account.
 CREATE TABLE connections (
     account      uuid        NOT NULL,
     other        uuid        NOT NULL,
@@ -9,7 +9,7 @@ CREATE TABLE connections (
 );
 CREATE INDEX connections_of_account ON connections (account, connected_at, other);
 
--- Requests that were not answered.
+-- Unanswered requests.
 CREATE TABLE connection_requests (
     recipient    uuid        NOT NULL,
     requester    uuid        NOT NULL,
@@ -21,5 +21,5 @@ CREATE INDEX connection_requests_sent ON connection_requests (requester, request
 
 ALTER TABLE account_counts
     ADD COLUMN connections       bigint NOT NULL DEFAULT 0,
-    ADD COLUMN requests_received bigint NOT NULL DEFAULT 0,     -- not answered yet
+    ADD COLUMN requests_received bigint NOT NULL DEFAULT 0,     -- unanswered ones
     ADD COLUMN requests_sent     bigint NOT NULL DEFAULT 0;
