@@ -53,7 +53,7 @@ tags! {
     connections = 16;
     /// The requests for a connection that an account has received and not answered (profiles).
     requests_received = 17;
-    /// The requests for a connection of an account that were not answered (profiles).
+    /// The requests for a connection of an account that are unanswered (profiles).
     requests_sent = 18;
     /// The accounts that an account mutes (feed).
     mutes = 19;

@@ -158,7 +158,7 @@ impl App {
         Ok(answer)
     }
 
-    /// How many requests for a connection an account may have that were not answered.
+    /// The maximum number of unanswered connection requests that an account may have sent.
     pub fn max_pending_requests(&self) -> u32 {
         self.0.max_pending_requests
     }
@@ -215,8 +215,8 @@ impl App {
         answer
     }
 
-    /// Encrypts the position of an answer for its account. If the key cannot be read, which can only happen before it was read
-    /// once, the answer has no position.
+    /// Encrypts the position of an answer for its account. If the key cannot be read, the answer has no position. That can only
+    /// happen until the key was read once.
     async fn seal_position(&self, account: Uuid, answer: &mut Answer) {
         match self.0.secrets.get().await {
             Ok(secrets) => {

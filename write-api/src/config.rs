@@ -143,17 +143,19 @@ pub struct LimitArgs {
     pub trusted_proxies: Vec<IpNet>,
     /// How many commands of a kind succeed for one account, or for one address where no account is needed, as in
     /// `posts=100/1h,follows=off`; `off` is without any limit. Without it, in an hour: posts=500, messages=3000,
-    /// conversations=300, follows=1000, connections=500, tags=10000, reactions=3000 (likes, bookmarks and mutes), profile=200, marks=20000 (read marks), sign_ups=500,
-    /// sign_ins=2000, refreshes=600. They are counted in each process
+    /// conversations=300, follows=1000, connections=500, tags=10000, reactions=3000 (likes, bookmarks and mutes of accounts),
+    /// profile=200, marks=20000 (read marks and mutes of conversations), sign_ups=500, sign_ins=2000, refreshes=600. They are
+    /// counted in each process
     #[arg(long, env = "QUOTAS", default_value = "", hide_default_value = true)]
     pub quotas: QuotaRates,
-    /// How many requests for a connection an account may have that were not answered yet
+    /// The maximum number of unanswered connection requests that an account may have sent. Lower it if people send requests to
+    /// too many strangers
     #[arg(long, env = "MAX_PENDING_REQUESTS", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_pending_requests: u32,
-    /// How many tags an account may have
+    /// The maximum number of tags of an account. Raise it if people are refused (`too_many_tags`)
     #[arg(long, env = "MAX_TAGS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub max_tags: u32,
-    /// How many members a tag may have
+    /// The maximum number of members of a tag. Raise it if people are refused (`too_many_tag_members`)
     #[arg(long, env = "MAX_TAG_MEMBERS", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_tag_members: u32,
 }

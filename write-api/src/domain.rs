@@ -3,7 +3,7 @@
 //!
 //! - [`command`]: all commands; [`decision`]: their results; [`stored_outcome`]: what idempotency stores of them.
 //! - [`account`], [`post`], [`link`], [`connection`], [`tag`], [`feed`], [`conversation`], [`notification`]: the nouns; [`mark`]:
-//!   what two of them share.
+//!   the read marks of `feed` and `notification`.
 //! - [`state`]: the rows that a batch works on; [`storage`] loads and saves them; [`table`] is one of its tables.
 //! - [`text`]: checked texts; [`clock`]: time and randomness.
 

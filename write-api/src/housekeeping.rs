@@ -1,5 +1,5 @@
-//! Deletes stored answers to idempotency keys after a day, sessions that have expired or ended, handles that were freed
-//! and requests that were declined a month ago, in small steps so that no request waits.
+//! Deletes stored answers to idempotency keys after a day, sessions that have expired or ended, and, after a month, freed handles
+//! and declined connection requests. It works in small steps, so that no request waits.
 
 use std::{sync::Arc, time::Duration};
 

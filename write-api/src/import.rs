@@ -27,12 +27,12 @@ use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
 use self::records::Records;
 pub use self::report::{ImportError, Progress, Summary};
 
-/// The number of records in a transaction: more, up to the maximum, as long as transactions take less than [`MAX_TIME`]. Commands
-/// wait meanwhile.
+/// The least and the greatest number of records in a transaction. Between the two, transactions are as large as fits into about
+/// [`MAX_TIME`], because commands wait for them.
 ///
-/// Over TLS, each statement can wait 40 ms for a delayed TCP acknowledgement, however long the statement is, because sqlx 0.9.0
-/// does not set TCP_NODELAY (sqlx issue 4335). With 2,000 records in a transaction, an import over TLS took 2.8 times as long as
-/// without TLS; with 20,000, it takes a fifth longer.
+/// Large transactions are faster over TLS. A statement of more than 16 KiB can wait 40 ms for a delayed TCP acknowledgement,
+/// because sqlx 0.9.0 does not set TCP_NODELAY (sqlx issue 4335), and the wait does not grow with the statement. With 2,000
+/// records in a transaction, an import over TLS took 2.8 times as long as without TLS. With 20,000, it takes a fifth longer.
 const MIN_BATCH: usize = 2_000;
 const MAX_BATCH: usize = 20_000;
 const MAX_TIME: Duration = Duration::from_secs(2);
@@ -76,7 +76,7 @@ pub async fn run(
     }
 }
 
-/// How many records take about [`MAX_TIME`], if so many took so long.
+/// How many records take about [`MAX_TIME`], given that `records` took the time `took`.
 fn next_size(records: usize, took: Duration) -> usize {
     let fit = records as u128 * MAX_TIME.as_micros() / took.as_micros().max(1);
     usize::try_from(fit)

@@ -78,7 +78,7 @@ impl Entry {
         })
     }
 
-    /// The id of its message in the stream, for a publisher that opened the stream at this sequence number.
+    /// The id of its message in the stream. `opened` is the last sequence number of the stream when the publisher opened it.
     pub fn message_id(&self, key: &EventKey, opened: u64) -> String {
         let code = self.code(key);
         let id = MessageId {

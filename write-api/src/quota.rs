@@ -53,15 +53,15 @@ quotas! {
     Posts, "posts", 500;
     /// Messages of an account.
     Messages, "messages", 3_000;
-    /// Conversations that an account starts or renames, and members that it adds.
+    /// Conversations that an account starts or renames, and members that it adds to groups.
     Conversations, "conversations", 300;
     /// Accounts that an account follows.
     Follows, "follows", 1_000;
-    /// Connections that an account asks for or accepts.
+    /// Connections that an account requests or accepts.
     Connections, "connections", 500;
     /// Changes of an account's tags and their members.
     Tags, "tags", 10_000;
-    /// Likes, bookmarks and mutes of an account.
+    /// Posts that an account likes or bookmarks, and accounts that it mutes.
     Reactions, "reactions", 3_000;
     /// Changes of an account's profile and password.
     Profile, "profile", 200;

@@ -6,7 +6,7 @@ use feedmill_service::{
     secrets::{self, key},
 };
 
-/// The keys of `write.secrets` that write-api uses.
+/// The keys in `write.secrets` that write-api uses.
 #[derive(Debug)]
 pub struct WriteSecrets {
     /// Signs the events that the relay publishes.

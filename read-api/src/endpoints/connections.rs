@@ -83,7 +83,7 @@ enum Direction {
 
 /// List requests for a connection
 ///
-/// Those that were not answered, latest first, each with the other account.
+/// The unanswered ones, latest first, each with the other account.
 #[utoipa::path(
     get,
     path = "/v1/connections/requests",

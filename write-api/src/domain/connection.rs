@@ -1,7 +1,7 @@
-//! Connections: two accounts that have agreed to be connected, and the requests for that.
+//! Connections between two accounts, which both have agreed to, and connection requests.
 //!
-//! A connection decides what each of the two sees of the other, so both have an event of it in their own partitions, and every
-//! command locks the heads of both.
+//! A connection decides who sees the posts of both accounts. Each account therefore has an event of it in its own partition, and
+//! every command locks the heads of both partitions.
 
 pub mod sql;
 #[cfg(test)]
@@ -23,24 +23,24 @@ use super::{
     tag::AudienceTags,
 };
 
-/// How long a request that was declined cannot be repeated, in milliseconds: 30 days.
+/// How long a declined request cannot be repeated, in milliseconds: 30 days.
 pub const DECLINE_HOLD: i64 = 30 * 24 * 60 * 60 * 1_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionCommand {
-    /// Asks for a connection or, if the other account has asked, connects. An account has at most `max_pending` requests that
-    /// were not answered.
+    /// Requests a connection, or accepts the request of the other account. An account has at most `max_pending` unanswered
+    /// requests.
     Request { other: Uuid, max_pending: u32 },
-    /// Ends the connection, withdraws the actor's request, or declines the other's.
+    /// Ends the connection, withdraws the actor's request, or declines the request of the other account.
     End { other: Uuid },
-    /// Connects without a request, as an import does. The actor counts as the one who asked.
+    /// Connects without a request, for imports. The actor counts as the requester.
     Connect { other: Uuid },
 }
 
-/// How the actor and another account are related.
+/// The state of the connection between the actor and another account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ConnectionState {
-    /// The actor has asked for a connection.
+    /// The actor has sent a request, which is unanswered.
     Outgoing,
     Connected,
 }
@@ -63,9 +63,9 @@ fn pair(a: Uuid, b: Uuid) -> Pair {
 #[derive(Debug, Default)]
 pub struct Connections {
     rows: Table<Pair, Connection>,
-    /// By account that asked and account that declined: when.
+    /// When a request was declined, by requester and by the account that declined it.
     declined: Table<(Uuid, Uuid), i64>,
-    /// By account: its requests that were not answered. Nothing of it is saved.
+    /// The number of unanswered requests of each requester. It is counted from the stored requests and not saved.
     pending: Table<Uuid, u32>,
 }
 
@@ -88,7 +88,7 @@ impl Connections {
         }
     }
 
-    /// The second of the two events changes nothing.
+    /// A connection has two events, one for each account. The second one changes nothing.
     pub fn made(&mut self, at: i64, event: &ConnectionMade) {
         let pair = pair(event.account, event.other);
         let before = self.rows.get(&pair).copied();
@@ -122,13 +122,13 @@ impl Connections {
         self.rows.request(pair(a, b));
     }
 
-    /// Of a requested pair.
+    /// The pair must have been requested.
     pub fn are_connected(&self, a: Uuid, b: Uuid) -> bool {
         let found = self.rows.get(&pair(a, b));
         found.is_some_and(|found| found.connected_at.is_some())
     }
 
-    /// None without a request of the actor's.
+    /// None without a connection and without a request of the actor.
     fn state(&self, actor: Uuid, other: Uuid) -> Option<ConnectionState> {
         let found = self.rows.get(&pair(actor, other))?;
         match found.connected_at {
@@ -229,7 +229,7 @@ impl ConnectionCommand {
                     None => Ok(connected(actor, other, actor, None)),
                 }
             }
-            // Undoing one's own act always succeeds, so that the answer does not tell whether the account exists.
+            // Ending what does not exist succeeds, so that the answer does not tell whether the account exists.
             Self::End { other } => Ok(match found {
                 None => Decision::unchanged(Outcome::Done),
                 Some(Connection {
@@ -245,7 +245,7 @@ impl ConnectionCommand {
                             connected_at,
                         })
                     };
-                    // A membership ends with the connection.
+                    // Memberships in tags end when the connection ends.
                     let mut events = tags.end_memberships(actor, other);
                     events.extend(tags.end_memberships(other, actor));
                     events.extend([ended(actor, other), ended(other, actor)]);
@@ -281,7 +281,7 @@ fn require_other(accounts: &Accounts, actor: Uuid, other: Uuid) -> Result<(), Re
     accounts.require(other)
 }
 
-/// Both accounts' events of a new connection.
+/// The events of a new connection, one for each account.
 fn connected(actor: Uuid, other: Uuid, requester: Uuid, requested_at: Option<i64>) -> Decision {
     let made = |account, other| {
         Event::ConnectionMade(ConnectionMade {

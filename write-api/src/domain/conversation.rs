@@ -1,6 +1,6 @@
-//! Conversations, their messages, and what each member has set for themselves.
+//! Conversations, their messages, and the settings of their members.
 //!
-//! - [`command`]: the commands; [`decide`], [`members`]: what they lead to.
+//! - [`command`]: the commands; [`decide`], [`members`]: their decisions.
 //! - [`sql`]: loads and saves the state.
 
 pub mod command;
@@ -47,19 +47,19 @@ pub fn pair(members: impl IntoIterator<Item = Uuid>) -> Option<Pair> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conversation {
     pub title: Option<String>,
-    /// Of a conversation of two, of which there is one for each pair. Its title and its members never change. None: a group,
-    /// however many members it has left.
+    /// The two members of a conversation of two, whose title and members never change. There is one conversation for each pair.
+    /// None for a group, however many members it has now.
     pub pair: Option<Pair>,
 }
 
-/// A member of a conversation, or somebody who was one.
+/// A present or former member of a conversation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Member {
     pub read_up_to: Option<Uuid>,
     pub muted: bool,
-    /// Sees the messages after this id. None for who has been a member from the start.
+    /// The member sees the messages after this id. None for a member from the start, who sees all.
     pub since: Option<Uuid>,
-    /// The end of the last membership of who has left.
+    /// An id with the time when the member left. None for a present member.
     pub left_at: Option<Uuid>,
 }
 
@@ -69,7 +69,7 @@ impl Member {
     }
 }
 
-/// What a conversation has in its other tables.
+/// Facts about a conversation's rows in other tables.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Extent {
     /// The number of its members, without those who have left.
@@ -83,7 +83,7 @@ pub struct Conversations {
     rows: Table<Uuid, Conversation>,
     /// The conversation of each pair: an index on `rows`, of which nothing is saved.
     pairs: Table<Pair, Uuid>,
-    /// By conversation, of which nothing is saved. It is loaded with the row.
+    /// By conversation. Extents are loaded with the rows and not saved.
     extents: Table<Uuid, Extent>,
     /// By conversation and account.
     members: Table<(Uuid, Uuid), Member>,
@@ -174,7 +174,7 @@ impl Conversations {
         self.change_extent(event.conversation, |extent| extent.members += 1);
     }
 
-    /// Forgets what the member has set.
+    /// Clears the member's read mark and settings.
     pub fn member_left(&mut self, event: &MemberLeft) {
         let former = Member {
             left_at: Some(event.until),
@@ -200,8 +200,8 @@ impl Conversations {
         }
     }
 
-    /// The actor as a member of the conversation. A conversation of others is rejected as if it did not exist, as is one that the
-    /// actor has left.
+    /// The actor as a member of the conversation. If the actor is not a member, or has left, the conversation is rejected as if
+    /// it did not exist.
     fn member(&self, conversation: Uuid, actor: Uuid) -> Result<Member, Rejection> {
         let member = self.members.get(&(conversation, actor)).copied();
         let member = member.filter(|member| member.left_at.is_none());
@@ -218,12 +218,12 @@ impl Conversations {
         self.member(conversation, account).is_ok()
     }
 
-    /// Of a conversation whose row was requested.
+    /// The extent of a conversation whose row was requested.
     fn extent(&self, conversation: Uuid) -> Extent {
         self.extents.get(&conversation).copied().unwrap_or_default()
     }
 
-    /// A conversation that was requested and whose member is known.
+    /// The row of a conversation that was requested.
     fn row(&self, conversation: Uuid) -> Result<&Conversation, Rejection> {
         let found = self.rows.get(&conversation);
         found.ok_or(Rejection::not_found(Resource::Conversation))

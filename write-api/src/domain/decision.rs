@@ -136,9 +136,9 @@ pub enum Rejection {
     SelfMute,
     #[error("an account cannot connect with itself")]
     SelfConnection,
-    #[error("the other account declined such a request less than 30 days ago")]
+    #[error("the other account declined a connection request less than 30 days ago")]
     RequestDeclined,
-    #[error("an account has at most {0} requests that were not answered")]
+    #[error("an account has at most {0} unanswered connection requests")]
     TooManyPendingRequests(u32),
     #[error("another tag of the account has this name")]
     TagExists,
@@ -154,12 +154,14 @@ pub enum Rejection {
     TooManyMembers(usize),
     #[error("the title and the members of a conversation of two never change")]
     ConversationOfTwo,
-    #[error("the group has {0} members, and no more fit")]
+    #[error("a group has at most {0} members")]
     ConversationFull(usize),
-    /// Who has left a conversation is not brought back by just anybody.
-    #[error("the account has left the conversation, and only its connections may add it again")]
+    /// An account that has left a conversation must not be brought back by strangers.
+    #[error(
+        "the account has left the group; only a member who is connected with it can add it again"
+    )]
     LeftConversation,
-    #[error("members leave by themselves; nobody removes another")]
+    #[error("a member can leave, but cannot remove other members")]
     NotOneself,
     /// A read mark in the future would hide what does not exist yet.
     #[error("must not be in the future")]

@@ -15,7 +15,7 @@ use super::{
 
 #[derive(Debug, Clone, Copy)]
 pub enum FeedCommand {
-    /// Everything up to this id is read. No post need have it.
+    /// Marks everything up to this id as read, whether or not a post has it.
     MarkRead { up_to: Uuid },
 }
 

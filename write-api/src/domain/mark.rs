@@ -1,13 +1,12 @@
-//! Marks up to which accounts have read a list. A mark is a point in time, given as any id, since ids are in order of time. It
-//! never moves back.
+//! Marks up to which accounts have read a list. A mark is a point in time. It is given as any id, because ids are in the order of
+//! time, and never moves back.
 
 use feedmill_events::id;
 use uuid::Uuid;
 
 use super::{clock::Moment, decision::Rejection, table::Table};
 
-/// How far the clocks of two instances may differ, in milliseconds. The id of an item has the time of the instance that
-/// caused it.
+/// How far the clocks of two instances may differ, in milliseconds. The id of an item has the time of the instance that made it.
 const MAX_CLOCK_SKEW: i64 = 5_000;
 
 /// The marks of one list.
@@ -43,7 +42,7 @@ impl Marks {
         Ok(mark.unwrap_or_default() < up_to)
     }
 
-    /// The accounts whose marks moved, and where to.
+    /// The accounts whose marks moved, and their new marks.
     pub fn into_changed(self) -> (Vec<Uuid>, Vec<Uuid>) {
         let changes = self.rows.into_changes();
         changes.inserted.into_iter().chain(changes.updated).unzip()

@@ -15,7 +15,7 @@ use super::{
 
 #[derive(Debug, Clone, Copy)]
 pub enum NotificationCommand {
-    /// Everything up to this id is read. No notification need have it.
+    /// Marks everything up to this id as read, whether or not a notification has it.
     MarkRead { up_to: Uuid },
 }
 

@@ -27,7 +27,7 @@ pub enum PostCommand {
         text: PostText,
         reply_to: Option<Uuid>,
     },
-    /// Without a text, it changes nothing.
+    /// None changes nothing.
     Edit {
         post: Uuid,
         text: Option<PostText>,
@@ -41,11 +41,11 @@ pub enum PostCommand {
 pub struct Post {
     pub author: Uuid,
     pub reply_to: Option<Parent>,
-    /// None of a post from before there were hashes, until it is edited.
+    /// None for a post from before `0011_post_texts`, until it is edited.
     pub text: Option<TextHash>,
 }
 
-/// Tells whether two texts are the same: the first half of the SHA-256.
+/// The first half of the SHA-256 of a text. It tells whether an edit changes the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextHash([u8; 16]);
 
@@ -95,7 +95,7 @@ impl Posts {
         found.ok_or(Rejection::not_found(Resource::Post))
     }
 
-    /// The same, if it is the actor's.
+    /// The post that the path of a request names, if the actor is its author.
     fn find_own(&self, id: Uuid, actor: Uuid) -> Result<Post, Rejection> {
         let found = self.find(id)?;
         if found.author == actor {

@@ -60,7 +60,8 @@ impl From<&Outcome> for StoredOutcome {
 }
 
 impl StoredOutcome {
-    /// Of a command that changed nothing. The state of a connection may have changed by the time the command is repeated.
+    /// The stored outcome of a command that changed nothing. That of a connection is stored with its state, because the state may
+    /// have changed by the time the request is repeated.
     pub fn unchanged(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Connection(_) => Self::from(outcome),

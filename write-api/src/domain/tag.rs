@@ -1,6 +1,6 @@
-//! Audience tags: private labels of an account for the people that it is connected with. (A cache tag is something else.)
+//! Audience tags: private labels of an account for the people whom it is connected with. They are unrelated to cache tags.
 //!
-//! Tags and their members are in their owner's partition. A membership ends with the connection.
+//! Tags and their members are in their owner's partition. A membership ends when the connection ends.
 
 pub mod sql;
 #[cfg(test)]
@@ -24,7 +24,7 @@ use super::{
     text::TagName,
 };
 
-/// The most tags of an account, and members of a tag.
+/// The maximum numbers of tags of an account and of members of a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TagLimits {
     pub tags: u32,
@@ -67,19 +67,19 @@ pub type Membership = (Uuid, Uuid, Uuid);
 #[derive(Debug, Default)]
 pub struct AudienceTags {
     rows: Table<Uuid, AudienceTag>,
-    /// The tag of each owner and name: an index on `rows`, of which nothing is saved.
+    /// The tag of each owner and name. This is an index on `rows` and not saved.
     names: Table<(Uuid, String), Uuid>,
-    /// By owner: the number of its tags. Nothing of it is saved.
+    /// The number of tags of each owner. It is counted from the stored tags and not saved.
     counts: Table<Uuid, u32>,
     /// When each member was added, in Unix milliseconds.
     members: Table<Membership, i64>,
-    /// The tags by owner and member: an index on `members`.
+    /// The tags of each owner and member. This is an index on `members`.
     tags_of: BTreeMap<(Uuid, Uuid), BTreeSet<Uuid>>,
-    /// By tag: the number of its members. Nothing of it is saved.
+    /// The number of members of each tag. It is counted from the stored members and not saved.
     member_counts: Table<Uuid, u32>,
-    /// Owner and other account: all memberships of the account in the owner's tags are loaded.
+    /// Pairs of an owner and another account. All memberships of the account in the owner's tags are to be loaded.
     memberships: BTreeSet<(Uuid, Uuid)>,
-    /// With all of their members.
+    /// Tags that this batch deletes, with all of their members.
     deleted: BTreeSet<Uuid>,
 }
 
@@ -108,7 +108,7 @@ impl AudienceTags {
         standing.filter_map(event).collect()
     }
 
-    /// Takes a stored membership.
+    /// Adds a membership that was loaded.
     fn load_member(&mut self, membership: Membership, at: i64) {
         let (owner, member, tag) = membership;
         self.tags_of.entry((owner, member)).or_default().insert(tag);
@@ -155,7 +155,7 @@ impl AudienceTags {
         add(&mut self.member_counts, event.tag, -1);
     }
 
-    /// A tag of the actor's. One of somebody else is rejected as if it did not exist.
+    /// A tag of the actor. A tag of another account is rejected as if it did not exist.
     fn own(&self, tag: Uuid, actor: Uuid) -> Result<&AudienceTag, Rejection> {
         let found = self.rows.get(&tag).filter(|found| found.owner == actor);
         found.ok_or(Rejection::not_found(Resource::Tag))
@@ -259,7 +259,7 @@ impl TagCommand {
                 };
                 Ok(Decision::new(Event::TagRenamed(event), outcome))
             }
-            // Undoing one's own act always succeeds, so that the answer does not tell whether the tag exists.
+            // Deleting a tag that does not exist succeeds, so that the answer does not tell whether others have it.
             Self::Delete { tag } => Ok(match tags.own(*tag, actor) {
                 Err(_) => Decision::unchanged(Outcome::Done),
                 Ok(_) => Decision::done(Event::TagDeleted(TagDeleted {

@@ -10,14 +10,14 @@ use crate::{
     domain::{ConnectionCommand, ConnectionState, Outcome},
 };
 
-/// How the caller and the account are related now.
+/// The state of the connection between the caller and the account.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ConnectionResult)]
 struct ConnectionView {
     state: ConnectionStateView,
 }
 
-/// `outgoing`: the caller has asked, and the other account has not answered yet.
+/// `outgoing`: the caller has sent a request, and the other account has not answered it. `connected`: the two are connected.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ConnectionResultState)]
@@ -26,9 +26,10 @@ enum ConnectionStateView {
     Connected,
 }
 
-/// Ask for a connection, or accept one
+/// Request a connection, or accept a request
 ///
-/// If the account has asked the caller, this accepts. Succeeds also if the caller has asked already, or is connected.
+/// If the account has sent the caller a request, this accepts it. The request also succeeds if the caller has already sent a
+/// request, or is already connected.
 #[utoipa::path(
     put,
     path = "/v1/users/{id}/connection",
@@ -60,9 +61,9 @@ pub async fn request(
     Ok(response::ok(&answer, ConnectionView { state }))
 }
 
-/// End a connection, withdraw a request, or decline one
+/// End a connection, or withdraw or decline a request
 ///
-/// Succeeds also if there is no connection and no request, and if there is no such account. A request that was declined cannot be
+/// The request also succeeds if there is no connection and no request, or no such account. A declined request cannot be
 /// repeated for 30 days.
 #[utoipa::path(
     delete,

@@ -104,7 +104,7 @@ pub async fn create(
     })
 }
 
-/// What is to change.
+/// The new title.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConversationChange {
@@ -135,7 +135,7 @@ impl ConversationChange {
 
 /// Rename a group
 ///
-/// By any member. The title of the one conversation that two people have never changes: 409.
+/// Any member can rename a group. The title of a conversation of two people never changes: the answer is 409.
 #[utoipa::path(
     patch,
     path = "/v1/conversations/{id}",
@@ -159,7 +159,8 @@ pub async fn rename(
 
 /// Mute a conversation
 ///
-/// For the caller alone: its unread messages no longer count in `unread_total`. Succeeds also if it is muted already.
+/// The unread messages of a muted conversation do not count in the caller's `unread_total`. Other members are not affected. The
+/// request also succeeds if the conversation is already muted.
 #[utoipa::path(
     put,
     path = "/v1/conversations/{id}/mute",
@@ -178,7 +179,7 @@ pub async fn mute(
 
 /// Unmute a conversation
 ///
-/// Succeeds also if it is not muted, and if there is no such conversation.
+/// The request also succeeds if the conversation is not muted, or does not exist.
 #[utoipa::path(
     delete,
     path = "/v1/conversations/{id}/mute",

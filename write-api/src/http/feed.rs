@@ -9,7 +9,7 @@ use crate::{app::App, domain::FeedCommand};
 
 /// Mark the feed as read
 ///
-/// Up to a post, or any other id. The mark never moves back, and must not be in the future.
+/// `up_to` is the id of a post, or any other id; its time counts. The mark never moves back, and must not be in the future.
 #[utoipa::path(
     put,
     path = "/v1/feed/read",

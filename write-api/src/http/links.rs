@@ -13,7 +13,7 @@ type Link = (State<App>, Caller, Path<Uuid>);
 
 /// Like a post
 ///
-/// Succeeds also if the caller likes it already.
+/// The request also succeeds if the caller already likes the post.
 #[utoipa::path(
     put,
     path = "/v1/posts/{id}/like",
@@ -29,7 +29,7 @@ pub async fn like(link: Link, request: CommandRequest) -> Result<Response, Probl
 
 /// Take back a like
 ///
-/// Succeeds also if the caller does not like it, and if there is no such post.
+/// The request also succeeds if the caller does not like the post, or the post does not exist.
 #[utoipa::path(
     delete,
     path = "/v1/posts/{id}/like",
@@ -44,7 +44,7 @@ pub async fn unlike(link: Link, request: CommandRequest) -> Result<Response, Pro
 
 /// Bookmark a post
 ///
-/// Visible to the caller only. Succeeds also if it is bookmarked already.
+/// Only the caller can see the bookmark. The request also succeeds if the caller has already bookmarked the post.
 #[utoipa::path(
     put,
     path = "/v1/posts/{id}/bookmark",
@@ -60,7 +60,7 @@ pub async fn bookmark(link: Link, request: CommandRequest) -> Result<Response, P
 
 /// Remove a bookmark
 ///
-/// Succeeds also if it is not bookmarked, and if there is no such post.
+/// The request also succeeds if the caller has not bookmarked the post, or the post does not exist.
 #[utoipa::path(
     delete,
     path = "/v1/posts/{id}/bookmark",
@@ -75,7 +75,7 @@ pub async fn remove_bookmark(link: Link, request: CommandRequest) -> Result<Resp
 
 /// Follow an account
 ///
-/// Succeeds also if the caller follows it already.
+/// The request also succeeds if the caller already follows the account.
 #[utoipa::path(
     put,
     path = "/v1/users/{id}/follow",
@@ -91,7 +91,7 @@ pub async fn follow(link: Link, request: CommandRequest) -> Result<Response, Pro
 
 /// Stop following an account
 ///
-/// Succeeds also if the caller does not follow it, and if there is no such account.
+/// The request also succeeds if the caller does not follow the account, or the account does not exist.
 #[utoipa::path(
     delete,
     path = "/v1/users/{id}/follow",
@@ -106,8 +106,8 @@ pub async fn unfollow(link: Link, request: CommandRequest) -> Result<Response, P
 
 /// Mute an account
 ///
-/// Its posts leave the caller's feed and digest, and what it does, the caller's notifications. The account is not told. Succeeds also if the
-/// caller mutes it already.
+/// The caller's feed, digest and stream leave out the posts of the account, and the caller's notifications leave out those that
+/// the account causes. The account does not learn of it. The request also succeeds if the caller already mutes the account.
 #[utoipa::path(
     put,
     path = "/v1/users/{id}/mute",
@@ -123,7 +123,7 @@ pub async fn mute(link: Link, request: CommandRequest) -> Result<Response, Probl
 
 /// Stop muting an account
 ///
-/// Succeeds also if the caller does not mute it, and if there is no such account.
+/// The request also succeeds if the caller does not mute the account, or the account does not exist.
 #[utoipa::path(
     delete,
     path = "/v1/users/{id}/mute",

@@ -7,8 +7,9 @@ use crate::{app::App, domain::ConversationCommand};
 
 /// Add a member to a group
 ///
-/// By any member. Who is added sees the messages that are written from then on. Succeeds also if the account is a member already. Who has
-/// left is added again only by a connection: 409. The conversation that two people have never has other members: 409.
+/// Any member can add accounts to a group. The new member sees only the messages that are written after that. The request also
+/// succeeds if the account is already a member. An account that has left the group can only be added again by a member whom it is
+/// connected with; otherwise, the answer is 409. The members of a conversation of two people never change: the answer is 409.
 #[utoipa::path(
     put,
     path = "/v1/conversations/{id}/members/{user}",
@@ -40,8 +41,8 @@ pub async fn add(
 
 /// Leave a group
 ///
-/// The caller's own id is that of the member. Succeeds also if the caller is no member, and if there is no such conversation. Members leave
-/// by themselves: another member is 403. What the caller has written stays.
+/// `user` must be the caller, because nobody can remove another member: the answer is 403. The request also succeeds if the
+/// caller is not a member, or the conversation does not exist. The caller's messages stay.
 #[utoipa::path(
     delete,
     path = "/v1/conversations/{id}/members/{user}",

@@ -116,7 +116,7 @@ pub async fn mark_read(
 
 /// Delete a message of the caller
 ///
-/// For everyone. Succeeds also if there is no such message.
+/// The message is deleted for all members. The request also succeeds if there is no such message.
 #[utoipa::path(
     delete,
     path = "/v1/conversations/{id}/messages/{message}",

@@ -42,7 +42,7 @@ impl NewPost {
     }
 }
 
-/// What is to change. An absent member changes nothing.
+/// The changes to a post. An absent member changes nothing.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PostChange {
@@ -130,7 +130,7 @@ pub async fn create(
 
 /// Change the text of a post of the caller
 ///
-/// The post then says when it was edited, unless the text is the same as before.
+/// `edited_at` becomes the present time, unless the text is the same as before.
 #[utoipa::path(
     patch,
     path = "/v1/posts/{id}",

@@ -22,11 +22,11 @@ feedmill_service::problem_codes! {
     EXTERNAL_IDENTITY = FORBIDDEN, "external_identity";
     /// Another account has the handle, or gave it up less than 30 days ago.
     HANDLE_TAKEN = CONFLICT, "handle_taken";
-    /// The conversation is the one of its two members, whose title and members never change.
+    /// The title and the members of a conversation of two people never change.
     CONVERSATION_OF_TWO = CONFLICT, "conversation_of_two";
-    /// The group has as many members as it can have.
+    /// The group already has the maximum number of members.
     CONVERSATION_FULL = CONFLICT, "conversation_full";
-    /// The account has left the conversation, and only its connections may add it again.
+    /// The account has left the conversation. Only a member who is connected with it can add it again.
     LEFT_CONVERSATION = CONFLICT, "left_conversation";
     /// `current_password` is not the current password.
     WRONG_PASSWORD = UNPROCESSABLE_ENTITY, "wrong_password";
@@ -36,15 +36,15 @@ feedmill_service::problem_codes! {
     SELF_MUTE = UNPROCESSABLE_ENTITY, "self_mute";
     /// An account cannot connect with itself.
     SELF_CONNECTION = UNPROCESSABLE_ENTITY, "self_connection";
-    /// The other account declined a request of the caller's less than 30 days ago.
+    /// The other account declined a connection request of the caller less than 30 days ago.
     REQUEST_DECLINED = CONFLICT, "request_declined";
-    /// Too many requests of the caller's were not answered yet. Withdraw one to make another.
+    /// The caller already has the maximum number of unanswered connection requests. Withdraw one to send another.
     TOO_MANY_PENDING_REQUESTS = CONFLICT, "too_many_pending_requests";
-    /// Another tag of the caller's has this name.
+    /// Another tag of the caller has this name.
     TAG_EXISTS = CONFLICT, "tag_exists";
-    /// The caller has as many tags as an account can have.
+    /// The caller already has the maximum number of tags.
     TOO_MANY_TAGS = CONFLICT, "too_many_tags";
-    /// The tag has as many members as a tag can have.
+    /// The tag already has the maximum number of members.
     TOO_MANY_TAG_MEMBERS = CONFLICT, "too_many_tag_members";
     /// The caller is not connected with the account.
     NOT_CONNECTED = CONFLICT, "not_connected";

@@ -197,7 +197,7 @@ pub async fn list(
 
 /// End a session of the caller
 ///
-/// Succeeds also if it has ended already.
+/// The request also succeeds if the session has already ended.
 #[utoipa::path(
     delete,
     path = "/v1/sessions/{id}",

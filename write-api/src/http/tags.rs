@@ -18,7 +18,7 @@ use crate::{
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewTag {
-    /// A single line. No other tag of the caller's has it.
+    /// A single line. No other tag of the caller may have this name.
     #[schema(examples("family"), min_length = 1, max_length = 100)]
     name: String,
 }
@@ -31,7 +31,7 @@ impl NewTag {
     }
 }
 
-/// A tag of the caller's.
+/// A tag of the caller.
 #[derive(Serialize, ToSchema)]
 #[schema(as = NamedTag)]
 struct TagView {
@@ -47,10 +47,10 @@ fn view(answer: &Answer) -> Result<TagView, Problem> {
     }
 }
 
-/// Make a tag
+/// Create a tag
 ///
-/// A private label for people whom the caller is connected with. Nobody else is told of it. An account has at most 100 tags,
-/// unless the operator sets another number.
+/// A tag is a private label for people whom the caller is connected with. Only the caller can see it. An account can have at most
+/// 100 tags, unless the operator sets another number.
 #[utoipa::path(
     post,
     path = "/v1/tags",
@@ -101,7 +101,7 @@ pub async fn rename(
 
 /// Delete a tag
 ///
-/// Succeeds also if there is no such tag.
+/// The request also succeeds if there is no such tag.
 #[utoipa::path(
     delete,
     path = "/v1/tags/{id}",
@@ -123,7 +123,8 @@ pub async fn remove(
 
 /// Add a member to a tag
 ///
-/// The caller must be connected with the account. The membership ends with the connection. Succeeds also if the account is a member.
+/// The caller must be connected with the account. The membership ends when the connection ends. The request also succeeds if the
+/// account is already a member.
 #[utoipa::path(
     put,
     path = "/v1/tags/{id}/members/{user}",
@@ -156,7 +157,7 @@ pub async fn add_member(
 
 /// Remove a member from a tag
 ///
-/// Succeeds also if the account is no member, and if there is no such tag.
+/// The request also succeeds if the account is not a member, or the tag does not exist.
 #[utoipa::path(
     delete,
     path = "/v1/tags/{id}/members/{user}",

@@ -147,7 +147,7 @@ fn created_id(
     if !record.creates_resource() {
         return None;
     }
-    // A command that creates something has one partition.
+    // A command that creates a resource has one partition.
     let partition = command.partitions(actor).iter().next()?;
     let id = record.moment().id(partition);
     let members = match command {

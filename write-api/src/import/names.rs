@@ -12,7 +12,7 @@ use super::record_type::{Name, Names};
 #[derive(Debug, Default)]
 pub struct ImportedNames {
     ids: HashMap<Name, Option<Uuid>>,
-    /// By id: the owner of each tag, unless it was deleted.
+    /// The owner of each tag, by the tag's id. A deleted tag has none.
     tag_owners: HashMap<Uuid, Uuid>,
 }
 

@@ -13,7 +13,7 @@ pub trait Names {
     /// `resource` is the type of the record that created it. The error is for the author of the file.
     fn find(&mut self, resource: &'static str, name: &str) -> Result<Uuid, String>;
 
-    /// The id of a tag, and of the account that it belongs to.
+    /// The ids of a tag and of its owner.
     fn find_tag(&mut self, name: &str) -> Result<(Uuid, Uuid), String>;
 }
 

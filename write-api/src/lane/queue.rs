@@ -13,8 +13,8 @@ use tokio::sync::Notify;
 /// partitions waiting.
 pub const STALLED_AFTER: Duration = Duration::from_millis(100);
 
-/// Items in the order in which they came, each with its partitions. No two groups with items of one partition are in flight at
-/// once, so the items of a partition are processed in order.
+/// Items in the order of their arrival, each with its partitions. Two groups that have a partition in common are never in flight
+/// at once, so the items of a partition are processed in order.
 pub struct Queue<T> {
     lanes: usize,
     capacity: usize,

@@ -1,10 +1,10 @@
 //! Truncating a stream that has diverged from the log.
 //!
-//! After a restore of PostgreSQL from a backup, the stream has events that the log does not have any more, and the log continues
-//! with other events in their places. Whoever may publish to the stream can also add a message. Sequence numbers show neither
+//! After a restore of PostgreSQL from a backup, the stream has events that the log no longer has, and the log continues with
+//! other events in their places. Anyone with permission to publish can also add a message. Sequence numbers show neither case
 //! once the log has grown past them, so the relay compares the content of each partition's last message with the log. If they
-//! differ, it deletes messages from the end of the partition until the last one is in the log, and publishes the rest of the
-//! log again. If more than [`MAX_DELETED`] differ, it deletes all messages of the partition at once; the log has all events.
+//! differ, it deletes messages from the end of the partition until the last one is in the log, and publishes the rest of the log
+//! again. If more than [`MAX_DELETED`] differ, it deletes all messages of the partition at once; the log has all events.
 
 use async_nats::{
     HeaderValue,
@@ -26,8 +26,8 @@ use super::{
 };
 use crate::log::Entry;
 
-/// The maximum number of messages that are deleted from a partition one by one, at some milliseconds each. An attempt at opening
-/// the stream has time for at least one partition; if more have diverged, further attempts follow.
+/// The maximum number of messages that are deleted from a partition one by one, which takes some milliseconds each. An attempt at
+/// opening the stream has time for at least one partition; if more have diverged, further attempts follow.
 const MAX_DELETED: usize = 50;
 
 const REMOVED: &str = "relay_removed_messages_total";
@@ -125,7 +125,7 @@ pub fn id(message: &StreamMessage, partition: Partition) -> Option<MessageId<'_>
     (id.partition == partition).then_some(id)
 }
 
-/// Whether the log has the event in a message in its place.
+/// Whether the log has the event of a message at the same place.
 fn is_equal(
     message: &StreamMessage,
     partition: Partition,

@@ -1,4 +1,4 @@
-//! Loads and saves connections and their requests.
+//! Loads and saves connections and connection requests.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use feedmill_service::{Database, sql::named};
@@ -167,7 +167,7 @@ async fn delete_declined(
     Ok(())
 }
 
-/// Deletes refusals that no longer keep anybody from asking. Returns how many, at most `max_rows`.
+/// Deletes declined requests that may be repeated by now. Returns how many, at most `max_rows`.
 pub async fn delete_expired(
     database: &Database,
     now: DateTime<Utc>,

@@ -23,7 +23,7 @@ fn accounts() -> Vec<Event> {
     (1..=5).map(account).collect()
 }
 
-/// The accounts, and what follows of these commands.
+/// The events of the accounts and of these commands.
 fn after(commands: &[(u64, ConnectionCommand)]) -> Vec<Event> {
     let mut given = accounts();
     for (actor, command) in commands {
@@ -123,7 +123,7 @@ fn a_declined_request_cannot_be_repeated_for_30_days() {
         Err(Rejection::RequestDeclined)
     );
     assert_eq!(later(AT + DECLINE_HOLD), Ok(1));
-    // The one who declined may ask, and a connection ends the wait.
+    // The account that declined may send a request, and a connection ends the waiting time.
     assert_eq!(events(&declined, 2, request(1)).len(), 1);
     let connected = after(&[
         (1, request(2)),
@@ -148,7 +148,7 @@ fn pending_requests_are_bounded() {
         rejection(&full, 1, request(4)),
         Rejection::TooManyPendingRequests(MAX_PENDING)
     );
-    // Requests of others do not count, and one that was answered makes room.
+    // Requests of others do not count, and an answered request no longer counts.
     assert_eq!(events(&full, 4, request(1)).len(), 1);
     for answer in [(2, request(1)), (2, end(1)), (1, end(2))] {
         let given = after(&[(1, request(2)), (1, request(3)), answer]);
@@ -175,7 +175,7 @@ fn an_imported_connection_needs_no_request() {
     assert_eq!(made.len(), 2);
     let given = [accounts(), made].concat();
     assert_eq!(events(&given, 1, connect), []);
-    // A request that is there is accepted.
+    // An existing request is accepted.
     let requested = after(&[(1, request(2))]);
     let other_way = ConnectionCommand::Connect { other: id(1) };
     assert_eq!(

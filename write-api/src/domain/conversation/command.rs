@@ -36,12 +36,12 @@ pub enum ConversationCommand {
         conversation: Uuid,
         up_to: Uuid,
     },
-    /// The actor's own message.
+    /// Deletes a message of the actor.
     DeleteMessage {
         conversation: Uuid,
         message: Uuid,
     },
-    /// For the actor alone.
+    /// Mutes or unmutes the conversation for the actor only.
     SetMuted {
         conversation: Uuid,
         muted: bool,
@@ -50,12 +50,12 @@ pub enum ConversationCommand {
         conversation: Uuid,
         account: Uuid,
     },
-    /// The actor leaves. Nobody removes another account.
+    /// The actor leaves the group. `account` must be the actor: nobody can remove another member.
     RemoveMember {
         conversation: Uuid,
         account: Uuid,
     },
-    /// Without a title, the conversation loses the one that it has.
+    /// None removes the title.
     Rename {
         conversation: Uuid,
         title: Option<Title>,

@@ -1,4 +1,4 @@
-//! What the commands of conversations lead to.
+//! The decisions of the commands of conversations, without those on members.
 
 use std::collections::BTreeSet;
 
@@ -120,8 +120,8 @@ pub fn send(
     Ok(Decision::new(Event::MessageSent(event), outcome))
 }
 
-/// The sender deletes a message, also after leaving the conversation. Deleting what is not there, or what the actor does not see,
-/// succeeds, as undoing one's own act always does.
+/// The sender can delete a message, even after leaving the conversation. Deleting a message that does not exist, or that the
+/// actor does not see, succeeds and changes nothing, so that the answer does not tell whether the message exists.
 pub fn delete(
     conversations: &Conversations,
     actor: Uuid,
@@ -148,7 +148,7 @@ pub fn delete(
     Ok(Decision::done(Event::MessageDeleted(event)))
 }
 
-/// Unmuting succeeds for any conversation, as undoing one's own act always does.
+/// Unmuting succeeds for any conversation, so that the answer does not tell whether the conversation exists.
 pub fn set_muted(
     conversations: &Conversations,
     actor: Uuid,
@@ -170,7 +170,7 @@ pub fn set_muted(
     }))
 }
 
-/// Any member renames a group.
+/// Any member can rename a group.
 pub fn rename(
     conversations: &Conversations,
     actor: Uuid,

@@ -1,4 +1,4 @@
-//! Who comes into a group, and who leaves it.
+//! The decisions on adding members to groups, and on leaving groups.
 
 use feedmill_events::{
     Event,
@@ -12,8 +12,8 @@ use crate::domain::{
     decision::{Decision, Outcome, Rejection, Resource},
 };
 
-/// Any member of a group adds others. `now` is an id with the time of the decision. Who has left is added again only by a
-/// connection: `may_return` is whether the actor is one of the account's.
+/// Any member of a group can add accounts. `now` is an id with the time of the decision. `may_return` says whether the actor is
+/// connected with the account: an account that has left can only be added again by a connected member.
 pub fn add(
     accounts: &Accounts,
     conversations: &Conversations,
@@ -42,7 +42,7 @@ pub fn add(
     if extent.members >= MAX_MEMBERS {
         return Err(Rejection::ConversationFull(MAX_MEMBERS));
     }
-    // Ids are made by the clocks of several processes. Who comes must not see what was written before.
+    // The clocks of other processes may be ahead. The new member must not see messages that were written before.
     let since = Some(now).max(extent.last_message).max(left_at);
     Ok(Decision::done(Event::MemberAdded(MemberAdded {
         conversation,
@@ -52,7 +52,8 @@ pub fn add(
     })))
 }
 
-/// Members leave by themselves. Leaving a conversation that one is not a member of succeeds, as undoing one's own act always does.
+/// A member can leave a group, and cannot remove other members. Leaving a conversation succeeds for an actor who is not a member,
+/// so that the answer does not tell whether the conversation exists.
 pub fn remove(
     conversations: &Conversations,
     actor: Uuid,
@@ -74,7 +75,7 @@ pub fn remove(
     if conversations.row(conversation)?.pair.is_some() {
         return Err(Rejection::ConversationOfTwo);
     }
-    // What was written before, by whichever clock, was for the member.
+    // The clocks of other processes may be ahead. The member received all messages that were written before.
     let last_message = conversations.extent(conversation).last_message;
     let until = Some(now).max(last_message).max(member.since);
     Ok(Decision::done(Event::MemberLeft(MemberLeft {

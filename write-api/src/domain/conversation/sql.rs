@@ -1,5 +1,5 @@
-//! Loads conversations and messages, and saves conversations, members and messages. Members are loaded with what most
-//! commands need, see `domain/storage.rs`.
+//! Loads conversations and messages, and saves conversations, members and messages. `domain/storage.rs` loads the members, in the
+//! statement for the rows that most commands need.
 
 use chrono::{DateTime, Utc};
 use feedmill_events::id;
@@ -106,7 +106,7 @@ async fn load_messages(
 }
 
 pub async fn save(connection: &mut PgConnection, conversations: Conversations) -> sqlx::Result<()> {
-    // Messages are never updated, and of the others nothing is removed.
+    // Messages are never updated. Rows of conversations and members are never removed.
     let rows = conversations.rows.into_changes();
     insert(&mut *connection, &rows.inserted).await?;
     rename(&mut *connection, &rows.updated).await?;
@@ -173,7 +173,7 @@ async fn rename(
 
 type Members = [((Uuid, Uuid), Member)];
 
-/// `Members`, as the arrays of a statement.
+/// The columns of members, as the arrays of a statement.
 #[derive(Default)]
 struct Columns {
     conversations: Vec<Uuid>,

@@ -214,14 +214,14 @@ fn remove(conversation: u64, account: u64) -> ConversationCommand {
     }
 }
 
-/// A group of the accounts 1 to 3, beside account 4 and a pair.
+/// A group of the accounts 1 to 3, another account 4, and a conversation of two.
 fn group() -> Vec<Event> {
     let mut given: Vec<Event> = (1..=4).map(account).collect();
     given.extend([conversation(20, &[1, 2, 3]), conversation(30, &[1, 2])]);
     given
 }
 
-/// Of the only event: the id from which on somebody is a member.
+/// The field `since` of the only event.
 fn since(events: &[Event]) -> Uuid {
     let [Event::MemberAdded(added)] = events else {
         panic!("{events:?}")
@@ -316,7 +316,7 @@ fn a_full_group_takes_nobody() {
     assert_eq!(events(&given, 1_001, add(20, 4)).len(), 1);
 }
 
-/// Though the clock of the process that adds is behind that of the one that took the message.
+/// This holds even if the clock of the process that adds is behind that of the process that accepted the message.
 #[test]
 fn who_is_added_does_not_see_what_was_written_before() {
     let mut given = group();
@@ -365,7 +365,7 @@ fn deleting_tells_nothing_of_what_is_not_visible() {
     given.push(message(21, 20, 1));
     given.extend(events(&given, 2, remove(20, 2)));
     given.extend(events(&given, 1, add(20, 4)));
-    // Of a conversation that the account has left; from before it was added; and never written.
+    // A message of a conversation that the account has left, one from before it was added, and one that does not exist.
     for (actor, message) in [(2, 21), (4, 21), (1, 99)] {
         assert_eq!(events(&given, actor, delete(message)), []);
     }

@@ -5,7 +5,7 @@ fn read(up_to: Uuid) -> FeedCommand {
     FeedCommand::MarkRead { up_to }
 }
 
-/// Whether or not there is a post with the id.
+/// The ids here are not those of posts.
 #[test]
 fn a_mark_never_moves_back() {
     let mut given = vec![account(1)];

@@ -143,7 +143,7 @@ link_kinds! {
     "bookmark" => v1::PostBookmarked { post: target, user: account },
     "unbookmark" => v1::PostUnbookmarked { post: target, user: account, bookmarked_at: since };
 
-    /// An account no longer sees another one's posts in its feed, nor notifications about it.
+    /// An account mutes another one: its feed and notifications leave the other one out.
     Mute = 4, LinkTarget::Account { to_oneself: Rejection::SelfMute },
     "mute" => v1::AccountMuted { muted: target, muter: account },
     "unmute" => v1::AccountUnmuted { muted: target, muter: account, muted_at: since };

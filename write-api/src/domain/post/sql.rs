@@ -42,7 +42,7 @@ async fn insert(connection: &mut PgConnection, posts: &[(Uuid, Post)]) -> sqlx::
     Ok(())
 }
 
-/// Nothing else of a post ever changes.
+/// Updates the hashes of texts. No other column of a post ever changes.
 async fn update_texts(connection: &mut PgConnection, posts: &[(Uuid, Post)]) -> sqlx::Result<()> {
     if posts.is_empty() {
         return Ok(());

@@ -77,7 +77,7 @@ fn only_its_author_edits_a_post() {
     }
 }
 
-/// As of a post from before there were hashes.
+/// A post from before `0011_post_texts` has no hash.
 #[test]
 fn an_edit_of_a_post_with_an_unknown_text_is_a_change() {
     let mut posts = Posts::default();

@@ -81,7 +81,7 @@ fn names_are_unique_for_an_owner() {
     assert_eq!(rejection(&given(), 1, rename("work")), Rejection::TagExists);
     assert_eq!(events(&given(), 1, rename("family")), []);
     assert_eq!(events(&given(), 2, create("work")).len(), 1);
-    // A name that was given up is free.
+    // The old name of a renamed tag is free.
     let renamed = after(&[(1, rename("kin").into())]);
     let second = TagCommand::Rename {
         tag: id(11),
@@ -122,7 +122,7 @@ fn a_membership_ends_with_the_connection() {
         assert_eq!(ended[..2], [removed(10), removed(11)], "by {actor}");
         assert_eq!(ended.len(), 4);
     }
-    // Not that in a tag that was deleted.
+    // A deleted tag has no membership to end.
     let mut fewer = members;
     fewer.extend(events(&fewer, 1, TagCommand::Delete { tag: id(10) }));
     let end = ConnectionCommand::End { other: id(2) };

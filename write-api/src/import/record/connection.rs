@@ -9,7 +9,7 @@ use crate::{
     import::record_type::{Names, RecordType, key_of_ends},
 };
 
-/// Two accounts connect, or their connection ends. If they connect, `from` is the one who asked, if that is known.
+/// Two accounts connect, or their connection ends. If they connect, `from` is the requester, if that is known.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConnectionRecord {

@@ -9,7 +9,7 @@ use crate::{
     import::record_type::{Names, RecordType, key_of_ends, text},
 };
 
-/// An imported account may have more than a new one.
+/// An import is not limited: the old system may have allowed more.
 const NO_LIMITS: TagLimits = TagLimits {
     tags: u32::MAX,
     members: u32::MAX,
@@ -87,7 +87,7 @@ impl TagMemberRecord {
     }
 }
 
-/// A record, and whether it adds the member or removes it.
+/// A record, and whether it adds (true) or removes the member.
 struct MemberRecord(TagMemberRecord, bool);
 
 impl RecordType for MemberRecord {
