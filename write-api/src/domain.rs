@@ -2,8 +2,7 @@
 //! state and, in its `sql`, the storage. Decisions do no I/O and read no clock: time and randomness are arguments.
 //!
 //! - [`command`]: all commands; [`decision`]: their results; [`stored_outcome`]: what idempotency stores of them.
-//! - [`account`], [`post`], [`link`], [`connection`], [`tag`], [`feed`], [`conversation`], [`notification`]: the nouns; [`mark`]:
-//!   the read marks of `feed` and `notification`.
+//! - [`account`], [`post`], [`link`], [`connection`], [`tag`], [`conversation`], [`mark`]: the nouns.
 //! - [`state`]: the rows that a batch works on; [`storage`] loads and saves them; [`table`] is one of its tables.
 //! - [`text`]: checked texts; [`clock`]: time and randomness.
 
@@ -13,10 +12,8 @@ pub mod command;
 pub mod connection;
 pub mod conversation;
 pub mod decision;
-pub mod feed;
 pub mod link;
 pub mod mark;
-pub mod notification;
 pub mod post;
 pub mod state;
 pub mod storage;
@@ -34,12 +31,11 @@ pub use command::Command;
 pub use connection::{ConnectionCommand, ConnectionState};
 pub use conversation::ConversationCommand;
 pub use decision::{AccountSummary, Outcome, Rejection, Resource};
-pub use feed::FeedCommand;
 pub use link::{
     LinkCommand,
     kind::{LinkAction, LinkKind},
 };
-pub use notification::NotificationCommand;
+pub use mark::{MarkCommand, MarkedList};
 pub use post::PostCommand;
 pub use state::State;
 pub use stored_outcome::StoredOutcome;

@@ -110,8 +110,7 @@ impl Quota {
             Command::Conversation(
                 ConversationCommand::MarkRead { .. } | ConversationCommand::SetMuted { .. },
             )
-            | Command::Feed(_)
-            | Command::Notification(_) => Some(Self::Marks),
+            | Command::Mark(_) => Some(Self::Marks),
         }
     }
 }

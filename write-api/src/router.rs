@@ -13,8 +13,8 @@ use utoipa_axum::{
 use crate::{
     app::App,
     http::{
-        accounts, connections, conversations, ended_sessions, feed, keys, links, me, members,
-        messages, notifications, password, posts, sessions, tags,
+        accounts, connections, conversations, ended_sessions, keys, links, marks, me, members,
+        messages, password, posts, sessions, tags,
     },
     openapi,
 };
@@ -57,7 +57,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tags::create))
         .routes(routes!(tags::rename, tags::remove))
         .routes(routes!(tags::add_member, tags::remove_member))
-        .routes(routes!(feed::mark_read))
+        .routes(routes!(marks::feed_read))
         .routes(routes!(conversations::create))
         .routes(routes!(conversations::rename))
         .routes(routes!(conversations::mute, conversations::unmute))
@@ -65,7 +65,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(text(routes!(messages::create)))
         .routes(routes!(messages::remove))
         .routes(routes!(messages::mark_read))
-        .routes(routes!(notifications::mark_read))
+        .routes(routes!(marks::notifications_read))
         // For the routes that have no other limit.
         .layer(Extension(RouteBodyLimit(BODY_LIMIT)))
 }

@@ -9,9 +9,8 @@ use super::{
     connection::ConnectionCommand,
     conversation::ConversationCommand,
     decision::{Decision, Outcome, Rejection},
-    feed::FeedCommand,
     link::LinkCommand,
-    notification::NotificationCommand,
+    mark::MarkCommand,
     post::PostCommand,
     state::State,
     stored_outcome::StoredOutcome,
@@ -27,9 +26,8 @@ pub enum Command {
     Link(LinkCommand),
     Connection(ConnectionCommand),
     Tag(TagCommand),
-    Feed(FeedCommand),
     Conversation(ConversationCommand),
-    Notification(NotificationCommand),
+    Mark(MarkCommand),
 }
 
 impl Command {
@@ -41,9 +39,8 @@ impl Command {
             Self::Link(command) => command.partition().into(),
             Self::Connection(command) => command.partitions(actor),
             Self::Tag(_) => TagCommand::partition(actor).into(),
-            Self::Feed(_) => FeedCommand::partition(actor).into(),
             Self::Conversation(command) => command.partition(actor).into(),
-            Self::Notification(_) => NotificationCommand::partition(actor).into(),
+            Self::Mark(_) => MarkCommand::partition(actor).into(),
         }
     }
 
@@ -55,9 +52,8 @@ impl Command {
             Self::Link(command) => command.name(),
             Self::Connection(command) => command.name(),
             Self::Tag(command) => command.name(),
-            Self::Feed(command) => command.name(),
             Self::Conversation(command) => command.name(),
-            Self::Notification(command) => command.name(),
+            Self::Mark(command) => command.name(),
         }
     }
 
@@ -72,9 +68,8 @@ impl Command {
             links,
             connections,
             tags,
-            feed_marks,
             conversations,
-            notification_marks,
+            marks,
         } = state;
         match self {
             Self::Account(command) => command.request(accounts),
@@ -82,11 +77,10 @@ impl Command {
             Self::Link(command) => command.request(actor, accounts, posts, links),
             Self::Connection(command) => command.request(actor, accounts, connections, tags),
             Self::Tag(command) => command.request(actor, accounts, connections, tags),
-            Self::Feed(_) => FeedCommand::request(actor, feed_marks),
             Self::Conversation(command) => {
                 command.request(actor, accounts, connections, conversations);
             }
-            Self::Notification(_) => NotificationCommand::request(actor, notification_marks),
+            Self::Mark(command) => command.request(actor, marks),
         }
     }
 
@@ -104,9 +98,8 @@ impl Command {
             links,
             connections,
             tags,
-            feed_marks,
             conversations,
-            notification_marks,
+            marks,
         } = state;
         // An account command may create its actor; all others need one that exists.
         let existing = accounts.actor(actor);
@@ -118,11 +111,10 @@ impl Command {
                 command.decide(accounts, connections, tags, existing?.id, moment)
             }
             Self::Tag(command) => command.decide(accounts, connections, tags, existing?.id, moment),
-            Self::Feed(command) => command.decide(feed_marks, existing?.id, moment),
             Self::Conversation(command) => {
                 command.decide(accounts, connections, conversations, existing?.id, moment)
             }
-            Self::Notification(command) => command.decide(notification_marks, existing?.id, moment),
+            Self::Mark(command) => command.decide(marks, existing?.id, moment),
         }
     }
 
@@ -140,7 +132,7 @@ impl Command {
             Self::Connection(command) => command.restore(stored),
             Self::Tag(command) => command.restore(stored),
             Self::Conversation(command) => command.restore(stored, accounts, conversations, actor),
-            Self::Link(_) | Self::Feed(_) | Self::Notification(_) => stored.done(),
+            Self::Link(_) | Self::Mark(_) => stored.done(),
         }
     }
 }
@@ -175,20 +167,14 @@ impl From<TagCommand> for Command {
     }
 }
 
-impl From<FeedCommand> for Command {
-    fn from(command: FeedCommand) -> Self {
-        Self::Feed(command)
-    }
-}
-
 impl From<ConversationCommand> for Command {
     fn from(command: ConversationCommand) -> Self {
         Self::Conversation(command)
     }
 }
 
-impl From<NotificationCommand> for Command {
-    fn from(command: NotificationCommand) -> Self {
-        Self::Notification(command)
+impl From<MarkCommand> for Command {
+    fn from(command: MarkCommand) -> Self {
+        Self::Mark(command)
     }
 }

@@ -1,50 +1,93 @@
-//! Marks up to which accounts have read a list. A mark is a point in time. It is given as any id, because ids are in the order of
-//! time, and never moves back.
+//! The marks up to which accounts have read their feed and their notifications; both lists are read models. A mark is a point
+//! in time, given as any id, since ids are in order of time. It never moves back.
 
-use feedmill_events::id;
+pub mod sql;
+#[cfg(test)]
+mod tests;
+
+use feedmill_events::{
+    Event, Partition,
+    event::v1::{FeedRead, NotificationsRead},
+    id,
+};
 use uuid::Uuid;
 
-use super::{clock::Moment, decision::Rejection, table::Table};
+use super::{
+    clock::Moment,
+    decision::{Decision, Outcome, Rejection},
+    table::Table,
+};
 
-/// How far the clocks of two instances may differ, in milliseconds. The id of an item has the time of the instance that made it.
+/// How far the clocks of two instances may differ, in milliseconds. The id of an item has the time of the instance that
+/// created it.
 const MAX_CLOCK_SKEW: i64 = 5_000;
 
-/// The marks of one list.
-#[derive(Debug, Default)]
-pub struct Marks {
-    /// The mark of each account that has one.
-    rows: Table<Uuid, Uuid>,
+/// Everything in the list up to this id is read. No item need have it.
+#[derive(Debug, Clone, Copy)]
+pub struct MarkCommand {
+    pub list: MarkedList,
+    pub up_to: Uuid,
 }
 
-impl Marks {
-    pub fn request(&mut self, account: Uuid) {
-        self.rows.request(account);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MarkedList {
+    Feed,
+    Notifications,
+}
+
+/// The mark of each account that has one, by list.
+#[derive(Debug, Default)]
+pub struct Marks {
+    feed: Table<Uuid, Uuid>,
+    notifications: Table<Uuid, Uuid>,
+}
+
+impl MarkCommand {
+    pub fn partition(actor: Uuid) -> Partition {
+        Partition::of(actor)
     }
 
-    pub fn take_requested(&mut self) -> Vec<Uuid> {
-        self.rows.take_requested()
+    pub fn name(self) -> &'static str {
+        match self.list {
+            MarkedList::Feed => "mark_feed_read",
+            MarkedList::Notifications => "mark_notifications_read",
+        }
     }
 
-    pub fn load(&mut self, account: Uuid, up_to: Uuid) {
-        self.rows.load(account, up_to);
+    pub fn request(self, actor: Uuid, marks: &mut Marks) {
+        match self.list {
+            MarkedList::Feed => marks.feed.request(actor),
+            MarkedList::Notifications => marks.notifications.request(actor),
+        }
     }
 
-    pub fn moved(&mut self, account: Uuid, up_to: Uuid) {
-        self.rows.insert(account, up_to);
-    }
-
-    /// Whether a mark at `up_to` would move the account's mark.
-    pub fn moves(&self, account: Uuid, up_to: Uuid, moment: Moment) -> Result<bool, Rejection> {
+    pub fn decide(self, marks: &Marks, actor: Uuid, moment: Moment) -> Result<Decision, Rejection> {
+        let (user, up_to) = (actor, self.up_to);
         if id::millis(up_to) > moment.millis + MAX_CLOCK_SKEW {
             return Err(Rejection::FutureMark);
         }
-        let mark = self.rows.get(&account).copied();
-        Ok(mark.unwrap_or_default() < up_to)
+        let (table, event) = match self.list {
+            MarkedList::Feed => (&marks.feed, Event::FeedRead(FeedRead { user, up_to })),
+            MarkedList::Notifications => (
+                &marks.notifications,
+                Event::NotificationsRead(NotificationsRead { user, up_to }),
+            ),
+        };
+        let mark = table.get(&actor).copied().unwrap_or_default();
+        Ok(if mark < up_to {
+            Decision::done(event)
+        } else {
+            Decision::unchanged(Outcome::Done)
+        })
+    }
+}
+
+impl Marks {
+    pub fn feed_read(&mut self, event: &FeedRead) {
+        self.feed.insert(event.user, event.up_to);
     }
 
-    /// The accounts whose marks moved, and their new marks.
-    pub fn into_changed(self) -> (Vec<Uuid>, Vec<Uuid>) {
-        let changes = self.rows.into_changes();
-        changes.inserted.into_iter().chain(changes.updated).unzip()
+    pub fn notifications_read(&mut self, event: &NotificationsRead) {
+        self.notifications.insert(event.user, event.up_to);
     }
 }

@@ -22,9 +22,8 @@ pub struct State {
     pub links: Links,
     pub connections: Connections,
     pub tags: AudienceTags,
-    pub feed_marks: Marks,
     pub conversations: Conversations,
-    pub notification_marks: Marks,
+    pub marks: Marks,
 }
 
 impl State {
@@ -49,7 +48,7 @@ impl State {
             Event::TagDeleted(event) => self.tags.removed(event),
             Event::TagMemberAdded(event) => self.tags.member_added(at, event),
             Event::TagMemberRemoved(event) => self.tags.member_removed(event),
-            Event::FeedRead(event) => self.feed_marks.moved(event.user, event.up_to),
+            Event::FeedRead(event) => self.marks.feed_read(event),
             Event::ConversationCreated(event) => self.conversations.created(event),
             Event::MessageSent(event) => self.conversations.message_sent(event),
             Event::MessageDeleted(event) => self.conversations.message_deleted(event),
@@ -59,9 +58,7 @@ impl State {
             Event::ConversationRenamed(event) => self.conversations.renamed(event),
             Event::MemberAdded(event) => self.conversations.member_added(event),
             Event::MemberLeft(event) => self.conversations.member_left(event),
-            Event::NotificationsRead(event) => {
-                self.notification_marks.moved(event.user, event.up_to);
-            }
+            Event::NotificationsRead(event) => self.marks.notifications_read(event),
         }
     }
 

@@ -13,13 +13,12 @@ use super::{
     account::{self, Account, Accounts},
     connection,
     conversation::{self, Conversations, Member},
-    feed,
     link::{
         self, Links,
         kind::{LinkKey, LinkKind},
         sql::LinkColumns,
     },
-    notification,
+    mark,
     post::{self, Post, Posts, TextHash},
     state::State,
     tag,
@@ -34,17 +33,15 @@ pub async fn load(connection: &mut PgConnection, state: &mut State) -> sqlx::Res
         links,
         connections,
         tags,
-        feed_marks,
         conversations,
-        notification_marks,
+        marks,
     } = state;
     load_common(&mut *connection, accounts, posts, links, conversations).await?;
     account::sql::load_freed(&mut *connection, accounts).await?;
     connection::sql::load(&mut *connection, connections).await?;
     tag::sql::load(&mut *connection, tags).await?;
-    feed::sql::load(&mut *connection, feed_marks).await?;
     conversation::sql::load(&mut *connection, conversations).await?;
-    notification::sql::load(connection, notification_marks).await
+    mark::sql::load(connection, marks).await
 }
 
 /// Saves the net changes of the batch: a statement for each table and kind of change, none for what did not change.
@@ -55,18 +52,16 @@ pub async fn save(connection: &mut PgConnection, state: State) -> sqlx::Result<(
         links,
         connections,
         tags,
-        feed_marks,
         conversations,
-        notification_marks,
+        marks,
     } = state;
     account::sql::save(&mut *connection, accounts).await?;
     post::sql::save(&mut *connection, posts).await?;
     link::sql::save(&mut *connection, links).await?;
     connection::sql::save(&mut *connection, connections).await?;
     tag::sql::save(&mut *connection, tags).await?;
-    feed::sql::save(&mut *connection, feed_marks).await?;
     conversation::sql::save(&mut *connection, conversations).await?;
-    notification::sql::save(connection, notification_marks).await
+    mark::sql::save(connection, marks).await
 }
 
 /// The table of a row, as the statement's first column numbers it.
