@@ -2,7 +2,10 @@
 
 use feedmill_events::{
     Event, Partition,
-    event::v1::{AccountFollowed, MessageSent, Parent, PostCreated, PostLiked, PostUnliked},
+    event::{
+        v1::{AccountFollowed, Audience, MessageSent, PostLiked, PostUnliked},
+        v2::PostCreated,
+    },
     id,
 };
 use serde::{Deserialize, Serialize};
@@ -106,8 +109,10 @@ impl Command {
             Self::Post { author, text } => Event::PostCreated(PostCreated {
                 post: new_id,
                 author,
-                reply_to: None::<Parent>,
+                reply_to: None,
                 text,
+                root_author: Some(author),
+                audience: Some(Audience::Public),
             }),
             Self::Like { user, post, author } => Event::PostLiked(PostLiked { post, author, user }),
             Self::Unlike { user, post, author } => Event::PostUnliked(PostUnliked {

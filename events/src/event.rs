@@ -117,10 +117,12 @@ macro_rules! events {
 events! {
     AccountCreated(v1::AccountCreated): "account.created", 1, account, [];
     ProfileChanged(v1::ProfileChanged): "account.profile_changed", 1, account, [];
+    SettingsChanged(v1::SettingsChanged): "account.settings_changed", 1, account, [];
     AccountFollowed(v1::AccountFollowed): "account.followed", 1, followee, [];
     AccountUnfollowed(v1::AccountUnfollowed): "account.unfollowed", 1, followee, [];
-    PostCreated(v1::PostCreated): "post.created", 1, post, [];
+    PostCreated(v2::PostCreated): "post.created", 2, post, [1 => v1::PostCreated];
     PostEdited(v1::PostEdited): "post.edited", 1, post, [];
+    AudienceChanged(v1::AudienceChanged): "post.audience_changed", 1, post, [];
     PostDeleted(v1::PostDeleted): "post.deleted", 1, post, [];
     PostLiked(v1::PostLiked): "post.liked", 1, post, [];
     PostUnliked(v1::PostUnliked): "post.unliked", 1, post, [];
@@ -144,6 +146,8 @@ events! {
     ConnectionEnded(v1::ConnectionEnded): "connection.ended", 1, account, [];
     AccountMuted(v1::AccountMuted): "account.muted", 1, muted, [];
     AccountUnmuted(v1::AccountUnmuted): "account.unmuted", 1, muted, [];
+    AccountBlocked(v1::AccountBlocked): "account.blocked", 1, account, [];
+    AccountUnblocked(v1::AccountUnblocked): "account.unblocked", 1, account, [];
     TagCreated(v1::TagCreated): "tag.created", 1, owner, [];
     TagRenamed(v1::TagRenamed): "tag.renamed", 1, owner, [];
     TagDeleted(v1::TagDeleted): "tag.deleted", 1, owner, [];

@@ -61,6 +61,16 @@ tags! {
     audience_tags = 40;
     /// The list of posts that a viewer likes (feed).
     likes = 30;
+    /// What a viewer is allowed to see of others: connections, memberships in tags of others, and blocks in either direction (feed).
+    access = 32;
+    /// Who may see the thread of a root post (feed).
+    audience = 33;
+    /// The accounts that an account blocks (feed).
+    blocks = 34;
+    /// An account's settings, which only its owner sees (profiles).
+    own_settings = 36;
+    /// The root posts of an author, if one was deleted or got another audience (feed). `posts_of` changes, too.
+    lost_posts_of = 37;
     /// Up to where a viewer has read the feed (feed).
     feed_mark = 31;
     /// A conversation's title and members, for those who may read it (conversations).
@@ -74,6 +84,11 @@ impl Tag {
     pub fn posts_of_day(day: NaiveDate) -> Self {
         let days = day.signed_duration_since(NaiveDate::default()).num_days();
         Self::of(8, u128::from(days.cast_unsigned()))
+    }
+
+    /// The audience of any thread (feed): for a list whose posts are of threads that are not known beforehand.
+    pub fn any_audience() -> Self {
+        Self::of(35, 0)
     }
 
     /// The owner of a handle (profiles). Announced when an account gets the handle; losing it changes the account's

@@ -9,6 +9,7 @@
 //! A projection reads no clock and no other projection's tables. Its statements name no schema: the connection's
 //! `search_path` selects one, so that a rebuild fills another schema with the same code.
 
+mod audience_number;
 pub mod conversations;
 mod definition;
 pub mod digest;

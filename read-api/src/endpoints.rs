@@ -15,6 +15,7 @@
 
 mod account_lists;
 pub mod audience_tags;
+pub mod blocks;
 pub mod bookmarks;
 pub mod connections;
 pub mod conversations;
@@ -24,6 +25,7 @@ pub mod feed;
 pub mod likes;
 pub mod mutes;
 pub mod notifications;
+pub mod own_posts;
 pub mod posts;
 pub mod relationships;
 pub mod stream;

@@ -11,8 +11,8 @@ use utoipa_axum::{
 
 use crate::{
     endpoints::{
-        audience_tags, bookmarks, connections, conversations, counts, digest, feed, likes, mutes,
-        notifications, posts, relationships, stream, users,
+        audience_tags, blocks, bookmarks, connections, conversations, counts, digest, feed, likes,
+        mutes, notifications, own_posts, posts, relationships, stream, users,
     },
     http::auth::{self, Gate},
     openapi,
@@ -29,8 +29,8 @@ fn routes(read: impl Fn(Route, &'static [Projection]) -> Route) -> OpenApiRouter
         .routes(read(routes!(digest::read), &[Digest, Feed, Profiles]))
         .routes(read(routes!(bookmarks::page), &[Feed, Profiles]))
         .routes(read(routes!(likes::page), &[Feed, Profiles]))
-        .routes(read(routes!(conversations::page), &[Conversations, Profiles]))
-        .routes(read(routes!(conversations::one), &[Conversations, Profiles]))
+        .routes(read(routes!(conversations::page), &[Conversations, Feed, Profiles]))
+        .routes(read(routes!(conversations::one), &[Conversations, Feed, Profiles]))
         .routes(read(routes!(conversations::messages), &[Conversations]))
         .routes(read(routes!(conversations::message), &[Conversations]))
         .routes(read(routes!(notifications::page), &[Notifications, Feed, Profiles]))
@@ -39,20 +39,22 @@ fn routes(read: impl Fn(Route, &'static [Projection]) -> Route) -> OpenApiRouter
         .routes(read(routes!(posts::replies), &[Feed, Profiles]))
         .routes(read(routes!(posts::ancestors), &[Feed, Profiles]))
         .routes(read(routes!(likes::of_post), &[Feed, Profiles]))
-        .routes(read(routes!(users::profile), &[Profiles]))
+        .routes(read(routes!(users::profile), &[Feed, Profiles]))
         .routes(read(routes!(users::posts), &[Feed, Profiles]))
-        .routes(read(routes!(users::followers), &[Profiles]))
-        .routes(read(routes!(users::following), &[Profiles]))
-        .routes(read(routes!(connections::page), &[Profiles]))
+        .routes(read(routes!(users::followers), &[Feed, Profiles]))
+        .routes(read(routes!(users::following), &[Feed, Profiles]))
+        .routes(read(routes!(connections::page), &[Feed, Profiles]))
         .routes(read(routes!(connections::requests), &[Profiles]))
         .routes(read(routes!(audience_tags::page), &[Feed]))
         .routes(read(routes!(audience_tags::one), &[Feed]))
         .routes(read(routes!(audience_tags::members), &[Feed, Profiles]))
         .routes(read(routes!(audience_tags::of_user), &[Feed, Profiles]))
         .routes(read(routes!(mutes::page), &[Feed, Profiles]))
+        .routes(read(routes!(blocks::page), &[Feed, Profiles]))
         .routes(read(routes!(relationships::read), &[Feed, Profiles]))
         .routes(read(routes!(stream::open), &[Feed, Conversations, Notifications, Profiles]))
-        .routes(read(routes!(users::me), &[Profiles]))
+        .routes(read(routes!(users::me), &[Feed, Profiles]))
+        .routes(read(routes!(own_posts::page), &[Feed, Profiles]))
 }
 
 /// Every read is behind the gate: it needs a token, and a request with a position waits for the projections.

@@ -24,6 +24,7 @@ pub struct Page<T> {
     pub prev_cursor: Option<String>,
 }
 
+pub type BlockList = CountedPage<Block>;
 pub type ConnectionList = CountedPage<Connection>;
 pub type ConnectionRequestList = CountedPage<ConnectionRequest>;
 pub type ConversationPage = Page<Conversation>;
@@ -170,9 +171,51 @@ pub struct Profile {
     pub following_count: i64,
     #[schema(minimum = 0)]
     pub connections_count: i64,
-    /// Includes replies.
+    /// Posts in public threads, replies included.
     #[schema(minimum = 0)]
     pub posts_count: i64,
+}
+
+/// The caller's profile and settings.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct OwnProfile {
+    #[serde(flatten)]
+    pub profile: Profile,
+    #[serde(flatten)]
+    pub settings: Settings,
+}
+
+/// What an account has set for itself.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Settings {
+    pub default_audience: DefaultAudience,
+    pub who_may_message: WhoMayMessage,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            default_audience: DefaultAudience::Public,
+            who_may_message: WhoMayMessage::Everyone,
+        }
+    }
+}
+
+/// The audience of the account's root posts that name none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DefaultAudience {
+    Public,
+    Connections,
+    Me,
+}
+
+/// Who can start a conversation with the account, or add it to a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhoMayMessage {
+    Everyone,
+    Connections,
 }
 
 /// An item of a list of followers or of followed accounts.
@@ -211,6 +254,15 @@ pub struct Mute {
     pub muted_at: DateTime<Utc>,
 }
 
+/// An account that the caller blocks.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Block {
+    #[serde(flatten)]
+    pub account: AccountSummary,
+    #[serde(with = "rfc3339")]
+    pub blocked_at: DateTime<Utc>,
+}
+
 /// A tag of the caller's.
 // Not a cache tag.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -233,6 +285,10 @@ pub struct TagMember {
 }
 
 /// How the caller and an account are related.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a field of the answer"
+)]
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Relationship {
     /// The account.
@@ -242,6 +298,8 @@ pub struct Relationship {
     /// The account follows the caller.
     pub followed_by: bool,
     pub connection: ConnectionState,
+    /// The caller blocks the account.
+    pub blocking: bool,
     /// The caller mutes the account.
     pub muting: bool,
 }
@@ -286,10 +344,44 @@ pub struct Post {
     /// Direct replies.
     #[schema(minimum = 0)]
     pub reply_count: i64,
+    pub audience: Audience,
+    /// The tags, ascending, if the audience is `tags`.
+    #[schema(required = true)]
+    pub tags: Option<Vec<Uuid>>,
     /// Whether the caller likes it.
-    // The only field that depends on the viewer. Must stay the last one: `cache::PostFragment` replaces the end of the
-    // cached JSON.
+    // Must stay the last field: `cache::PostFragment` replaces the end of the cached JSON. It is the only field that depends on the
+    // viewer if the thread is not limited.
     pub liked_by_me: bool,
+    /// The root post of the thread.
+    #[serde(skip)]
+    pub root: Uuid,
+    /// The thread is not public, or was not once.
+    #[serde(skip)]
+    pub limited: bool,
+}
+
+/// The audience of a thread, as the caller sees it. For others than the author of its root post, `tags` and `me` are `limited`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Audience {
+    Public,
+    Connections,
+    Tags,
+    Me,
+    Limited,
+}
+
+impl Audience {
+    /// From the number in a table.
+    pub fn from_number(number: i16, is_author: bool) -> Self {
+        match (number, is_author) {
+            (0, _) => Self::Public,
+            (1, _) => Self::Connections,
+            (2, true) => Self::Tags,
+            (_, true) => Self::Me,
+            (_, false) => Self::Limited,
+        }
+    }
 }
 
 /// A post of the caller's feed.

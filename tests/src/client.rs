@@ -11,6 +11,6 @@ mod pages;
 mod problem;
 
 pub use events::{EventStream, ServerSentEvent};
-pub use http::{Answer, Client, PASSWORD, http};
+pub use http::{Answer, Client, PASSWORD, audience_body, http};
 pub use pages::Pages;
 pub use problem::{assert_field, assert_problem};

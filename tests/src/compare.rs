@@ -56,13 +56,18 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
     };
     let one = Expected::One;
     let list = |items| Expected::List(items, json!({}));
-    let counted = |items: Option<Vec<Value>>| {
-        let total = json!({"total": items.as_ref().map_or(0, Vec::len)});
-        Expected::List(items, total)
+    let counted = |found: Option<(Vec<Value>, usize)>| {
+        let (items, total) = found.unzip();
+        Expected::List(items, json!({"total": total}))
+    };
+    let own_counted = |items: Vec<Value>| {
+        let total = json!({"total": items.len()});
+        Expected::OwnList(items, total)
     };
     let step = |count: usize| (count / sample.max(1)).max(1);
 
-    add("/v1/me", one(oracle.profile(viewer)));
+    add("/v1/me", one(oracle.me(viewer)));
+    add_own_posts(oracle, viewer, &mut add);
     let (feed, unread) = oracle.feed(viewer);
     let beside = json!({"unread_count": unread});
     add("/v1/feed", Expected::OwnList(feed, beside));
@@ -76,16 +81,15 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
         let path = format!("/v1/tags/{tag}");
         add(&path, one(oracle.tag(viewer, tag)));
         let members = oracle.tag_members(viewer, tag);
+        let members = members.map(|members| (members.clone(), members.len()));
         add(&format!("{path}/members"), counted(members));
     }
-    let mutes = oracle.mute_list(viewer);
-    let total = json!({"total": mutes.len()});
-    add("/v1/mutes", Expected::OwnList(mutes, total));
+    add("/v1/mutes", own_counted(oracle.mute_list(viewer)));
+    add("/v1/blocks", own_counted(oracle.block_list(viewer)));
     for (direction, incoming) in [("incoming", true), ("outgoing", false)] {
         let requests = oracle.connection_requests(viewer, incoming);
-        let total = json!({"total": requests.len()});
         let path = format!("/v1/connections/requests?direction={direction}");
-        add(&path, Expected::OwnList(requests, total));
+        add(&path, own_counted(requests));
     }
     let likes = oracle.likes(viewer);
     add("/v1/likes", Expected::OwnList(likes, json!({})));
@@ -138,24 +142,25 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
         add(&format!("{path}/replies"), list(replies));
         let ancestors = oracle.ancestors_of(viewer, *post);
         add(&format!("{path}/ancestors"), list(ancestors));
-        let likes = oracle.likes_of_post(*post);
+        let likes = oracle.likes_of_post(viewer, *post);
         add(&format!("{path}/likes"), counted(likes));
     }
     for (user, account) in &oracle.accounts {
         let path = format!("/v1/users/{user}");
-        add(&path, one(oracle.profile(*user)));
+        let profile = oracle.profile(viewer, *user);
         let by_handle = format!("/v1/users/@{}", account.handle);
-        add(&by_handle, one(oracle.profile(*user)));
+        add(&path, one(profile.clone()));
+        add(&by_handle, one(profile));
         let posts = oracle.user_posts(viewer, *user);
-        add(&format!("{path}/posts"), list(Some(posts)));
-        let followers = oracle.followers(*user);
-        add(&format!("{path}/followers"), counted(Some(followers)));
-        let following = oracle.following(*user);
-        add(&format!("{path}/following"), counted(Some(following)));
+        add(&format!("{path}/posts"), list(posts));
+        let followers = oracle.followers(viewer, *user);
+        add(&format!("{path}/followers"), counted(followers));
+        let following = oracle.following(viewer, *user);
+        add(&format!("{path}/following"), counted(following));
         let connections = oracle.connections(viewer, *user);
         add(&format!("{path}/connections"), counted(connections));
         let tags = oracle.tags_of_user(viewer, *user);
-        add(&format!("{path}/tags"), list(Some(tags)));
+        add(&format!("{path}/tags"), list(tags));
     }
     let users: Vec<Uuid> = oracle.accounts.keys().copied().take(100).collect();
     let ids: Vec<String> = users.iter().map(|user| format!("id={user}")).collect();
@@ -163,6 +168,28 @@ pub fn reads(oracle: &Oracle, viewer: Uuid, days: &[NaiveDate], sample: usize) -
     let path = format!("/v1/relationships?{}", ids.join("&"));
     add(&path, one(Some(relationships)));
     reads
+}
+
+/// The viewer's own posts as they, a stranger and every account see them.
+fn add_own_posts(oracle: &Oracle, viewer: Uuid, add: &mut impl FnMut(&str, Expected)) {
+    let path = "/v1/me/posts";
+    for (path, seen_by) in [
+        (path.to_owned(), Some(viewer)),
+        (format!("{path}?as=public"), None),
+    ] {
+        let posts = oracle.own_posts(viewer, seen_by);
+        add(
+            &path,
+            Expected::OwnList(posts.unwrap_or_default(), json!({})),
+        );
+    }
+    for (user, account) in &oracle.accounts {
+        let posts = oracle.own_posts(viewer, Some(*user));
+        for name in [user.to_string(), format!("@{}", account.handle)] {
+            let expected = Expected::List(posts.clone(), json!({}));
+            add(&format!("{path}?as={name}"), expected);
+        }
+    }
 }
 
 /// Compares every read of the scope. Returns the number of reads; the error has the first differences. `client`

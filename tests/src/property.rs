@@ -4,12 +4,16 @@
 //! what they do.
 //!
 //! - `random`: how commands are generated.
-//! - `accounts`, `posts`, `links`, `connections`, `tags`, `feed`, `conversations`, `notifications`: the commands.
+//! - `access`: which acts are refused because of audiences and blocks; `audiences`: those of posts.
+//! - `accounts`, `posts`, `links`, `connections`, `blocks`, `tags`, `feed`, `conversations`, `notifications`: the commands.
 //! - `command`: all of them, and sequences of them.
 //! - `state`: what a run knows: the oracle, and the ids that it has created.
 //! - `run`: one sequence from its first command to its last comparison; `cached`: the same while others read.
 
+mod access;
 mod accounts;
+mod audiences;
+mod blocks;
 mod cached;
 mod command;
 mod connections;
@@ -29,6 +33,8 @@ use crate::kit::Target;
 use run::Run;
 
 pub use accounts::AccountCommand;
+pub use audiences::AudienceChoice;
+pub use blocks::BlockCommand;
 pub use cached::CachedReads;
 pub use command::{Action, Command, Generator, Step, sequence};
 pub use connections::ConnectionCommand;

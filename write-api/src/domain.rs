@@ -2,11 +2,13 @@
 //! state and, in its `sql`, the storage. Decisions do no I/O and read no clock: time and randomness are arguments.
 //!
 //! - [`command`]: all commands; [`decision`]: their results; [`stored_outcome`]: what idempotency stores of them.
-//! - [`account`], [`post`], [`link`], [`connection`], [`tag`], [`conversation`], [`mark`]: the nouns.
+//! - [`account`], [`post`], [`audience`], [`link`], [`connection`], [`block`], [`tag`], [`conversation`], [`mark`]: the nouns.
 //! - [`state`]: the rows that a batch works on; [`storage`] loads and saves them; [`table`] is one of its tables.
 //! - [`text`]: checked texts; [`clock`]: time and randomness.
 
 pub mod account;
+pub mod audience;
+pub mod block;
 pub mod clock;
 pub mod command;
 pub mod connection;
@@ -25,7 +27,9 @@ pub mod text;
 #[cfg(test)]
 mod scenario;
 
-pub use account::AccountCommand;
+pub use account::{AccountChange, AccountCommand, Settings};
+pub use audience::ShownAudience;
+pub use block::BlockCommand;
 pub use clock::{Clock, Moment};
 pub use command::Command;
 pub use connection::{ConnectionCommand, ConnectionState};

@@ -7,6 +7,8 @@
 //! - [`problem`]: every error, as a problem document.
 
 pub mod accounts;
+pub mod audience;
+pub mod blocks;
 pub mod connections;
 pub mod conversations;
 pub mod ended_sessions;

@@ -12,8 +12,8 @@ use feedmill_service::config::duration;
 use crate::{
     client::Client,
     domain::{
-        AccountCommand, Command, ConnectionCommand, ConversationCommand, LinkAction, LinkKind,
-        PostCommand, TagCommand,
+        AccountCommand, BlockCommand, Command, ConnectionCommand, ConversationCommand, LinkAction,
+        LinkKind, PostCommand, TagCommand,
     },
     rate_limit::{Exceeded, Rate, RateLimiter, Remaining, Taken},
 };
@@ -49,7 +49,7 @@ macro_rules! quotas {
 
 // More than people do by hand, with the number in an hour.
 quotas! {
-    /// Posts and replies of an account.
+    /// Posts and replies of an account, and changes of their texts and audiences.
     Posts, "posts", 500;
     /// Messages of an account.
     Messages, "messages", 3_000;
@@ -61,9 +61,9 @@ quotas! {
     Connections, "connections", 500;
     /// Changes of an account's tags and their members.
     Tags, "tags", 10_000;
-    /// Posts that an account likes or bookmarks, and accounts that it mutes.
+    /// Posts that an account likes or bookmarks, and accounts that it mutes or blocks.
     Reactions, "reactions", 3_000;
-    /// Changes of an account's profile and password.
+    /// Changes of an account's profile, settings and password.
     Profile, "profile", 200;
     /// Read marks of an account, and conversations that it mutes.
     Marks, "marks", 20_000;
@@ -79,7 +79,7 @@ impl Quota {
     /// The quota that a command of a signed-in account counts for.
     pub fn of(command: &Command) -> Option<Self> {
         match command {
-            Command::Account(AccountCommand::ChangeProfile { .. }) => Some(Self::Profile),
+            Command::Account(AccountCommand::ChangeProfile(_)) => Some(Self::Profile),
             Command::Account(AccountCommand::Create { .. } | AccountCommand::Ensure { .. })
             | Command::Post(PostCommand::Delete { .. })
             | Command::Conversation(
@@ -88,10 +88,14 @@ impl Quota {
                 | ConversationCommand::SetMuted { muted: false, .. },
             )
             | Command::Tag(TagCommand::Delete { .. } | TagCommand::RemoveMember { .. })
-            | Command::Connection(ConnectionCommand::End { .. }) => None,
-            Command::Post(PostCommand::Create { .. } | PostCommand::Edit { .. }) => {
-                Some(Self::Posts)
-            }
+            | Command::Connection(ConnectionCommand::End { .. })
+            | Command::Block(BlockCommand::Unblock { .. }) => None,
+            Command::Post(
+                PostCommand::Create { .. }
+                | PostCommand::Edit { .. }
+                | PostCommand::SetAudience { .. },
+            ) => Some(Self::Posts),
+            Command::Block(BlockCommand::Block { .. }) => Some(Self::Reactions),
             Command::Tag(_) => Some(Self::Tags),
             Command::Connection(_) => Some(Self::Connections),
             Command::Link(link) => match (link.action, link.kind) {

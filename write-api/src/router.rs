@@ -13,8 +13,8 @@ use utoipa_axum::{
 use crate::{
     app::App,
     http::{
-        accounts, connections, conversations, ended_sessions, keys, links, marks, me, members,
-        messages, password, posts, sessions, tags,
+        accounts, audience, blocks, connections, conversations, ended_sessions, keys, links, marks,
+        me, members, messages, password, posts, sessions, tags,
     },
     openapi,
 };
@@ -49,10 +49,12 @@ fn routes() -> OpenApiRouter<App> {
         .routes(text(routes!(posts::create)))
         .routes(text(routes!(posts::edit)))
         .routes(routes!(posts::remove))
+        .routes(routes!(audience::set))
         .routes(routes!(links::like, links::unlike))
         .routes(routes!(links::bookmark, links::remove_bookmark))
         .routes(routes!(links::follow, links::unfollow))
         .routes(routes!(links::mute, links::unmute))
+        .routes(routes!(blocks::block, blocks::unblock))
         .routes(routes!(connections::request, connections::end))
         .routes(routes!(tags::create))
         .routes(routes!(tags::rename, tags::remove))

@@ -68,7 +68,8 @@ async fn execute(connection: &mut PgConnection, command: &Command) -> Result<()>
     let mut transaction = connection.begin().await?;
     let state = match command {
         Command::Post { author, .. } => sqlx::query(
-            "INSERT INTO write.posts (id, author_id) SELECT $1, id FROM write.accounts WHERE id = $2",
+            "INSERT INTO write.posts (id, author_id, root, root_author)
+             SELECT $1, id, $1, id FROM write.accounts WHERE id = $2",
         )
         .bind(new_id)
         .bind(author),

@@ -1,5 +1,5 @@
 //! The digest of a week: a query for each counter, one for the top posts, and two for each top post. With 50 posts it
-//! takes 105 queries.
+//! takes 106 queries.
 
 use axum::{
     extract::{Query, State},
@@ -73,6 +73,14 @@ pub async fn read(
     .bind(to)
     .fetch_one(&mut *context.connection().await?)
     .await?;
+    let new_connections = sqlx::query_scalar(
+        "SELECT count(*) FROM connections WHERE account = $1 AND created_at >= $2 AND created_at < $3",
+    )
+    .bind(viewer)
+    .bind(from)
+    .bind(to)
+    .fetch_one(&mut *context.connection().await?)
+    .await?;
     let messages_received = sqlx::query_scalar(
         "SELECT count(*) FROM members AS m JOIN messages AS s ON s.conversation = m.conversation
          WHERE m.account = $1 AND s.sender <> $1 AND s.id >= $2 AND s.id < $3",
@@ -88,6 +96,7 @@ pub async fn read(
         likes_received,
         replies_received,
         new_followers,
+        new_connections,
         messages_received,
     };
     let mut top_posts = Vec::with_capacity(ranked.len());

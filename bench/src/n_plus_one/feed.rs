@@ -98,6 +98,8 @@ pub(super) async fn post(context: &mut RequestContext, row: Row) -> Result<Post,
         edited_at: None,
         like_count,
         reply_count,
+        audience: "public",
+        tags: None,
         liked_by_me,
     })
 }

@@ -21,17 +21,45 @@ CREATE TABLE follows (
 INSERT INTO follows SELECT account_id, target_id, since FROM write.links WHERE kind = 2 ORDER BY 1, 2;
 CREATE INDEX ON follows (followee, created_at);
 
+CREATE TABLE connections (
+    account    uuid        NOT NULL,
+    other      uuid        NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (account, other)
+);
+INSERT INTO connections
+SELECT low_id, high_id, connected_at FROM write.connections WHERE connected_at IS NOT NULL
+UNION ALL
+SELECT high_id, low_id, connected_at FROM write.connections WHERE connected_at IS NOT NULL
+ORDER BY 1, 2;
+CREATE INDEX ON connections (account, created_at);
+
+CREATE TABLE tag_members (
+    tag     uuid NOT NULL,
+    account uuid NOT NULL,
+    PRIMARY KEY (tag, account)
+);
+INSERT INTO tag_members SELECT tag_id, member_id FROM write.tag_members ORDER BY 1, 2;
+
 CREATE TABLE posts (
     id         uuid PRIMARY KEY,
     author     uuid        NOT NULL,
     reply_to   uuid,
     text       text        NOT NULL,
-    created_at timestamptz NOT NULL
+    created_at timestamptz NOT NULL,
+    audience   smallint    NOT NULL     -- 0: public, 1: the author's connections, 2: members of the post's tags, 3: the author
 );
-INSERT INTO posts SELECT id, author, reply_to, text, created_at FROM feed.posts ORDER BY id;
+INSERT INTO posts SELECT id, author, reply_to, text, created_at, audience FROM feed.posts ORDER BY id;
 CREATE INDEX ON posts (author, id);
 CREATE INDEX ON posts (author, id) WHERE reply_to IS NULL;
 CREATE INDEX ON posts (reply_to, id) WHERE reply_to IS NOT NULL;
+
+CREATE TABLE post_tags (
+    post uuid NOT NULL,
+    tag  uuid NOT NULL,
+    PRIMARY KEY (post, tag)
+);
+INSERT INTO post_tags SELECT root, unnest(tags) FROM feed.audiences ORDER BY 1, 2;
 
 CREATE TABLE likes (
     post       uuid        NOT NULL,

@@ -24,6 +24,8 @@ pub struct Post {
     pub edited_at: Option<DateTime<Utc>>,
     pub like_count: i64,
     pub reply_count: i64,
+    pub audience: &'static str,
+    pub tags: Option<Vec<Uuid>>,
     pub liked_by_me: bool,
 }
 
@@ -77,6 +79,7 @@ pub struct Counters {
     pub likes_received: i64,
     pub replies_received: i64,
     pub new_followers: i64,
+    pub new_connections: i64,
     pub messages_received: i64,
 }
 

@@ -45,7 +45,7 @@ pub async fn check(
                     .as_array()
                     .is_some_and(|posts| posts.len() == 50) =>
                 {
-                    105
+                    106
                 }
                 _ => continue,
             };

@@ -23,8 +23,8 @@ from .sse import EventParser
 OnConnection = Callable[[Literal["open", "lost"], Exception | None], None]
 """Called when a connection is open, and when one is lost or cannot be opened."""
 
-EventName = Literal["unread", "post", "message", "notification", "reset"]
-EVENT_NAMES = ("unread", "post", "message", "notification", "reset")
+EventName = Literal["unread", "post", "message", "notification", "gone", "reset"]
+EVENT_NAMES = ("unread", "post", "message", "notification", "gone", "reset")
 ALL_LISTS = ["feed", "conversations", "notifications"]
 
 # A heartbeat arrives every 15 seconds.
@@ -180,6 +180,11 @@ class _Following:
 
     def _is_new(self, event: StreamEvent) -> bool:
         if event.event in ("unread", "reset"):
+            return True
+        if event.event == "gone":
+            # It may come back.
+            for post in event.data["posts"]:
+                self._known.pop(("post", post), None)
             return True
         key = (event.event, event.data["id"])
         if key in self._known:

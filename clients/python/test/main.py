@@ -18,7 +18,7 @@ from feedmill_api.api.accounts import create_account, follow_user, get_me
 from feedmill_api.api.notifications import list_notifications
 from feedmill_api.api.posts import create_post, get_feed, get_post, like_post, list_posts_of_user
 from feedmill_api.api.sessions import end_current_session
-from feedmill_api.models import FeedList, NewAccount, NewPost, NotificationList, Post, PostPage, Profile
+from feedmill_api.models import FeedList, NewAccount, NewPost, NotificationList, OwnProfile, Post, PostPage
 
 with test("server-sent events are parsed, however their bytes are cut"):
     text = 'retry: 1740\r\n\r\nevent: post\nid: a\ndata: {"text":\ndata: "é𝄞"}\n\n: still here\rid: b\r\rdata:c\n\n'
@@ -102,7 +102,7 @@ class Forging(httpx.HTTPTransport):
 with test("a position that the server refuses is forgotten"):
     frank = sign_up("frank_p", transport=Forging())
     create_post.sync(client=frank.api, body=NewPost(text="here"))
-    assert str(expect(Profile, get_me.sync(client=frank.api)).id) == frank.id
+    assert str(expect(OwnProfile, get_me.sync(client=frank.api)).id) == frank.id
 
 
 class Counting(httpx.HTTPTransport):
@@ -124,7 +124,7 @@ with test("many threads renew a token once, and the session continues after a re
     feedmill, api = client(session=expired, on_session=stored.append, transport=counting)
     read: list[bool] = []
     threads = [
-        threading.Thread(target=lambda: read.append(str(expect(Profile, get_me.sync(client=api)).id) == dave.id))
+        threading.Thread(target=lambda: read.append(str(expect(OwnProfile, get_me.sync(client=api)).id) == dave.id))
         for _ in range(20)
     ]
     for thread in threads:
@@ -137,7 +137,7 @@ with test("many threads renew a token once, and the session continues after a re
     # One that is refused although it should be valid.
     refused = replace(stored[-1], access_token="refused", expires_at=time.time() + 900)
     feedmill, api = client(session=refused, on_session=stored.append, transport=counting)
-    expect(Profile, get_me.sync(client=api))
+    expect(OwnProfile, get_me.sync(client=api))
     assert counting.refreshes == 2
 
     feedmill.sign_out()

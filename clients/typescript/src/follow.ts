@@ -131,7 +131,7 @@ function isPassing(error: unknown): boolean {
 
 /** An event, or undefined if it is of a kind that this version does not know. */
 function toStreamEvent(event: string, id: string | undefined, data: string): StreamEvent | undefined {
-  const kinds: string[] = ["unread", "post", "message", "notification", "reset"] satisfies StreamEvent["event"][];
+  const kinds: string[] = ["unread", "post", "message", "notification", "gone", "reset"] satisfies StreamEvent["event"][];
   return kinds.includes(event) ? ({ event, id: id ?? "", data: JSON.parse(data) } as StreamEvent) : undefined;
 }
 
@@ -140,6 +140,11 @@ class KnownItems {
 
   isNew(event: StreamEvent): boolean {
     if (event.event === "unread" || event.event === "reset") {
+      return true;
+    }
+    if (event.event === "gone") {
+      // It may come back.
+      event.data.posts.forEach((post) => this.#ids.delete(`post ${post}`));
       return true;
     }
     const id = `${event.event} ${event.data.id}`;

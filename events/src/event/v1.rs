@@ -315,3 +315,66 @@ pub struct TagMemberRemoved {
     /// The time at which the member was added.
     pub added_at: i64,
 }
+
+/// Who sees the posts of a thread, besides the author of its root post.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Audience {
+    Public,
+    /// Those whom the author is connected with.
+    Connections,
+    /// The members of any of these tags of the author, in ascending order of ids.
+    Tags(Vec<Uuid>),
+    /// Nobody else.
+    Me,
+}
+
+/// A root post gets another audience.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AudienceChanged {
+    pub post: Uuid,
+    pub author: Uuid,
+    pub audience: Audience,
+}
+
+/// Who can begin a conversation with an account, or add it to a group.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum WhoMayMessage {
+    #[default]
+    Everyone,
+    Connections,
+}
+
+/// The complete new settings of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SettingsChanged {
+    pub account: Uuid,
+    /// The audience of root posts that name none. Not one with tags.
+    pub default_audience: Audience,
+    pub who_may_message: WhoMayMessage,
+}
+
+/// An account blocks another one. The log has this event twice, once for each of the two as `account`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AccountBlocked {
+    pub account: Uuid,
+    pub other: Uuid,
+    /// The one of the two who blocks.
+    pub blocker: Uuid,
+}
+
+/// A block ended. The log has this event twice, once for each of the two as `account`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AccountUnblocked {
+    pub account: Uuid,
+    pub other: Uuid,
+    /// The one of the two who blocked.
+    pub blocker: Uuid,
+    /// The start of the block that ends.
+    pub blocked_at: i64,
+}

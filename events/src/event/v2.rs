@@ -33,3 +33,39 @@ impl From<v1::ConversationCreated> for ConversationCreated {
         }
     }
 }
+
+/// New in this version: the audience, and the author of the thread.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PostCreated {
+    pub post: Uuid,
+    pub author: Uuid,
+    /// None for a root post.
+    pub reply_to: Option<v1::Parent>,
+    pub text: String,
+    /// The author of the root post of the thread; None if unknown: in version 1, for a reply.
+    pub root_author: Option<Uuid>,
+    /// None for a reply, which has the audience of its thread.
+    pub audience: Option<v1::Audience>,
+}
+
+impl From<v1::PostCreated> for PostCreated {
+    fn from(
+        v1::PostCreated {
+            post,
+            author,
+            reply_to,
+            text,
+        }: v1::PostCreated,
+    ) -> Self {
+        let is_root = reply_to.is_none();
+        Self {
+            post,
+            author,
+            reply_to,
+            text,
+            root_author: is_root.then_some(author),
+            audience: is_root.then_some(v1::Audience::Public),
+        }
+    }
+}

@@ -32,6 +32,11 @@ pub fn samples() -> Vec<Envelope> {
             display_name: "The Miller".to_owned(),
             bio: "grinds".to_owned(),
         }),
+        Event::SettingsChanged(v1::SettingsChanged {
+            account: object_id(1),
+            default_audience: v1::Audience::Connections,
+            who_may_message: v1::WhoMayMessage::Connections,
+        }),
         Event::AccountFollowed(v1::AccountFollowed {
             follower: object_id(1),
             followee: object_id(2),
@@ -41,16 +46,23 @@ pub fn samples() -> Vec<Envelope> {
             followee: object_id(2),
             followed_at: 1_690_000_000_000,
         }),
-        Event::PostCreated(v1::PostCreated {
+        Event::PostCreated(v2::PostCreated {
             post: object_id(7),
             author: object_id(1),
             reply_to: Some(parent),
             text: "naïve 東京".to_owned(),
+            root_author: Some(object_id(3)),
+            audience: None,
         }),
         Event::PostEdited(v1::PostEdited {
             post: object_id(7),
             author: object_id(1),
             text: "naïve 東京!".to_owned(),
+        }),
+        Event::AudienceChanged(v1::AudienceChanged {
+            post: object_id(7),
+            author: object_id(1),
+            audience: v1::Audience::Tags(vec![object_id(10), object_id(11)]),
         }),
         Event::PostDeleted(v1::PostDeleted {
             post: object_id(7),
@@ -162,6 +174,17 @@ pub fn samples() -> Vec<Envelope> {
             muted: object_id(2),
             muted_at: 1_690_000_000_005,
         }),
+        Event::AccountBlocked(v1::AccountBlocked {
+            account: object_id(1),
+            other: object_id(2),
+            blocker: object_id(2),
+        }),
+        Event::AccountUnblocked(v1::AccountUnblocked {
+            account: object_id(1),
+            other: object_id(2),
+            blocker: object_id(2),
+            blocked_at: 1_690_000_000_001,
+        }),
         Event::TagCreated(v1::TagCreated {
             tag: object_id(20),
             owner: object_id(1),
@@ -210,6 +233,17 @@ fn upcast(name: &str) -> Option<Envelope> {
                 creator: None,
             },
         ))),
+        "post.created.v1" => Some(envelope(Event::PostCreated(v2::PostCreated {
+            post: object_id(7),
+            author: object_id(1),
+            reply_to: Some(v1::Parent {
+                post: object_id(6),
+                author: object_id(2),
+            }),
+            text: "naïve 東京".to_owned(),
+            root_author: None,
+            audience: None,
+        }))),
         _ => None,
     }
 }

@@ -16,8 +16,7 @@ CREATE INDEX accounts_handle ON accounts (handle);
 CREATE TABLE account_counts (
     account   uuid PRIMARY KEY,
     followers bigint NOT NULL,
-    following bigint NOT NULL,
-    posts     bigint NOT NULL           -- replies included
+    following bigint NOT NULL
 ) WITH (fillfactor = 70);
 
 CREATE TABLE follows (

@@ -1,12 +1,15 @@
-//! The feed of a viewer and its read mark, posts, replies, the posts of an author, likes, bookmarks, mutes, and audience tags.
+//! The feed of a viewer and its read mark, posts, replies, the posts of an author, likes, bookmarks, mutes; and who sees which posts:
+//! audiences, audience tags, connections and blocks.
 
 mod audience_tags;
+mod audiences;
 mod authors;
 mod derived;
 mod entries;
 mod fold;
 mod links;
 mod marks;
+mod post_counts;
 mod posts;
 mod sources;
 mod tags;
@@ -18,7 +21,10 @@ use futures::FutureExt as _;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use self::fold::{Changes, PulledPosts};
+use self::{
+    fold::{Changes, PulledPosts},
+    post_counts::PostCounts,
+};
 use crate::{
     batch::Batch,
     error::ApplyError,
@@ -36,6 +42,8 @@ pub static DEFINITION: Definition = Definition {
         EventType::ConnectionEnded,
         EventType::AccountMuted,
         EventType::AccountUnmuted,
+        EventType::AccountBlocked,
+        EventType::AccountUnblocked,
         EventType::TagCreated,
         EventType::TagRenamed,
         EventType::TagDeleted,
@@ -43,6 +51,7 @@ pub static DEFINITION: Definition = Definition {
         EventType::TagMemberRemoved,
         EventType::PostCreated,
         EventType::PostEdited,
+        EventType::AudienceChanged,
         EventType::PostDeleted,
         EventType::PostLiked,
         EventType::PostUnliked,
@@ -54,7 +63,7 @@ pub static DEFINITION: Definition = Definition {
     min_interval: Duration::ZERO,
     apply: |batch, context, db| apply(batch, context, db).boxed(),
     rebuild: Rebuild {
-        indexes: &[],
+        indexes: &["posts_of_thread"],
         derived: Some(Derived {
             tables: &["feed_entries", "feed_floors", "pulled_authors"],
             columns: &["pulled"],
@@ -77,11 +86,13 @@ async fn apply(
     let deliveries = changes.sources.deliveries(db).await?;
     entries::delete_of_authors(&deliveries.ended, db).await?;
     let mut applied = apply_changes(&changes, true, context, db).await?;
+    entries::limit(&changes, db).await?;
     authors::add_pulled(&applied.pulled, db).await?;
     let backfilled = entries::backfill(&deliveries.started, context, db).await?;
     applied.grown.extend(backfilled);
-    entries::trim(applied.grown, context, db).await?;
-    Ok(tags::of(&changes, &deliveries, &applied.counted))
+    let grown = std::mem::take(&mut applied.grown);
+    entries::trim(grown, context, db).await?;
+    Ok(tags::of(&changes, &deliveries, &applied))
 }
 
 async fn apply_without_derived(
@@ -99,6 +110,9 @@ struct Applied {
     grown: Vec<Uuid>,
     /// The root posts from before the batch whose counts it changed.
     counted: Vec<Uuid>,
+    post_counts: PostCounts,
+    /// The members of the tags that the batch deletes.
+    lost_members: Vec<Uuid>,
 }
 
 /// Applies the changes to posts, links and sources. With `push`, new posts also get their entries.
@@ -111,11 +125,18 @@ async fn apply_changes(
     let mut pulled = PulledPosts::default();
     changes.links.apply(&changes.deleted_ids(), db).await?;
     changes.sources.apply(db).await?;
-    changes.audience_tags.apply(db).await?;
-    let grown = posts::insert_posts(changes, push, context, &mut pulled, db).await?;
+    let lost_members = changes.audience_tags.apply(db).await?;
+    let mut post_counts = post_counts::of_existing(changes, db).await?;
+    audiences::delete_tag_posts(changes, db).await?;
+    audiences::save(changes, db).await?;
+    audiences::update_posts(changes, db).await?;
+    let grown =
+        posts::insert_posts(changes, push, context, &mut pulled, &mut post_counts, db).await?;
     posts::edit_posts(changes, db).await?;
     posts::delete_posts(changes, &mut pulled, db).await?;
     posts::insert_deleted_replies(changes, db).await?;
+    audiences::insert_tag_posts(changes, db).await?;
+    post_counts::add(&post_counts, db).await?;
     authors::add_followers(changes, db).await?;
     let counted = posts::insert_likes_and_count(changes, db).await?;
     marks::advance(changes, db).await?;
@@ -123,5 +144,7 @@ async fn apply_changes(
         pulled,
         grown,
         counted,
+        post_counts,
+        lost_members,
     })
 }

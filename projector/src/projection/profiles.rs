@@ -1,4 +1,4 @@
-//! Accounts, their counts, followers, followees and connections.
+//! Accounts, their counts and settings, followers, followees and connections.
 
 mod fold;
 mod sql;
@@ -30,8 +30,7 @@ pub static DEFINITION: Definition = Definition {
         EventType::ConnectionRequestEnded,
         EventType::ConnectionMade,
         EventType::ConnectionEnded,
-        EventType::PostCreated,
-        EventType::PostDeleted,
+        EventType::SettingsChanged,
     ],
     is_relevant: |_| true,
     min_interval: Duration::from_millis(10),
@@ -49,6 +48,7 @@ async fn apply(batch: &Batch, _: &Context, db: &mut PgConnection) -> Result<Vec<
     sql::connections::insert(&changes.connections, db).await?;
     sql::requests::delete(&changes.requests, db).await?;
     sql::requests::insert(&changes.requests, db).await?;
+    sql::save_settings(&changes, db).await?;
     sql::add_counts(&changes, db).await?;
     sql::delete_empty_counts(&changes, db).await?;
     Ok(tags::of(&changes))

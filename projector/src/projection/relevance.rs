@@ -15,7 +15,10 @@ pub fn concerns_another_account(event: &Event) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use feedmill_events::event::v1::{Parent, PostCreated, PostLiked};
+    use feedmill_events::event::{
+        v1::{Parent, PostLiked},
+        v2::PostCreated,
+    };
     use uuid::Uuid;
 
     use super::*;
@@ -39,6 +42,8 @@ mod tests {
                 author: other,
             }),
             text: "to you".to_owned(),
+            root_author: Some(other),
+            audience: None,
         };
         let like = PostLiked {
             post,

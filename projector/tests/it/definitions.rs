@@ -37,8 +37,30 @@ async fn apply_all(
     {}
 }
 
+/// Panics unless the derived tables agree with the others, and `posts.limited` with the audiences.
+async fn assert_derived(projection: &Definition, pool: &PgPool) {
+    let derived = projection.rebuild.derived.as_ref().unwrap();
+    let mut db = pool.acquire().await.unwrap();
+    let wrong = (derived.check)(10, &mut db).await.unwrap();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let sql = "SELECT p.id FROM posts p LEFT JOIN audiences a ON a.root = p.id
+        WHERE limited <> (reply_to IS NULL AND a.root IS NOT NULL)";
+    let wrong: Vec<Uuid> = sqlx::query_scalar(sql).fetch_all(pool).await.unwrap();
+    assert!(wrong.is_empty(), "`limited` is wrong in {wrong:?}");
+}
+
+/// How many threads are public again, and how many limited ones have replies of others, but no root any more.
+async fn unusual_threads(pool: &PgPool) -> (i64, i64) {
+    let sql = "SELECT count(*) FILTER (WHERE audience = 0), count(*) FILTER (WHERE audience <> 0 AND EXISTS (
+                SELECT FROM posts p WHERE p.root = a.root AND p.author <> a.author
+            ) AND NOT EXISTS (SELECT FROM posts p WHERE p.id = a.root))
+        FROM audiences a";
+    sqlx::query_as(sql).fetch_one(pool).await.unwrap()
+}
+
 async fn equals_its_definition(projection: &'static Definition) {
     let (mut floors, mut pulled) = (0, 0);
+    let (mut public_again, mut rootless) = (0, 0);
     let mut short_lived: BTreeMap<LinkKind, usize> = BTreeMap::new();
     for seed in 0..4 {
         let database = Database::new().await;
@@ -57,7 +79,12 @@ async fn equals_its_definition(projection: &'static Definition) {
                 pulled += tables::assert_pulled(&world.oracle, 3, &pool).await;
                 let trimmed = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM feed_floors");
                 floors += trimmed.fetch_one(&pool).await.unwrap();
+                assert_derived(projection, &pool).await;
             }
+        }
+        if projection.name() == "feed" {
+            let threads = unusual_threads(&pool).await;
+            (public_again, rootless) = (public_again + threads.0, rootless + threads.1);
         }
         for (kind, count) in world.short_lived_links {
             *short_lived.entry(kind).or_default() += count;
@@ -71,8 +98,10 @@ async fn equals_its_definition(projection: &'static Definition) {
         "links to posts that are deleted soon, which are too few to test: {short_lived:?}"
     );
     assert!(
-        projection.name() != "feed" || floors > 20 && pulled > 20,
-        "only {floors} feeds were trimmed and {pulled} posts pulled, which tests too little"
+        projection.name() != "feed"
+            || floors > 20 && pulled > 20 && public_again > 20 && rootless > 1,
+        "only {floors} feeds were trimmed, {pulled} posts pulled, {public_again} threads made public again and {rootless} \
+         limited ones left without their root, which tests too little"
     );
 }
 

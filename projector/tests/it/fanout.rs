@@ -2,7 +2,10 @@
 
 use feedmill_events::{
     Envelope, Event, Partition,
-    event::v1::{AccountFollowed, PostCreated},
+    event::{
+        v1::{AccountFollowed, Audience},
+        v2::PostCreated,
+    },
     id,
 };
 use feedmill_tests::oracle::tables;
@@ -80,6 +83,8 @@ async fn the_follower_above_the_limit_makes_the_next_post_pulled() {
                 author,
                 reply_to: None,
                 text: String::new(),
+                root_author: Some(author),
+                audience: Some(Audience::Public),
             }));
             events.push(Event::AccountFollowed(AccountFollowed {
                 follower: account(n.unsigned_abs() + 1),

@@ -1,6 +1,10 @@
 //! Reading the log.
 
-use feedmill_events::{Envelope, Event, Partition, event::v1::PostCreated, id};
+use feedmill_events::{
+    Envelope, Event, Partition,
+    event::{v1::Audience, v2::PostCreated},
+    id,
+};
 use feedmill_tests::kit::Nats;
 use projector::{
     log,
@@ -21,6 +25,8 @@ fn long_posts() -> Vec<Envelope> {
                 author,
                 reply_to: None,
                 text,
+                root_author: Some(author),
+                audience: Some(Audience::Public),
             }),
         }
     };

@@ -104,7 +104,7 @@ async fn a_paused_projection_does_not_move_and_status_names_who_paused_it() {
 
 #[tokio::test]
 async fn only_the_event_that_blocks_a_partition_can_be_skipped() {
-    let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(42));
+    let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(44));
     let projection = &conversations::DEFINITION;
     let process = program::start(&database, &nats.url(), &[]);
     let events = world.happen(400);

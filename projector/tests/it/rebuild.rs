@@ -260,7 +260,7 @@ async fn a_rollback_brings_the_previous_tables_up_to_date() {
 async fn an_unfinished_rebuild_can_be_aborted_and_two_at_once_are_refused() {
     let (database, nats, world, workers) = lively(37, 300).await;
     let projection = &profiles::DEFINITION;
-    sqlx::raw_sql("UPDATE profiles.account_counts SET posts = posts + 1")
+    sqlx::raw_sql("UPDATE profiles.account_counts SET following = following + 1")
         .execute(&database.pool)
         .await
         .unwrap();

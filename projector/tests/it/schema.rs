@@ -46,7 +46,8 @@ fn every_folder_of_migrations_is_a_projection_or_the_control_schema() {
 #[tokio::test]
 async fn the_reader_may_read_and_the_projector_may_not_write_the_log() {
     let database = Database::new().await;
-    let reader = |sql: &'static str| {
+    let reader = |sql: &str| {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
         let pool = database.pool.clone();
         async move {
             let mut tx = pool.begin().await.unwrap();
@@ -74,6 +75,20 @@ async fn the_reader_may_read_and_the_projector_may_not_write_the_log() {
     }
     reader("SELECT * FROM projector.checkpoints").await.unwrap();
     assert!(reader("SELECT * FROM write.events").await.is_err());
+    assert!(reader("SELECT * FROM feed.feed_follows").await.is_err());
+    reader("SET LOCAL search_path = feed; SELECT * FROM feed_sources, feed_lanes, blocked_pairs")
+        .await
+        .unwrap();
+    // The functions run with the reader's rights.
+    for function in [
+        "visible(author, author, root, root_author)",
+        "visible_root(author, root)",
+        "lane_before(author, audience, NULL, pulled, id, 1)",
+        "lane_after(author, audience, root, pulled, id, id, 1)",
+    ] {
+        let sql = format!("SET LOCAL search_path = feed; SELECT {function} FROM posts");
+        reader(&sql).await.unwrap();
+    }
     let pool = database.pool_of(projection::ALL[0]);
     assert!(
         sqlx::query("UPDATE write.partitions SET head = 1")

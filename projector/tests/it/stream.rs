@@ -31,8 +31,8 @@ async fn an_event_is_applied_and_announced_when_it_arrives() {
     let worker = Running::start(projection, Context::default(), &database, &nats.url()).await;
     has_consumer(&stream).await;
     let mut waits = vec![];
-    for _ in 0..20 {
-        let events = world.happen(1);
+    for event in world.happen(20) {
+        let events = [event];
         let places = database.append(&events).await;
         let start = Instant::now();
         publish(&nats, events.iter().zip(places.iter().copied())).await;

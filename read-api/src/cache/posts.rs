@@ -89,17 +89,25 @@ impl PostCache {
 
     /// The posts `ids`, in this order, for a viewer who likes those that are in `likes`.
     ///
-    /// One statement if fragments are missing, none otherwise. None if one of the posts does not exist any more.
+    /// One statement if fragments are missing or posts are `limited`, none otherwise. None if one of the posts does not exist any
+    /// more, or the viewer does not see it any more.
+    ///
+    /// There are no fragments of posts that are or were limited: the statement that finds that the viewer sees the post must also
+    /// read its text. Otherwise the text could be from another time than the permission.
     pub async fn by_ids(
         &self,
         database: &Database,
         viewer: Uuid,
         ids: &[Uuid],
+        limited: &[Uuid],
         likes: &[Uuid],
     ) -> Result<Option<Vec<RenderedPost>>, Error> {
         let now = Instant::now();
         let likes: HashSet<Uuid> = likes.iter().copied().collect();
         let cached = |id: &Uuid| {
+            if limited.contains(id) {
+                return None;
+            }
             let fragment = self.fragments.get_fresh(id, now)?;
             let liked = likes.contains(id);
             Some(RenderedPost { fragment, liked })
@@ -127,10 +135,11 @@ impl PostCache {
         Ok(posts.into_iter().collect())
     }
 
-    /// Renders posts, whose load began at `version` or later, and caches their fragments.
+    /// Renders posts, whose load began at `version` or later, and caches the fragments of those that were always public.
     pub fn insert(&self, version: u64, posts: Vec<Post>) -> serde_json::Result<Vec<RenderedPost>> {
         let loaded_at = Instant::now();
         let rendered = posts.into_iter().map(|mut post| {
+            let limited = post.limited;
             let liked = std::mem::take(&mut post.liked_by_me);
             let tags = [Tag::post(post.id), Tag::account_summary(post.author.id)];
             let fragment = PostFragment {
@@ -139,7 +148,9 @@ impl PostCache {
                 json: to_raw_value(&post)?,
             };
             let fragment = CacheEntry::new(fragment, tags.map(Into::into), version, loaded_at);
-            self.fragments.insert(post.id, &fragment);
+            if !limited {
+                self.fragments.insert(post.id, &fragment);
+            }
             Ok(RenderedPost { fragment, liked })
         });
         rendered.collect()

@@ -141,7 +141,7 @@ pub async fn of_user(
         let (database, rows) = (&state.database, request.rows());
         let found = sql::audience_tags::of_user(database, viewer, &user, seek, rows).await?;
         let (id, found) = or_newcomer(&context, &user, found, |id| (id, Vec::new()))?;
-        let mut tags = vec![Tag::audience_tags(viewer)];
+        let mut tags = vec![Tag::audience_tags(viewer), Tag::access(viewer)];
         tags.extend(resolved(&user, id));
         let key = |tag: &AudienceTag| OfAccount {
             account: id,

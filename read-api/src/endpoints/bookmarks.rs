@@ -38,8 +38,8 @@ pub async fn page(
     let load = || async {
         let (seek, rows) = (request.seek(), request.rows());
         let bookmarks = sql::linked_posts::bookmarks(&state.database, viewer, seek, rows).await?;
-        let mut tags = vec![Tag::bookmarks(viewer)];
-        tags.extend(shown(bookmarks.iter().map(|(_, post)| post)));
+        let mut tags = vec![Tag::bookmarks(viewer), Tag::any_audience()];
+        tags.extend(shown(viewer, bookmarks.iter().map(|(_, post)| post)));
         let (page, link) = request.page(bookmarks, |(at, post)| (*at, post.id));
         Answer::page(&page.map(|(_, post)| post), link, tags)
     };

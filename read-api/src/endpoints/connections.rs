@@ -50,7 +50,8 @@ pub async fn page(
         let found = sql::account_lists::connections(database, viewer, &user, seek, rows).await?;
         let list = or_newcomer(&context, &user, found, AccountList::empty)?;
         let account = list.owner;
-        let tags = std::iter::once(Tag::connections(account)).chain(resolved(&user, account));
+        let tags = [Tag::connections(account), Tag::access(viewer)];
+        let tags = tags.into_iter().chain(resolved(&user, account));
         account_page(
             &request,
             list,
@@ -110,10 +111,10 @@ pub async fn requests(
         let (seek, rows) = (request.seek(), request.rows());
         let found = match query.direction {
             Direction::Incoming => {
-                sql::account_lists::requests_received(database, &user, seek, rows).await
+                sql::account_lists::requests_received(database, viewer, &user, seek, rows).await
             }
             Direction::Outgoing => {
-                sql::account_lists::requests_sent(database, &user, seek, rows).await
+                sql::account_lists::requests_sent(database, viewer, &user, seek, rows).await
             }
         };
         let list = found?.unwrap_or_else(|| AccountList::empty(viewer));

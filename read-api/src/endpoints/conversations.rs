@@ -62,7 +62,7 @@ pub async fn page(
             .iter()
             .flat_map(|listed| &listed.conversation.members)
             .map(|member| Tag::account_summary(member.id));
-        let mut tags = vec![Tag::conversations(viewer)];
+        let mut tags = vec![Tag::conversations(viewer), Tag::access(viewer)];
         tags.extend(members);
         let (page, link) = request.page(list.listed, |listed| listed.activity);
         let inbox = Inbox {
@@ -103,6 +103,7 @@ pub async fn one(
             Tag::messages(id),
             Tag::read_marks(id),
             Tag::muted_conversations(context.viewer),
+            Tag::access(context.viewer),
         ];
         Ok(Answer::new(&conversation)?.depending_on(tags.into_iter().chain(members)))
     };

@@ -61,15 +61,16 @@ pub async fn unread(State(state): State<AppState>, context: RequestContext) -> R
             Tag::notifications,
             Tag::mutes,
             Tag::requests_received,
+            Tag::access,
         ];
-        let own = own.map(|tag| tag(viewer));
+        let own = own.map(|tag| tag(viewer)).into_iter();
         let counts = Counts {
             feed: counts.feed,
             conversations: counts.conversations,
             notifications: counts.notifications,
             connection_requests: counts.connection_requests,
         };
-        let tags = own.into_iter().chain(followee_tags.iter().copied());
+        let tags = own.chain(followee_tags.iter().copied());
         Ok(Answer::new(&counts)?.depending_on(tags))
     };
     let key = Key::new(viewer, PATH.to_owned());

@@ -104,13 +104,13 @@ pub async fn read(
     respond(&state.answers, &context, Key::new(viewer, path), load).await
 }
 
-/// The counters, the accounts that the feed is made of, the candidates, and the top posts with their authors' names.
+/// The counters, the accounts that the feed is made of, what the viewer may see, the candidates, and the top posts with their authors' names.
 fn tags(viewer: Uuid, from: NaiveDate, to: NaiveDate, top_posts: &[RenderedPost]) -> Vec<Tag> {
     let days = from.iter_days().take_while(|day| *day < to);
     let shown = top_posts
         .iter()
         .flat_map(|post| [Tag::post(post.id()), Tag::account_summary(post.author())]);
-    [Tag::digest(viewer), Tag::feed(viewer)]
+    [Tag::digest(viewer), Tag::feed(viewer), Tag::access(viewer)]
         .into_iter()
         .chain(days.map(Tag::posts_of_day))
         .chain(shown)
@@ -139,7 +139,13 @@ async fn assemble(
     };
     let posts = state
         .posts
-        .by_ids(&state.database, viewer, &top, &candidates.likes)
+        .by_ids(
+            &state.database,
+            viewer,
+            &top,
+            &candidates.limited,
+            &candidates.likes,
+        )
         .await?;
     Ok(posts.map(|posts| (candidates.counters, posts)))
 }

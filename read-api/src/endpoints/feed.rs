@@ -96,13 +96,14 @@ struct Feed {
     reading: Reading,
 }
 
-/// The accounts that the feed is made of, their posts, the mark, and the posts on the page with their authors' names.
+/// The accounts that the feed is made of, their posts and audiences, what the viewer may see, the mark, and the posts on the page with
+/// their authors' names.
 fn tags(viewer: Uuid, feed: &Feed) -> Vec<Tag> {
     let shown = feed
         .posts
         .iter()
         .flat_map(|post| [Tag::post(post.id()), Tag::account_summary(post.author())]);
-    let own = [Tag::feed, Tag::posts_of, Tag::feed_mark].map(|tag| tag(viewer));
+    let own = [Tag::feed, Tag::posts_of, Tag::feed_mark, Tag::access].map(|tag| tag(viewer));
     own.into_iter()
         .chain(feed.followee_tags.iter().copied())
         .chain(shown)
@@ -132,7 +133,13 @@ async fn assemble(
     });
     let posts = state
         .posts
-        .by_ids(&state.database, viewer, &ids.posts, &ids.likes)
+        .by_ids(
+            &state.database,
+            viewer,
+            &ids.posts,
+            &ids.limited,
+            &ids.likes,
+        )
         .await?;
     Ok(posts.map(|posts| Feed {
         posts,

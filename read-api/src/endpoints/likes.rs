@@ -40,10 +40,11 @@ pub async fn of_post(
     let request = PageRequest::new(&state.cursors, path, context.viewer, &page)?;
     let load = || async {
         let (seek, rows) = (request.seek(), request.rows());
-        let found = sql::account_lists::likes_of_post(&state.database, id, seek, rows).await?;
-        let list = found.ok_or(Error::NotFound("post"))?;
-        // The likes of a post are part of it.
-        let tags = [Tag::post(id)];
+        let viewer = context.viewer;
+        let found = sql::account_lists::likes_of_post(&state.database, viewer, id, seek, rows);
+        let list = found.await?.ok_or(Error::NotFound("post"))?;
+        // The likes of a post are part of it. The id does not tell the thread.
+        let tags = [Tag::post(id), Tag::access(viewer), Tag::any_audience()];
         account_page(
             &request,
             list,
@@ -79,8 +80,8 @@ pub async fn page(
     let load = || async {
         let (seek, rows) = (request.seek(), request.rows());
         let likes = sql::linked_posts::likes(&state.database, viewer, seek, rows).await?;
-        let mut tags = vec![Tag::likes(viewer)];
-        tags.extend(shown(likes.iter().map(|(_, post)| post)));
+        let mut tags = vec![Tag::likes(viewer), Tag::any_audience()];
+        tags.extend(shown(viewer, likes.iter().map(|(_, post)| post)));
         let (page, link) = request.page(likes, |(at, post)| (*at, post.id));
         Answer::page(&page.map(|(_, post)| post), link, tags)
     };

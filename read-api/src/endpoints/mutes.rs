@@ -38,7 +38,7 @@ pub async fn page(
     let load = || async {
         let user = UserRef::Id(viewer);
         let (seek, rows) = (request.seek(), request.rows());
-        let found = sql::account_lists::mutes(&state.database, &user, seek, rows).await?;
+        let found = sql::account_lists::mutes(&state.database, viewer, &user, seek, rows).await?;
         let list = found.unwrap_or_else(|| AccountList::empty(viewer));
         let tags = [Tag::mutes(viewer), Tag::account_summary(viewer)];
         account_page(

@@ -66,13 +66,15 @@ pub async fn page(
     respond(&state.answers, &context, request.cache_key(), load).await
 }
 
-/// The list with its read mark, whom the viewer mutes, the actors' names, and the posts on the page.
+/// The list with its read mark, whom the viewer mutes, what the viewer may see, the actors' names, and the posts on the page.
 fn tags(viewer: Uuid, listed: &[Notification]) -> Vec<Tag> {
     let actors = listed
         .iter()
         .map(|item| Tag::account_summary(item.actor.id));
     let posts = listed.iter().filter_map(|item| item.act.post());
-    [Tag::notifications(viewer), Tag::mutes(viewer)]
+    // Another audience of a thread changes the lists of posts of all who have posts in it.
+    let own = [Tag::notifications, Tag::mutes, Tag::access, Tag::posts_of];
+    own.map(|tag| tag(viewer))
         .into_iter()
         .chain(actors)
         .chain(posts.map(|post| Tag::post(post.id)))

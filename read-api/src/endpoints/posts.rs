@@ -40,7 +40,7 @@ pub async fn one(
         let post = sql::posts::one(&state.database, context.viewer, id)
             .await?
             .ok_or(Error::NotFound("post"))?;
-        let tags = shown(std::slice::from_ref(&post));
+        let tags = shown(context.viewer, std::slice::from_ref(&post));
         Ok(Answer::new(&post)?.depending_on(tags))
     };
     respond(&state.answers, &context, key, load).await
@@ -72,7 +72,8 @@ pub async fn replies(
             .await?
             .ok_or(Error::NotFound("post"))?;
         let mut tags = vec![Tag::post(id)];
-        tags.extend(shown(&replies));
+        tags.extend(shown(viewer, &replies));
+        tags.extend(thread_tag(replies.is_empty()));
         let (page, link) = request.page(replies, |post| post.id);
         Answer::page(&page, link, tags)
     };
@@ -107,16 +108,30 @@ pub async fn ancestors(
             .ok_or(Error::NotFound("post"))?;
         // The chain never changes, only which of its posts stand.
         let mut tags = vec![Tag::post(id)];
-        tags.extend(shown(ancestors.iter().map(|(_, post)| post)));
+        tags.extend(shown(viewer, ancestors.iter().map(|(_, post)| post)));
+        tags.extend(thread_tag(ancestors.is_empty()));
         let (page, link) = request.page(ancestors, |(distance, _)| *distance);
         Answer::page(&page.map(|(_, post)| post), link, tags)
     };
     respond(&state.answers, &context, request.cache_key(), load).await
 }
 
-/// The tags of an answer that shows these posts with their authors' names.
-pub fn shown<'a>(posts: impl IntoIterator<Item = &'a Post>) -> impl Iterator<Item = Tag> {
-    posts
-        .into_iter()
-        .flat_map(|post| [Tag::post(post.id), Tag::account_summary(post.author.id)])
+/// The tag of the audience of the thread that a list belongs to. A list that `is_empty` does not tell the thread.
+fn thread_tag(is_empty: bool) -> Option<Tag> {
+    is_empty.then(Tag::any_audience)
+}
+
+/// The tags of an answer that shows these posts with their authors' names and audiences, because the viewer sees them.
+pub fn shown<'a>(
+    viewer: Uuid,
+    posts: impl IntoIterator<Item = &'a Post>,
+) -> impl Iterator<Item = Tag> {
+    let posts = posts.into_iter().flat_map(|post| {
+        [
+            Tag::post(post.id),
+            Tag::account_summary(post.author.id),
+            Tag::audience(post.root),
+        ]
+    });
+    posts.chain([Tag::access(viewer)])
 }

@@ -68,6 +68,8 @@ pub async fn read(
             Tag::requests_received(viewer),
             Tag::requests_sent(viewer),
             Tag::mutes(viewer),
+            Tag::blocks(viewer),
+            Tag::access(viewer),
         ];
         let accounts = ids.iter().copied().map(Tag::account_summary);
         Ok(Answer::new(&Relationships { items })?.depending_on(accounts.chain(own)))

@@ -26,7 +26,7 @@ use crate::{
     sql::{self, account_lists::AccountList},
     state::AppState,
     user_ref::UserRef,
-    views::{Follow, FollowList, Post, PostPage, Profile},
+    views::{Follow, FollowList, OwnProfile, Post, PostPage, Profile, Settings},
 };
 
 const NOT_FOUND: Error = Error::NotFound("user");
@@ -43,7 +43,7 @@ pub(super) struct UserPath {
     user: String,
 }
 
-/// Get the caller's profile
+/// Get the caller's profile and settings
 ///
 /// An account of an identity provider reads as one that has done nothing until its first command.
 #[utoipa::path(
@@ -51,14 +51,24 @@ pub(super) struct UserPath {
     path = "/v1/me",
     operation_id = "getMe",
     tag = "Accounts",
-    responses((status = 200, body = Profile)),
+    responses((status = 200, body = OwnProfile)),
     extensions(("x-problems" = json!(["not_found"]))),
 )]
 pub async fn me(State(state): State<AppState>, context: RequestContext) -> Result {
-    respond_with_profile(&state, &context, &UserRef::Id(context.viewer)).await
+    let viewer = context.viewer;
+    let user = UserRef::Id(viewer);
+    let load = || async {
+        let (own, mut tags) = load_profile(&state, &context, &user).await?;
+        tags.push(Tag::own_settings(viewer));
+        Ok(Answer::new(&own)?.depending_on(tags))
+    };
+    let key = Key::new(viewer, "/v1/me".to_owned());
+    respond(&state.answers, &context, key, load).await
 }
 
 /// Get a profile
+///
+/// Of an account that the caller blocks, it is empty but for the names.
 #[utoipa::path(
     get,
     path = "/v1/users/{user}",
@@ -72,40 +82,47 @@ pub async fn profile(
     Path(user): Path<String>,
     context: RequestContext,
 ) -> Result {
-    respond_with_profile(&state, &context, &parse(&user)?).await
+    let user = parse(&user)?;
+    let load = || async {
+        let (found, tags) = load_profile(&state, &context, &user).await?;
+        Ok(Answer::new(&found.profile)?.depending_on(tags))
+    };
+    let key = Key::new(context.viewer, format!("/v1/users/{user}"));
+    respond(&state.answers, &context, key, load).await
 }
 
-async fn respond_with_profile(
+/// The profile of an account, and the tags that it depends on.
+async fn load_profile(
     state: &AppState,
     context: &RequestContext,
     user: &UserRef,
-) -> Result {
+) -> std::result::Result<(OwnProfile, Vec<Tag>), Error> {
     let newcomer = newcomer(context, user);
-    // The same for all viewers, unless the account exists for its owner only.
-    let key = Key::new(newcomer.map(|own| own.id), format!("/v1/users/{user}"));
-    let load = || async {
-        let hint = newcomer.and_then(Newcomer::handle_hint);
-        let handle = user.handle().or(hint.as_ref().and_then(UserRef::handle));
-        let found = sql::users::profile(&state.database, user.id(), handle).await?;
-        let mut tags = Vec::new();
-        let profile = match (found, newcomer) {
-            (Some(profile), None) => profile,
-            (Some(profile), Some(own)) if profile.account.id == own.id => profile,
-            (owner, Some(own)) => {
-                let owner = owner.map(|profile| profile.account.id);
-                if let Some(hint) = &hint {
-                    tags.extend(resolved(hint, owner.unwrap_or(own.id)));
-                }
-                own.profile(owner.is_some(), SystemTime::now().into())
+    let hint = newcomer.and_then(Newcomer::handle_hint);
+    let handle = user.handle().or(hint.as_ref().and_then(UserRef::handle));
+    let found = sql::users::profile(&state.database, context.viewer, user.id(), handle).await?;
+    let mut tags = Vec::new();
+    let found = match (found, newcomer) {
+        (Some(found), None) => found,
+        (Some(found), Some(own)) if found.profile.account.id == own.id => found,
+        (owner, Some(own)) => {
+            let owner = owner.map(|found| found.profile.account.id);
+            if let Some(hint) = &hint {
+                tags.extend(resolved(hint, owner.unwrap_or(own.id)));
             }
-            (None, None) => return Err(NOT_FOUND),
-        };
-        let id = profile.account.id;
-        tags.push(Tag::profile(id));
-        tags.extend(resolved(user, id));
-        Ok(Answer::new(&profile)?.depending_on(tags))
+            OwnProfile {
+                profile: own.profile(owner.is_some(), SystemTime::now().into()),
+                settings: Settings::default(),
+            }
+        }
+        (None, None) => return Err(NOT_FOUND),
     };
-    respond(&state.answers, context, key, load).await
+    let id = found.profile.account.id;
+    // The number of posts changes with the list of posts.
+    tags.extend([Tag::profile(id), Tag::posts_of(id)]);
+    tags.extend([Tag::access(context.viewer), Tag::blocks(context.viewer)]);
+    tags.extend(resolved(user, id));
+    Ok((found, tags))
 }
 
 /// List the posts of an account
@@ -135,7 +152,7 @@ pub async fn posts(
         let (id, posts) = or_newcomer(&context, &user, found.await?, nothing)?;
         let mut tags = vec![Tag::posts_of(id)];
         tags.extend(resolved(&user, id));
-        tags.extend(shown(&posts));
+        tags.extend(shown(viewer, &posts));
         let key = |post: &Post| OfAccount {
             account: id,
             key: post.id,
@@ -168,7 +185,13 @@ pub async fn followers(
     let request = PageRequest::new(&state.cursors, path, context.viewer, &page)?;
     let load = || async {
         let (user, seek) = continued(&user, request.seek());
-        let found = sql::account_lists::followers(&state.database, &user, seek, request.rows());
+        let found = sql::account_lists::followers(
+            &state.database,
+            context.viewer,
+            &user,
+            seek,
+            request.rows(),
+        );
         let list = or_newcomer(&context, &user, found.await?, AccountList::empty)?;
         follow_page(&request, &user, Tag::followers(list.owner), list)
     };
@@ -197,7 +220,13 @@ pub async fn following(
     let request = PageRequest::new(&state.cursors, path, context.viewer, &page)?;
     let load = || async {
         let (user, seek) = continued(&user, request.seek());
-        let found = sql::account_lists::following(&state.database, &user, seek, request.rows());
+        let found = sql::account_lists::following(
+            &state.database,
+            context.viewer,
+            &user,
+            seek,
+            request.rows(),
+        );
         let list = or_newcomer(&context, &user, found.await?, AccountList::empty)?;
         follow_page(&request, &user, Tag::following(list.owner), list)
     };
@@ -212,7 +241,10 @@ fn follow_page(
     list: AccountList,
 ) -> std::result::Result<LoadedAnswer, Error> {
     let account = list.owner;
-    let tags = std::iter::once(list_tag).chain(resolved(user, account));
+    let access = Tag::access(request.viewer());
+    let tags = [list_tag, access]
+        .into_iter()
+        .chain(resolved(user, account));
     account_page(
         request,
         list,

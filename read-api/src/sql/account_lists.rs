@@ -64,13 +64,15 @@ struct ListedRow {
 /// A page of a list, latest first, and within one moment the greater id first. None without an owner.
 ///
 /// - The statement's name, and the comment that it begins with.
-/// - `owner`: the query of the owner's `id` and the list's `total`. Its arguments are `$6` and following ones.
+/// - `owner`: the query of the owner's `id` and the list's `total`. `$6` is the viewer, its arguments are `$7` and following ones.
 /// - `list`: the table, with the columns of the owner, the listed account and the time.
+/// - `filter`: "", or a condition for the rows of the list after an AND.
 macro_rules! accounts {
     (
         $database:expr, $name:literal, $comment:tt,
         owner: $query:tt $(+ $more:tt)*,
         list: $table:tt ($owner:tt, $listed:tt, $at:tt),
+        filter: $filter:tt,
         $seek:expr, $limit:expr, $($argument:expr),+ $(,)?
     ) => {{
         let (after, before) = $seek.latest_first();
@@ -90,12 +92,12 @@ macro_rules! accounts {
             (
                 SELECT "#
                 + $listed + " AS id, " + $at + " AS at FROM " + $table
-                + " WHERE " + $owner + " = owner.id AND (" + $at + ", " + $listed + ") < ($1, $2)
+                + " WHERE " + $owner + " = owner.id AND (" + $at + ", " + $listed + ") < ($1, $2) " + $filter + "
                 ORDER BY " + $at + " DESC, " + $listed + " DESC
                 LIMIT $5
             ) UNION ALL (
                 SELECT " + $listed + ", " + $at + " FROM " + $table
-                + " WHERE " + $owner + " = owner.id AND (" + $at + ", " + $listed + ") > ($3, $4)
+                + " WHERE " + $owner + " = owner.id AND (" + $at + ", " + $listed + ") > ($3, $4) " + $filter + "
                 ORDER BY " + $at + ", " + $listed + "
                 LIMIT $5
             )
@@ -119,14 +121,15 @@ macro_rules! accounts {
 macro_rules! lists_of_users {
     ($(
         $(#[$doc:meta])*
-        $function:ident = $name:literal $comment:tt, $table:tt $columns:tt, $total:tt;
+        $function:ident = $name:literal $comment:tt, $table:tt $columns:tt $filter:tt, $total:tt;
     )+) => {
         $(
             $(#[$doc])*
             ///
-            /// None if there is no such user.
+            /// None if there is no such user for the viewer.
             pub async fn $function(
                 database: &Database,
+                viewer: Uuid,
                 user: &UserRef,
                 seek: Seek<TimeKey>,
                 limit: i64,
@@ -138,14 +141,17 @@ macro_rules! lists_of_users {
                     owner: "
             SELECT person.id, coalesce((" + $total + "), 0) AS total
             FROM (
-                SELECT id FROM accounts WHERE id = $6
-                UNION ALL SELECT id FROM accounts WHERE handle = $7
+                SELECT id FROM accounts WHERE id = $7
+                UNION ALL SELECT id FROM accounts WHERE handle = $8
                 ORDER BY id DESC
                 LIMIT 1
-            ) AS person",
+            ) AS person
+            WHERE (SELECT true FROM blocked_pairs WHERE account = person.id AND other = $6) IS NULL",
                     list: $table $columns,
+                    filter: $filter,
                     seek,
                     limit,
+                    viewer,
                     user.id(),
                     user.handle(),
                 )
@@ -157,28 +163,35 @@ macro_rules! lists_of_users {
 lists_of_users! {
     /// The user's followers.
     followers = "user.followers" "/* user.followers */",
-    "follows" ("followee", "follower", "followed_at"),
+    "follows" ("followee", "follower", "followed_at")
+    "AND (SELECT true FROM blocked_pairs WHERE account = follower AND other = $6) IS NULL",
     "SELECT followers FROM account_counts WHERE account = person.id";
 
     /// The accounts that the user follows.
     following = "user.following" "/* user.following */",
-    "follows" ("follower", "followee", "followed_at"),
+    "follows" ("follower", "followee", "followed_at")
+    "AND (SELECT true FROM blocked_pairs WHERE account = followee AND other = $6) IS NULL",
     "SELECT following FROM account_counts WHERE account = person.id";
 
     /// The accounts that have asked the user for a connection. For the user only.
     requests_received = "user.requests_received" "/* user.requests_received */",
-    "connection_requests" ("recipient", "requester", "requested_at"),
+    "connection_requests" ("recipient", "requester", "requested_at") "",
     "SELECT requests_received FROM account_counts WHERE account = person.id";
 
     /// The accounts that the user has asked for a connection. For the user only.
     requests_sent = "user.requests_sent" "/* user.requests_sent */",
-    "connection_requests" ("requester", "recipient", "requested_at"),
+    "connection_requests" ("requester", "recipient", "requested_at") "",
     "SELECT requests_sent FROM account_counts WHERE account = person.id";
 
     /// The accounts that the user mutes. For the user only.
     mutes = "user.mutes" "/* user.mutes */",
-    "mutes" ("muter", "muted", "muted_at"),
+    "mutes" ("muter", "muted", "muted_at") "",
     "SELECT count(*) FROM mutes WHERE muter = person.id";
+
+    /// The accounts that the user blocks. For the user only.
+    blocks = "user.blocks" "/* user.blocks */",
+    "blocks" ("blocker", "blocked", "blocked_at") "",
+    "SELECT count(*) FROM blocks WHERE blocker = person.id";
 }
 
 /// The accounts that the user is connected with.
@@ -200,18 +213,19 @@ pub async fn connections(
                 (SELECT connections FROM account_counts WHERE account = person.id), 0
             ) AS total
             FROM (
-                SELECT id FROM accounts WHERE id = $6
-                UNION ALL SELECT id FROM accounts WHERE handle = $7
+                SELECT id FROM accounts WHERE id = $7
+                UNION ALL SELECT id FROM accounts WHERE handle = $8
                 ORDER BY id DESC
                 LIMIT 1
             ) AS person
-            WHERE person.id = $8 OR (SELECT true FROM connections WHERE account = person.id AND other = $8)",
+            WHERE person.id = $6 OR (SELECT true FROM connections WHERE account = person.id AND other = $6)",
         list: "connections" ("account", "other", "connected_at"),
+        filter: "AND (SELECT true FROM blocked_pairs WHERE blocked_pairs.account = connections.other AND blocked_pairs.other = $6) IS NULL",
         seek,
         limit,
+        viewer,
         user.id(),
         user.handle(),
-        viewer,
     )
 }
 
@@ -228,18 +242,20 @@ pub async fn tag_members(
         "tag.members",
         "/* tag.members */",
         owner: "
-            SELECT id, members AS total FROM tags WHERE id = $6 AND owner = $7",
+            SELECT id, members AS total FROM tags WHERE id = $7 AND owner = $6",
         list: "tag_members" ("tag", "member", "added_at"),
+        filter: "",
         seek,
         limit,
-        tag,
         viewer,
+        tag,
     )
 }
 
-/// Who likes the post. None if there is no such post.
+/// Who likes the post. None if the viewer does not see it.
 pub async fn likes_of_post(
     database: &Database,
+    viewer: Uuid,
     post: Uuid,
     seek: Seek<TimeKey>,
     limit: i64,
@@ -249,10 +265,15 @@ pub async fn likes_of_post(
         "like.of_post",
         "/* like.of_post */",
         owner: "
-            SELECT id, like_count AS total FROM posts WHERE id = $6",
+            SELECT id, like_count AS total
+            FROM posts
+            CROSS JOIN LATERAL visible($6, author, root, root_author) AS is_visible
+            WHERE id = $7",
         list: "likes" ("post_id", "user_id", "liked_at"),
+        filter: "AND (SELECT true FROM blocked_pairs WHERE account = user_id AND other = $6) IS NULL",
         seek,
         limit,
+        viewer,
         post,
     )
 }

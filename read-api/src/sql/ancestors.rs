@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::posts::{post, posts};
 use crate::{seek::Seek, views::Post};
 
-/// The ancestors that stand, from the root down, each with its distance from the post: 1 for the post that it answers. None if
-/// there is no such post.
+/// The ancestors that stand and that the viewer sees, from the root down, each with its distance from the post: 1 for the post that it
+/// answers. None if the viewer does not see the post.
 ///
 /// The chain goes on through deleted ancestors, and never changes, so neither do the distances. Each page walks it from the
 /// post upwards, the first one to the root, and the next ones to where they begin: one index probe for each ancestor, which
@@ -27,7 +27,10 @@ pub async fn of_post(
     let rows = posts!(
         r#"/* post.ancestors */
         WITH RECURSIVE chain AS (
-            SELECT 0::bigint AS distance, id, reply_to, true AS stands FROM posts WHERE id = $2
+            SELECT 0::bigint AS distance, id, reply_to, true AS stands
+            FROM posts
+            CROSS JOIN LATERAL visible($1, author, root, root_author) AS is_visible
+            WHERE id = $2
             UNION ALL
             SELECT chain.distance + 1, parent.id, parent.reply_to, parent.stands
             FROM chain
@@ -45,13 +48,23 @@ pub async fn of_post(
                 (
                     SELECT distance, id
                     FROM chain
-                    WHERE stands AND distance > 0 AND distance < $3
+                    WHERE stands AND distance > 0 AND distance < $3 AND (
+                        SELECT true
+                        FROM posts
+                        CROSS JOIN LATERAL visible($1, author, root, root_author) AS is_visible
+                        WHERE posts.id = chain.id
+                    )
                     ORDER BY distance DESC
                     LIMIT $5
                 ) UNION ALL (
                     SELECT distance, id
                     FROM chain
-                    WHERE stands AND distance > $4
+                    WHERE stands AND distance > $4 AND (
+                        SELECT true
+                        FROM posts
+                        CROSS JOIN LATERAL visible($1, author, root, root_author) AS is_visible
+                        WHERE posts.id = chain.id
+                    )
                     ORDER BY distance
                     LIMIT $5
                 )

@@ -46,7 +46,7 @@ pub async fn one(
     database.optional("tags.one", row).await
 }
 
-/// The viewer's tags that have this user, in ascending order of ids. None if there is no such user.
+/// The viewer's tags that have this user, in ascending order of ids. None if there is no such user for the viewer.
 pub async fn of_user(
     database: &Database,
     viewer: Uuid,
@@ -57,11 +57,14 @@ pub async fn of_user(
     let (after, before) = seek.ascending();
     let rows = sqlx::query!(
         r#"/* tags.of_user */
-        WITH person AS (
+        WITH named AS (
             SELECT id FROM accounts WHERE id = $2
             UNION ALL SELECT id FROM accounts WHERE handle = $3
             ORDER BY id DESC
             LIMIT 1
+        ), person AS (
+            SELECT id FROM named
+            WHERE (SELECT true FROM blocked_pairs WHERE account = named.id AND other = $1) IS NULL
         )
         SELECT person.id AS "user_id!", page.id AS "id?", page.name AS "name?", page.members AS "members?"
         FROM person

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use feedmill_service::Database;
 use uuid::Uuid;
 
+use super::unread::with_unread_messages;
 use crate::{
     seek::Seek,
     views::{
@@ -16,7 +17,7 @@ pub struct ConversationList {
     pub listed: Vec<ListedConversation>,
     /// All conversations, also those on other pages.
     pub total: i64,
-    /// Unread messages in all conversations together that the viewer has not muted.
+    /// Unread messages in all conversations together that the viewer has not muted and that no block closes.
     pub unread_total: i64,
 }
 
@@ -90,9 +91,9 @@ impl ConversationRow {
 /// `id`, `activity`, `unread_count`, `muted`, `since` and `hidden_count` of the viewer's memberships. `of_members` are
 /// further aggregates of `members AS member`, each after a comma.
 macro_rules! conversations {
-    ($with:tt, columns: $columns:tt, of_members: $of_members:tt, $($argument:expr),+ $(,)?) => {
+    ($with:tt $(+ $more:tt)*, columns: $columns:tt, of_members: $of_members:tt, $($argument:expr),+ $(,)?) => {
         sqlx::query!(
-            $with
+            $with $(+ $more)*
                 + " SELECT "
                 + $columns
                 + r#"
@@ -105,7 +106,7 @@ macro_rules! conversations {
             message.created_at AS "created_at?"
         FROM page
         LEFT JOIN LATERAL (
-            SELECT title, message_count, last_message FROM conversations WHERE id = page.id LIMIT 1
+            SELECT title, message_count, last_message, pair FROM conversations WHERE id = page.id LIMIT 1
         ) AS conversation ON true
         LEFT JOIN LATERAL (
             SELECT id, sender, text, created_at
@@ -128,6 +129,18 @@ macro_rules! conversations {
             WHERE member.conversation = page.id
         ) AS people
         ORDER BY page.activity DESC",
+            $($argument),+
+        )
+    };
+}
+
+/// [`conversations!`] with the totals in each row.
+macro_rules! listed_conversations {
+    ($with:tt $(+ $more:tt)*, $($argument:expr),+ $(,)?) => {
+        conversations!(
+            $with $(+ $more)*,
+            columns: r#"page.total AS "total!", page.unread_total AS "unread_total!","#,
+            of_members: "",
             $($argument),+
         )
     };
@@ -161,16 +174,14 @@ pub async fn page(
     limit: i64,
 ) -> sqlx::Result<ConversationList> {
     let (after, before) = seek.descending();
-    let rows = conversations!(
-        r#"/* conversation.page */
-        WITH totals AS (
+    let rows = with_unread_messages!(
+        listed_conversations,
+        ("/* conversation.page */ WITH " +),
+        r#", totals AS (
             SELECT
                 coalesce((SELECT conversations FROM conversation_counts WHERE user_id = $1), 0) AS total,
-                (
-                    SELECT coalesce(sum(unread_count), 0)::bigint
-                    FROM members
-                    WHERE user_id = $1 AND unread_count > 0 AND NOT muted
-                ) AS unread_total
+                unread AS unread_total
+            FROM unread_messages
         ), listed AS MATERIALIZED (
             (
                 SELECT conversation AS id, activity, unread_count, muted, since, hidden_count
@@ -190,8 +201,6 @@ pub async fn page(
             FROM totals
             LEFT JOIN listed ON true
         )"#,
-        columns: r#"page.total AS "total!", page.unread_total AS "unread_total!","#,
-        of_members: "",
         viewer,
         after,
         before,
@@ -232,7 +241,12 @@ pub async fn one(
             WHERE user_id = $1 AND conversation = $2
         )"#,
         columns: r#"people.marks AS "marks?: Vec<Option<Uuid>>","#,
-        of_members: ", array_agg(member.read_up_to) AS marks",
+        // In a conversation of two people with a block between them, neither sees the mark of the other.
+        of_members: ", array_agg(
+                    CASE WHEN conversation.pair AND member.user_id <> $1 AND (
+                        SELECT true FROM blocked_pairs WHERE account = member.user_id AND other = $1
+                    ) THEN NULL ELSE member.read_up_to END
+                ) AS marks",
         viewer,
         id,
     );

@@ -4,7 +4,10 @@ use feedmill_service::Database;
 use sqlx::query;
 use uuid::Uuid;
 
-use super::unread::{with_mark, with_unread, with_unread_totals};
+use super::{
+    notifications::with_notified,
+    unread::{with_lanes, with_mark, with_unread, with_unread_messages},
+};
 
 pub struct UnreadCounts {
     /// Posts of the feed, 1,000 at most.
@@ -24,13 +27,13 @@ pub async fn unread(
     viewer: Uuid,
     with_followees: bool,
 ) -> sqlx::Result<UnreadCounts> {
-    let row = with_unread_totals!(
-        with_unread,
-        (query, "/* counts.unread */", ", " +),
+    let row = with_notified!(
+        with_unread_messages,
+        (with_unread, (query, "/* counts.unread */", ", " +), ", " +),
         r#"
         SELECT
             (SELECT posts FROM unread) AS "feed!",
-            (SELECT unread FROM messages) AS "conversations!",
+            (SELECT unread FROM unread_messages) AS "conversations!",
             (SELECT unread FROM notified) AS "notifications!",
             coalesce(
                 (SELECT requests_received FROM account_counts WHERE account = $1), 0

@@ -5,7 +5,10 @@ use feedmill_events::id;
 use feedmill_service::Database;
 use uuid::Uuid;
 
-use super::posts::{MAX_LIKES, post, posts};
+use super::{
+    posts::{MAX_LIKES, post, posts},
+    unread::{with_lanes, with_mark},
+};
 use crate::views::{DigestCounters, Post};
 
 /// The most top posts of a digest. [`full`] has the number in its statement.
@@ -16,6 +19,8 @@ pub struct Candidates {
     pub counters: DigestCounters,
     /// All posts of the period, in no order.
     pub posts: Vec<Uuid>,
+    /// Those of them that are limited.
+    pub limited: Vec<Uuid>,
     /// The viewer's likes of posts of the period: those of `posts` that the viewer likes, and perhaps others.
     pub likes: Vec<Uuid>,
 }
@@ -32,10 +37,15 @@ pub async fn candidates(
 ) -> sqlx::Result<Option<Candidates>> {
     let row = sqlx::query!(
         r#"/* digest.listed */
+        WITH listed AS MATERIALIZED (
+            SELECT post_id, limited
+            FROM feed_entries
+            WHERE viewer = $1 AND post_id >= $2 AND post_id < $3
+                AND (NOT limited OR (SELECT true FROM visible_root($1, post_id)))
+        )
         SELECT
-            array(
-                SELECT post_id FROM feed_entries WHERE viewer = $1 AND post_id >= $2 AND post_id < $3
-            ) AS "posts!",
+            array(SELECT post_id FROM listed) AS "posts!",
+            array(SELECT post_id FROM listed WHERE limited) AS "limited!",
             array(
                 SELECT post_id FROM likes WHERE user_id = $1 AND post_id >= $2 AND post_id < $3 LIMIT $6::bigint + 1
             ) AS "likes!",
@@ -71,6 +81,7 @@ pub async fn candidates(
             messages_received: row.messages_received,
         },
         posts: row.posts,
+        limited: row.limited,
         likes: row.likes,
     }))
 }
@@ -78,7 +89,7 @@ pub async fn candidates(
 /// The counters of the days `from..to`, and the top posts of the feed in that time: by score, then newest first.
 ///
 /// The time of a post is in its id, so the posts of the period are a range of ids. Pushed posts are read from
-/// `feed_entries` down to the viewer's floor, and from their authors below it; pulled posts from their authors. Reads
+/// `feed_entries` down to the viewer's floor, and by lane below it; pulled posts by lane. Reads
 /// every post of the period.
 pub async fn full(
     database: &Database,
@@ -86,47 +97,32 @@ pub async fn full(
     from: NaiveDate,
     to: NaiveDate,
 ) -> sqlx::Result<(DigestCounters, Vec<Post>)> {
-    let rows = posts!(
-        r#"/* digest.read */
-        WITH floor AS MATERIALIZED (
-            SELECT floor FROM feed_floors WHERE viewer = $1
+    let before_first = Uuid::from_u128(first_id(from).as_u128().saturating_sub(1));
+    let rows = with_lanes!(
+        posts,
+        "/* digest.read */",
+        r#", listed AS (
+            SELECT post_id AS id
+            FROM feed_entries
+            WHERE viewer = $1 AND post_id < $3 AND post_id >= greatest($2, (SELECT floor FROM floor))
+                AND (NOT limited OR (SELECT true FROM visible_root($1, post_id)))
+            UNION
+            SELECT root.id
+            FROM pushed_lanes AS lane
+            CROSS JOIN LATERAL lane_after(
+                lane.author, lane.audience, lane.tag, false, $6, least($3, (SELECT floor FROM floor)), NULL
+            ) AS root (id)
+            WHERE (SELECT floor FROM floor) > $2
+            UNION
+            SELECT root.id
+            FROM pulled_lanes AS lane
+            CROSS JOIN LATERAL lane_after(lane.author, lane.audience, lane.tag, true, $6, $3, NULL) AS root (id)
         ), period AS MATERIALIZED (
             SELECT post.id, post.score
-            FROM feed_entries AS entry
+            FROM listed
             CROSS JOIN LATERAL (
-                SELECT id, 3 * reply_count + like_count AS score FROM posts WHERE id = entry.post_id LIMIT 1
+                SELECT id, 3 * reply_count + like_count AS score FROM posts WHERE id = listed.id LIMIT 1
             ) AS post
-            WHERE entry.viewer = $1 AND entry.post_id < $3
-                AND entry.post_id >= greatest($2, (SELECT floor FROM floor))
-            UNION ALL
-            SELECT post.id, post.score
-            FROM floor
-            CROSS JOIN LATERAL (
-                SELECT author FROM feed_sources WHERE viewer = $1
-                UNION ALL SELECT $1
-            ) AS source
-            CROSS JOIN LATERAL (
-                SELECT id, 3 * reply_count + like_count AS score
-                FROM posts
-                WHERE author = source.author AND reply_to IS NULL AND NOT pulled
-                    AND id >= $2 AND id < least($3, floor.floor)
-                OFFSET 0
-            ) AS post
-            WHERE floor.floor > $2
-            UNION ALL
-            SELECT post.id, post.score
-            FROM (
-                SELECT author FROM feed_sources WHERE viewer = $1
-                UNION ALL SELECT $1
-            ) AS source
-            JOIN pulled_authors AS large ON large.author = source.author
-            CROSS JOIN LATERAL (
-                SELECT id, 3 * reply_count + like_count AS score
-                FROM posts
-                WHERE author = large.author AND pulled AND id >= $2 AND id < $3
-                OFFSET 0
-            ) AS post
-            WHERE EXISTS (SELECT FROM pulled_authors)
         ), top AS (
             SELECT id, score FROM period ORDER BY score DESC, id DESC LIMIT 50
         ), counters AS (
@@ -154,6 +150,7 @@ pub async fn full(
         first_id(to),
         from,
         to,
+        before_first,
     );
     let rows = database.all("digest.read", rows).await?;
     // Each row has the counters, and there is one row even without a post.

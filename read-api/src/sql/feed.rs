@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     posts::{MAX_LIKES, post, posts},
-    unread::{MAX_UNREAD, with_mark, with_unread},
+    unread::{MAX_UNREAD, with_lanes, with_mark, with_unread},
 };
 use crate::views::Post;
 
@@ -32,6 +32,8 @@ pub struct Reading {
 pub struct PageIds {
     /// Newest first.
     pub posts: Vec<Uuid>,
+    /// Those of them that are limited.
+    pub limited: Vec<Uuid>,
     /// The viewer's likes in the page's range of ids: those of `posts` that the viewer likes, and perhaps others.
     pub likes: Vec<Uuid>,
     /// All accounts whose posts come to the viewer's feed; None unless requested.
@@ -57,10 +59,11 @@ macro_rules! with_pushed {
             $macro,
             $name,
             r#", hot AS MATERIALIZED (
-            SELECT post_id AS id
+            SELECT post_id AS id, limited
             FROM feed_entries
             WHERE viewer = $1 AND post_id < $2
                 AND post_id >= coalesce((SELECT floor FROM floor), '00000000-0000-0000-0000-000000000000')
+                AND (NOT limited OR (SELECT true FROM visible_root($1, post_id)))
             ORDER BY post_id DESC
             LIMIT $3
         )"#
@@ -88,6 +91,7 @@ pub async fn page_ids(
         r#"
         SELECT
             array(SELECT id FROM hot) AS "posts!",
+            array(SELECT id FROM hot WHERE limited) AS "limited!",
             array(
                 SELECT post_id FROM likes
                 WHERE user_id = $1 AND post_id < $2 AND post_id >= (SELECT id FROM hot ORDER BY id LIMIT 1)
@@ -115,6 +119,7 @@ pub async fn page_ids(
     let sufficient = complete && counted && !row.pulled && row.likes.len() as i64 <= MAX_LIKES;
     Ok(sufficient.then_some(PageIds {
         posts: row.posts,
+        limited: row.limited,
         likes: row.likes,
         followees: row.followees,
         reading: Reading {
@@ -146,12 +151,14 @@ macro_rules! full_page_of {
 /// The page of the viewer's feed before the post `before`.
 ///
 /// Pushed posts are in `feed_entries` from the viewer's floor upwards (`hot`). Below the floor, and only if the page
-/// reaches there, they are read from their authors. Pulled posts are read from their authors at any depth, but not
+/// reaches there, they are read by lane. Pulled posts are read by lane at any depth, but not
 /// below the last post of a page that is full of pushed ones.
 ///
-/// Reading from authors takes two steps. The newest post of each author (`newest`) shows whose posts can be on the page
-/// at all: those of the `limit` newest. Then the posts of these authors are read (`from_authors`). A page below the
-/// floor costs one index probe per followed account and at most `limit` × `limit` rows. A viewer who follows no pulled
+/// Reading by lane takes two steps. The newest post of each lane (`newest`) shows which lanes can have posts of the page
+/// at all: those with the `limit` newest ones. Then the posts of these lanes are read (`from_lanes`). A page below the
+/// floor costs an index probe per lane, of which there is one for each followed account, one more for each connection, and one for
+/// each tag of others that has the viewer, and at most `limit` rows of each lane that is read. The entries of limited posts that the
+/// viewer does not see are skipped; there are no more of them than entries in a feed. A viewer who follows no pulled
 /// author pays for one scan of the short list of pulled authors.
 pub async fn full_page(
     database: &Database,
@@ -165,63 +172,40 @@ pub async fn full_page(
         "/* feed.page */",
         r#", full_to AS MATERIALIZED (
             SELECT id FROM hot ORDER BY id DESC LIMIT 1 OFFSET $3 - 1
-        ), newest AS (
-            SELECT root.author, root.id, false AS pulled
-            FROM floor
-            CROSS JOIN LATERAL (
-                SELECT author FROM feed_sources WHERE viewer = $1
-                UNION ALL SELECT $1
-            ) AS source
-            CROSS JOIN LATERAL (
-                SELECT author, id
-                FROM posts
-                WHERE author = source.author AND reply_to IS NULL AND NOT pulled
-                    AND id < least($2, floor.floor)
-                ORDER BY id DESC
-                LIMIT 1
-            ) AS root
-            WHERE NOT EXISTS (SELECT FROM full_to)
+        ), newest AS MATERIALIZED (
+            SELECT lane.*, false AS pulled, root.id
+            FROM pushed_lanes AS lane
+            CROSS JOIN LATERAL lane_before(
+                lane.author, lane.audience, lane.tag, false, least($2, (SELECT floor FROM floor)), 1
+            ) AS root (id)
+            WHERE EXISTS (SELECT FROM floor) AND NOT EXISTS (SELECT FROM full_to)
             UNION ALL
-            SELECT root.author, root.id, true
-            FROM (
-                SELECT author FROM feed_sources WHERE viewer = $1
-                UNION ALL SELECT $1
-            ) AS source
-            JOIN pulled_authors AS large ON large.author = source.author
-            CROSS JOIN LATERAL (
-                SELECT author, id
-                FROM posts
-                WHERE author = large.author AND pulled AND id < $2
-                    AND id > coalesce((SELECT id FROM full_to), '00000000-0000-0000-0000-000000000000')
-                ORDER BY id DESC
-                LIMIT 1
-            ) AS root
-            WHERE EXISTS (SELECT FROM pulled_authors)
-            ORDER BY id DESC
-            LIMIT $3
-        ), from_authors AS (
-            SELECT root.id
+            SELECT lane.*, true, root.id
+            FROM pulled_lanes AS lane
+            CROSS JOIN LATERAL lane_before(lane.author, lane.audience, lane.tag, true, $2, 1) AS root (id)
+            WHERE root.id > coalesce((SELECT id FROM full_to), '00000000-0000-0000-0000-000000000000')
+        ), from_lanes AS (
+            SELECT DISTINCT root.id
             FROM newest
             CROSS JOIN LATERAL (
-                (
-                    SELECT id
-                    FROM posts
-                    WHERE NOT newest.pulled AND author = newest.author AND reply_to IS NULL AND NOT pulled
-                        AND id <= newest.id
-                    ORDER BY id DESC
-                    LIMIT $3
-                ) UNION ALL (
-                    SELECT id
-                    FROM posts
-                    WHERE newest.pulled AND author = newest.author AND pulled AND id <= newest.id
-                    ORDER BY id DESC
-                    LIMIT $3
-                )
+                SELECT id
+                FROM lane_before(
+                    newest.author, newest.audience, newest.tag, false, least($2, (SELECT floor FROM floor)), $3
+                ) AS pushed (id)
+                WHERE NOT newest.pulled
+                UNION ALL
+                SELECT id
+                FROM lane_before(newest.author, newest.audience, newest.tag, true, $2, $3) AS pulled (id)
+                WHERE newest.pulled
             ) AS root
+            WHERE newest.id >= (
+                -- Two lanes can begin with the same post.
+                SELECT id FROM (SELECT DISTINCT id FROM newest ORDER BY id DESC LIMIT $3) AS first ORDER BY id LIMIT 1
+            )
             ORDER BY root.id DESC
             LIMIT $3
         ), listed AS (
-            SELECT id FROM hot UNION ALL SELECT id FROM from_authors
+            SELECT id FROM hot UNION ALL SELECT id FROM from_lanes
             ORDER BY id DESC
             LIMIT $3
         ), page AS (
@@ -246,7 +230,7 @@ pub async fn full_page(
 /// The last posts of the viewer's feed before the post `key`, in its order: those that are newer.
 ///
 /// As [`full_page`], in the other direction: first come the pushed posts below the floor, if `key` is below it, then
-/// those in `feed_entries`; pulled ones at any depth. The oldest post of each author after `key` shows whose posts can be on
+/// those in `feed_entries`; pulled ones at any depth. The oldest post of each lane after `key` shows which lanes can have posts of
 /// the page at all.
 pub async fn page_back(
     database: &Database,
@@ -262,64 +246,45 @@ pub async fn page_back(
             FROM feed_entries
             WHERE viewer = $1 AND post_id > $2
                 AND post_id >= coalesce((SELECT floor FROM floor), '00000000-0000-0000-0000-000000000000')
+                AND (NOT limited OR (SELECT true FROM visible_root($1, post_id)))
             ORDER BY post_id
             LIMIT $3
-        ), oldest AS (
-            SELECT root.author, root.id, false AS pulled
-            FROM floor
-            CROSS JOIN LATERAL (
-                SELECT author FROM feed_sources WHERE viewer = $1
-                UNION ALL SELECT $1
-            ) AS source
-            CROSS JOIN LATERAL (
-                SELECT author, id
-                FROM posts
-                WHERE author = source.author AND reply_to IS NULL AND NOT pulled
-                    AND id > $2 AND id < floor.floor
-                ORDER BY id
-                LIMIT 1
-            ) AS root
-            WHERE floor.floor > $2
+        ), oldest AS MATERIALIZED (
+            SELECT lane.*, false AS pulled, root.id
+            FROM pushed_lanes AS lane
+            CROSS JOIN LATERAL lane_after(
+                lane.author, lane.audience, lane.tag, false, $2, (SELECT floor FROM floor), 1
+            ) AS root (id)
+            WHERE (SELECT floor FROM floor) > $2
             UNION ALL
-            SELECT root.author, root.id, true
-            FROM (
-                SELECT author FROM feed_sources WHERE viewer = $1
-                UNION ALL SELECT $1
-            ) AS source
-            JOIN pulled_authors AS large ON large.author = source.author
-            CROSS JOIN LATERAL (
-                SELECT author, id
-                FROM posts
-                WHERE author = large.author AND pulled AND id > $2
-                ORDER BY id
-                LIMIT 1
-            ) AS root
-            WHERE EXISTS (SELECT FROM pulled_authors)
-            ORDER BY id
-            LIMIT $3
-        ), from_authors AS (
-            SELECT root.id
+            SELECT lane.*, true, root.id
+            FROM pulled_lanes AS lane
+            CROSS JOIN LATERAL lane_after(
+                lane.author, lane.audience, lane.tag, true, $2, 'ffffffff-ffff-ffff-ffff-ffffffffffff', 1
+            ) AS root (id)
+        ), from_lanes AS (
+            SELECT DISTINCT root.id
             FROM oldest
             CROSS JOIN LATERAL (
-                (
-                    SELECT id
-                    FROM posts
-                    WHERE NOT oldest.pulled AND author = oldest.author AND reply_to IS NULL AND NOT pulled
-                        AND id >= oldest.id AND id < (SELECT floor FROM floor)
-                    ORDER BY id
-                    LIMIT $3
-                ) UNION ALL (
-                    SELECT id
-                    FROM posts
-                    WHERE oldest.pulled AND author = oldest.author AND pulled AND id >= oldest.id
-                    ORDER BY id
-                    LIMIT $3
-                )
+                SELECT id
+                FROM lane_after(
+                    oldest.author, oldest.audience, oldest.tag, false, $2, (SELECT floor FROM floor), $3
+                ) AS pushed (id)
+                WHERE NOT oldest.pulled
+                UNION ALL
+                SELECT id
+                FROM lane_after(
+                    oldest.author, oldest.audience, oldest.tag, true, $2, 'ffffffff-ffff-ffff-ffff-ffffffffffff', $3
+                ) AS pulled (id)
+                WHERE oldest.pulled
             ) AS root
+            WHERE oldest.id <= (
+                SELECT id FROM (SELECT DISTINCT id FROM oldest ORDER BY id LIMIT $3) AS first ORDER BY id DESC LIMIT 1
+            )
             ORDER BY root.id
             LIMIT $3
         ), listed AS (
-            SELECT id FROM hot UNION ALL SELECT id FROM from_authors
+            SELECT id FROM hot UNION ALL SELECT id FROM from_lanes
             ORDER BY id
             LIMIT $3
         ), page AS (

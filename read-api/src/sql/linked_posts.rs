@@ -10,7 +10,7 @@ use crate::{
     views::Post,
 };
 
-/// The posts of the viewer's rows of `$table`, each with the time in `$at`, latest first.
+/// The posts of the viewer's rows of `$table` that the viewer sees, each with the time in `$at`, latest first.
 macro_rules! linked_posts {
     (
         $database:expr, $name:literal, $comment:tt, $table:tt, $at:tt,
@@ -30,7 +30,12 @@ macro_rules! linked_posts {
                 + "
                 WHERE user_id = $1 AND ("
                 + $at
-                + ", post_id) < ($2, $3)
+                + ", post_id) < ($2, $3) AND (
+                    SELECT true
+                    FROM posts
+                    CROSS JOIN LATERAL visible($1, author, root, root_author) AS is_visible
+                    WHERE posts.id = post_id
+                )
                 ORDER BY "
                 + $at
                 + " DESC, post_id DESC
@@ -44,7 +49,12 @@ macro_rules! linked_posts {
                 + "
                 WHERE user_id = $1 AND ("
                 + $at
-                + ", post_id) > ($4, $5)
+                + ", post_id) > ($4, $5) AND (
+                    SELECT true
+                    FROM posts
+                    CROSS JOIN LATERAL visible($1, author, root, root_author) AS is_visible
+                    WHERE posts.id = post_id
+                )
                 ORDER BY "
                 + $at
                 + ", post_id

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::views::{ConnectionState, Relationship};
 
-/// The relationships of the viewer with those of the accounts that exist, in their order.
+/// The relationships of the viewer with those of the accounts that exist for the viewer, in their order.
 pub async fn of(
     database: &Database,
     viewer: Uuid,
@@ -20,9 +20,13 @@ pub async fn of(
             EXISTS (SELECT FROM connections WHERE account = $1 AND other = asked.id) AS "connected!",
             EXISTS (SELECT FROM connection_requests WHERE recipient = asked.id AND requester = $1) AS "outgoing!",
             EXISTS (SELECT FROM connection_requests WHERE recipient = $1 AND requester = asked.id) AS "incoming!",
-            EXISTS (SELECT FROM mutes WHERE muted = asked.id AND muter = $1) AS "muting!"
+            EXISTS (SELECT FROM mutes WHERE muted = asked.id AND muter = $1) AS "muting!",
+            EXISTS (SELECT FROM blocks WHERE blocked = asked.id AND blocker = $1) AS "blocking!"
         FROM unnest($2::uuid[]) WITH ORDINALITY AS asked (id, place)
-        WHERE EXISTS (SELECT FROM accounts WHERE id = asked.id)
+        WHERE EXISTS (SELECT FROM accounts WHERE id = asked.id) AND (
+            (SELECT true FROM blocked_pairs WHERE account = asked.id AND other = $1) IS NULL
+            OR EXISTS (SELECT FROM blocks WHERE blocked = asked.id AND blocker = $1)
+        )
         ORDER BY asked.place"#,
         viewer,
         accounts,
@@ -38,6 +42,7 @@ pub async fn of(
             (false, false, true) => ConnectionState::Incoming,
             (false, false, false) => ConnectionState::None,
         },
+        blocking: row.blocking,
         muting: row.muting,
     });
     Ok(relationships.collect())

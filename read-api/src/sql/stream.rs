@@ -9,9 +9,9 @@ use sqlx::query;
 use uuid::Uuid;
 
 use super::{
-    notifications::{notification, notifications},
+    notifications::{notification, notifications, with_notified},
     posts::{post, posts},
-    unread::with_unread_totals,
+    unread::{with_lanes, with_mark, with_unread_messages},
 };
 use crate::views::{Message, Notification, Post};
 
@@ -63,7 +63,48 @@ pub async fn followees(
         .collect())
 }
 
-/// The root posts of `authors`, for each author from the id at the same index of `from` on, without those in `sent`.
+/// The newest posts of the viewer's feed before an id, at most `limit` and one more, in no order; and whether there may be more of them.
+///
+/// Not below the viewer's floor.
+pub async fn visible(
+    database: &Database,
+    viewer: Uuid,
+    before: Uuid,
+    limit: i64,
+) -> sqlx::Result<(Vec<Uuid>, bool)> {
+    let row = with_lanes!(
+        query,
+        "/* stream.visible */",
+        r#", pushed AS (
+            SELECT post_id AS id
+            FROM feed_entries
+            WHERE viewer = $1 AND post_id < $2
+                AND post_id >= coalesce((SELECT floor FROM floor), '00000000-0000-0000-0000-000000000000')
+                AND (NOT limited OR (SELECT true FROM visible_root($1, post_id)))
+            ORDER BY post_id DESC
+            LIMIT $3::bigint + 1
+        ), pulled AS (
+            SELECT root.id
+            FROM pulled_lanes AS lane
+            CROSS JOIN LATERAL lane_before(lane.author, lane.audience, lane.tag, true, $2, $3 + 1) AS root (id)
+            WHERE root.id >= coalesce((SELECT floor FROM floor), '00000000-0000-0000-0000-000000000000')
+        )
+        SELECT
+            array(
+                SELECT id FROM pushed UNION SELECT id FROM pulled ORDER BY id DESC LIMIT $3 + 1
+            ) AS "posts!",
+            EXISTS (SELECT FROM floor) AS "has_floor!""#,
+        viewer,
+        before,
+        limit,
+    );
+    let row = database.one("stream.visible", row).await?;
+    let truncated = row.has_floor || row.posts.len() as i64 > limit;
+    Ok((row.posts, truncated))
+}
+
+/// The root posts of `authors` that the viewer sees, for each author from the id at the same index of `from` on, without those in
+/// `sent`.
 pub async fn new_posts(
     database: &Database,
     viewer: Uuid,
@@ -81,7 +122,7 @@ pub async fn new_posts(
                 SELECT id
                 FROM posts
                 WHERE author = source.author AND id >= source.since AND reply_to IS NULL
-                    AND id <> ALL ($4)
+                    AND id <> ALL ($4) AND (NOT limited OR (SELECT true FROM visible_root($1, id)))
                 ORDER BY id
                 LIMIT $5
             ) AS post
@@ -219,6 +260,11 @@ pub async fn new_notifications(
             FROM notifications
             WHERE viewer = $1 AND id >= $5 AND id <> ALL ($3)
                 AND (SELECT true FROM mutes WHERE muted = actor AND muter = $1) IS NULL
+                AND (SELECT true FROM blocked_pairs WHERE account = actor AND other = $1) IS NULL
+                AND (reply IS NULL OR own_thread OR (
+                    SELECT true FROM posts CROSS JOIN LATERAL visible($1, author, root, root_author) AS is_visible
+                    WHERE posts.id = reply
+                ))
                 AND id >= ($2::uuid[])[1 + (get_byte(uuid_send(coalesce(post, viewer)), 15) & 63)]
             ORDER BY id
             LIMIT $4
@@ -240,12 +286,12 @@ pub async fn new_notifications(
 
 /// How many messages are unread in all conversations together that the viewer has not muted, and how many notifications.
 pub async fn unread(database: &Database, viewer: Uuid) -> sqlx::Result<(i64, i64)> {
-    let row = with_unread_totals!(
-        query,
-        ("/* stream.unread */ WITH " +),
+    let row = with_notified!(
+        with_unread_messages,
+        (query, ("/* stream.unread */ WITH " +), ", " +),
         r#"
         SELECT
-            (SELECT unread FROM messages) AS "messages!", (SELECT unread FROM notified) AS "notifications!""#,
+            (SELECT unread FROM unread_messages) AS "messages!", (SELECT unread FROM notified) AS "notifications!""#,
         viewer,
     );
     let row = database.one("stream.unread", row).await?;

@@ -24,7 +24,9 @@ pub enum StreamEvent {
     },
     /// A notification is new in the caller's list.
     Notification { id: String, data: Notification },
-    /// More was new than a stream sends: read these lists anew. The stream continues with what comes after.
+    /// Posts are no longer in the caller's feed: deleted, or no longer for the caller.
+    Gone { id: String, data: Gone<'static> },
+    /// More was new or gone than a stream sends, or something was gone while the client was away: read these lists anew. The stream continues with what comes after.
     Reset { id: String, data: Reset<'static> },
 }
 
@@ -55,6 +57,13 @@ pub struct StreamedMessage<'a> {
     pub conversation_id: Uuid,
     #[serde(flatten)]
     pub message: &'a Message,
+}
+
+/// What the client must remove.
+#[derive(Serialize, ToSchema)]
+pub struct Gone<'a> {
+    #[schema(max_items = 1_000)]
+    pub posts: &'a [Uuid],
 }
 
 /// What the client has to read anew.

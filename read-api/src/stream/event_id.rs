@@ -1,7 +1,7 @@
 //! Event ids: the watermarks of a client, signed like a cursor. A client sends the last one as `Last-Event-ID`, and any
 //! instance can resume its stream.
 //!
-//! The bytes, in base64url: the time of the event (8), then per list its newest watermark (8), a bit set of the
+//! The bytes, in base64url: the time of the event (8), the fingerprint of the posts of the feed (16 + 2 + 8), then per list its newest watermark (8), a bit set of the
 //! partitions whose watermark is within the lookback (8), and for each of these its age, by how much it is older than
 //! the newest one (seven bits per byte). All times are in milliseconds.
 
@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::{
     items::LISTS,
+    visible::Fingerprint,
     watermarks::{LOOKBACK_MILLIS, Watermarks},
 };
 use crate::http::cursor::Cursors;
@@ -25,10 +26,17 @@ pub struct ResumePoint {
     /// When the client's last event was sent, in Unix milliseconds.
     pub sent_at: i64,
     pub watermarks: [Watermarks; LISTS],
+    pub fingerprint: Fingerprint,
 }
 
-pub fn sign(cursors: &Cursors, viewer: Uuid, now: i64, watermarks: &[Watermarks; LISTS]) -> String {
-    let key = URL_SAFE_NO_PAD.encode(encode(now, watermarks));
+pub fn sign(
+    cursors: &Cursors,
+    viewer: Uuid,
+    now: i64,
+    watermarks: &[Watermarks; LISTS],
+    fingerprint: Fingerprint,
+) -> String {
+    let key = URL_SAFE_NO_PAD.encode(encode(now, watermarks, fingerprint));
     cursors.sign(PATH, viewer, &key)
 }
 
@@ -38,8 +46,11 @@ pub fn parse(cursors: &Cursors, viewer: Uuid, event_id: &str) -> Option<ResumePo
     decode(&URL_SAFE_NO_PAD.decode(key).ok()?)
 }
 
-fn encode(now: i64, watermarks: &[Watermarks; LISTS]) -> Vec<u8> {
+fn encode(now: i64, watermarks: &[Watermarks; LISTS], fingerprint: Fingerprint) -> Vec<u8> {
     let mut bytes = now.to_be_bytes().to_vec();
+    bytes.extend(fingerprint.newest.as_bytes());
+    bytes.extend(fingerprint.count.to_be_bytes());
+    bytes.extend(fingerprint.hash.to_be_bytes());
     for watermarks in watermarks {
         let from = watermarks.resume();
         let newest = from.iter().copied().fold(now, i64::max);
@@ -64,6 +75,11 @@ fn encode(now: i64, watermarks: &[Watermarks; LISTS]) -> Vec<u8> {
 fn decode(bytes: &[u8]) -> Option<ResumePoint> {
     let mut rest = bytes;
     let sent_at = number(&mut rest)?;
+    let fingerprint = Fingerprint {
+        newest: Uuid::from_bytes(array(&mut rest)?),
+        count: u16::from_be_bytes(array(&mut rest)?),
+        hash: u64::from_be_bytes(array(&mut rest)?),
+    };
     let mut list = || {
         let newest = number(&mut rest)?;
         let recent = number(&mut rest)?;
@@ -79,13 +95,18 @@ fn decode(bytes: &[u8]) -> Option<ResumePoint> {
     rest.is_empty().then_some(ResumePoint {
         sent_at,
         watermarks,
+        fingerprint,
     })
 }
 
-fn number(bytes: &mut &[u8]) -> Option<i64> {
-    let (number, rest) = bytes.split_first_chunk()?;
+fn array<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (array, rest) = bytes.split_first_chunk()?;
     *bytes = rest;
-    Some(i64::from_be_bytes(*number))
+    Some(*array)
+}
+
+fn number(bytes: &mut &[u8]) -> Option<i64> {
+    array(bytes).map(i64::from_be_bytes)
 }
 
 fn age(bytes: &mut &[u8]) -> Option<i64> {
@@ -129,10 +150,15 @@ mod tests {
             watermarks[1].mark_sent(partition, compose(millis, 0, 0, Some(partition)));
         }
         watermarks[2].mark_sent(Partition::of(viewer), compose(NOW - 5, 0, 0, None));
-        let id = sign(&cursors, viewer, NOW, &watermarks);
-        assert!(id.len() < 550, "{} characters", id.len());
+        let fingerprint = Fingerprint {
+            newest: viewer,
+            count: 7,
+            hash: u64::MAX,
+        };
+        let id = sign(&cursors, viewer, NOW, &watermarks, fingerprint);
+        assert!(id.len() < 600, "{} characters", id.len());
         let point = parse(&cursors, viewer, &id).unwrap();
-        assert_eq!(point.sent_at, NOW);
+        assert_eq!((point.sent_at, point.fingerprint), (NOW, fingerprint));
         for (parsed, original) in point.watermarks.iter().zip(&watermarks) {
             assert_eq!(parsed.resume(), original.resume());
         }
@@ -144,7 +170,8 @@ mod tests {
 
     #[test]
     fn truncated_or_extended_bytes_are_invalid() {
-        let bytes = encode(NOW, &[(); LISTS].map(|()| Watermarks::new(NOW)));
+        let watermarks = [(); LISTS].map(|()| Watermarks::new(NOW));
+        let bytes = encode(NOW, &watermarks, Fingerprint::default());
         assert!(decode(&bytes).is_some());
         for length in 0..bytes.len() {
             assert!(decode(&bytes[..length]).is_none());

@@ -18,13 +18,14 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    event::{Reset, Unread},
+    event::{Gone, Reset, Unread},
     event_id::{self, unix_time},
     items::{ALL_PARTITIONS, List, PartitionFilter},
     reader::{PAGE_SIZE, Reader},
     registry::Streams,
     sender::{End, EventSender},
     told::Told,
+    visible::{Cause, Losses},
     watermarks::LOOKBACK_MILLIS,
 };
 use crate::error::Error;
@@ -104,11 +105,18 @@ pub async fn open(
     let version = reader.stream.tag_versions().current();
     let expired = |sent_at| event_id::unix_millis() - sent_at > LOOKBACK_MILLIS;
     let away_too_long = resume.as_ref().is_some_and(|point| expired(point.sent_at));
+    let mut stale: &[List] = if away_too_long { &List::ALL } else { &[] };
     match resume {
         Some(point) if !away_too_long => {
             reader.watermarks = point.watermarks;
             reader.read_followees().await?;
             // The checked version stays 0: everything counts as changed.
+            let known = point.fingerprint;
+            let from = reader.watermarks[List::Feed as usize].resume();
+            let now = reader.read_visible(Some(known.newest)).await?;
+            if now.fingerprint(&from, known.count.into()) != known {
+                stale = &[List::Feed];
+            }
         }
         _ => {
             for list in List::ALL {
@@ -117,6 +125,7 @@ pub async fn open(
             reader.stream.set_checked_version(version);
         }
     }
+    reader.visible = reader.read_visible(None).await?;
     let unread = reader.read_unread().await?;
     let (sender, receiver) = EventSender::new();
     let live = Live {
@@ -125,12 +134,12 @@ pub async fn open(
         unread,
         told: Told::default(),
     };
-    tokio::spawn(live.run(token, away_too_long));
+    tokio::spawn(live.run(token, stale));
     Ok(receiver)
 }
 
 impl Live {
-    async fn run(mut self, token: Token, away_too_long: bool) {
+    async fn run(mut self, token: Token, stale: &'static [List]) {
         let stop = self.reader.stream.stop();
         let sender = self.sender.clone();
         let token_lifetime = Duration::from_secs(token.expires).saturating_sub(unix_time());
@@ -140,14 +149,14 @@ impl Live {
             () = sender.disconnected() => End::Gone,
             () = token.session_ended() => End::SessionEnded,
             () = sleep(token_lifetime) => End::Expired,
-            end = self.serve(away_too_long) => end,
+            end = self.serve(stale) => end,
         };
         tracing::debug!(?end, "stream: ended");
         counter!("stream_ends_total", "why" => end.name()).increment(1);
     }
 
-    async fn serve(&mut self, away_too_long: bool) -> End {
-        if let Err(end) = self.greet(away_too_long).await {
+    async fn serve(&mut self, stale: &[List]) -> End {
+        if let Err(end) = self.greet(stale).await {
             return end;
         }
         let mut heartbeat = interval(HEARTBEAT_INTERVAL);
@@ -180,11 +189,12 @@ impl Live {
         }
     }
 
-    async fn greet(&mut self, away_too_long: bool) -> Result<(), End> {
+    /// `stale` are the lists of which the client may have lost items while it was away.
+    async fn greet(&mut self, stale: &[List]) -> Result<(), End> {
         let millis = rand::Rng::gen_range(&mut rand::thread_rng(), CLIENT_RETRY_MILLIS);
         self.sender.retry(millis).await?;
-        if away_too_long {
-            self.send_reset(&List::ALL).await?;
+        if !stale.is_empty() {
+            self.send_reset(stale).await?;
         }
         self.send_unread().await
     }
@@ -197,9 +207,25 @@ impl Live {
         let changed = |tag: Tag| !tag_versions.unchanged_since(last, &[tag.into()]);
         let muted = changed(Tag::muted_conversations(viewer));
         let conversations = changed(Tag::conversations(viewer));
-        let notifications = changed(Tag::notifications(viewer)) || changed(Tag::mutes(viewer));
-        if changed(Tag::feed(viewer)) {
+        let (access, sources) = (changed(Tag::access(viewer)), changed(Tag::feed(viewer)));
+        // Another audience of a thread changes the lists of posts of all who have posts in it.
+        let notifications = [Tag::notifications, Tag::mutes, Tag::posts_of];
+        let notifications = access || notifications.into_iter().any(|tag| changed(tag(viewer)));
+        let mut cause = access.then_some(Cause::Access);
+        if sources {
+            let before = self.reader.author_ids();
             self.reader.read_followees().await?;
+            let lost = !before.is_subset(&self.reader.author_ids());
+            cause = Some(if lost {
+                Cause::LostAuthor
+            } else {
+                Cause::Access
+            });
+        }
+        let mut authors = self.reader.authors.iter();
+        let single = authors.any(|author| changed(Tag::lost_posts_of(author.id)));
+        if let Some(cause) = cause.or(single.then_some(Cause::SinglePosts)) {
+            self.send_losses(cause).await?;
         }
         // The new posts of all authors of a partition are read at once, so that its watermark covers them all.
         let mut partitions = [false; ALL_PARTITIONS.len()];
@@ -220,13 +246,28 @@ impl Live {
         if notifications {
             self.send_new(List::Notifications, &ALL_PARTITIONS).await?;
         }
-        if conversations || muted || notifications {
+        if conversations || muted || notifications || access {
             let unread = self.reader.read_unread().await?;
             if std::mem::replace(&mut self.unread, unread) != unread {
                 self.send_unread().await?;
             }
         }
         self.reader.stream.set_checked_version(current);
+        Ok(())
+    }
+
+    /// Tells the client which posts are gone.
+    async fn send_losses(&mut self, cause: Cause) -> Result<(), Interruption> {
+        let now = self.reader.read_visible(None).await?;
+        match self.reader.visible.replace(now, cause) {
+            Losses::Posts(posts) if posts.is_empty() => {}
+            Losses::Posts(posts) => {
+                let data = json!(Gone { posts: &posts }).to_string();
+                let id = self.reader.event_id();
+                self.sender.event("gone", &id, &data).await?;
+            }
+            Losses::Unknown => self.send_reset(&[List::Feed]).await?,
+        }
         Ok(())
     }
 

@@ -1,6 +1,9 @@
 //! Reading the new items of a stream.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use feedmill_events::{Partition, Tag, id};
 use tokio::time::sleep;
@@ -11,6 +14,7 @@ use super::{
     event_id::{self, unix_millis},
     items::{self, Author, Item, LISTS, List, PartitionFilter},
     registry::OpenStream,
+    visible::{MAX_TRACKED, VisiblePosts},
     watermarks::{CLOCK_SKEW_MILLIS, LOOKBACK_MILLIS, Watermarks},
 };
 use crate::{error::Error, sql};
@@ -29,6 +33,7 @@ pub struct Reader {
     pub authors: Vec<Author>,
     /// By [`List`].
     pub watermarks: [Watermarks; LISTS],
+    pub visible: VisiblePosts,
 }
 
 impl Reader {
@@ -38,13 +43,37 @@ impl Reader {
             stream,
             authors: Vec::new(),
             watermarks: std::array::from_fn(|_| Watermarks::new(now)),
+            visible: VisiblePosts::default(),
         }
+    }
+
+    pub fn author_ids(&self) -> BTreeSet<Uuid> {
+        self.authors.iter().map(|author| author.id).collect()
+    }
+
+    /// The newest posts of the feed up to an id, or up to the newest one.
+    pub async fn read_visible(&self, up_to: Option<Uuid>) -> Result<VisiblePosts, Error> {
+        let before = up_to.map_or(Uuid::max(), |id| {
+            Uuid::from_u128(id.as_u128().saturating_add(1))
+        });
+        let (database, _permit) = self.stream.database().await;
+        let (viewer, limit) = (self.stream.viewer, MAX_TRACKED as i64);
+        let (ids, truncated) = sql::stream::visible(database, viewer, before, limit).await?;
+        Ok(VisiblePosts::new(ids, truncated))
     }
 
     /// The id of an event that is sent now.
     pub fn event_id(&self) -> String {
         let cursors = self.stream.cursors();
-        event_id::sign(cursors, self.stream.viewer, unix_millis(), &self.watermarks)
+        let known = self.watermarks[List::Feed as usize].resume();
+        let fingerprint = self.visible.fingerprint(&known, MAX_TRACKED);
+        event_id::sign(
+            cursors,
+            self.stream.viewer,
+            unix_millis(),
+            &self.watermarks,
+            fingerprint,
+        )
     }
 
     /// The next page of new items. Items that are not complete yet are waited for, up to a second.
@@ -89,6 +118,9 @@ impl Reader {
         let watermarks = &mut self.watermarks[list as usize];
         for item in items {
             watermarks.mark_sent(item.partition, item.id);
+            if list == List::Feed {
+                self.visible.insert(item.id);
+            }
         }
         watermarks.forget_old(unix_millis());
     }
@@ -157,6 +189,7 @@ impl Reader {
             Tag::muted_conversations,
             Tag::notifications,
             Tag::mutes,
+            Tag::access,
         ];
         let own = own.map(|tag| tag(viewer));
         let posts = self.authors.iter().map(|author| Tag::posts_of(author.id));

@@ -357,7 +357,10 @@ impl App {
     /// A post by `author`, `at` milliseconds after the start.
     pub async fn post(&self, author: Uuid, at: i64, reply_to: Option<Uuid>) -> Uuid {
         let post = id::compose(START + at, 0, rand::random(), None);
-        sqlx::query("INSERT INTO posts (id, author, reply_to, text, created_at) VALUES ($1, $2, $3, $4, $5)")
+        let sql = "INSERT INTO posts (id, author, reply_to, text, created_at, root, root_author)
+            SELECT $1, $2, $3, $4, $5, coalesce(parent.root, $3, $1), coalesce(parent.root_author, $2)
+            FROM (SELECT) AS one LEFT JOIN posts AS parent ON parent.id = $3";
+        sqlx::query(sql)
             .bind(post)
             .bind(author)
             .bind(reply_to)
@@ -390,7 +393,7 @@ impl App {
             .await
             .unwrap();
         self.run(&format!(
-            "INSERT INTO account_counts AS c VALUES ('{followee}', 1, 0, 0), ('{follower}', 0, 1, 0)
+            "INSERT INTO account_counts AS c VALUES ('{followee}', 1, 0), ('{follower}', 0, 1)
              ON CONFLICT (account) DO UPDATE SET
                 followers = c.followers + excluded.followers, following = c.following + excluded.following"
         ))

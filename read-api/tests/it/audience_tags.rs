@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// A tag of the owner with these members.
-async fn tag(app: &App, n: u128, owner: Uuid, members: &[Uuid]) -> Uuid {
+pub async fn tag(app: &App, n: u128, owner: Uuid, members: &[Uuid]) -> Uuid {
     let tag = Uuid::from_u128(n);
     let count = members.len();
     app.run(&format!(

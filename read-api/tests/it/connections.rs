@@ -12,8 +12,8 @@ async fn connect(app: &App, a: Uuid, b: Uuid, at: i64) {
     for (account, other) in [(a, b), (b, a)] {
         app.run(&format!(
             "INSERT INTO connections VALUES ('{account}', '{other}', to_timestamp({at}));
-             INSERT INTO account_counts (account, followers, following, posts, connections)
-             VALUES ('{account}', 0, 0, 0, 1)
+             INSERT INTO account_counts (account, followers, following, connections)
+             VALUES ('{account}', 0, 0, 1)
              ON CONFLICT (account) DO UPDATE SET connections = account_counts.connections + 1"
         ))
         .await;
@@ -23,11 +23,11 @@ async fn connect(app: &App, a: Uuid, b: Uuid, at: i64) {
 async fn request(app: &App, from: Uuid, to: Uuid, at: i64) {
     app.run(&format!(
         "INSERT INTO connection_requests VALUES ('{to}', '{from}', to_timestamp({at}));
-         INSERT INTO account_counts (account, followers, following, posts, requests_received)
-         VALUES ('{to}', 0, 0, 0, 1)
+         INSERT INTO account_counts (account, followers, following, requests_received)
+         VALUES ('{to}', 0, 0, 1)
          ON CONFLICT (account) DO UPDATE SET requests_received = account_counts.requests_received + 1;
-         INSERT INTO account_counts (account, followers, following, posts, requests_sent)
-         VALUES ('{from}', 0, 0, 0, 1)
+         INSERT INTO account_counts (account, followers, following, requests_sent)
+         VALUES ('{from}', 0, 0, 1)
          ON CONFLICT (account) DO UPDATE SET requests_sent = account_counts.requests_sent + 1"
     ))
     .await;
@@ -163,7 +163,7 @@ async fn relationships_are_in_the_order_of_the_request() {
     let relationship = |id: Uuid, following: bool, followed_by: bool, connection: &str| {
         json!({
             "id": id, "following": following, "followed_by": followed_by, "connection": connection,
-            "muting": id == followed,
+            "blocking": false, "muting": id == followed,
         })
     };
     let expected = json!({"items": [

@@ -135,6 +135,7 @@ async fn a_digest_has_the_shape_of_the_contract() {
     let top = json!([{
         "id": post, "author": { "id": viewer, "handle": "user1", "display_name": "User 1" }, "text": "at 0",
         "reply_to": null, "created_at": "2024-04-13T09:20:00.000Z", "edited_at": null, "like_count": 4, "reply_count": 1,
+        "audience": "public", "tags": null,
         "liked_by_me": false,
     }]);
     assert_eq!(

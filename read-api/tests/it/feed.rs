@@ -46,7 +46,7 @@ async fn a_feed_post_has_the_shape_of_the_contract() {
             "items": [{
                 "id": post, "author": { "id": author, "handle": "user2", "display_name": "User 2" },
                 "text": "at 1", "reply_to": null, "created_at": "2024-04-13T09:20:00.001Z", "edited_at": null,
-                "like_count": 3, "reply_count": 2, "liked_by_me": true, "read": false,
+                "like_count": 3, "reply_count": 2, "audience": "public", "tags": null, "liked_by_me": true, "read": false,
             }],
             "next_cursor": null, "prev_cursor": feed.body["prev_cursor"], "unread_count": 1,
         })

@@ -7,6 +7,8 @@
 mod access;
 mod app;
 mod audience_tags;
+mod audiences;
+mod blocks;
 mod cache;
 mod connections;
 mod conversations;
@@ -19,6 +21,7 @@ mod likes;
 mod nats;
 mod newcomer;
 mod notifications;
+mod own_posts;
 mod page;
 mod position;
 mod posts;

@@ -99,6 +99,7 @@ async fn every_read_of_a_newcomer_is_answered() {
         json!({
             "id": me, "handle": "miller", "display_name": "The Miller", "bio": "", "created_at": created_at,
             "followers_count": 0, "following_count": 0, "connections_count": 0, "posts_count": 0,
+            "default_audience": "public", "who_may_message": "everyone",
         })
     );
     let by_id = community.get(&token, &format!("/v1/users/{me}")).await;
@@ -119,6 +120,9 @@ async fn every_read_of_a_newcomer_is_answered() {
         "/v1/connections/requests?direction=outgoing",
         "/v1/relationships",
         "/v1/mutes",
+        "/v1/blocks",
+        "/v1/me/posts",
+        "/v1/me/posts?as=public",
         "/v1/tags",
         "/v1/counts",
     ] {

@@ -20,6 +20,7 @@ async fn a_post_has_the_shape_of_the_contract() {
     let mut expected = json!({
         "id": reply, "author": { "id": b, "handle": "user2", "display_name": "User 2" }, "text": "at 5",
         "reply_to": root, "created_at": "2024-04-13T09:20:00.005Z", "edited_at": null, "like_count": 1, "reply_count": 0,
+        "audience": "public", "tags": null,
         "liked_by_me": true,
     });
     assert_eq!(

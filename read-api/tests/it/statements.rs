@@ -120,6 +120,11 @@ impl World {
             missing(format!("/v1/tags/{other}/members")),
             one(format!("/v1/users/{other}/tags")),
             one("/v1/mutes".to_owned()),
+            one("/v1/blocks".to_owned()),
+            one("/v1/me/posts".to_owned()),
+            one("/v1/me/posts?as=public".to_owned()),
+            one(format!("/v1/me/posts?as={other}")),
+            missing(format!("/v1/me/posts?as={CONVERSATION}")),
             one(format!("/v1/relationships?id={other}")),
             one("/v1/me".to_owned()),
         ]

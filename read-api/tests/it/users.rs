@@ -12,7 +12,7 @@ async fn a_profile_is_found_by_id_handle_and_token() {
     let app = App::start().await;
     let (me, other) = (app.account(1).await, app.account(2).await);
     app.run(&format!(
-        "INSERT INTO account_counts VALUES ('{me}', 5, 6, 7)"
+        "INSERT INTO account_counts VALUES ('{me}', 5, 6); INSERT INTO post_counts VALUES ('{me}', 7)"
     ))
     .await;
     let expected = json!({
@@ -28,7 +28,17 @@ async fn a_profile_is_found_by_id_handle_and_token() {
     for path in paths {
         assert_eq!(app.get(other, &path).await.body, expected, "{path}");
     }
-    assert_eq!(app.get(me, "/v1/me").await.body, expected);
+    let mut own = expected;
+    own["default_audience"] = json!("public");
+    own["who_may_message"] = json!("everyone");
+    assert_eq!(app.get(me, "/v1/me").await.body, own);
+    app.run(&format!(
+        "INSERT INTO account_settings VALUES ('{me}', 3, 1)"
+    ))
+    .await;
+    own["default_audience"] = json!("me");
+    own["who_may_message"] = json!("connections");
+    assert_eq!(app.get(me, "/v1/me").await.body, own);
     let other = app.get(other, "/v1/me").await;
     assert_eq!(
         other.body["followers_count"], 0,

@@ -1,6 +1,7 @@
 //! Imports a large community and compares the answers with its `expected.json`.
 //!
-//! The data is not part of the project: a folder with `import.ndjson` and `expected.json`.
+//! The data is not part of the project: a folder with `import.ndjson` and `expected.json`, in either of the two formats that
+//! `import/expected.rs` knows.
 
 use std::{
     fs,
@@ -116,6 +117,12 @@ async fn run(
 
     let names = Names::read(&target.pool).await?;
     let (done, wrong) = compare_expected(target, &expected, &names).await?;
+    let found = format!(
+        "{} compared, {} differ",
+        done.values().sum::<usize>(),
+        wrong.len()
+    );
+    report.line("answers", found, wrong.is_empty());
     for (what, count) in done {
         let differ = wrong.iter().filter(|found| found.what == what).count();
         report.line(

@@ -6,12 +6,12 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use feedmill_events::{PositionKey, Positions};
+use feedmill_events::{PositionKey, Positions, event::v1::Audience};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{endpoints::Service, link::LinkKind, openapi};
+use crate::{endpoints::Service, link::LinkKind, openapi, oracle};
 
 /// A read waits this long for the projector at most.
 const PROJECTION_TIMEOUT: Duration = Duration::from_secs(90);
@@ -278,6 +278,19 @@ impl Client {
         self.command(Method::POST, "/v1/posts", Some(body)).await
     }
 
+    /// A root post with this audience.
+    pub async fn post_to(&self, audience: &Audience, text: &str) -> Answer {
+        let mut body = audience_body(audience);
+        body["text"] = json!(text);
+        self.command(Method::POST, "/v1/posts", Some(body)).await
+    }
+
+    pub async fn change_audience(&self, post: Uuid, audience: &Audience) -> Answer {
+        let path = format!("/v1/posts/{post}/audience");
+        let body = audience_body(audience);
+        self.command(Method::PUT, &path, Some(body)).await
+    }
+
     pub async fn edit_post(&self, post: Uuid, text: &str) -> Answer {
         let body = json!({"text": text});
         self.command(Method::PATCH, &format!("/v1/posts/{post}"), Some(body))
@@ -307,6 +320,13 @@ impl Client {
     pub async fn connection(&self, other: Uuid, connect: bool) -> Answer {
         let method = if connect { Method::PUT } else { Method::DELETE };
         let path = format!("/v1/users/{other}/connection");
+        self.command(method, &path, None).await
+    }
+
+    /// Blocks an account, or unblocks it.
+    pub async fn block(&self, other: Uuid, block: bool) -> Answer {
+        let method = if block { Method::PUT } else { Method::DELETE };
+        let path = format!("/v1/users/{other}/block");
         self.command(method, &path, None).await
     }
 
@@ -381,4 +401,14 @@ impl Client {
         self.command(Method::PUT, &path, Some(json!({"up_to": up_to})))
             .await
     }
+}
+
+/// The fields of a command for an audience.
+pub fn audience_body(audience: &Audience) -> Value {
+    let (name, _) = oracle::audience_code(audience);
+    let mut body = json!({"audience": name});
+    if let Some(tags) = oracle::audience_tags(audience) {
+        body["tags"] = json!(tags);
+    }
+    body
 }

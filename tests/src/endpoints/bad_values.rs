@@ -112,3 +112,38 @@ pub fn members() -> Vec<Value> {
     let too_many: Vec<_> = (0..101).map(uuid::Uuid::from_u128).collect();
     vec![json!("bob"), json!([]), json!(too_many)]
 }
+
+/// Null is as good as none.
+pub fn optional_audience() -> Vec<Value> {
+    vec![
+        json!(1),
+        json!(""),
+        json!("friends"),
+        // What others are told of an audience.
+        json!("limited"),
+        json!(["public"]),
+    ]
+}
+
+pub fn audience() -> Vec<Value> {
+    [optional_audience(), vec![json!(null)]].concat()
+}
+
+/// Beside no audience, or another one than `tags`, any tags are wrong.
+pub fn tags() -> Vec<Value> {
+    vec![
+        json!("family"),
+        json!(1),
+        json!([]),
+        json!([uuid::Uuid::nil()]),
+    ]
+}
+
+/// No default audience has tags.
+pub fn default_audience() -> Vec<Value> {
+    [audience(), vec![json!("tags")]].concat()
+}
+
+pub fn who_may_message() -> Vec<Value> {
+    vec![json!(null), json!(1), json!(""), json!("nobody"), json!([])]
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use feedmill_events::Projection;
+use feedmill_events::{Projection, event::v1::Audience};
 use uuid::Uuid;
 
 use super::{ENDPOINTS, own_reads, reads};
@@ -44,7 +44,7 @@ fn every_read_is_compared_with_the_oracle() {
     let [account, post, conversation, message, tag] = [1, 2, 3, 4, 5].map(Uuid::from_u128);
     let mut oracle = Oracle::default();
     oracle.create_account(account, "alice", "Alice", 0);
-    oracle.create_post(post, account, "text", None);
+    oracle.create_post(post, account, "text", Audience::Public);
     oracle.create_conversation(conversation, &[account], None);
     oracle.send_message(conversation, message, account, "text");
     oracle.tags.create(tag, account, "tag");

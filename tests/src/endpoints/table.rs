@@ -49,6 +49,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
             ("handle", bad_values::handle),
             ("display_name", bad_values::display_name),
             ("bio", bad_values::bio),
+            ("default_audience", bad_values::default_audience),
+            ("who_may_message", bad_values::who_may_message),
         ],
     ),
     command("POST", "/v1/posts")
@@ -57,6 +59,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
             &[
                 ("text", bad_values::text),
                 ("reply_to", bad_values::optional_id),
+                ("audience", bad_values::optional_audience),
+                ("tags", bad_values::tags),
             ],
         )
         .body_limit(64 << 10),
@@ -72,6 +76,9 @@ pub const ENDPOINTS: &[Endpoint] = &[
     command("DELETE", "/v1/users/{user}/follow").undo(),
     command("PUT", "/v1/users/{user}/mute"),
     command("DELETE", "/v1/users/{user}/mute").undo(),
+    // Of somebody about whom no later command is: a block ends what others need.
+    command("PUT", "/v1/users/{dave}/block"),
+    command("DELETE", "/v1/users/{dave}/block").undo(),
     command("PUT", "/v1/users/{user}/connection"),
     command("DELETE", "/v1/users/{user}/connection").undo(),
     command("POST", "/v1/tags").body(
@@ -113,6 +120,15 @@ pub const ENDPOINTS: &[Endpoint] = &[
     command("DELETE", "/v1/conversations/{group}/members/{author}").undo(),
     command("PUT", "/v1/notifications/read")
         .body(r#"{"up_to": "{post}"}"#, &[("up_to", bad_values::past_id)]),
+    command("PUT", "/v1/posts/{post}/audience")
+        .access(Access::Author)
+        .body(
+            r#"{"audience": "connections"}"#,
+            &[
+                ("audience", bad_values::audience),
+                ("tags", bad_values::tags),
+            ],
+        ),
     command("DELETE", "/v1/posts/{post}").access(Access::Author),
     command("DELETE", "/v1/tags/{tag}").undo(),
     // A page is assembled from cached posts: its ids are one statement, the posts that are not cached another.
@@ -127,10 +143,11 @@ pub const ENDPOINTS: &[Endpoint] = &[
         .max_statements(3),
     list("/v1/bookmarks", &[Feed, Profiles]),
     list("/v1/likes", &[Feed, Profiles]),
-    list("/v1/conversations", &[Conversations, Profiles]),
+    // A block closes the conversation of two.
+    list("/v1/conversations", &[Conversations, Feed, Profiles]),
     read(
         "/v1/conversations/{conversation}",
-        &[Conversations, Profiles],
+        &[Conversations, Feed, Profiles],
     )
     .access(Access::Member),
     list(
@@ -152,11 +169,11 @@ pub const ENDPOINTS: &[Endpoint] = &[
     list("/v1/posts/{post}/replies", &[Feed, Profiles]),
     list("/v1/posts/{answer}/ancestors", &[Feed, Profiles]),
     list("/v1/posts/{post}/likes", &[Feed, Profiles]),
-    read("/v1/users/{user}", &[Profiles]),
+    read("/v1/users/{user}", &[Feed, Profiles]),
     list("/v1/users/{author}/posts", &[Feed, Profiles]),
-    list("/v1/users/{author}/followers", &[Profiles]),
-    list("/v1/users/{user}/following", &[Profiles]),
-    list("/v1/users/{author}/connections", &[Profiles]).access(Access::Owner),
+    list("/v1/users/{author}/followers", &[Feed, Profiles]),
+    list("/v1/users/{user}/following", &[Feed, Profiles]),
+    list("/v1/users/{author}/connections", &[Feed, Profiles]).access(Access::Owner),
     list("/v1/connections/requests", &[Profiles])
         .queries(&["?direction=incoming", "?direction=outgoing"]),
     list("/v1/tags", &[Feed]),
@@ -164,8 +181,10 @@ pub const ENDPOINTS: &[Endpoint] = &[
     list("/v1/tags/{tag}/members", &[Feed, Profiles]).access(Access::Owner),
     list("/v1/users/{dan}/tags", &[Feed, Profiles]),
     list("/v1/mutes", &[Feed, Profiles]),
+    list("/v1/blocks", &[Feed, Profiles]),
     read("/v1/relationships", &[Feed, Profiles]).queries(&["?id={user}&id={carol}"]),
-    read("/v1/me", &[Profiles]),
+    read("/v1/me", &[Feed, Profiles]),
+    list("/v1/me/posts", &[Feed, Profiles]).queries(&["", "?as=public"]),
     other(Service::ReadApi, "/v1/stream").access(Access::Account),
 ];
 

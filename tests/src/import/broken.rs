@@ -37,6 +37,18 @@ pub async fn broken_lines(target: &Target, folder: &Path) -> Result<usize> {
         format!(
             r#"{{"type":"post","id":"b {tag}","author":"good {tag}","text":"x","reply_to":"b","at":"{at}"}}"#
         ),
+        format!(
+            r#"{{"type":"post","id":"b {tag}","author":"good {tag}","text":"x","audience":"friends","at":"{at}"}}"#
+        ),
+        format!(
+            r#"{{"type":"post","id":"b {tag}","author":"good {tag}","text":"x","audience":"tags","at":"{at}"}}"#
+        ),
+        format!(
+            r#"{{"type":"post","id":"b {tag}","author":"good {tag}","text":"x","audience":"tags","tags":["none {tag}"],"at":"{at}"}}"#
+        ),
+        format!(r#"{{"type":"audience","post":"none {tag}","audience":"me","at":"{at}"}}"#),
+        format!(r#"{{"type":"post_deleted","id":"none {tag}","at":"{at}"}}"#),
+        format!(r#"{{"type":"block","from":"good {tag}","to":"good {tag}","at":"{at}"}}"#),
         format!(r#"{{"type":"follow","from":"good {tag}","to":"good {tag}","at":"{at}"}}"#),
         format!(r#"{{"type":"like","user":"good {tag}","post":"none {tag}","at":"{at}"}}"#),
         format!(

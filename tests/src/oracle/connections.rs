@@ -73,6 +73,14 @@ impl Connections {
         }
     }
 
+    /// Ends the connection and the requests of the two, in both directions. No request is declined.
+    pub fn cut(&mut self, a: Uuid, b: Uuid) {
+        for pair in [(a, b), (b, a)] {
+            self.sides.remove(&pair);
+            self.requests.remove(&pair);
+        }
+    }
+
     pub fn are_connected(&self, a: Uuid, b: Uuid) -> bool {
         self.sides.contains_key(&(a, b))
     }

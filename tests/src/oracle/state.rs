@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use feedmill_events::event::v1::{Audience, WhoMayMessage};
 use uuid::Uuid;
 
-use super::{audience_tags::AudienceTags, connections::Connections};
+use super::{
+    audience_tags::AudienceTags, blocks::Blocks, connections::Connections, visibility::Thread,
+};
 use crate::link::{LinkKind, LinkTarget};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +16,39 @@ pub struct Account {
     pub display_name: String,
     pub bio: String,
     pub created_at: i64,
+    /// None until they are changed.
+    pub settings: Option<Settings>,
+}
+
+impl Account {
+    /// The settings that are in force.
+    pub fn settings(&self) -> Settings {
+        self.settings.clone().unwrap_or_default()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The audience of root posts that name none.
+    pub default_audience: Audience,
+    pub who_may_message: WhoMayMessage,
+}
+
+/// The name of the setting in requests and answers, and its number in tables.
+pub fn who_may_message_code(who: WhoMayMessage) -> (&'static str, i16) {
+    match who {
+        WhoMayMessage::Everyone => ("everyone", 0),
+        WhoMayMessage::Connections => ("connections", 1),
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            default_audience: Audience::Public,
+            who_may_message: WhoMayMessage::Everyone,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,9 +169,12 @@ pub struct Oracle {
     pub posts: BTreeMap<Uuid, Post>,
     /// As they were.
     pub deleted: BTreeMap<Uuid, Post>,
+    /// By root post.
+    pub threads: BTreeMap<Uuid, Thread>,
     /// When each link was made, by kind, target and account.
     links: BTreeMap<(LinkKind, Uuid, Uuid), i64>,
     pub connections: Connections,
+    pub blocks: Blocks,
     pub tags: AudienceTags,
     pub conversations: BTreeMap<Uuid, Conversation>,
     /// Up to which id each account has read its feed.
@@ -151,26 +190,56 @@ impl Oracle {
             display_name: display_name.to_owned(),
             bio: String::new(),
             created_at: at,
+            settings: None,
         };
         self.accounts.insert(id, account);
     }
 
-    pub fn create_post(&mut self, id: Uuid, author: Uuid, text: &str, reply_to: Option<Uuid>) {
-        let followers = match reply_to {
-            None => {
-                let followers = self.links_to(LinkKind::Follow, author).count();
-                followers + self.connections.of(author).count()
-            }
-            Some(_) => 0,
-        };
+    /// The settings that are in force; the first ones if there is no such account.
+    pub fn settings(&self, account: Uuid) -> Settings {
+        let found = self.accounts.get(&account);
+        found.map(Account::settings).unwrap_or_default()
+    }
+
+    /// Settings that are the same change nothing.
+    pub fn change_settings(&mut self, account: Uuid, settings: Settings) {
+        if let Some(account) = self.accounts.get_mut(&account)
+            && account.settings() != settings
+        {
+            account.settings = Some(settings);
+        }
+    }
+
+    /// A root post.
+    pub fn create_post(&mut self, id: Uuid, author: Uuid, text: &str, audience: Audience) {
+        let followers = self.links_to(LinkKind::Follow, author).count();
         let post = Post {
             author,
             text: text.to_owned(),
             edited_at: None,
-            reply_to,
-            followers,
+            reply_to: None,
+            followers: followers + self.connections.of(author).count(),
         };
         self.posts.insert(id, post);
+        self.threads.insert(id, Thread { author, audience });
+    }
+
+    pub fn create_reply(&mut self, id: Uuid, author: Uuid, text: &str, parent: Uuid) {
+        let post = Post {
+            author,
+            text: text.to_owned(),
+            edited_at: None,
+            reply_to: Some(parent),
+            followers: 0,
+        };
+        self.posts.insert(id, post);
+    }
+
+    /// Of the thread of this root post.
+    pub fn change_audience(&mut self, root: Uuid, audience: Audience) {
+        if let Some(thread) = self.threads.get_mut(&root) {
+            thread.audience = audience;
+        }
     }
 
     /// The same text changes nothing.
@@ -192,7 +261,7 @@ impl Oracle {
         }
     }
 
-    /// Its links go with it.
+    /// Its links go with it. Its thread stays.
     pub fn delete_post(&mut self, id: Uuid) {
         if let Some(post) = self.posts.remove(&id) {
             self.deleted.insert(id, post);
@@ -244,6 +313,16 @@ impl Oracle {
                 *known = *at;
             }
         }
+    }
+
+    /// Ends what connects the two; a request that it ends may be made again.
+    pub fn block(&mut self, blocker: Uuid, blocked: Uuid, at: i64) {
+        for (from, to) in [(blocker, blocked), (blocked, blocker)] {
+            self.unlink(LinkKind::Follow, from, to);
+        }
+        self.connections.cut(blocker, blocked);
+        self.tags.disconnect(blocker, blocked);
+        self.blocks.block(blocker, blocked, at);
     }
 
     pub fn create_conversation(&mut self, id: Uuid, members: &[Uuid], title: Option<&str>) {
@@ -357,15 +436,6 @@ impl Oracle {
         self.links_to(kind, to).count()
     }
 
-    /// What a post answers, then what that answers, up to the first post of its thread, deleted ones included.
-    pub fn ancestors(&self, post: Uuid) -> Vec<Uuid> {
-        let parent = |post: &Uuid| {
-            let found = self.posts.get(post).or_else(|| self.deleted.get(post));
-            found?.reply_to
-        };
-        std::iter::successors(parent(&post), parent).collect()
-    }
-
     /// Direct replies to a post.
     pub fn count_replies(&self, post: Uuid) -> usize {
         self.posts
@@ -379,10 +449,17 @@ impl Oracle {
         since.is_some()
     }
 
-    /// Whether the viewer's feed has the root posts of this author.
+    /// Whether the root posts of this author come to the viewer's feed, as far as the viewer sees them.
     pub fn feed_includes(&self, viewer: Uuid, author: Uuid) -> bool {
         let follows = || self.linked_since(LinkKind::Follow, viewer, author);
         let connected = || self.connections.are_connected(author, viewer);
         author == viewer || (follows().is_some() || connected()) && !self.mutes(viewer, author)
+    }
+
+    /// Whether this is a conversation of two of whom one blocks the other.
+    pub fn is_closed(&self, conversation: &Conversation) -> bool {
+        let members: Vec<_> = conversation.members.keys().collect();
+        let blocked = |pair: &[&Uuid]| self.blocks.between(*pair[0], *pair[1]);
+        conversation.is_pair && members.windows(2).any(blocked)
     }
 }

@@ -6,16 +6,20 @@
 
 mod conversations;
 mod digest;
+mod feed;
 mod notifications;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate};
-use feedmill_events::{Projection, id};
+use feedmill_events::Projection;
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
 
-use super::state::Oracle;
+use super::{
+    state::{Oracle, who_may_message_code},
+    visibility::audience_code,
+};
 use crate::link::LinkKind;
 
 /// A read table and its expected rows.
@@ -34,7 +38,7 @@ const HISTORICAL: [&str; 3] = ["feed_entries", "feed_floors", "pulled_authors"];
 pub fn of(oracle: &Oracle, projection: Projection) -> Vec<Table> {
     match projection {
         Projection::Profiles => profiles(oracle),
-        Projection::Feed => feed(oracle),
+        Projection::Feed => feed::rows(oracle),
         Projection::Digest => digest::rows(oracle),
         Projection::Conversations => conversations::rows(oracle),
         Projection::Notifications => notifications::rows(oracle),
@@ -119,7 +123,8 @@ async fn pulled(pool: &PgPool) -> Vec<Uuid> {
         .expect("the pulled posts")
 }
 
-/// Panics unless the entries of every feed, from its floor upwards, are exactly its posts that are not pulled.
+/// Panics unless the entries of every feed, from its floor upwards, are exactly the posts of those whom it includes, visible or
+/// not, that are not pulled.
 pub async fn assert_feeds(oracle: &Oracle, pool: &PgPool) {
     let pulled = BTreeSet::from_iter(pulled(pool).await);
     for viewer in oracle.accounts.keys() {
@@ -130,7 +135,7 @@ pub async fn assert_feeds(oracle: &Oracle, pool: &PgPool) {
                 .await
                 .expect("the floor of a feed");
         let floor = floor.unwrap_or_default();
-        let mut expected = oracle.feed_ids(*viewer);
+        let mut expected = oracle.delivered(*viewer);
         expected.reverse();
         expected.retain(|id| *id >= floor && !pulled.contains(id));
         let sql = "SELECT post_id FROM feed_entries WHERE viewer = $1 AND post_id >= $2 ORDER BY 1";
@@ -163,19 +168,21 @@ fn profiles(oracle: &Oracle) -> Vec<Table> {
     let counts = oracle.accounts.keys().filter_map(|id| {
         let followers = oracle.count_links_to(LinkKind::Follow, *id);
         let following = oracle.links_from(LinkKind::Follow, *id).count();
-        let posts = oracle.posts.values().filter(|post| post.author == *id);
-        let posts = posts.count();
         let connections = oracle.connections.of(*id).count();
         let requests = oracle.connections.requests();
         let (received, sent): (Vec<_>, Vec<_>) = requests
             .filter(|(to, from, _)| [to, from].contains(&id))
             .partition(|(to, ..)| to == id);
         let (received, sent) = (received.len(), sent.len());
-        let counts = [followers, following, posts, connections, received, sent];
+        let counts = [followers, following, connections, received, sent];
         let is_empty = counts.iter().all(|count| *count == 0);
-        (!is_empty).then(|| {
-            format!("{id} {followers} {following} {posts} {connections} {received} {sent}")
-        })
+        (!is_empty).then(|| format!("{id} {followers} {following} {connections} {received} {sent}"))
+    });
+    let settings = oracle.accounts.iter().filter_map(|(id, account)| {
+        let settings = account.settings.as_ref()?;
+        let (_, audience) = audience_code(&settings.default_audience);
+        let (_, messages) = who_may_message_code(settings.who_may_message);
+        Some(format!("{id} {audience} {messages}"))
     });
     let follows = oracle.links(LinkKind::Follow);
     let follows = follows.map(|(from, to, at)| format!("{from} {to} {at}"));
@@ -195,11 +202,14 @@ fn profiles(oracle: &Oracle) -> Vec<Table> {
         },
         Table {
             name: "account_counts",
-            select: "SELECT concat_ws(' ', account, followers, following, posts, connections, requests_received,
-                requests_sent) FROM account_counts
-                WHERE (followers, following, posts, connections, requests_received, requests_sent)
-                    <> (0, 0, 0, 0, 0, 0)",
+            select: "SELECT concat_ws(' ', account, followers, following, connections, requests_received, requests_sent) FROM account_counts
+                WHERE (followers, following, connections, requests_received, requests_sent) <> (0, 0, 0, 0, 0)",
             rows: counts.collect(),
+        },
+        Table {
+            name: "account_settings",
+            select: "SELECT concat_ws(' ', account, default_audience, who_may_message) FROM account_settings",
+            rows: settings.collect(),
         },
         Table {
             name: "follows",
@@ -218,121 +228,6 @@ fn profiles(oracle: &Oracle) -> Vec<Table> {
             select: "SELECT concat_ws(' ', recipient, requester,
                 (extract(epoch FROM requested_at) * 1000)::bigint) FROM connection_requests",
             rows: requests.collect(),
-        },
-    ]
-}
-
-fn feed(oracle: &Oracle) -> Vec<Table> {
-    let posts = oracle.posts.iter().map(|(id, post)| {
-        let likes = oracle.count_links_to(LinkKind::Like, *id);
-        let replies = oracle.count_replies(*id);
-        let (author, parent) = (post.author, or_dash(post.reply_to));
-        let (at, text) = (id::millis(*id), &post.text);
-        let root = oracle.ancestors(*id).last().copied().unwrap_or(*id);
-        let rooted = oracle.posts.get(&root).or(oracle.deleted.get(&root));
-        let root_author = or_dash(rooted.map(|root| root.author));
-        let edited = post
-            .edited_at
-            .map_or_else(|| "-".to_owned(), |at| at.to_string());
-        format!(
-            "{id} {author} {parent} {root} {root_author} {likes} {replies} {at} {edited} {text}"
-        )
-    });
-    let deleted = oracle.deleted.iter();
-    let deleted_replies = deleted.filter_map(|(id, post)| Some(format!("{id} {}", post.reply_to?)));
-    let likes = oracle.links(LinkKind::Like);
-    let likes = likes.map(|(user, post, at)| format!("{post} {user} {at}"));
-    let bookmarks = oracle.links(LinkKind::Bookmark);
-    let bookmarks = bookmarks.map(|(user, post, at)| format!("{post} {user} {at}"));
-    let mut sources: BTreeMap<(Uuid, Uuid), usize> = BTreeMap::new();
-    let mut followers: BTreeMap<Uuid, usize> = BTreeMap::new();
-    let follows = oracle.links(LinkKind::Follow);
-    let follows = follows.map(|(viewer, author, _)| (viewer, author));
-    let connections = oracle.connections.sides();
-    let connections = connections.map(|(author, viewer, _)| (viewer, author));
-    for (viewer, author) in follows.chain(connections) {
-        *sources.entry((viewer, author)).or_default() += 1;
-        *followers.entry(author).or_default() += 1;
-    }
-    for (viewer, author, _) in oracle.links(LinkKind::Mute) {
-        sources.entry((viewer, author)).or_default();
-    }
-    let sources = sources.iter();
-    let sources = sources.map(|((viewer, author), links)| {
-        let muted = oracle.mutes(*viewer, *author);
-        format!("{viewer} {author} {links} {muted}")
-    });
-    let tags = oracle.tags.iter();
-    let tags = tags.map(|(id, tag)| {
-        let (owner, members, name) = (tag.owner, tag.members.len(), &tag.name);
-        format!("{id} {owner} {members} {name}")
-    });
-    let tag_members = oracle.tags.iter().flat_map(|(id, tag)| {
-        let members = tag.members.iter();
-        members.map(move |(member, at)| format!("{id} {member} {at}"))
-    });
-    let mutes = oracle.links(LinkKind::Mute);
-    let mutes = mutes.map(|(muter, muted, at)| format!("{muter} {muted} {at}"));
-    let followers = followers.iter();
-    let followers = followers.map(|(author, count)| format!("{author} {count}"));
-    let marks = oracle.feed_marks.iter();
-    let marks = marks.map(|(user, mark)| format!("{user} {mark}"));
-    vec![
-        Table {
-            name: "feed_marks",
-            select: "SELECT concat_ws(' ', viewer, up_to) FROM feed_marks",
-            rows: marks.collect(),
-        },
-        Table {
-            name: "posts",
-            select: "SELECT concat_ws(' ', id, author, coalesce(reply_to::text, '-'), root, root_author, like_count, reply_count,
-                (extract(epoch FROM created_at) * 1000)::bigint,
-                coalesce((extract(epoch FROM edited_at) * 1000)::bigint::text, '-'), text) FROM posts",
-            rows: posts.collect(),
-        },
-        Table {
-            name: "deleted_replies",
-            select: "SELECT concat_ws(' ', id, reply_to) FROM deleted_replies",
-            rows: deleted_replies.collect(),
-        },
-        Table {
-            name: "likes",
-            select: "SELECT concat_ws(' ', post_id, user_id,
-                (extract(epoch FROM liked_at) * 1000)::bigint) FROM likes",
-            rows: likes.collect(),
-        },
-        Table {
-            name: "bookmarks",
-            select: "SELECT concat_ws(' ', post_id, user_id,
-                (extract(epoch FROM bookmarked_at) * 1000)::bigint) FROM bookmarks",
-            rows: bookmarks.collect(),
-        },
-        Table {
-            name: "feed_follows",
-            select: "SELECT concat_ws(' ', viewer, author, links, muted::text) FROM feed_follows",
-            rows: sources.collect(),
-        },
-        Table {
-            name: "tags",
-            select: "SELECT concat_ws(' ', id, owner, members, name) FROM tags",
-            rows: tags.collect(),
-        },
-        Table {
-            name: "tag_members",
-            select: "SELECT concat_ws(' ', tag, member,
-                (extract(epoch FROM added_at) * 1000)::bigint) FROM tag_members",
-            rows: tag_members.collect(),
-        },
-        Table {
-            name: "mutes",
-            select: "SELECT concat_ws(' ', muter, muted,
-                (extract(epoch FROM muted_at) * 1000)::bigint) FROM mutes",
-            rows: mutes.collect(),
-        },
-        Table {
-            name: "feed_followers",
-            select: "SELECT concat_ws(' ', author, followers) FROM feed_followers",
-            rows: followers.collect(),
         },
     ]
 }

@@ -1,7 +1,10 @@
 //! Commands about accounts.
 
-use anyhow::Result;
-use feedmill_events::id;
+use anyhow::{Context as _, Result, ensure};
+use feedmill_events::{
+    event::v1::{Audience, WhoMayMessage},
+    id,
+};
 use rand::Rng;
 use serde_json::json;
 use uuid::Uuid;
@@ -10,7 +13,7 @@ use super::{
     random::{Kind, Pick, Theme, pick, text, usually},
     state::{State, created_id, expect_status},
 };
-use crate::oracle::Account;
+use crate::oracle::{Account, audience_code, who_may_message_code};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccountCommand {
@@ -24,6 +27,11 @@ pub enum AccountCommand {
     },
     ChangeBio {
         text: Pick,
+    },
+    /// One of the two settings, or both, to one of their values.
+    ChangeSettings {
+        default_audience: Option<Pick>,
+        who_may_message: Option<Pick>,
     },
 }
 
@@ -42,6 +50,13 @@ pub fn kinds() -> Vec<Kind<AccountCommand>> {
         }),
         Kind::new("change bio", 5.0, Theme::Accounts, |rng| {
             AccountCommand::ChangeBio { text: pick(rng) }
+        }),
+        Kind::new("change settings", 3.0, Theme::Accounts, |rng| {
+            let which = rng.gen_range(0..3);
+            AccountCommand::ChangeSettings {
+                default_audience: (which != 0).then(|| pick(rng)),
+                who_may_message: (which != 1).then(|| pick(rng)),
+            }
         }),
     ]
 }
@@ -90,7 +105,42 @@ pub async fn perform(state: &mut State<'_>, who: Uuid, command: AccountCommand) 
             account(state, who).bio = stored;
             Ok(())
         }
+        AccountCommand::ChangeSettings {
+            default_audience,
+            who_may_message,
+        } => change_settings(state, who, default_audience, who_may_message).await,
     }
+}
+
+async fn change_settings(
+    state: &mut State<'_>,
+    who: Uuid,
+    default_audience: Option<Pick>,
+    who_may_message: Option<Pick>,
+) -> Result<()> {
+    let mut settings = state.oracle.settings(who);
+    let mut sent = json!({});
+    if let Some(pick) = default_audience {
+        let audiences = [Audience::Public, Audience::Connections, Audience::Me];
+        settings.default_audience = audiences[pick % audiences.len()].clone();
+        sent["default_audience"] = json!(audience_code(&settings.default_audience).0);
+    }
+    if let Some(pick) = who_may_message {
+        let values = [WhoMayMessage::Everyone, WhoMayMessage::Connections];
+        settings.who_may_message = values[pick % values.len()];
+        sent["who_may_message"] = json!(who_may_message_code(settings.who_may_message).0);
+    }
+    let answer = state.client_of(who).change_profile(sent).await;
+    expect_status(&answer, 200)?;
+    state.oracle.change_settings(who, settings);
+    let expected = state.oracle.me(who).context("the account")?;
+    for field in ["default_audience", "who_may_message"] {
+        ensure!(
+            answer.json()[field] == expected[field],
+            "{answer:?} instead of {expected}"
+        );
+    }
+    Ok(())
 }
 
 fn account<'a>(state: &'a mut State<'_>, id: Uuid) -> &'a mut Account {

@@ -5,6 +5,7 @@ use rand::{Rng, rngs::StdRng};
 
 use super::{
     accounts::{self, AccountCommand},
+    blocks::{self, BlockCommand},
     connections::{self, ConnectionCommand},
     conversations::{self, ConversationCommand},
     feed::{self, FeedCommand},
@@ -32,6 +33,7 @@ pub enum Command {
     Post(PostCommand),
     Link(LinkCommand),
     Connection(ConnectionCommand),
+    Block(BlockCommand),
     Tag(TagCommand),
     Feed(FeedCommand),
     Conversation(ConversationCommand),
@@ -89,6 +91,7 @@ impl Generator {
         add.kinds(posts::kinds(), Command::Post);
         add.kinds(links::kinds(), Command::Link);
         add.kinds(connections::kinds(), Command::Connection);
+        add.kinds(blocks::kinds(), Command::Block);
         add.kinds(tags::kinds(), Command::Tag);
         add.kinds(feed::kinds(), Command::Feed);
         add.kinds(conversations::kinds(), Command::Conversation);
@@ -185,6 +188,7 @@ pub async fn perform(state: &mut State<'_>, action: Action) -> Result<()> {
         (who, Command::Post(command)) => posts::perform(state, who, command).await,
         (who, Command::Link(command)) => links::perform(state, who, command).await,
         (who, Command::Connection(command)) => connections::perform(state, who, command).await,
+        (who, Command::Block(command)) => blocks::perform(state, who, command).await,
         (who, Command::Tag(command)) => tags::perform(state, who, command).await,
         (who, Command::Feed(command)) => feed::perform(state, who, command).await,
         (who, Command::Conversation(command)) => conversations::perform(state, who, command).await,

@@ -5,6 +5,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    access::refusal_of_account,
     random::{Kind, Pick, Theme, pick},
     state::{State, expect_status},
 };
@@ -43,6 +44,9 @@ pub async fn perform(state: &mut State<'_>, who: Uuid, command: ConnectionComman
     }
     if who == other {
         return expect_status(&answer, 422);
+    }
+    if let Some(status) = refusal_of_account(&state.oracle, who, other) {
+        return expect_status(&answer, status);
     }
     // The times come from the state tables before each comparison.
     let expected = match state.oracle.connections.request(who, other, 0) {

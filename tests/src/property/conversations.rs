@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, ensure};
+use feedmill_events::event::v1::WhoMayMessage;
 use rand::Rng;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    access::{expect_refusal, refusal_of_account},
     random::{Kind, Pick, Theme, pick, text, usually},
     state::{State, choose, created_id, expect_status},
 };
-use crate::log;
+use crate::{log, oracle::Oracle};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConversationCommand {
@@ -152,6 +154,10 @@ pub async fn perform(state: &mut State<'_>, who: Uuid, command: ConversationComm
             if !state.oracle.is_member(who, conversation) {
                 return expect_status(&answer, 404);
             }
+            let found = &state.oracle.conversations[&conversation];
+            if state.oracle.is_closed(found) {
+                return expect_status(&answer, 409);
+            }
             let id = created_id(&answer, 201)?;
             state.oracle.send_message(conversation, id, who, &stored);
             state.messages.push(id);
@@ -263,10 +269,20 @@ async fn create(
     if members.len() < 2 {
         return expect_status(&answer, 422);
     }
-    if let Some(known) = state.oracle.pair(&members) {
+    let oracle = &state.oracle;
+    let refusals = members.iter();
+    let refusals = refusals.filter_map(|member| refusal_of_account(oracle, who, *member));
+    let refusals: Vec<_> = refusals.collect();
+    if !refusals.is_empty() {
+        return expect_refusal(&answer, &refusals);
+    }
+    if let Some(known) = oracle.pair(&members) {
         let found = created_id(&answer, 200)?;
         ensure!(found == known, "{found} instead of {known}");
         return Ok(());
+    }
+    if !members.iter().all(|member| accepts(oracle, *member, who)) {
+        return expect_status(&answer, 403);
     }
     let id = created_id(&answer, 201)?;
     let members: Vec<_> = members.into_iter().collect();
@@ -275,19 +291,34 @@ async fn create(
     Ok(())
 }
 
+/// Whether this account lets the other one begin a conversation with it, or add it to a group.
+fn accepts(oracle: &Oracle, account: Uuid, other: Uuid) -> bool {
+    let only_connections = oracle.settings(account).who_may_message == WhoMayMessage::Connections;
+    account == other || !only_connections || oracle.connections.are_connected(account, other)
+}
+
 async fn add(state: &mut State<'_>, who: Uuid, conversation: Uuid, account: Uuid) -> Result<()> {
     let client = state.client_of(who);
     let answer = client.set_member(conversation, account, true).await;
     if !state.oracle.is_member(who, conversation) {
         return expect_status(&answer, 404);
     }
+    let mut refusals = Vec::from_iter(refusal_of_account(&state.oracle, who, account));
     if state.oracle.is_member(account, conversation) {
-        return expect_status(&answer, 204);
+        // Nothing changes, whether it is told or not.
+        refusals.push(204);
+        return expect_refusal(&answer, &refusals);
     }
     let found = &state.oracle.conversations[&conversation];
     let connected = state.oracle.connections.are_connected(who, account);
     if found.is_pair || found.has_left(account) && !connected {
-        return expect_status(&answer, 409);
+        refusals.push(409);
+    }
+    if !accepts(&state.oracle, account, who) {
+        refusals.push(403);
+    }
+    if !refusals.is_empty() {
+        return expect_refusal(&answer, &refusals);
     }
     expect_status(&answer, 204)?;
     let (since, _) = log::membership(&state.target.pool, conversation, account).await?;

@@ -4,6 +4,7 @@ use anyhow::Result;
 use uuid::Uuid;
 
 use super::{
+    access::{refusal_of_account, refusal_of_post},
     random::{Kind, Pick, Theme, pick},
     state::{State, expect_status},
 };
@@ -38,12 +39,16 @@ pub async fn perform(state: &mut State<'_>, who: Uuid, command: LinkCommand) -> 
         LinkTarget::Account => state.account(to),
     };
     let Some(to) = to else { return Ok(()) };
-    let status = match kind.target() {
+    let refusal = match kind.target() {
         // Undoing always succeeds.
-        LinkTarget::Post if make && !state.oracle.posts.contains_key(&to) => 404,
-        LinkTarget::Account if make && to == who => 422,
-        _ => 204,
+        _ if !make => None,
+        LinkTarget::Post => refusal_of_post(&state.oracle, who, to),
+        LinkTarget::Account if to == who => Some(422),
+        // Muting ignores blocks.
+        LinkTarget::Account if kind == LinkKind::Mute => None,
+        LinkTarget::Account => refusal_of_account(&state.oracle, who, to),
     };
+    let status = refusal.unwrap_or(204);
     let answer = state.client_of(who).link(kind, to, make).await;
     expect_status(&answer, status)?;
     if status == 204 && make {

@@ -76,6 +76,13 @@ impl<'a> Run<'a> {
             "the state has these connections: {connections:?}, the oracle {:?}",
             state.oracle.connections.rows()
         );
+        let blocks = log::blocks(&state.target.pool, Some(&state.accounts)).await?;
+        state.oracle.blocks.set_times(blocks.iter().copied());
+        let expected: Vec<_> = state.oracle.blocks.iter().collect();
+        ensure!(
+            blocks == expected,
+            "the state has these blocks: {blocks:?}, the oracle {expected:?}"
+        );
         let members = log::tag_members(&state.target.pool, Some(&state.accounts)).await?;
         state.oracle.tags.set_times(members);
         let edits = log::edit_times(&state.target.pool).await?;

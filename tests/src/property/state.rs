@@ -21,6 +21,7 @@ pub struct State<'a> {
     pub posts: Vec<Uuid>,
     pub conversations: Vec<Uuid>,
     pub messages: Vec<Uuid>,
+    pub tags: Vec<Uuid>,
     /// The number of the present step.
     pub step: usize,
 }
@@ -36,6 +37,7 @@ impl<'a> State<'a> {
             posts: Vec::new(),
             conversations: Vec::new(),
             messages: Vec::new(),
+            tags: Vec::new(),
             step: 0,
         }
     }

@@ -7,6 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    access::refusal_of_account,
     random::{Kind, Pick, Theme, pick, usually},
     state::{State, choose, created_id, expect_status},
 };
@@ -88,6 +89,7 @@ pub async fn perform(state: &mut State<'_>, who: Uuid, command: TagCommand) -> R
             }
             let tag = created_id(&answer, 201)?;
             state.oracle.tags.create(tag, who, &name);
+            state.tags.push(tag);
         }
         TagCommand::Rename { tag, name: pick } => {
             let Some(tag) = any_tag(state, who, true, tag) else {
@@ -127,6 +129,9 @@ pub async fn perform(state: &mut State<'_>, who: Uuid, command: TagCommand) -> R
             let answer = client.tag_member(tag, member, true).await;
             if !state.oracle.tags.is_owner(who, tag) {
                 return expect_status(&answer, 404);
+            }
+            if let Some(status) = refusal_of_account(&state.oracle, who, member) {
+                return expect_status(&answer, status);
             }
             if !state.oracle.connections.are_connected(who, member) {
                 return expect_status(&answer, 409);

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::operation::{HistoryEntry, Operation, Outcome};
 use crate::{
     link::{LinkChange, LinkKind},
-    oracle::Oracle,
+    oracle::{Oracle, audience_code, who_may_message_code},
 };
 
 /// How often each effect occurs, by its description.
@@ -26,7 +26,12 @@ fn describe_link(kind: LinkKind, make: bool, from: Uuid, to: Uuid) -> String {
     format!("{} {to} by {from}", kind.record_type(make))
 }
 
-/// The effects of all acknowledged operations, but for profiles and connections. `entries` are in the order of their account's
+fn describe_block(block: bool, blocker: Uuid, blocked: Uuid) -> String {
+    let verb = if block { "block" } else { "unblock" };
+    format!("{verb} {blocked} by {blocker}")
+}
+
+/// The effects of all acknowledged operations, but for profiles, settings, follows and connections. `entries` are in the order of their account's
 /// answers.
 pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCounts {
     let entries: Vec<_> = entries.collect();
@@ -35,6 +40,10 @@ pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCo
     let mut links = BTreeSet::new();
     // By conversation and account; notifications count as the nil conversation, and the feed as the greatest.
     let mut marks: BTreeMap<(Uuid, Uuid), Uuid> = BTreeMap::new();
+    // Of accounts and of root posts.
+    let mut default_audiences: BTreeMap<Uuid, &str> = BTreeMap::new();
+    let mut audiences: BTreeMap<Uuid, &str> = BTreeMap::new();
+    let mut blocks = BTreeSet::new();
     // Conversation and account.
     let mut mutes = BTreeSet::new();
     let mut sent = BTreeSet::new();
@@ -54,11 +63,50 @@ pub fn expected<'a>(entries: impl Iterator<Item = &'a HistoryEntry>) -> EffectCo
         };
         match &entry.operation {
             Operation::CreateAccount { handle } => add(format!("account {id} {handle}")),
-            // What a command about a connection does depends on what the other account does at the same time. That its events
-            // are legal is checked by the oracle.
-            Operation::ChangeProfile { .. } | Operation::Connection { .. } => {}
-            Operation::Post { text, reply_to } => {
-                add(format!("post {id} {account} {reply_to:?} {text}"));
+            Operation::ChangeProfile { field, value } => {
+                if *field == "default_audience" {
+                    default_audiences.insert(account, value);
+                }
+            }
+            // What a command about a connection or a follow does depends on what the other account does at the same time: a block
+            // ends both. That its events are legal is checked by the oracle.
+            Operation::Connection { .. }
+            | Operation::Link {
+                kind: LinkKind::Follow,
+                ..
+            } => {}
+            // An event in the partition of each of the two.
+            Operation::Block { other, block } => {
+                let key = (account, *other);
+                let changes = if *block {
+                    blocks.insert(key)
+                } else {
+                    blocks.remove(&key)
+                };
+                if changes {
+                    add(describe_block(*block, account, *other));
+                    add(describe_block(*block, account, *other));
+                }
+            }
+            Operation::Post {
+                text,
+                reply_to,
+                audience,
+            } => {
+                let default = || default_audiences.get(&account).copied().unwrap_or("public");
+                let audience = match reply_to {
+                    None => Some(audience.unwrap_or_else(default)),
+                    Some(_) => None,
+                };
+                audiences.extend(audience.map(|audience| (id, audience)));
+                add(format!(
+                    "post {id} {account} {reply_to:?} {audience:?} {text}"
+                ));
+            }
+            Operation::ChangeAudience { post, audience } => {
+                if audiences.insert(*post, audience) != Some(*audience) {
+                    add(format!("audience {post} {audience}"));
+                }
             }
             Operation::EditPost { post, text } => add(format!("edited {post} {account} {text}")),
             Operation::DeletePost { post } => add(format!("deleted {post} {account}")),
@@ -173,7 +221,7 @@ fn members_from_the_start(entries: &[&HistoryEntry]) -> BTreeSet<(Uuid, Uuid)> {
     started.flatten().collect()
 }
 
-/// The effects in the log, but for connections, and for profiles, of which only the last change counts.
+/// The effects in the log, but for follows and connections, and for profiles and settings, of which only the last change counts.
 pub async fn logged(pool: &PgPool) -> Result<EffectCounts> {
     let bodies: Vec<(Vec<u8>,)> = sqlx::query_as("SELECT body FROM write.events")
         .fetch_all(pool)
@@ -190,6 +238,9 @@ pub async fn logged(pool: &PgPool) -> Result<EffectCounts> {
 
 fn describe(event: Event) -> Option<String> {
     if let Some(link) = LinkChange::of(&event) {
+        if link.kind == LinkKind::Follow {
+            return None;
+        }
         let make = link.undone_since.is_none();
         return Some(describe_link(link.kind, make, link.from, link.to));
     }
@@ -197,7 +248,25 @@ fn describe(event: Event) -> Option<String> {
         Event::AccountCreated(e) => format!("account {} {}", e.account, e.handle),
         Event::PostCreated(e) => {
             let parent = e.reply_to.map(|parent| parent.post);
-            format!("post {} {} {parent:?} {}", e.post, e.author, e.text)
+            let audience = e
+                .audience
+                .as_ref()
+                .map(|audience| audience_code(audience).0);
+            format!(
+                "post {} {} {parent:?} {audience:?} {}",
+                e.post, e.author, e.text
+            )
+        }
+        Event::AudienceChanged(e) => {
+            format!("audience {} {}", e.post, audience_code(&e.audience).0)
+        }
+        Event::AccountBlocked(e) => {
+            let blocked = other_of([e.account, e.other], e.blocker);
+            describe_block(true, e.blocker, blocked)
+        }
+        Event::AccountUnblocked(e) => {
+            let blocked = other_of([e.account, e.other], e.blocker);
+            describe_block(false, e.blocker, blocked)
         }
         Event::PostEdited(e) => format!("edited {} {} {}", e.post, e.author, e.text),
         Event::PostDeleted(e) => format!("deleted {} {}", e.post, e.author),
@@ -223,6 +292,7 @@ fn describe(event: Event) -> Option<String> {
         Event::MemberLeft(e) => format!("left {} {}", e.conversation, e.user),
         Event::NotificationsRead(e) => format!("notifications read {} {}", e.user, e.up_to),
         Event::ProfileChanged(_)
+        | Event::SettingsChanged(_)
         | Event::ConnectionRequested(_)
         | Event::ConnectionRequestEnded(_)
         | Event::ConnectionMade(_)
@@ -230,6 +300,11 @@ fn describe(event: Event) -> Option<String> {
         | Event::TagMemberRemoved(_) => return None,
         other => format!("{other:?}"),
     })
+}
+
+/// The one of the two that is not this one.
+fn other_of([a, b]: [Uuid; 2], one: Uuid) -> Uuid {
+    if a == one { b } else { a }
 }
 
 /// Effects that do not occur as often in the log as in the answers. Undoing a link to a post is acknowledged, too, when the post
@@ -276,6 +351,8 @@ pub fn profile_differences<'a>(
                 last.insert((id, "handle"), vec![handle]);
                 last.insert((id, "display_name"), vec![handle]);
                 last.insert((id, "bio"), vec![""]);
+                last.insert((id, "default_audience"), vec!["public"]);
+                last.insert((id, "who_may_message"), vec!["everyone"]);
             }
             (Operation::ChangeProfile { field, value }, Outcome::Acknowledged { .. }) => {
                 last.insert((entry.account, field), vec![value]);
@@ -291,12 +368,15 @@ pub fn profile_differences<'a>(
         }
     }
     let difference = |((id, field), possible): ((Uuid, &str), Vec<&str>)| {
+        let settings = oracle.settings(id);
         let actual = oracle.accounts.get(&id).map(|account| match field {
-            "handle" => &account.handle,
+            "handle" => account.handle.as_str(),
             "display_name" => &account.display_name,
+            "default_audience" => audience_code(&settings.default_audience).0,
+            "who_may_message" => who_may_message_code(settings.who_may_message).0,
             _ => &account.bio,
         });
-        let is_possible = actual.is_some_and(|actual| possible.contains(&actual.as_str()));
+        let is_possible = actual.is_some_and(|actual| possible.contains(&actual));
         (!is_possible).then(|| format!("{field} of {id} is {actual:?} instead of {possible:?}"))
     };
     last.into_iter().filter_map(difference).collect()
@@ -327,6 +407,7 @@ mod tests {
         let post = |text: &str| Operation::Post {
             text: text.to_owned(),
             reply_to: None,
+            audience: None,
         };
         let like = |make| Operation::Link {
             kind: LinkKind::Like,

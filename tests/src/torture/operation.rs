@@ -12,7 +12,7 @@ pub enum Operation {
     CreateAccount {
         handle: String,
     },
-    /// Changes one field of the profile.
+    /// Changes one field of the profile, or one setting.
     ChangeProfile {
         field: &'static str,
         value: String,
@@ -20,6 +20,12 @@ pub enum Operation {
     Post {
         text: String,
         reply_to: Option<Uuid>,
+        /// None for a reply, and for the account's default one.
+        audience: Option<&'static str>,
+    },
+    ChangeAudience {
+        post: Uuid,
+        audience: &'static str,
     },
     EditPost {
         post: Uuid,
@@ -38,6 +44,11 @@ pub enum Operation {
     Connection {
         other: Uuid,
         connect: bool,
+    },
+    /// Blocks an account, or unblocks it.
+    Block {
+        other: Uuid,
+        block: bool,
     },
     MarkFeedRead {
         up_to: Uuid,
@@ -93,13 +104,25 @@ impl Operation {
                 "/v1/me".to_owned(),
                 Some(json!({ *field: value })),
             ),
-            Self::Post { text, reply_to } => {
+            Self::Post {
+                text,
+                reply_to,
+                audience,
+            } => {
                 let mut body = json!({"text": text});
+                if let Some(audience) = audience {
+                    body["audience"] = json!(audience);
+                }
                 if let Some(parent) = reply_to {
                     body["reply_to"] = json!(parent);
                 }
                 (Method::POST, "/v1/posts".to_owned(), Some(body))
             }
+            Self::ChangeAudience { post, audience } => (
+                Method::PUT,
+                format!("/v1/posts/{post}/audience"),
+                Some(json!({"audience": audience})),
+            ),
             Self::EditPost { post, text } => (
                 Method::PATCH,
                 format!("/v1/posts/{post}"),
@@ -117,6 +140,10 @@ impl Operation {
                     Method::DELETE
                 };
                 (method, format!("/v1/users/{other}/connection"), None)
+            }
+            Self::Block { other, block } => {
+                let method = if *block { Method::PUT } else { Method::DELETE };
+                (method, format!("/v1/users/{other}/block"), None)
             }
             Self::MarkFeedRead { up_to } => (
                 Method::PUT,

@@ -184,6 +184,10 @@ async fn send(client: &Client, command: &Request, key: &str) -> Answer {
 fn changed(body: &Value) -> Value {
     let mut body = body.clone();
     if let Some(fields) = body.as_object_mut() {
+        if let Some(audience) = fields.get_mut("audience") {
+            *audience = json!("me");
+            return body;
+        }
         match fields.values_mut().find(|value| value.is_string()) {
             Some(Value::String(text)) => {
                 let last = if text.ends_with('a') { "b" } else { "a" };

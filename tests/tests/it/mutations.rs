@@ -15,15 +15,17 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 /// Tables that only the projector reads, to apply later events; and those that an import leaves empty.
-const NOT_MUTATED: [&str; 8] = [
+const NOT_MUTATED: [&str; 10] = [
     "feed.feed_marks",
     "feed.deleted_replies",
     "feed.feed_followers",
+    "feed.tag_posts",
     "digest.digest_received",
     "digest.digest_members",
     "digest.digest_former_members",
     "notifications.notification_marks",
     "profiles.connection_requests",
+    "profiles.account_settings",
 ];
 
 /// A table, and a statement that makes one of its rows wrong.
@@ -34,7 +36,7 @@ const MUTATIONS: &[(&str, &str)] = &[
     ),
     (
         "profiles.account_counts",
-        "UPDATE %t SET posts = posts + 1 WHERE ctid = (SELECT max(ctid) FROM %t)",
+        "UPDATE %t SET followers = followers + 1 WHERE ctid = (SELECT max(ctid) FROM %t)",
     ),
     (
         "profiles.follows",
@@ -89,6 +91,28 @@ const MUTATIONS: &[(&str, &str)] = &[
         "feed.feed_follows",
         "UPDATE %t SET muted = NOT muted WHERE links > 0",
     ),
+    ("feed.feed_follows", "UPDATE %t SET connected = NOT connected"),
+    ("feed.feed_follows", "UPDATE %t SET blocks = true WHERE links > 0"),
+    ("feed.feed_follows", "UPDATE %t SET blocked = true WHERE links > 0"),
+    (
+        "feed.posts",
+        "UPDATE %t SET audience = 3 WHERE audience = 0 AND reply_to IS NULL",
+    ),
+    ("feed.audiences", "DELETE FROM %t"),
+    ("feed.audiences", "UPDATE %t SET audience = 3 WHERE audience = 1"),
+    (
+        "feed.audiences",
+        "UPDATE %t SET tags = tags || tags WHERE audience = 2",
+    ),
+    (
+        "feed.post_counts",
+        "UPDATE %t SET posts = posts + 1 WHERE ctid = (SELECT max(ctid) FROM %t)",
+    ),
+    ("feed.blocks", "DELETE FROM %t"),
+    (
+        "feed.blocks",
+        "UPDATE %t SET blocked_at = blocked_at + interval '1 ms'",
+    ),
     ("feed.tags", "UPDATE %t SET members = members + 1"),
     ("feed.tags", "UPDATE %t SET name = name || '?'"),
     (
@@ -108,6 +132,10 @@ const MUTATIONS: &[(&str, &str)] = &[
     // All of them: those about a muted account are not shown, and a viewer who mutes somebody has a total of their own.
     ("notifications.notifications", "DELETE FROM %t"),
     (
+        "notifications.notifications",
+        "UPDATE %t SET own_thread = NOT own_thread WHERE reply IS NOT NULL",
+    ),
+    (
         "notifications.notification_totals",
         "UPDATE %t SET total = total + 1",
     ),
@@ -119,6 +147,7 @@ const MUTATIONS: &[(&str, &str)] = &[
         "conversations.conversations",
         "UPDATE %t SET message_count = message_count + 1 WHERE ctid = (SELECT max(ctid) FROM %t)",
     ),
+    ("conversations.conversations", "UPDATE %t SET pair = NOT pair"),
     (
         "conversations.members",
         "UPDATE %t SET unread_count = unread_count + 1 WHERE ctid = (SELECT max(ctid) FROM %t)",
@@ -155,7 +184,7 @@ async fn every_mutation_of_a_read_table_is_found() {
         ..StackConfig::default()
     })
     .await;
-    let records = generate(1, 6, 300);
+    let records = generate(11, 6, 300);
     import_lines(&stack, records.iter().map(Record::line)).await;
     log::wait_until_projected(&stack.pool, Duration::from_mins(1))
         .await
@@ -207,15 +236,24 @@ async fn every_mutation_of_a_read_table_is_found() {
     log::check_state(&stack.pool, &expected)
         .await
         .expect("the state of the records");
-    run_sql(
-        &stack,
-        "DELETE FROM write.links WHERE ctid = (SELECT max(ctid) FROM write.links)",
-    )
-    .await;
-    assert!(
-        log::check_state(&stack.pool, &expected).await.is_err(),
-        "not found: a lost link"
-    );
+    for table in ["links", "blocks", "audiences"] {
+        let table = format!("write.{table}");
+        let copy = "CREATE TABLE public.original AS TABLE";
+        run_sql(&stack, &format!("{copy} {table}")).await;
+        let lost = format!("DELETE FROM {table} WHERE ctid = (SELECT max(ctid) FROM {table})");
+        run_sql(&stack, &lost).await;
+        assert!(
+            log::check_state(&stack.pool, &expected).await.is_err(),
+            "not found: a lost row of {table}"
+        );
+        run_sql(&stack, &format!("DELETE FROM {table}")).await;
+        run_sql(
+            &stack,
+            &format!("INSERT INTO {table} TABLE public.original"),
+        )
+        .await;
+        run_sql(&stack, "DROP TABLE public.original").await;
+    }
     log::check_dense(&stack.pool).await.expect("a dense log");
     run_sql(&stack, "DELETE FROM write.events WHERE seq = 2 AND partition = (SELECT max(partition) FROM write.events WHERE seq = 2)").await;
     assert!(

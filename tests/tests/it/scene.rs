@@ -1,4 +1,4 @@
-//! Four accounts with posts and conversations, and requests about them, filled in from the table of endpoints.
+//! A few accounts with posts, conversations and relations, and requests about them, filled in from the table of endpoints.
 
 use feedmill_tests::{
     client::{Answer, Client},
@@ -121,6 +121,10 @@ impl Scene {
             if !(2..4).contains(&index) {
                 a.connection(other, true).await.expect(200);
             }
+        }
+        for handle in ["judy", "mallory"] {
+            let other = create_account(handle).await;
+            a.block(other, true).await.expect(204);
         }
         let tag = a.create_tag("family").await.expect(201).id();
         let work = a.create_tag("work").await.expect(201).id();

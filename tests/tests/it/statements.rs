@@ -73,6 +73,8 @@ async fn change_everything(stack: &Stack, scene: &Scene, round: usize) {
     let like = bob.link(LinkKind::Like, scene.post, round % 2 == 1).await;
     like.expect(204);
     let alice = stack.client_of(scene.alice);
+    let block = alice.block(scene.dave, round.is_multiple_of(2)).await;
+    block.expect(204);
     let name = json!({"name": format!("family {round}")});
     let path = format!("/v1/tags/{}", scene.tag);
     let renamed = alice.command(Method::PATCH, &path, Some(name)).await;

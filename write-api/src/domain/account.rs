@@ -7,7 +7,7 @@ mod tests;
 
 use feedmill_events::{
     Event, Partition,
-    event::v1::{AccountCreated, ProfileChanged},
+    event::v1::{AccountCreated, Audience, ProfileChanged, SettingsChanged, WhoMayMessage},
     id,
 };
 use feedmill_service::tokens::default_handle;
@@ -40,12 +40,36 @@ pub enum AccountCommand {
         handle_hint: Option<String>,
         name_hint: Option<String>,
     },
-    /// Changes the actor's profile; None leaves a field as it is.
-    ChangeProfile {
-        handle: Option<Handle>,
-        display_name: Option<DisplayName>,
-        bio: Option<Bio>,
-    },
+    /// Changes the actor's profile and settings.
+    ChangeProfile(AccountChange),
+}
+
+/// None leaves a field as it is.
+#[derive(Debug, Default, Clone)]
+pub struct AccountChange {
+    pub handle: Option<Handle>,
+    pub display_name: Option<DisplayName>,
+    pub bio: Option<Bio>,
+    /// Never tags.
+    pub default_audience: Option<Audience>,
+    pub who_may_message: Option<WhoMayMessage>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The audience of root posts that name none. Never tags.
+    pub default_audience: Audience,
+    /// Who can start a conversation with the account, or add it to a group.
+    pub who_may_message: WhoMayMessage,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            default_audience: Audience::Public,
+            who_may_message: WhoMayMessage::Everyone,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,23 +79,26 @@ pub struct Account {
     pub bio: String,
     /// Unix milliseconds.
     pub created_at: i64,
+    pub settings: Settings,
 }
 
 impl Account {
-    /// The account after a change; None leaves a field as it is.
-    fn with(
-        &self,
-        handle: Option<&Handle>,
-        display_name: Option<&DisplayName>,
-        bio: Option<&Bio>,
-    ) -> Self {
-        let handle = handle.map_or(&*self.handle, Handle::as_str);
-        let name = display_name.map_or(&*self.display_name, DisplayName::as_str);
+    /// The account after a change.
+    fn with(&self, change: &AccountChange) -> Self {
+        let handle = change.handle.as_ref().map(Handle::as_str);
+        let name = change.display_name.as_ref().map(DisplayName::as_str);
+        let bio = change.bio.as_ref().map(Bio::as_str);
+        let settings = &self.settings;
+        let audience = change.default_audience.as_ref();
         Self {
-            handle: handle.to_owned(),
-            display_name: name.to_owned(),
-            bio: bio.map_or(&*self.bio, Bio::as_str).to_owned(),
+            handle: handle.unwrap_or(&self.handle).to_owned(),
+            display_name: name.unwrap_or(&self.display_name).to_owned(),
+            bio: bio.unwrap_or(&self.bio).to_owned(),
             created_at: self.created_at,
+            settings: Settings {
+                default_audience: audience.unwrap_or(&settings.default_audience).clone(),
+                who_may_message: change.who_may_message.unwrap_or(settings.who_may_message),
+            },
         }
     }
 
@@ -150,6 +177,7 @@ impl Accounts {
             display_name: event.display_name.clone(),
             bio: String::new(),
             created_at: at,
+            settings: Settings::default(),
         };
         self.freed.taken(&account.handle);
         self.handles.insert(account.handle.clone(), event.account);
@@ -166,6 +194,7 @@ impl Accounts {
             display_name: event.display_name.clone(),
             bio: event.bio.clone(),
             created_at: old.created_at,
+            settings: old.settings.clone(),
         };
         if old.handle != event.handle {
             let freed = FreedHandle {
@@ -178,6 +207,20 @@ impl Accounts {
             self.handles.insert(event.handle.clone(), event.account);
         }
         self.rows.insert(event.account, account);
+    }
+
+    pub fn settings_changed(&mut self, event: &SettingsChanged) {
+        if let Some(account) = self.rows.get(&event.account).cloned() {
+            let settings = Settings {
+                default_audience: event.default_audience.clone(),
+                who_may_message: event.who_may_message,
+            };
+            let changed = Account {
+                settings,
+                ..account
+            };
+            self.rows.insert(event.account, changed);
+        }
     }
 
     pub fn add_password_hash(&mut self, account: Uuid, hash: String) {
@@ -195,7 +238,7 @@ impl AccountCommand {
             | Self::Ensure { account, .. } => Partition::of(*account),
             // Two accounts that are created with one handle at once meet in one partition.
             Self::Create { handle, .. } => id::partition_of_key(handle.as_str().bytes()),
-            Self::ChangeProfile { .. } => Partition::of(actor),
+            Self::ChangeProfile(_) => Partition::of(actor),
         }
     }
 
@@ -203,7 +246,7 @@ impl AccountCommand {
         match self {
             Self::Create { .. } => "create_account",
             Self::Ensure { .. } => "ensure_account",
-            Self::ChangeProfile { .. } => "change_profile",
+            Self::ChangeProfile(_) => "change_profile",
         }
     }
 
@@ -227,8 +270,8 @@ impl AccountCommand {
                     accounts.request_handle(handle);
                 }
             }
-            Self::ChangeProfile { handle, .. } => {
-                if let Some(handle) = handle {
+            Self::ChangeProfile(change) => {
+                if let Some(handle) = &change.handle {
                     accounts.request_handle(handle.as_str().to_owned());
                 }
             }
@@ -269,19 +312,15 @@ impl AccountCommand {
                 name_hint.as_deref(),
                 moment.millis,
             ),
-            Self::ChangeProfile {
-                handle,
-                display_name,
-                bio,
-            } => {
+            Self::ChangeProfile(change) => {
                 let Actor { id, account } = accounts.actor(actor)?;
-                if let Some(handle) = handle
+                if let Some(handle) = &change.handle
                     && handle.is_reserved()
                     && handle.as_str() != account.handle
                 {
                     return Err(Rejection::HandleReserved);
                 }
-                let new = account.with(handle.as_ref(), display_name.as_ref(), bio.as_ref());
+                let new = account.with(change);
                 change_profile(accounts, id, account, new, moment.millis)
             }
         }
@@ -309,21 +348,12 @@ impl AccountCommand {
                     display_name: display_name.as_str().to_owned(),
                 },
                 bio: String::new(),
+                settings: Settings::default(),
             }),
             (
-                Self::ChangeProfile {
-                    handle,
-                    display_name,
-                    bio,
-                },
+                Self::ChangeProfile(change),
                 StoredOutcome::Account { .. } | StoredOutcome::Unchanged,
-            ) => {
-                let now = accounts.get(actor)?;
-                Some(profile(
-                    actor,
-                    &now.with(handle.as_ref(), display_name.as_ref(), bio.as_ref()),
-                ))
-            }
+            ) => Some(profile(actor, &accounts.get(actor)?.with(change))),
             _ => None,
         }
     }
@@ -333,6 +363,7 @@ fn profile(id: Uuid, account: &Account) -> Outcome {
     Outcome::Account {
         account: account.summary(id),
         bio: account.bio.clone(),
+        settings: account.settings.clone(),
     }
 }
 
@@ -360,11 +391,12 @@ fn create(
         handle: handle.to_owned(),
         display_name: display_name.to_owned(),
     };
-    let bio = String::new();
-    Ok(Decision::new(
-        Event::AccountCreated(event),
-        Outcome::Account { account, bio },
-    ))
+    let outcome = Outcome::Account {
+        account,
+        bio: String::new(),
+        settings: Settings::default(),
+    };
+    Ok(Decision::new(Event::AccountCreated(event), outcome))
 }
 
 /// The handles that an external account may get, best first.
@@ -407,14 +439,21 @@ fn change_profile(
         return Err(Rejection::HandleTaken);
     }
     let outcome = profile(id, &new);
-    if new == *old {
-        return Ok(Decision::unchanged(outcome));
+    let mut events = Vec::new();
+    if (&new.handle, &new.display_name, &new.bio) != (&old.handle, &old.display_name, &old.bio) {
+        events.push(Event::ProfileChanged(ProfileChanged {
+            account: id,
+            handle: new.handle,
+            display_name: new.display_name,
+            bio: new.bio,
+        }));
     }
-    let event = ProfileChanged {
-        account: id,
-        handle: new.handle,
-        display_name: new.display_name,
-        bio: new.bio,
-    };
-    Ok(Decision::new(Event::ProfileChanged(event), outcome))
+    if new.settings != old.settings {
+        events.push(Event::SettingsChanged(SettingsChanged {
+            account: id,
+            default_audience: new.settings.default_audience,
+            who_may_message: new.settings.who_may_message,
+        }));
+    }
+    Ok(Decision::several(events, outcome))
 }

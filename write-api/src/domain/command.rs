@@ -1,10 +1,12 @@
 //! The commands. Each noun's module has its own; this file only delegates to them.
 
-use feedmill_events::PartitionSet;
+use feedmill_events::{Partition, PartitionSet};
 use uuid::Uuid;
 
 use super::{
     account::AccountCommand,
+    audience::Visibility,
+    block::BlockCommand,
     clock::Moment,
     connection::ConnectionCommand,
     conversation::ConversationCommand,
@@ -25,22 +27,36 @@ pub enum Command {
     Post(PostCommand),
     Link(LinkCommand),
     Connection(ConnectionCommand),
+    Block(BlockCommand),
     Tag(TagCommand),
     Conversation(ConversationCommand),
     Mark(MarkCommand),
 }
 
 impl Command {
-    /// The partitions of the command's events, whose heads its transaction locks. They depend on the command alone.
+    /// The partitions whose heads the command's transaction locks: those of its events, and those of what else its decision must
+    /// not change before the commit. They depend on the command alone.
     pub fn partitions(&self, actor: Uuid) -> PartitionSet {
         match self {
             Self::Account(command) => command.partition(actor).into(),
-            Self::Post(command) => command.partition(actor).into(),
-            Self::Link(command) => command.partition().into(),
+            Self::Post(command) => command.partitions(actor),
+            Self::Link(command) => command.partitions(actor),
             Self::Connection(command) => command.partitions(actor),
+            Self::Block(command) => command.partitions(actor),
             Self::Tag(_) => TagCommand::partition(actor).into(),
-            Self::Conversation(command) => command.partition(actor).into(),
+            Self::Conversation(command) => command.partitions(actor),
             Self::Mark(_) => MarkCommand::partition(actor).into(),
+        }
+    }
+
+    /// The partition of what the command creates. None if the command creates nothing.
+    pub fn partition_of_created(&self, actor: Uuid) -> Option<Partition> {
+        match self {
+            Self::Account(command) => Some(command.partition(actor)),
+            Self::Post(command) => Some(command.partition(actor)),
+            Self::Tag(_) => Some(TagCommand::partition(actor)),
+            Self::Conversation(command) => Some(command.partition(actor)),
+            Self::Link(_) | Self::Connection(_) | Self::Block(_) | Self::Mark(_) => None,
         }
     }
 
@@ -51,6 +67,7 @@ impl Command {
             Self::Post(command) => command.name(),
             Self::Link(command) => command.name(),
             Self::Connection(command) => command.name(),
+            Self::Block(command) => command.name(),
             Self::Tag(command) => command.name(),
             Self::Conversation(command) => command.name(),
             Self::Mark(command) => command.name(),
@@ -65,20 +82,29 @@ impl Command {
         let State {
             accounts,
             posts,
+            audiences,
             links,
             connections,
+            blocks,
             tags,
             conversations,
             marks,
         } = state;
         match self {
             Self::Account(command) => command.request(accounts),
-            Self::Post(command) => command.request(posts),
-            Self::Link(command) => command.request(actor, accounts, posts, links),
-            Self::Connection(command) => command.request(actor, accounts, connections, tags),
-            Self::Tag(command) => command.request(actor, accounts, connections, tags),
+            Self::Post(command) => command.request(actor, posts, audiences, blocks, tags),
+            Self::Link(command) => {
+                command.request(actor, accounts, posts, links, audiences, blocks);
+            }
+            Self::Connection(command) => {
+                command.request(actor, accounts, connections, tags, blocks);
+            }
+            Self::Block(command) => {
+                command.request(actor, accounts, links, connections, tags, blocks);
+            }
+            Self::Tag(command) => command.request(actor, accounts, connections, tags, blocks),
             Self::Conversation(command) => {
-                command.request(actor, accounts, connections, conversations);
+                command.request(actor, accounts, connections, conversations, blocks);
             }
             Self::Mark(command) => command.request(actor, marks),
         }
@@ -95,24 +121,38 @@ impl Command {
         let State {
             accounts,
             posts,
+            audiences,
             links,
             connections,
+            blocks,
             tags,
             conversations,
             marks,
         } = state;
         // An account command may create its actor; all others need one that exists.
         let existing = accounts.actor(actor);
+        let visibility = Visibility {
+            audiences,
+            blocks,
+            connections,
+            tags,
+        };
         match self {
             Self::Account(command) => command.decide(accounts, actor, moment),
-            Self::Post(command) => command.decide(posts, existing?, moment),
-            Self::Link(command) => command.decide(accounts, posts, links, existing?.id),
+            Self::Post(command) => command.decide(posts, visibility, existing?, moment),
+            Self::Link(command) => command.decide(accounts, posts, links, visibility, existing?.id),
             Self::Connection(command) => {
-                command.decide(accounts, connections, tags, existing?.id, moment)
+                command.decide(accounts, connections, tags, blocks, existing?.id, moment)
             }
-            Self::Tag(command) => command.decide(accounts, connections, tags, existing?.id, moment),
+            Self::Block(command) => {
+                command.decide(accounts, links, connections, tags, blocks, existing?.id)
+            }
+            Self::Tag(command) => {
+                command.decide(accounts, connections, tags, blocks, existing?.id, moment)
+            }
             Self::Conversation(command) => {
-                command.decide(accounts, connections, conversations, existing?.id, moment)
+                let actor = existing?.id;
+                command.decide(accounts, connections, conversations, blocks, actor, moment)
             }
             Self::Mark(command) => command.decide(marks, existing?.id, moment),
         }
@@ -132,7 +172,7 @@ impl Command {
             Self::Connection(command) => command.restore(stored),
             Self::Tag(command) => command.restore(stored),
             Self::Conversation(command) => command.restore(stored, accounts, conversations, actor),
-            Self::Link(_) | Self::Mark(_) => stored.done(),
+            Self::Link(_) | Self::Block(_) | Self::Mark(_) => stored.done(),
         }
     }
 }
@@ -158,6 +198,12 @@ impl From<LinkCommand> for Command {
 impl From<ConnectionCommand> for Command {
     fn from(command: ConnectionCommand) -> Self {
         Self::Connection(command)
+    }
+}
+
+impl From<BlockCommand> for Command {
+    fn from(command: BlockCommand) -> Self {
+        Self::Block(command)
     }
 }
 

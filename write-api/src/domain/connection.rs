@@ -1,41 +1,26 @@
 //! Connections between two accounts, which both have agreed to, and connection requests.
 //!
 //! A connection decides who sees the posts of both accounts. Each account therefore has an event of it in its own partition, and
-//! every command locks the heads of both partitions.
+//! every command locks the heads of both partitions. [`command`] has the commands.
 
+pub mod command;
 pub mod sql;
 #[cfg(test)]
 mod tests;
 
 use feedmill_events::{
-    Event, Partition, PartitionSet,
+    Event,
     event::v1::{ConnectionEnded, ConnectionMade, ConnectionRequestEnded, ConnectionRequested},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{
-    account::Accounts,
-    clock::Moment,
-    decision::{Decision, Outcome, Rejection},
-    stored_outcome::StoredOutcome,
-    table::Table,
-    tag::AudienceTags,
-};
+use super::{table::Table, tag::AudienceTags};
+
+pub use command::ConnectionCommand;
 
 /// How long a declined request cannot be repeated, in milliseconds: 30 days.
 pub const DECLINE_HOLD: i64 = 30 * 24 * 60 * 60 * 1_000;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConnectionCommand {
-    /// Requests a connection, or accepts the request of the other account. An account has at most `max_pending` unanswered
-    /// requests.
-    Request { other: Uuid, max_pending: u32 },
-    /// Ends the connection, withdraws the actor's request, or declines the request of the other account.
-    End { other: Uuid },
-    /// Connects without a request, for imports. The actor counts as the requester.
-    Connect { other: Uuid },
-}
 
 /// The state of the connection between the actor and another account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,6 +107,44 @@ impl Connections {
         self.rows.request(pair(a, b));
     }
 
+    /// Requests what [`Connections::end`] reads.
+    pub fn request_end(&mut self, a: Uuid, b: Uuid, tags: &mut AudienceTags) {
+        self.request_pair(a, b);
+        tags.request_memberships(a, b);
+        tags.request_memberships(b, a);
+    }
+
+    /// The events that end the connection between the actor and another account, or the request of one of them. `declined` says
+    /// whether a request of the other account counts as declined.
+    pub fn end(&self, actor: Uuid, other: Uuid, tags: &AudienceTags, declined: bool) -> Vec<Event> {
+        let Some(found) = self.rows.get(&pair(actor, other)).copied() else {
+            return Vec::new();
+        };
+        let requester = found.requester;
+        let Some(connected_at) = found.connected_at else {
+            let is_incoming = requester == other;
+            return vec![Event::ConnectionRequestEnded(ConnectionRequestEnded {
+                from: requester,
+                to: if is_incoming { actor } else { other },
+                requested_at: found.requested_at,
+                declined: declined && is_incoming,
+            })];
+        };
+        let ended = |account, other| {
+            Event::ConnectionEnded(ConnectionEnded {
+                account,
+                other,
+                requester,
+                connected_at,
+            })
+        };
+        // Memberships in tags end when the connection ends.
+        let mut events = tags.end_memberships(actor, other);
+        events.extend(tags.end_memberships(other, actor));
+        events.extend([ended(actor, other), ended(other, actor)]);
+        events
+    }
+
     /// The pair must have been requested.
     pub fn are_connected(&self, a: Uuid, b: Uuid) -> bool {
         let found = self.rows.get(&pair(a, b));
@@ -136,161 +159,4 @@ impl Connections {
             None => (found.requester == actor).then_some(ConnectionState::Outgoing),
         }
     }
-}
-
-impl ConnectionCommand {
-    fn other(self) -> Uuid {
-        match self {
-            Self::Request { other, .. } | Self::End { other } | Self::Connect { other } => other,
-        }
-    }
-
-    pub fn partitions(self, actor: Uuid) -> PartitionSet {
-        [actor, self.other()]
-            .map(Partition::of)
-            .into_iter()
-            .collect()
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Request { .. } => "request_connection",
-            Self::End { .. } => "end_connection",
-            Self::Connect { .. } => "connect",
-        }
-    }
-
-    pub fn request(
-        self,
-        actor: Uuid,
-        accounts: &mut Accounts,
-        connections: &mut Connections,
-        tags: &mut AudienceTags,
-    ) {
-        let other = self.other();
-        if matches!(self, Self::End { .. }) {
-            tags.request_memberships(actor, other);
-            tags.request_memberships(other, actor);
-        }
-        accounts.request(other);
-        connections.rows.request(pair(actor, other));
-        connections.declined.request((actor, other));
-        connections.declined.request((other, actor));
-        connections.pending.request(actor);
-    }
-
-    pub fn decide(
-        self,
-        accounts: &Accounts,
-        connections: &Connections,
-        tags: &AudienceTags,
-        actor: Uuid,
-        moment: Moment,
-    ) -> Result<Decision, Rejection> {
-        let found = connections.rows.get(&pair(actor, self.other())).copied();
-        match self {
-            Self::Request { other, max_pending } => {
-                require_other(accounts, actor, other)?;
-                if let Some(state) = connections.state(actor, other) {
-                    return Ok(Decision::unchanged(Outcome::Connection(state)));
-                }
-                if let Some(request) = found {
-                    let requested_at = Some(request.requested_at);
-                    return Ok(connected(actor, other, other, requested_at));
-                }
-                let declined_at = connections.declined.get(&(actor, other));
-                if declined_at.is_some_and(|at| moment.millis - at < DECLINE_HOLD) {
-                    return Err(Rejection::RequestDeclined);
-                }
-                let pending = connections.pending.get(&actor).copied();
-                if pending.unwrap_or_default() >= max_pending {
-                    return Err(Rejection::TooManyPendingRequests(max_pending));
-                }
-                let event = Event::ConnectionRequested(ConnectionRequested {
-                    from: actor,
-                    to: other,
-                });
-                let outcome = Outcome::Connection(ConnectionState::Outgoing);
-                Ok(Decision::new(event, outcome))
-            }
-            Self::Connect { other } => {
-                require_other(accounts, actor, other)?;
-                match found {
-                    Some(Connection {
-                        connected_at: Some(_),
-                        ..
-                    }) => Ok(Decision::unchanged(Outcome::Connection(
-                        ConnectionState::Connected,
-                    ))),
-                    Some(request) => {
-                        let requested_at = Some(request.requested_at);
-                        Ok(connected(actor, other, request.requester, requested_at))
-                    }
-                    None => Ok(connected(actor, other, actor, None)),
-                }
-            }
-            // Ending what does not exist succeeds, so that the answer does not tell whether the account exists.
-            Self::End { other } => Ok(match found {
-                None => Decision::unchanged(Outcome::Done),
-                Some(Connection {
-                    requester,
-                    connected_at: Some(connected_at),
-                    ..
-                }) => {
-                    let ended = |account, other| {
-                        Event::ConnectionEnded(ConnectionEnded {
-                            account,
-                            other,
-                            requester,
-                            connected_at,
-                        })
-                    };
-                    // Memberships in tags end when the connection ends.
-                    let mut events = tags.end_memberships(actor, other);
-                    events.extend(tags.end_memberships(other, actor));
-                    events.extend([ended(actor, other), ended(other, actor)]);
-                    Decision::several(events, Outcome::Done)
-                }
-                Some(request) => {
-                    let declined = request.requester == other;
-                    Decision::done(Event::ConnectionRequestEnded(ConnectionRequestEnded {
-                        from: request.requester,
-                        to: if declined { actor } else { other },
-                        requested_at: request.requested_at,
-                        declined,
-                    }))
-                }
-            }),
-        }
-    }
-
-    /// See [`Command::restore`](super::Command::restore).
-    pub fn restore(self, stored: StoredOutcome) -> Option<Outcome> {
-        match (self, stored) {
-            (Self::End { .. }, stored) => stored.done(),
-            (_, StoredOutcome::Connection { state }) => Some(Outcome::Connection(state)),
-            _ => None,
-        }
-    }
-}
-
-fn require_other(accounts: &Accounts, actor: Uuid, other: Uuid) -> Result<(), Rejection> {
-    if actor == other {
-        return Err(Rejection::SelfConnection);
-    }
-    accounts.require(other)
-}
-
-/// The events of a new connection, one for each account.
-fn connected(actor: Uuid, other: Uuid, requester: Uuid, requested_at: Option<i64>) -> Decision {
-    let made = |account, other| {
-        Event::ConnectionMade(ConnectionMade {
-            account,
-            other,
-            requester,
-            requested_at,
-        })
-    };
-    let events = vec![made(actor, other), made(other, actor)];
-    Decision::several(events, Outcome::Connection(ConnectionState::Connected))
 }

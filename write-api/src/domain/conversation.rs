@@ -1,16 +1,18 @@
 //! Conversations, their messages, and the settings of their members.
 //!
-//! - [`command`]: the commands; [`decide`], [`members`]: their decisions.
+//! - [`command`]: the commands; [`decide`], [`members`]: their decisions; [`contacts`]: whom an account can start a conversation
+//!   with.
 //! - [`sql`]: loads and saves the state.
 
 pub mod command;
+mod contacts;
 mod decide;
 mod members;
 pub mod sql;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use feedmill_events::event::{
     v1::{
@@ -83,6 +85,8 @@ pub struct Conversations {
     rows: Table<Uuid, Conversation>,
     /// The conversation of each pair: an index on `rows`, of which nothing is saved.
     pairs: Table<Pair, Uuid>,
+    /// The pair of each conversation of two: the opposite index, loaded with the members.
+    pair_of: HashMap<Uuid, Pair>,
     /// By conversation. Extents are loaded with the rows and not saved.
     extents: Table<Uuid, Extent>,
     /// By conversation and account.
@@ -96,8 +100,18 @@ impl Conversations {
         self.members.take_requested()
     }
 
-    pub fn load_member(&mut self, conversation: Uuid, account: Uuid, member: Member) {
+    /// `pair` is that of the conversation.
+    pub fn load_member(
+        &mut self,
+        conversation: Uuid,
+        account: Uuid,
+        member: Member,
+        pair: Option<Pair>,
+    ) {
         self.members.load((conversation, account), member);
+        if let Some(pair) = pair {
+            self.pair_of.insert(conversation, pair);
+        }
     }
 
     pub fn request_pair(&mut self, pair: Pair) {
@@ -114,6 +128,7 @@ impl Conversations {
         let pair = pair(event.members.iter().copied());
         if let Some(pair) = pair {
             self.pairs.insert(pair, conversation);
+            self.pair_of.insert(conversation, pair);
         }
         for member in &event.members {
             self.members

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::connection::ConnectionState;
+use super::{account::Settings, audience::ShownAudience, connection::ConnectionState};
 
 /// An accepted command.
 #[derive(Debug)]
@@ -62,6 +62,7 @@ pub enum Outcome {
     Account {
         account: AccountSummary,
         bio: String,
+        settings: Settings,
     },
     Post {
         id: Uuid,
@@ -69,6 +70,8 @@ pub enum Outcome {
         text: String,
         reply_to: Option<Uuid>,
         created_at: DateTime<Utc>,
+        /// As its author sees it.
+        audience: ShownAudience,
     },
     /// `created` is false if the two members already had a conversation.
     Conversation {
@@ -126,6 +129,12 @@ pub enum Rejection {
     },
     #[error("only the author may do this")]
     NotYours,
+    #[error("only a root post has an audience, and its replies have the same")]
+    NotARootPost,
+    #[error("the caller blocks the account")]
+    Blocked,
+    #[error("an account cannot block itself")]
+    SelfBlock,
     #[error("the handle is taken")]
     HandleTaken,
     #[error("is reserved")]
@@ -156,6 +165,12 @@ pub enum Rejection {
     ConversationOfTwo,
     #[error("a group has at most {0} members")]
     ConversationFull(usize),
+    /// The same to both, so that it does not tell who blocks whom.
+    #[error("the conversation is closed")]
+    ConversationClosed,
+    /// `field` is as for [`Rejection::NotFound`].
+    #[error("the account accepts messages only from accounts that it is connected with")]
+    MessagesNotAccepted { field: Option<&'static str> },
     /// An account that has left a conversation must not be brought back by strangers.
     #[error(
         "the account has left the group; only a member who is connected with it can add it again"

@@ -8,19 +8,21 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use feedmill_events::{Event, Partition};
+use feedmill_events::{Event, Partition, PartitionSet};
 use uuid::Uuid;
 
 use self::kind::{LinkAction, LinkChange, LinkKey, LinkKind, LinkTarget};
 use super::{
     account::Accounts,
-    decision::{Decision, Outcome, Rejection},
+    audience::{Audiences, Visibility},
+    block::Blocks,
+    decision::{Decision, Outcome, Rejection, Resource},
     post::Posts,
     table::Table,
 };
 
 /// Adds or removes the actor's link to a target. Adding a link that exists, or removing one that does not, succeeds
-/// and changes nothing. Removing also succeeds if there is no such target.
+/// and changes nothing. Removing also succeeds if there is no such target, or the actor does not see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkCommand {
     pub kind: LinkKind,
@@ -56,15 +58,43 @@ impl Links {
         }
     }
 
+    /// Requests the follow of an account.
+    pub fn request_follow(&mut self, follower: Uuid, followee: Uuid) {
+        self.rows.request(follow_key(follower, followee));
+    }
+
+    /// The event that ends the follow of an account. None if there is no such follow.
+    pub fn end_follow(&self, follower: Uuid, followee: Uuid) -> Option<Event> {
+        let key = follow_key(follower, followee);
+        let since = *self.rows.get(&key)?;
+        Some(key.removed(followee, since))
+    }
+
     /// Deletes the links of all kinds to a target.
     pub fn delete_target(&mut self, target: Uuid) {
         self.deleted_targets.insert(target);
     }
 }
 
+fn follow_key(follower: Uuid, followee: Uuid) -> LinkKey {
+    LinkKey {
+        target: followee,
+        kind: LinkKind::Follow,
+        account: follower,
+    }
+}
+
 impl LinkCommand {
-    pub fn partition(&self) -> Partition {
-        Partition::of(self.target)
+    /// Whether the actor must see the target, a post.
+    fn needs_access(&self) -> bool {
+        self.action == LinkAction::Add && self.kind.target() == LinkTarget::Post
+    }
+
+    /// The target's partition. If the actor must see the target, also the actor's, which a block that concerns the actor locks, too.
+    pub fn partitions(&self, actor: Uuid) -> PartitionSet {
+        let actor = self.needs_access().then_some(actor);
+        let ids = [self.target].into_iter().chain(actor);
+        ids.map(Partition::of).collect()
     }
 
     pub fn name(&self) -> &'static str {
@@ -85,9 +115,21 @@ impl LinkCommand {
         accounts: &mut Accounts,
         posts: &mut Posts,
         links: &mut Links,
+        audiences: &mut Audiences,
+        blocks: &mut Blocks,
     ) {
         match self.kind.target() {
+            LinkTarget::Post if self.needs_access() => {
+                audiences.request(actor, self.target, posts, blocks);
+            }
             LinkTarget::Post => posts.request(self.target),
+            LinkTarget::Account {
+                ignores_blocks: false,
+                ..
+            } if self.action == LinkAction::Add => {
+                accounts.request(self.target);
+                blocks.request_between(actor, self.target);
+            }
             LinkTarget::Account { .. } => accounts.request(self.target),
         }
         links.rows.request(self.key(actor));
@@ -98,16 +140,14 @@ impl LinkCommand {
         accounts: &Accounts,
         posts: &Posts,
         links: &Links,
+        visibility: Visibility<'_>,
         actor: Uuid,
     ) -> Result<Decision, Rejection> {
-        if let LinkTarget::Account { to_oneself } = self.kind.target()
-            && self.action == LinkAction::Add
-            && self.target == actor
-        {
-            return Err(to_oneself);
-        }
         let key = self.key(actor);
         let owner = self.owner(accounts, posts);
+        if self.action == LinkAction::Add {
+            self.check(posts, visibility, actor)?;
+        }
         let event = match (self.action, links.rows.get(&key)) {
             (LinkAction::Add, None) => key.added(owner?),
             (LinkAction::Add, Some(_)) => {
@@ -121,6 +161,30 @@ impl LinkCommand {
             },
         };
         Ok(Decision::done(event))
+    }
+
+    /// Rejects a link that the actor may not add. A target that does not exist is not rejected here.
+    fn check(
+        &self,
+        posts: &Posts,
+        visibility: Visibility<'_>,
+        actor: Uuid,
+    ) -> Result<(), Rejection> {
+        match self.kind.target() {
+            LinkTarget::Post => {
+                let post = posts.find(self.target)?;
+                visibility.access(actor, &post).require(None)
+            }
+            LinkTarget::Account { to_oneself, .. } if self.target == actor => Err(to_oneself),
+            LinkTarget::Account {
+                ignores_blocks: true,
+                ..
+            } => Ok(()),
+            LinkTarget::Account { .. } => {
+                let not_found = Rejection::not_found(Resource::Account);
+                visibility.blocks.check(actor, self.target, not_found)
+            }
+        }
     }
 
     /// The account that the target is or belongs to.

@@ -27,13 +27,45 @@ pub fn account(n: u64) -> Event {
     })
 }
 
+/// A public root post.
 pub fn post(n: u64, author: u64) -> Event {
-    Event::PostCreated(v1::PostCreated {
+    post_to(n, author, v1::Audience::Public)
+}
+
+/// A root post with an audience.
+pub fn post_to(n: u64, author: u64, audience: v1::Audience) -> Event {
+    Event::PostCreated(v2::PostCreated {
         post: id(n),
         author: id(author),
         reply_to: None,
         text: "text".to_owned(),
+        root_author: Some(id(author)),
+        audience: Some(audience),
     })
+}
+
+/// A reply to a post, which is given as its number and its author.
+pub fn reply(n: u64, author: u64, (post, parent_author): (u64, u64), root_author: u64) -> Event {
+    Event::PostCreated(v2::PostCreated {
+        post: id(n),
+        author: id(author),
+        reply_to: Some(v1::Parent {
+            post: id(post),
+            author: id(parent_author),
+        }),
+        text: "text".to_owned(),
+        root_author: Some(id(root_author)),
+        audience: None,
+    })
+}
+
+/// The events of these commands, each given by an account, after the given events. With the given events.
+pub fn after(given: &[Event], commands: &[(u64, Command)]) -> Vec<Event> {
+    let mut given = given.to_vec();
+    for (actor, command) in commands {
+        given.extend(events(&given, *actor, command.clone()));
+    }
+    given
 }
 
 pub fn conversation(n: u64, members: &[u64]) -> Event {

@@ -5,6 +5,8 @@ use uuid::Uuid;
 
 use super::{
     account::Accounts,
+    audience::Audiences,
+    block::Blocks,
     connection::Connections,
     conversation::Conversations,
     link::{Links, kind::link_events},
@@ -19,8 +21,10 @@ use super::{
 pub struct State {
     pub accounts: Accounts,
     pub posts: Posts,
+    pub audiences: Audiences,
     pub links: Links,
     pub connections: Connections,
+    pub blocks: Blocks,
     pub tags: AudienceTags,
     pub conversations: Conversations,
     pub marks: Marks,
@@ -32,7 +36,12 @@ impl State {
         match event {
             Event::AccountCreated(event) => self.accounts.created(at, event),
             Event::ProfileChanged(event) => self.accounts.profile_changed(at, event),
-            Event::PostCreated(event) => self.posts.created(event),
+            Event::SettingsChanged(event) => self.accounts.settings_changed(event),
+            Event::PostCreated(event) => {
+                self.posts.created(event);
+                self.audiences.created(event);
+            }
+            Event::AudienceChanged(event) => self.audiences.changed(event),
             Event::PostEdited(event) => self.posts.edited(event),
             Event::PostDeleted(event) => {
                 self.posts.deleted(event);
@@ -43,6 +52,8 @@ impl State {
             Event::ConnectionRequestEnded(event) => self.connections.request_ended(at, event),
             Event::ConnectionMade(event) => self.connections.made(at, event),
             Event::ConnectionEnded(event) => self.connections.ended(event),
+            Event::AccountBlocked(event) => self.blocks.blocked(at, event),
+            Event::AccountUnblocked(event) => self.blocks.unblocked(event),
             Event::TagCreated(event) => self.tags.created(event),
             Event::TagRenamed(event) => self.tags.renamed(event),
             Event::TagDeleted(event) => self.tags.removed(event),

@@ -4,17 +4,20 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{connection::ConnectionState, decision::Outcome};
+use super::{audience::ShownAudience, connection::ConnectionState, decision::Outcome};
 
 /// Stored as JSON, so older and newer versions of write-api must be able to read it: names of variants and fields stay as they
 /// are. Earlier versions stored more fields, which are ignored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StoredOutcome {
     Account {
         card: StoredAccount,
     },
     Post {
         id: Uuid,
+        /// Earlier versions had public threads only, and did not store it.
+        #[serde(default)]
+        audience: ShownAudience,
     },
     /// Without `created`, of two members who already had it.
     Conversation {
@@ -46,7 +49,10 @@ impl From<&Outcome> for StoredOutcome {
             Outcome::Account { account, .. } => Self::Account {
                 card: StoredAccount { id: account.id },
             },
-            Outcome::Post { id, .. } => Self::Post { id: *id },
+            Outcome::Post { id, audience, .. } => Self::Post {
+                id: *id,
+                audience: audience.clone(),
+            },
             Outcome::Conversation { id, created, .. } => Self::Conversation {
                 id: *id,
                 created: *created,
@@ -93,5 +99,9 @@ mod tests {
         let outcome: StoredOutcome = serde_json::from_str(stored).unwrap();
         let id = Uuid::from_u128(1);
         assert_eq!(outcome, StoredOutcome::Message { id });
+        let stored = r#"{"Post":{"id":"00000000-0000-0000-0000-000000000001"}}"#;
+        let outcome: StoredOutcome = serde_json::from_str(stored).unwrap();
+        let audience = ShownAudience::Public;
+        assert_eq!(outcome, StoredOutcome::Post { id, audience });
     }
 }

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::{
     account::Accounts,
+    block::Blocks,
     clock::Moment,
     connection::Connections,
     decision::{Decision, Outcome, Rejection, Resource},
@@ -155,6 +156,23 @@ impl AudienceTags {
         add(&mut self.member_counts, event.tag, -1);
     }
 
+    /// Requests tags.
+    pub fn request(&mut self, tags: &[Uuid]) {
+        for tag in tags {
+            self.rows.request(*tag);
+        }
+    }
+
+    /// Whether all of the tags exist and belong to the account. They must have been requested.
+    pub fn are_own(&self, tags: &[Uuid], account: Uuid) -> bool {
+        tags.iter().all(|tag| self.own(*tag, account).is_ok())
+    }
+
+    /// Whether an account is a member of a tag that exists. The membership must have been requested.
+    pub fn has(&self, owner: Uuid, member: Uuid, tag: Uuid) -> bool {
+        self.members.get(&(owner, member, tag)).is_some() && !self.deleted.contains(&tag)
+    }
+
     /// A tag of the actor. A tag of another account is rejected as if it did not exist.
     fn own(&self, tag: Uuid, actor: Uuid) -> Result<&AudienceTag, Rejection> {
         let found = self.rows.get(&tag).filter(|found| found.owner == actor);
@@ -188,6 +206,7 @@ impl TagCommand {
         accounts: &mut Accounts,
         connections: &mut Connections,
         tags: &mut AudienceTags,
+        blocks: &mut Blocks,
     ) {
         match self {
             Self::Create { name, .. } => {
@@ -202,6 +221,7 @@ impl TagCommand {
             Self::AddMember { tag, member, .. } => {
                 accounts.request(*member);
                 connections.request_pair(actor, *member);
+                blocks.request_between(actor, *member);
                 tags.rows.request(*tag);
                 tags.members.request((actor, *member, *tag));
                 tags.member_counts.request(*tag);
@@ -218,6 +238,7 @@ impl TagCommand {
         accounts: &Accounts,
         connections: &Connections,
         tags: &AudienceTags,
+        blocks: &Blocks,
         actor: Uuid,
         moment: Moment,
     ) -> Result<Decision, Rejection> {
@@ -274,6 +295,7 @@ impl TagCommand {
             } => {
                 tags.own(*tag, actor)?;
                 accounts.require(*member)?;
+                blocks.check(actor, *member, Rejection::not_found(Resource::Account))?;
                 if !connections.are_connected(actor, *member) {
                     return Err(Rejection::NotConnected);
                 }

@@ -38,7 +38,7 @@ enum ConnectionStateView {
     params(("id" = Uuid, Path, description = "The account.")),
     responses((status = 200, body = ConnectionView)),
     extensions(
-        ("x-problems" = json!(["self_connection", "request_declined", "too_many_pending_requests"])),
+        ("x-problems" = json!(["self_connection", "blocked", "request_declined", "too_many_pending_requests"])),
         ("x-quota" = json!("connections")),
     ),
 )]

@@ -67,7 +67,8 @@ struct ConversationView {
 
 /// Start a conversation
 ///
-/// Two people have one conversation: if they have it already, the answer is 200 with it.
+/// Two people have one conversation: if they have it already, the answer is 200 with it. An account may accept only conversations
+/// with accounts that it is connected with (`who_may_message`); for others, the answer is 403.
 #[utoipa::path(
     post,
     path = "/v1/conversations",
@@ -78,7 +79,10 @@ struct ConversationView {
         (status = 201, body = ConversationView),
         (status = 200, body = ConversationView, description = "The conversation that the two members already have."),
     ),
-    extensions(("x-problems" = json!(["not_found"])), ("x-quota" = json!("conversations"))),
+    extensions(
+        ("x-problems" = json!(["not_found", "blocked", "messages_not_accepted"])),
+        ("x-quota" = json!("conversations")),
+    ),
 )]
 pub async fn create(
     State(app): State<App>,

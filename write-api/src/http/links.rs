@@ -21,7 +21,7 @@ type Link = (State<App>, Caller, Path<Uuid>);
     tag = "Posts",
     params(("id" = Uuid, Path, description = "The post.")),
     responses((status = 204)),
-    extensions(("x-quota" = json!("reactions"))),
+    extensions(("x-problems" = json!(["blocked"])), ("x-quota" = json!("reactions"))),
 )]
 pub async fn like(link: Link, request: CommandRequest) -> Result<Response, Problem> {
     submit(link, request, LinkKind::Like, LinkAction::Add).await
@@ -52,7 +52,7 @@ pub async fn unlike(link: Link, request: CommandRequest) -> Result<Response, Pro
     tag = "Posts",
     params(("id" = Uuid, Path, description = "The post.")),
     responses((status = 204)),
-    extensions(("x-quota" = json!("reactions"))),
+    extensions(("x-problems" = json!(["blocked"])), ("x-quota" = json!("reactions"))),
 )]
 pub async fn bookmark(link: Link, request: CommandRequest) -> Result<Response, Problem> {
     submit(link, request, LinkKind::Bookmark, LinkAction::Add).await
@@ -83,7 +83,7 @@ pub async fn remove_bookmark(link: Link, request: CommandRequest) -> Result<Resp
     tag = "Accounts",
     params(("id" = Uuid, Path, description = "The account.")),
     responses((status = 204)),
-    extensions(("x-problems" = json!(["self_follow"])), ("x-quota" = json!("follows"))),
+    extensions(("x-problems" = json!(["self_follow", "blocked"])), ("x-quota" = json!("follows"))),
 )]
 pub async fn follow(link: Link, request: CommandRequest) -> Result<Response, Problem> {
     submit(link, request, LinkKind::Follow, LinkAction::Add).await

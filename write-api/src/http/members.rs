@@ -9,7 +9,8 @@ use crate::{app::App, domain::ConversationCommand};
 ///
 /// Any member can add accounts to a group. The new member sees only the messages that are written after that. The request also
 /// succeeds if the account is already a member. An account that has left the group can only be added again by a member whom it is
-/// connected with; otherwise, the answer is 409. The members of a conversation of two people never change: the answer is 409.
+/// connected with; otherwise, the answer is 409. An account may accept only
+/// members whom it is connected with (`who_may_message`); for others, the answer is 403. The members of a conversation of two people never change: the answer is 409.
 #[utoipa::path(
     put,
     path = "/v1/conversations/{id}/members/{user}",
@@ -21,7 +22,9 @@ use crate::{app::App, domain::ConversationCommand};
     ),
     responses((status = 204)),
     extensions(
-        ("x-problems" = json!(["conversation_of_two", "conversation_full", "left_conversation"])),
+        ("x-problems" = json!([
+            "blocked", "messages_not_accepted", "conversation_of_two", "conversation_full", "left_conversation",
+        ])),
         ("x-quota" = json!("conversations")),
     ),
 )]

@@ -46,6 +46,8 @@ struct MessageView {
 }
 
 /// Send a message
+///
+/// A conversation of two people is closed while one of them blocks the other one: the answer is 409.
 #[utoipa::path(
     post,
     path = "/v1/conversations/{id}/messages",
@@ -54,7 +56,7 @@ struct MessageView {
     params(("id" = Uuid, Path, description = "The conversation.")),
     request_body = NewMessage,
     responses((status = 201, body = MessageView)),
-    extensions(("x-quota" = json!("messages"))),
+    extensions(("x-problems" = json!(["conversation_closed"])), ("x-quota" = json!("messages"))),
 )]
 pub async fn create(
     State(app): State<App>,

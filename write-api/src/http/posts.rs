@@ -6,13 +6,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
+    audience::AudienceView,
     patch::Patch,
     request::{CommandBody, CommandRequest, Fields},
     response,
 };
 use crate::{
     app::App,
-    domain::{AccountSummary, Outcome, PostCommand},
+    domain::{AccountSummary, Outcome, PostCommand, audience::AudienceKind},
 };
 
 /// A post to publish.
@@ -25,18 +26,38 @@ pub struct NewPost {
     /// The post that this one replies to.
     #[schema(value_type = Option<Uuid>)]
     reply_to: Option<String>,
+    /// Who sees the thread; the caller's default audience if absent. A reply has the audience of its thread.
+    #[schema(value_type = Option<AudienceKind>)]
+    audience: Option<String>,
+    /// Tags of the caller, if the audience is `tags`.
+    #[schema(value_type = Option<Vec<Uuid>>, min_items = 1, max_items = 100)]
+    tags: Option<Vec<String>>,
 }
 
 impl NewPost {
     fn parse(self) -> Result<PostCommand, Problem> {
         let mut fields = Fields::default();
         let text = fields.take("text", self.text);
-        let reply_to = match self.reply_to {
-            None => Some(None),
-            Some(id) => fields.take_id("reply_to", &id).map(Some),
+        let place = match self.reply_to {
+            None => {
+                let audience = fields.take_audience(self.audience, self.tags);
+                audience.map(|audience| (None, audience))
+            }
+            Some(id) => {
+                let parent = fields.take_id("reply_to", &id);
+                let has_none = fields.take_absent("audience", self.audience.as_ref())
+                    & fields.take_absent("tags", self.tags.as_ref());
+                parent
+                    .filter(|_| has_none)
+                    .map(|parent| (Some(parent), None))
+            }
         };
-        match (text, reply_to) {
-            (Some(text), Some(reply_to)) => Ok(PostCommand::Create { text, reply_to }),
+        match (text, place) {
+            (Some(text), Some((reply_to, audience))) => Ok(PostCommand::Create {
+                text,
+                reply_to,
+                audience,
+            }),
             _ => Err(fields.problem()),
         }
     }
@@ -83,6 +104,10 @@ struct PostView {
     like_count: u64,
     /// Direct replies.
     reply_count: u64,
+    audience: AudienceView,
+    /// The tags, ascending, if the audience is `tags`.
+    #[schema(required = true)]
+    tags: Option<Vec<Uuid>>,
     /// Whether the caller likes it.
     liked_by_me: bool,
 }
@@ -95,7 +120,7 @@ struct PostView {
     tag = "Posts",
     request_body = NewPost,
     responses((status = 201, body = PostView)),
-    extensions(("x-problems" = json!(["not_found"])), ("x-quota" = json!("posts"))),
+    extensions(("x-problems" = json!(["not_found", "blocked"])), ("x-quota" = json!("posts"))),
 )]
 pub async fn create(
     State(app): State<App>,
@@ -110,10 +135,12 @@ pub async fn create(
         text,
         reply_to,
         created_at,
+        audience,
     } = answer.outcome.clone()
     else {
         return Err(response::mismatch(&answer));
     };
+    let (audience, tags) = AudienceView::of(audience);
     let post = PostView {
         id,
         author,
@@ -123,6 +150,8 @@ pub async fn create(
         edited_at: None,
         like_count: 0,
         reply_count: 0,
+        audience,
+        tags,
         liked_by_me: false,
     };
     Ok(response::created(&answer, &format!("/v1/posts/{id}"), post))

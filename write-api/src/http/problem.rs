@@ -18,10 +18,18 @@ feedmill_service::problem_codes! {
     DEAD_TOKEN = UNAUTHORIZED, "dead_token";
     /// It belongs to somebody else.
     NOT_YOURS = FORBIDDEN, "not_yours";
+    /// The account receives messages only from accounts that it is connected with.
+    MESSAGES_NOT_ACCEPTED = FORBIDDEN, "messages_not_accepted";
     /// Accounts and sessions are managed by an identity provider.
     EXTERNAL_IDENTITY = FORBIDDEN, "external_identity";
     /// Another account has the handle, or gave it up less than 30 days ago.
     HANDLE_TAKEN = CONFLICT, "handle_taken";
+    /// The caller blocks the account.
+    BLOCKED = CONFLICT, "blocked";
+    /// The post is a reply. It has the audience of its thread's root post.
+    NOT_A_ROOT_POST = CONFLICT, "not_a_root_post";
+    /// One of the two members of the conversation blocks the other one.
+    CONVERSATION_CLOSED = CONFLICT, "conversation_closed";
     /// The title and the members of a conversation of two people never change.
     CONVERSATION_OF_TWO = CONFLICT, "conversation_of_two";
     /// The group already has the maximum number of members.
@@ -34,6 +42,8 @@ feedmill_service::problem_codes! {
     SELF_FOLLOW = UNPROCESSABLE_ENTITY, "self_follow";
     /// An account cannot mute itself.
     SELF_MUTE = UNPROCESSABLE_ENTITY, "self_mute";
+    /// An account cannot block itself.
+    SELF_BLOCK = UNPROCESSABLE_ENTITY, "self_block";
     /// An account cannot connect with itself.
     SELF_CONNECTION = UNPROCESSABLE_ENTITY, "self_connection";
     /// The other account declined a connection request of the caller less than 30 days ago.
@@ -89,6 +99,9 @@ impl From<Rejection> for Problem {
                 Self::not_found(detail).with_errors(field.into_iter().collect())
             }
             Rejection::NotYours | Rejection::NotOneself => Self::new(NOT_YOURS, detail),
+            Rejection::NotARootPost => Self::new(NOT_A_ROOT_POST, detail),
+            Rejection::Blocked => Self::new(BLOCKED, detail),
+            Rejection::SelfBlock => Self::new(SELF_BLOCK, detail),
             Rejection::HandleTaken => Self::new(HANDLE_TAKEN, &detail)
                 .with_errors(vec![FieldError::new("handle", detail)]),
             Rejection::HandleReserved => Self::field("handle", detail),
@@ -107,6 +120,11 @@ impl From<Rejection> for Problem {
                 Self::field("members", detail)
             }
             Rejection::ConversationOfTwo => Self::new(CONVERSATION_OF_TWO, detail),
+            Rejection::ConversationClosed => Self::new(CONVERSATION_CLOSED, detail),
+            Rejection::MessagesNotAccepted { field } => {
+                let field = field.map(|field| FieldError::new(field, &detail));
+                Self::new(MESSAGES_NOT_ACCEPTED, detail).with_errors(field.into_iter().collect())
+            }
             Rejection::ConversationFull(_) => Self::new(CONVERSATION_FULL, detail),
             Rejection::LeftConversation => Self::new(LEFT_CONVERSATION, detail),
             Rejection::FutureMark => Self::field("up_to", detail),

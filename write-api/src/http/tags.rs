@@ -136,7 +136,7 @@ pub async fn remove(
     ),
     responses((status = 204)),
     extensions(
-        ("x-problems" = json!(["not_connected", "too_many_tag_members"])),
+        ("x-problems" = json!(["blocked", "not_connected", "too_many_tag_members"])),
         ("x-quota" = json!("tags")),
     ),
 )]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use feedmill_events::PartitionSet;
+use feedmill_events::{PartitionSet, event::v1::Audience};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     batch::{Batch, Decided},
     domain::{
-        AccountCommand, Command, ConversationCommand, Outcome, State, TagCommand,
+        AccountCommand, Command, ConversationCommand, Outcome, PostCommand, State, TagCommand,
         conversation::{Pair, pair},
     },
 };
@@ -45,7 +45,13 @@ pub async fn apply(
     // A conversation record stands for the existing conversation of its pair, if there is one. Its id is needed before the
     // commands are built, because later records refer to it.
     request_pairs(batch.state(), records, &imported);
+    let posts = request_posts(batch.state(), records, &imported);
     batch.load().await?;
+    for post in posts {
+        if let Ok(found) = batch.state().posts.find(post) {
+            imported.insert_post_author(post, found.author);
+        }
+    }
 
     let mut new_pairs = HashMap::new();
     let mut pending = Vec::new();
@@ -59,8 +65,8 @@ pub async fn apply(
                 command.request(actor, batch.state());
                 let id = created_id(record, actor, &command, batch.state(), &mut new_pairs);
                 imported.insert(record.name.clone(), id);
-                if let (Command::Tag(TagCommand::Create { .. }), Some(tag)) = (&command, id) {
-                    imported.insert_tag_owner(tag, actor);
+                if let Some(id) = id {
+                    announce(batch.state(), &mut imported, actor, &command, id);
                 }
                 pending.push(Pending {
                     line: *line,
@@ -136,6 +142,44 @@ fn request_pairs(state: &mut State, records: &[(u64, Record)], imported: &Import
     }
 }
 
+/// Requests the posts that the records refer to and earlier ones created. Their authors are needed before the commands are built.
+fn request_posts(
+    state: &mut State,
+    records: &[(u64, Record)],
+    imported: &ImportedNames,
+) -> Vec<Uuid> {
+    let names = records.iter().flat_map(|(_, record)| &record.references);
+    let names = names.filter(|(resource, _)| *resource == "post");
+    let posts: Vec<Uuid> = names.filter_map(|name| imported.get(name)).collect();
+    for post in &posts {
+        state.posts.request(*post);
+    }
+    posts
+}
+
+/// Makes what a command will create known to the records after it.
+fn announce(
+    state: &mut State,
+    imported: &mut ImportedNames,
+    actor: Uuid,
+    command: &Command,
+    id: Uuid,
+) {
+    match command {
+        Command::Tag(TagCommand::Create { .. }) => imported.insert_tag_owner(id, actor),
+        Command::Post(PostCommand::Create {
+            reply_to, audience, ..
+        }) => {
+            imported.insert_post_author(id, actor);
+            state.posts.expect(id, actor, *reply_to);
+            if !matches!(audience, None | Some(Audience::Public)) {
+                state.audiences.will_change(id);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// The id of what a record will create.
 fn created_id(
     record: &Record,
@@ -147,9 +191,7 @@ fn created_id(
     if !record.creates_resource() {
         return None;
     }
-    // A command that creates a resource has one partition.
-    let partition = command.partitions(actor).iter().next()?;
-    let id = record.moment().id(partition);
+    let id = record.moment().id(command.partition_of_created(actor)?);
     let members = match command {
         Command::Conversation(ConversationCommand::Start { members, .. }) => members,
         Command::Account(AccountCommand::Create { account, .. }) => return account.or(Some(id)),

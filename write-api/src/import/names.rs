@@ -14,6 +14,8 @@ pub struct ImportedNames {
     ids: HashMap<Name, Option<Uuid>>,
     /// The owner of each tag, by the tag's id. A deleted tag has none.
     tag_owners: HashMap<Uuid, Uuid>,
+    /// The author of each post, by the post's id. A deleted post has none.
+    post_authors: HashMap<Uuid, Uuid>,
 }
 
 impl ImportedNames {
@@ -32,6 +34,10 @@ impl ImportedNames {
     pub fn insert_tag_owner(&mut self, tag: Uuid, owner: Uuid) {
         self.tag_owners.insert(tag, owner);
     }
+
+    pub fn insert_post_author(&mut self, post: Uuid, author: Uuid) {
+        self.post_authors.insert(post, author);
+    }
 }
 
 impl Names for ImportedNames {
@@ -46,6 +52,14 @@ impl Names for ImportedNames {
         let owner =
             owner.ok_or_else(|| format!("refers to the tag {name:?}, which was deleted"))?;
         Ok((tag, owner))
+    }
+
+    fn find_post(&mut self, name: &str) -> Result<(Uuid, Uuid), String> {
+        let post = self.find("post", name)?;
+        let author = self.post_authors.get(&post).copied();
+        let author =
+            author.ok_or_else(|| format!("refers to the post {name:?}, which was deleted"))?;
+        Ok((post, author))
     }
 }
 
@@ -82,7 +96,11 @@ pub async fn load(
     let tags = ids.iter().filter(|(name, _)| name.0 == "tag");
     let tags: Vec<Uuid> = tags.filter_map(|(_, id)| *id).collect();
     let tag_owners = tag_owners(connection, tags).await?;
-    Ok(ImportedNames { ids, tag_owners })
+    Ok(ImportedNames {
+        ids,
+        tag_owners,
+        post_authors: HashMap::new(),
+    })
 }
 
 async fn tag_owners(

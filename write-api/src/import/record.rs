@@ -2,6 +2,7 @@
 //! types.
 
 mod account;
+mod block;
 mod connection;
 mod conversation;
 mod link;
@@ -15,10 +16,11 @@ use uuid::Uuid;
 
 use self::{
     account::AccountRecord,
+    block::BlockRecord,
     connection::ConnectionRecord,
     conversation::{ConversationRecord, MessageRecord, ReadRecord},
     link::{AccountLinkRecord, PostLinkRecord},
-    post::PostRecord,
+    post::{AudienceRecord, PostDeletedRecord, PostRecord},
     tag::{TagDeletedRecord, TagMemberRecord, TagRecord},
 };
 use super::record_type::{Name, Names, RecordType};
@@ -33,6 +35,8 @@ const MAX_KEY: usize = 600;
 enum RawRecord {
     Account(AccountRecord),
     Post(PostRecord),
+    Audience(AudienceRecord),
+    PostDeleted(PostDeletedRecord),
     Conversation(ConversationRecord),
     Message(MessageRecord),
     Read(ReadRecord),
@@ -50,6 +54,8 @@ enum RawRecord {
     TagMemberRemoved(TagMemberRecord),
     Connection(ConnectionRecord),
     Disconnection(ConnectionRecord),
+    Block(BlockRecord),
+    Unblock(BlockRecord),
 }
 
 impl RawRecord {
@@ -58,6 +64,8 @@ impl RawRecord {
         match self {
             Self::Account(record) => ("account", Box::new(record)),
             Self::Post(record) => ("post", Box::new(record)),
+            Self::Audience(record) => ("audience", Box::new(record)),
+            Self::PostDeleted(record) => ("post_deleted", Box::new(record)),
             Self::Conversation(record) => ("conversation", Box::new(record)),
             Self::Message(record) => ("message", Box::new(record)),
             Self::Read(record) => ("read", Box::new(record)),
@@ -75,6 +83,8 @@ impl RawRecord {
             Self::TagMemberRemoved(record) => record.removes(),
             Self::Connection(record) => record.begins(),
             Self::Disconnection(record) => record.ends(),
+            Self::Block(record) => record.begins(),
+            Self::Unblock(record) => record.ends(),
         }
     }
 }
@@ -148,6 +158,10 @@ impl Names for References {
 
     fn find_tag(&mut self, name: &str) -> Result<(Uuid, Uuid), String> {
         Ok((self.find("tag", name)?, Uuid::nil()))
+    }
+
+    fn find_post(&mut self, name: &str) -> Result<(Uuid, Uuid), String> {
+        Ok((self.find("post", name)?, Uuid::nil()))
     }
 }
 

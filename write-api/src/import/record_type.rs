@@ -15,6 +15,9 @@ pub trait Names {
 
     /// The ids of a tag and of its owner.
     fn find_tag(&mut self, name: &str) -> Result<(Uuid, Uuid), String>;
+
+    /// The ids of a post and of its author.
+    fn find_post(&mut self, name: &str) -> Result<(Uuid, Uuid), String>;
 }
 
 /// A type of record. Its struct has the fields of the file, where other records are named by their ids.

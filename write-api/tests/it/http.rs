@@ -34,8 +34,10 @@ async fn an_account_is_created_and_changed() {
     assert_eq!(again.fields(), ["handle"]);
 
     let miller = client.with_token(&api.token(id));
-    let expected =
-        json!({ "id": id, "handle": "mill", "display_name": "The Miller", "bio": "I grind." });
+    let expected = json!({
+        "id": id, "handle": "mill", "display_name": "The Miller", "bio": "I grind.",
+        "default_audience": "public", "who_may_message": "everyone",
+    });
     // A change of nothing is accepted.
     for change in [json!({ "bio": "I grind.", "handle": "mill" }), json!({})] {
         let changed = miller.change_profile(change).await.expect(200);
@@ -59,7 +61,8 @@ async fn posts_answer_as_documented() {
     let author = json!({ "id": miller.id, "handle": "miller", "display_name": "miller" });
     let expected = json!({
         "id": id, "author": author, "text": "flour", "reply_to": null, "created_at": at,
-        "edited_at": null, "like_count": 0, "reply_count": 0, "liked_by_me": false,
+        "edited_at": null, "like_count": 0, "reply_count": 0,
+        "audience": "public", "tags": null, "liked_by_me": false,
     });
     assert_eq!(post, expected);
     let reply = baker.post("bread", Some(id)).await.expect(201);

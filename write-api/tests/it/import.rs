@@ -35,6 +35,9 @@ fn records() -> Vec<String> {
         r#""type":"post","id":"p2","author":"u2","text":"reply","reply_to":"p1""#,
     ];
     let after = [
+        r#""type":"post","id":"p3","author":"u1","text":"private","audience":"me""#,
+        r#""type":"audience","post":"p3","audience":"connections""#,
+        r#""type":"post_deleted","id":"p3""#,
         r#""type":"unfollow","from":"u2","to":"u1""#,
         r#""type":"follow","from":"u1","to":"u2""#,
         r#""type":"mute","from":"u1","to":"u2""#,
@@ -45,6 +48,8 @@ fn records() -> Vec<String> {
         r#""type":"tag_member_removed","tag":"t1","user":"u2""#,
         r#""type":"tag_deleted","id":"t1""#,
         r#""type":"disconnection","from":"u1","to":"u2""#,
+        r#""type":"block","from":"u1","to":"u2""#,
+        r#""type":"unblock","from":"u1","to":"u2""#,
         r#""type":"conversation","id":"c1","members":["u1","u2"],"title":"Talk""#,
         r#""type":"message","id":"m1","conversation":"c1","sender":"u1","text":"hello""#,
         r#""type":"read","conversation":"c1","user":"u2","up_to":"m1""#,
@@ -80,7 +85,7 @@ async fn every_type_of_record_is_imported_once() {
     let pool = &database.pool;
     let records = records();
     let kinds = post_links().len() as u64;
-    let all = 20 + 3 * kinds;
+    let all = 25 + 3 * kinds;
     for kind in LinkKind::ALL {
         for record_type in [kind.record_type(true), kind.record_type(false)] {
             let field = format!(r#""type":"{record_type}""#);
@@ -89,16 +94,20 @@ async fn every_type_of_record_is_imported_once() {
         }
     }
     let summary = import(&database, &records).await.unwrap();
-    // The second conversation of a pair is the first one. A connection that begins or ends has an event for each account.
+    // The second conversation of a pair is the first one. A connection or a block that begins or ends has an event for each account, and the
+    // block ends a follow.
     assert_eq!(
         (summary.records, summary.known, summary.events),
-        (all, 0, all - 1 + 2)
+        (all, 0, all - 1 + 4 + 1)
     );
     for (table, rows) in [
         ("accounts", 2),
         ("posts", 2),
-        ("links", 1 + kinds as i64),
+        ("links", kinds as i64),
         ("connections", 0),
+        ("blocks", 0),
+        // That of a deleted post stays.
+        ("audiences", 1),
         ("tags", 0),
         ("tag_members", 0),
         ("conversations", 1),

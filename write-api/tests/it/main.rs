@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod audiences;
+mod blocks;
 mod guessing;
 mod handles;
 mod harness;
@@ -10,6 +12,7 @@ mod http;
 mod idempotency;
 mod identity;
 mod import;
+mod import_access;
 mod import_accounts;
 mod import_order;
 mod links;

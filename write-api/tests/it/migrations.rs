@@ -103,6 +103,83 @@ async fn the_senders_of_stored_messages_are_read_from_the_log() {
     assert_eq!(senders, expected);
 }
 
+/// The body of `post.created` in version 1.
+fn old_post(at: i64, post: Uuid, author: Uuid, parent: Option<(Uuid, Uuid)>, text: &str) -> Raw {
+    let varint = |mut number: u64| {
+        let mut bytes = Vec::new();
+        while number >= 128 {
+            bytes.push((number & 127) as u8 | 128);
+            number >>= 7;
+        }
+        bytes.push(number as u8);
+        bytes
+    };
+    let id = |id: Uuid| [&[16], &id.as_bytes()[..]].concat();
+    let reply_to = parent.map_or(vec![0], |(post, author)| {
+        [vec![1], id(post), id(author)].concat()
+    });
+    let text = [varint(text.len() as u64), text.as_bytes().to_vec()].concat();
+    let payload = [id(post), id(author), reply_to, text].concat();
+    let zigzag = ((at << 1) ^ (at >> 63)) as u64;
+    let head = [&[12], &b"post.created"[..], &[1]].concat();
+    let length = varint(payload.len() as u64);
+    let body = [head, varint(zigzag), length, payload].concat();
+    let envelope = Envelope::decode(&body).unwrap();
+    Raw {
+        body,
+        ..Raw::from(&envelope)
+    }
+}
+
+#[tokio::test]
+async fn the_threads_of_stored_posts_are_read_from_the_log() {
+    let database = Database::empty().await;
+    let pool = &database.pool;
+    let older = async {
+        for migration in MIGRATIONS.iter().filter(|one| one.version < 15) {
+            let sql = sqlx::raw_sql(migration.sql.clone());
+            sql.execute(pool).await.unwrap();
+        }
+    };
+    database.migrate_with(older).await;
+    let id = Uuid::from_u128;
+    let author = |post: u128| id(100 + post);
+    // Posts with their parents, with times and texts whose lengths take different numbers of bytes.
+    let posts: [(u128, Option<u128>, i64, usize); 6] = [
+        (1, None, 0, 1),
+        (2, Some(1), 1_700_000_000_000, 100),
+        (3, Some(2), -1, 5_000),
+        (4, None, 1_700_000_000_001, 20_000),
+        (5, Some(4), 63, 10),
+        (6, Some(5), 64, 127),
+    ];
+    for (post, parent, at, length) in posts {
+        let parent_ids = parent.map(|parent| (id(parent), author(parent)));
+        let text = "x".repeat(length);
+        let raw = old_post(at, id(post), author(post), parent_ids, &text);
+        append(pool, &[raw]).await.unwrap();
+    }
+    // A root post and a parent were deleted.
+    for post in [2, 3, 4, 6] {
+        sqlx::query("INSERT INTO write.posts (id, author_id) VALUES ($1, $2)")
+            .bind(id(post))
+            .bind(author(post))
+            .execute(pool)
+            .await
+            .unwrap();
+    }
+    let threads = MIGRATIONS.iter().find(|one| one.version == 15).unwrap();
+    let sql = sqlx::raw_sql(threads.sql.clone());
+    sql.execute(pool).await.unwrap();
+    let sql = "SELECT id, root, root_author FROM write.posts ORDER BY id";
+    let found: Vec<(Uuid, Uuid, Uuid)> = sqlx::query_as(sql).fetch_all(pool).await.unwrap();
+    let expected = [(2, 1), (3, 1), (4, 4), (6, 4)];
+    assert_eq!(
+        found,
+        expected.map(|(post, root)| (id(post), id(root), author(root)))
+    );
+}
+
 /// A batch of commands may rename tags so that each gets the name of another, and saves them in the order of their ids.
 #[tokio::test]
 async fn two_tags_may_swap_their_names_in_one_transaction() {

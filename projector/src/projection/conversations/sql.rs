@@ -11,19 +11,16 @@ pub async fn insert_conversations(
     changes: &Changes<'_>,
     db: &mut PgConnection,
 ) -> Result<(), ApplyError> {
-    let (ids, titles): (Vec<Uuid>, Vec<Option<&str>>) = changes
-        .created
-        .iter()
-        .map(|conversation| (conversation.id, conversation.title))
-        .unzip();
-    if ids.is_empty() {
+    if changes.created.is_empty() {
         return Ok(());
     }
+    let created = || changes.created.iter();
     let statement = query!(
         "/* conversations.insert_conversations */
-        INSERT INTO conversations (id, title) SELECT * FROM unnest($1::uuid[], $2::text[])",
-        &ids,
-        &titles as &[Option<&str>],
+        INSERT INTO conversations (id, title, pair) SELECT * FROM unnest($1::uuid[], $2::text[], $3::boolean[])",
+        &created().map(|new| new.id).collect::<Vec<_>>(),
+        &created().map(|new| new.title).collect::<Vec<_>>() as &[Option<&str>],
+        &created().map(|new| new.members.len() == 2).collect::<Vec<_>>(),
     );
     named("conversations.insert_conversations", statement.execute(db)).await?;
     Ok(())

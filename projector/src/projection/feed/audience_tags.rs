@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use feedmill_events::{Event, Tag};
 use feedmill_service::sql::named;
-use sqlx::{PgConnection, query};
+use sqlx::{PgConnection, query, query_scalar};
 use uuid::Uuid;
 
 use crate::{
@@ -18,7 +18,6 @@ links! {
     mod tag_members: "tag_members" ("tag", "member", "added_at") {
         insert: "feed.insert_tag_members",
         delete: "feed.delete_tag_members",
-        delete_of: "feed.delete_members_of_tags",
     }
 }
 
@@ -83,15 +82,17 @@ impl AudienceTagChanges {
             .retain(|(tag, _)| !deleted.contains(&tag) && !transient.contains(&tag));
     }
 
-    pub async fn apply(&self, db: &mut PgConnection) -> Result<(), ApplyError> {
+    /// Returns the members of the tags that the batch deletes.
+    pub async fn apply(&self, db: &mut PgConnection) -> Result<Vec<Uuid>, ApplyError> {
         let deleted: Vec<Uuid> = self.deleted.iter().copied().collect();
-        tag_members::delete_of(&deleted, db).await?;
+        let lost = delete_members_of_tags(&deleted, db).await?;
         delete(&deleted, db).await?;
         tag_members::delete(&self.members, db).await?;
         tag_members::insert(&self.members, db).await?;
         self.insert(db).await?;
         self.rename(db).await?;
-        self.count_members(db).await
+        self.count_members(db).await?;
+        Ok(lost)
     }
 
     async fn insert(&self, db: &mut PgConnection) -> Result<(), ApplyError> {
@@ -149,8 +150,27 @@ impl AudienceTagChanges {
     }
 
     pub fn tags(&self) -> impl Iterator<Item = Tag> {
-        self.owners.iter().copied().map(Tag::audience_tags)
+        let members = self.members.changed().map(|(_, member)| member);
+        let owners = self.owners.iter().copied().map(Tag::audience_tags);
+        owners.chain(members.map(Tag::access))
     }
+}
+
+/// Also removes the posts of the tags from the index by tag. Returns the members.
+async fn delete_members_of_tags(
+    tags: &[Uuid],
+    db: &mut PgConnection,
+) -> Result<Vec<Uuid>, ApplyError> {
+    if tags.is_empty() {
+        return Ok(vec![]);
+    }
+    let statement = query_scalar!(
+        "/* feed.delete_members_of_tags */
+        WITH posts AS (DELETE FROM tag_posts WHERE tag = ANY($1))
+        DELETE FROM tag_members WHERE tag = ANY($1) RETURNING member",
+        tags,
+    );
+    Ok(named("feed.delete_members_of_tags", statement.fetch_all(db)).await?)
 }
 
 async fn delete(ids: &[Uuid], db: &mut PgConnection) -> Result<(), ApplyError> {

@@ -42,6 +42,32 @@ pub async fn delete_of_posts(
     Ok(())
 }
 
+/// Marks the entries of root posts that were public until now.
+pub async fn limit(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+    let posts: Vec<Uuid> = changes
+        .audiences
+        .of_existing()
+        .map(|(root, _)| root)
+        .collect();
+    if posts.is_empty() {
+        return Ok(());
+    }
+    let statement = query!(
+        "/* feed.limit_entries */
+        UPDATE feed_entries e SET limited = true
+        FROM (
+            SELECT f.viewer, p.id FROM posts p JOIN feed_sources f ON f.author = p.author
+            WHERE p.id = ANY($1) AND NOT p.pulled
+            UNION ALL
+            SELECT author, id FROM posts WHERE id = ANY($1)
+        ) changed
+        WHERE e.viewer = changed.viewer AND e.post_id = changed.id AND NOT e.limited",
+        &posts,
+    );
+    named("feed.limit_entries", statement.execute(db)).await?;
+    Ok(())
+}
+
 /// Deletes the entries of authors from the feeds of viewers who no longer get their posts.
 pub async fn delete_of_authors(
     ended: &[(Uuid, Uuid)],
@@ -57,7 +83,8 @@ pub async fn delete_of_authors(
         USING (
             SELECT s.viewer, p.id FROM unnest($1::uuid[], $2::uuid[]) AS s(author, viewer)
             LEFT JOIN feed_floors fl ON fl.viewer = s.viewer
-            JOIN posts p ON p.author = s.author AND p.reply_to IS NULL AND NOT p.pulled
+            CROSS JOIN (VALUES (0::smallint), (1::smallint), (2::smallint), (3::smallint)) AS lane(audience)
+            JOIN posts p ON p.author = s.author AND p.audience = lane.audience AND p.reply_to IS NULL AND NOT p.pulled
                 AND p.id >= coalesce(fl.floor, '00000000-0000-0000-0000-000000000000')
         ) gone
         WHERE e.viewer = gone.viewer AND e.post_id = gone.id",
@@ -83,18 +110,23 @@ pub async fn backfill(
     let statement = query_scalar!(
         r#"/* feed.backfill */
         WITH wanted AS (
-            SELECT s.viewer, p.id, p.place, p.is_last
+            SELECT s.viewer, p.id, p.limited, p.place, p.is_last
             FROM unnest($1::uuid[], $2::uuid[]) AS s(author, viewer)
             LEFT JOIN feed_floors fl ON fl.viewer = s.viewer
             CROSS JOIN LATERAL (
-                SELECT newest.id,
+                SELECT newest.id, newest.limited,
                     row_number() OVER (ORDER BY newest.id DESC) AS place,
                     lead(newest.id) OVER (ORDER BY newest.id DESC) IS NULL AS is_last
                 FROM (
-                    SELECT q.id FROM posts q
-                    WHERE q.author = s.author AND q.reply_to IS NULL AND NOT q.pulled
-                        AND q.id >= coalesce(fl.floor, '00000000-0000-0000-0000-000000000000')
-                    ORDER BY q.id DESC LIMIT $3::bigint + 1
+                    SELECT root.id, root.limited
+                    FROM (VALUES (0::smallint), (1::smallint), (2::smallint), (3::smallint)) AS lane(audience)
+                    CROSS JOIN LATERAL (
+                        SELECT q.id, q.limited FROM posts q
+                        WHERE q.author = s.author AND NOT q.pulled AND q.audience = lane.audience AND q.reply_to IS NULL
+                            AND q.id >= coalesce(fl.floor, '00000000-0000-0000-0000-000000000000')
+                        ORDER BY q.id DESC LIMIT $3::bigint + 1
+                    ) root
+                    ORDER BY root.id DESC LIMIT $3::bigint + 1
                 ) newest
             ) p
         ), raised AS (
@@ -104,8 +136,8 @@ pub async fn backfill(
             ORDER BY viewer, id DESC
             ON CONFLICT (viewer) DO UPDATE SET floor = greatest(old.floor, excluded.floor)
         ), made AS (
-            INSERT INTO feed_entries (viewer, post_id)
-            SELECT viewer, id FROM wanted WHERE place <= $3 ORDER BY 1, 2
+            INSERT INTO feed_entries (viewer, post_id, limited)
+            SELECT viewer, id, limited FROM wanted WHERE place <= $3 ORDER BY 1, 2
             ON CONFLICT DO NOTHING
             RETURNING viewer, post_id
         )

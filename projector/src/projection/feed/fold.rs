@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{
     audience_tags::AudienceTagChanges,
+    audiences::AudienceChanges,
     links::FeedLinks,
     sources::{self, SourceChanges},
 };
@@ -27,6 +28,7 @@ pub struct Changes<'a> {
     pub links: FeedLinks,
     pub sources: SourceChanges,
     pub audience_tags: AudienceTagChanges,
+    pub audiences: AudienceChanges<'a>,
     /// Changes of the counts of posts that exist before and after the batch.
     pub counts: BTreeMap<Uuid, Counts>,
     /// By author: the change of the number of followers and connections.
@@ -116,6 +118,7 @@ impl<'a> Changes<'a> {
             changes.links.fold(logged);
             changes.sources.fold(&logged.event);
             changes.audience_tags.fold(logged);
+            changes.audiences.fold(&logged.event);
             if let Some((author, _, change)) = sources::link(&logged.event) {
                 *changes.followers.entry(author).or_default() += i64::from(change);
             }

@@ -1,4 +1,4 @@
-//! The links of the feed's tables: who likes or bookmarks which post, and who mutes whom. This file has their net changes,
+//! The links of the feed's tables: who likes or bookmarks which post, who mutes whom, and who blocks whom. This file has their net changes,
 //! statements and cache tags, except that `posts.rs` inserts likes, because a like also changes a count.
 
 use chrono::{DateTime, Utc};
@@ -35,6 +35,13 @@ links! {
     }
 }
 
+links! {
+    mod blocks: "blocks" ("blocked", "blocker", "blocked_at") {
+        insert: "feed.insert_blocks",
+        delete: "feed.delete_blocks",
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct FeedLinks {
     /// By post and user: when.
@@ -43,6 +50,8 @@ pub struct FeedLinks {
     pub bookmarks: Links<DateTime<Utc>>,
     /// By muted account and muter: when.
     pub mutes: Links<DateTime<Utc>>,
+    /// By blocked account and blocker: when.
+    pub blocks: Links<DateTime<Utc>>,
 }
 
 impl FeedLinks {
@@ -55,6 +64,13 @@ impl FeedLinks {
             Event::PostUnbookmarked(e) => self.bookmarks.stop((e.post, e.user)),
             Event::AccountMuted(e) => self.mutes.start((e.muted, e.muter), logged.at),
             Event::AccountUnmuted(e) => self.mutes.stop((e.muted, e.muter)),
+            // The list of blocks comes from the events of the blockers.
+            Event::AccountBlocked(e) if e.account == e.blocker => {
+                self.blocks.start((e.other, e.blocker), logged.at);
+            }
+            Event::AccountUnblocked(e) if e.account == e.blocker => {
+                self.blocks.stop((e.other, e.blocker));
+            }
             _ => {}
         }
     }
@@ -73,7 +89,9 @@ impl FeedLinks {
         bookmarks::delete(&self.bookmarks, db).await?;
         bookmarks::insert(&self.bookmarks, db).await?;
         mutes::delete(&self.mutes, db).await?;
-        mutes::insert(&self.mutes, db).await
+        mutes::insert(&self.mutes, db).await?;
+        blocks::delete(&self.blocks, db).await?;
+        blocks::insert(&self.blocks, db).await
     }
 
     pub fn tags(&self) -> impl Iterator<Item = Tag> {
@@ -83,5 +101,10 @@ impl FeedLinks {
             .flat_map(|(post, user)| [Tag::post(post), Tag::likes(user)])
             .chain(bookmarks.map(|(_, user)| Tag::bookmarks(user)))
             .chain(self.mutes.changed().map(|(_, muter)| Tag::mutes(muter)))
+            .chain(
+                self.blocks
+                    .changed()
+                    .map(|(_, blocker)| Tag::blocks(blocker)),
+            )
     }
 }

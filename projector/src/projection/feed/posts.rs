@@ -5,7 +5,10 @@ use feedmill_service::sql::named;
 use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
-use super::fold::{Changes, PulledPosts, Thread};
+use super::{
+    fold::{Changes, PulledPosts, Thread},
+    post_counts::PostCounts,
+};
 use crate::{
     error::{ApplyError, expect_rows},
     projection::definition::Context,
@@ -54,12 +57,14 @@ pub async fn insert_deleted_replies(
 /// Inserts new posts. The thread of a reply is that of the post that it answers, so this comes before `delete_posts`. A root
 /// post is pulled if its author has too many followers at its place in the log, so this comes
 /// before `add_followers`. With `push`, inserts the entries of the others, for their authors and all followers, and
-/// returns a sample of the viewers whose feeds have grown, as candidates for trimming.
+/// returns a sample of the viewers whose feeds have grown, as candidates for trimming. Adds the posts in public threads to `counts`,
+/// so this comes after the audiences are saved.
 pub async fn insert_posts(
     changes: &Changes<'_>,
     push: bool,
     context: &Context,
     pulled: &mut PulledPosts,
+    counts: &mut PostCounts,
     db: &mut PgConnection,
 ) -> Result<Vec<Uuid>, ApplyError> {
     if changes.created.is_empty() {
@@ -68,38 +73,45 @@ pub async fn insert_posts(
     let ids: Vec<Uuid> = changes.created.keys().copied().collect();
     let posts = || changes.created.values();
     let threads = || posts().map(|post| post.thread);
+    let audiences = changes.created.keys();
+    let audiences = audiences.map(|id| changes.audiences.of_new(*id));
+    let (audiences, limited): (Vec<i16>, Vec<bool>) = audiences.unzip();
     let statement = query!(
         r#"/* feed.insert_posts */
         WITH made AS (
             INSERT INTO posts (
-                id, author, reply_to, text, like_count, reply_count, created_at, edited_at, pulled, root, root_author
+                id, author, reply_to, text, like_count, reply_count, created_at, edited_at, pulled, root, root_author,
+                audience, limited
             )
             SELECT n.id, n.author, n.reply_to, n.text, n.likes, n.replies, n.created_at, n.edited_at,
                 n.reply_to IS NULL AND coalesce(f.followers, 0) + n.new_followers > $9,
-                coalesce(n.root, thread.root), coalesce(n.root_author, thread.root_author)
+                coalesce(n.root, thread.root), coalesce(n.root_author, thread.root_author), n.audience, n.limited
             FROM unnest(
                 $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::timestamptz[],
-                $8::bigint[], $12::uuid[], $13::uuid[], $14::uuid[], $15::timestamptz[]
+                $8::bigint[], $12::uuid[], $13::uuid[], $14::uuid[], $15::timestamptz[], $16::smallint[], $17::boolean[]
             ) AS n(
                 id, author, reply_to, text, likes, replies, created_at, new_followers, root, root_author, thread_of,
-                edited_at
+                edited_at, audience, limited
             )
             LEFT JOIN feed_followers f ON f.author = n.author AND n.reply_to IS NULL
             LEFT JOIN posts thread ON thread.id = n.thread_of
-            RETURNING id, author, reply_to, pulled
+            RETURNING id, author, reply_to, pulled, root, limited
         ), pushed AS MATERIALIZED (
-            SELECT id, author FROM made WHERE $10 AND reply_to IS NULL AND NOT pulled
+            SELECT id, author, limited FROM made WHERE $10 AND reply_to IS NULL AND NOT pulled
         ), entries AS (
-            INSERT INTO feed_entries (viewer, post_id)
-            SELECT f.viewer, p.id FROM pushed p JOIN feed_sources f ON f.author = p.author
+            INSERT INTO feed_entries (viewer, post_id, limited)
+            SELECT f.viewer, p.id, p.limited FROM pushed p JOIN feed_sources f ON f.author = p.author
             UNION ALL
-            SELECT author, id FROM pushed
+            SELECT author, id, limited FROM pushed
             ORDER BY 1, 2
             RETURNING viewer, post_id
         )
-        SELECT true AS "pulled!", author AS "account!" FROM made WHERE pulled
+        SELECT made.author AS "account!", count(*) FILTER (WHERE made.pulled) AS "pulled!",
+            count(*) FILTER (WHERE coalesce(a.audience, 0) = 0) AS "public!", false AS "grown!"
+        FROM made LEFT JOIN audiences a ON a.root = made.root
+        GROUP BY made.author
         UNION ALL
-        SELECT DISTINCT false, viewer FROM entries
+        SELECT DISTINCT viewer, 0, 0, true FROM entries
         WHERE (uuid_hash(viewer)::bigint # uuid_hash(post_id)::bigint) % $11 = 0"#,
         &ids,
         &posts().map(|post| post.author).collect::<Vec<_>>(),
@@ -116,13 +128,18 @@ pub async fn insert_posts(
         &threads().map(Thread::root_author).collect::<Vec<_>>() as &[Option<Uuid>],
         &threads().map(Thread::post).collect::<Vec<_>>() as &[Option<Uuid>],
         &posts().map(|post| post.edited_at).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
+        &audiences,
+        &limited,
     );
     let mut grown = vec![];
     for row in named("feed.insert_posts", statement.fetch_all(db)).await? {
-        if row.pulled {
-            *pulled.entry(row.account).or_default() += 1;
-        } else {
+        if row.grown {
             grown.push(row.account);
+            continue;
+        }
+        *counts.entry(row.account).or_default() += row.public;
+        if row.pulled > 0 {
+            *pulled.entry(row.account).or_default() += row.pulled;
         }
     }
     Ok(grown)

@@ -6,14 +6,24 @@ use chrono::NaiveDate;
 use feedmill_events::Tag;
 use uuid::Uuid;
 
-use super::{fold::Changes, sources::Deliveries};
+use super::{Applied, fold::Changes, sources::Deliveries};
 use crate::projection::event_time::created_at;
 
-/// `counted` are the root posts from before the batch whose counts it changed. A reply changes the list of replies to
-/// its parent, even if the parent is deleted.
-pub fn of(changes: &Changes<'_>, deliveries: &Deliveries, counted: &[Uuid]) -> Vec<Tag> {
+/// A reply changes the list of replies to its parent, even if the parent is deleted.
+pub(super) fn of(changes: &Changes<'_>, deliveries: &Deliveries, applied: &Applied) -> Vec<Tag> {
     let mut tags = vec![];
-    let mut days: BTreeSet<NaiveDate> = counted.iter().copied().filter_map(day).collect();
+    let mut days: BTreeSet<NaiveDate> = applied.counted.iter().copied().filter_map(day).collect();
+    // Another audience changes the posts of everyone in the thread.
+    tags.extend(applied.post_counts.keys().copied().map(Tag::posts_of));
+    days.extend(
+        changes
+            .audiences
+            .of_existing()
+            .filter_map(|(root, _)| day(root)),
+    );
+    tags.extend(changes.audiences.tags());
+    tags.extend(changes.sources.tags());
+    tags.extend(applied.lost_members.iter().copied().map(Tag::access));
     let created = changes.created.iter();
     let created = created.map(|(id, post)| (*id, post.author, post.reply_to));
     let deleted = changes.deleted.iter();
@@ -25,6 +35,9 @@ pub fn of(changes: &Changes<'_>, deliveries: &Deliveries, counted: &[Uuid]) -> V
             None => days.extend(day(id)),
         }
     }
+    let deleted = changes.deleted.values();
+    let deleted = deleted.filter(|post| post.reply_to.is_none());
+    tags.extend(deleted.map(|post| Tag::lost_posts_of(post.author)));
     tags.extend(changes.edited.keys().copied().map(Tag::post));
     tags.extend(changes.counts.keys().copied().map(Tag::post));
     tags.extend(changes.links.tags());

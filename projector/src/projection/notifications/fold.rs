@@ -26,6 +26,8 @@ pub struct Act {
     pub connection: Option<ConnectionStep>,
     pub post: Option<Uuid>,
     pub reply: Option<Uuid>,
+    /// The reply is in a thread of the viewer.
+    pub own_thread: bool,
 }
 
 #[derive(Debug, Default)]
@@ -47,6 +49,7 @@ impl Act {
             connection: Some(step),
             post: None,
             reply: None,
+            own_thread: false,
         }
     }
 }
@@ -63,6 +66,7 @@ impl Changes {
                         connection: None,
                         post: None,
                         reply: None,
+                        own_thread: false,
                     };
                     let id = id::follow(at, e.follower, e.followee);
                     changes.acts.start((e.followee, id), act);
@@ -101,6 +105,7 @@ impl Changes {
                         connection: None,
                         post: Some(e.post),
                         reply: None,
+                        own_thread: false,
                     };
                     let id = id::like(at, e.user, e.post);
                     changes.acts.start((e.author, id), act);
@@ -116,6 +121,7 @@ impl Changes {
                             connection: None,
                             post: Some(parent.post),
                             reply: Some(e.post),
+                            own_thread: e.root_author == Some(parent.author),
                         };
                         let id = id::reply(e.author, e.post);
                         changes.replies.start((parent.author, id), act);

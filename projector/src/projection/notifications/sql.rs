@@ -64,6 +64,7 @@ pub async fn delete_of_posts(
 pub async fn insert(changes: &Changes, db: &mut PgConnection) -> Result<(), ApplyError> {
     let (mut viewers, mut ids, mut actors, mut posts, mut replies, mut connections) =
         (vec![], vec![], vec![], vec![], vec![], vec![]);
+    let mut own_threads = vec![];
     for ((viewer, id), act) in changes.inserted() {
         viewers.push(viewer);
         ids.push(id);
@@ -71,20 +72,24 @@ pub async fn insert(changes: &Changes, db: &mut PgConnection) -> Result<(), Appl
         posts.push(act.post);
         replies.push(act.reply);
         connections.push(act.connection.map(|step| step as i16));
+        own_threads.push(act.own_thread);
     }
     if ids.is_empty() {
         return Ok(());
     }
     let statement = query!(
         "/* notifications.insert */
-        INSERT INTO notifications (viewer, id, actor, post, reply, connection)
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::smallint[])",
+        INSERT INTO notifications (viewer, id, actor, post, reply, connection, own_thread)
+        SELECT * FROM unnest(
+            $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::smallint[], $7::boolean[]
+        )",
         &viewers,
         &ids,
         &actors,
         &posts as &[Option<Uuid>],
         &replies as &[Option<Uuid>],
         &connections as &[Option<i16>],
+        &own_threads,
     );
     named("notifications.insert", statement.execute(db)).await?;
     Ok(())

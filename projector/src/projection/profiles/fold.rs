@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use feedmill_events::Event;
+use feedmill_events::{Event, event::v1::SettingsChanged};
 use uuid::Uuid;
 
 use crate::{batch::Batch, projection::links::Links};
@@ -18,6 +18,8 @@ pub struct Changes<'a> {
     /// By recipient and requester, with the time of the request.
     pub requests: Links<DateTime<Utc>>,
     pub counts: BTreeMap<Uuid, Counts>,
+    /// By account: the settings after the batch.
+    pub settings: BTreeMap<Uuid, &'a SettingsChanged>,
 }
 
 /// An account after the batch.
@@ -34,7 +36,6 @@ pub struct Account<'a> {
 pub struct Counts {
     pub followers: i64,
     pub following: i64,
-    pub posts: i64,
     pub connections: i64,
     pub requests_received: i64,
     pub requests_sent: i64,
@@ -43,14 +44,13 @@ pub struct Counts {
 impl Counts {
     /// Whether a number changes that the profile shows.
     pub fn changes_profile(&self) -> bool {
-        [self.followers, self.following, self.posts, self.connections] != [0; 4]
+        [self.followers, self.following, self.connections] != [0; 3]
     }
 
     pub fn is_decrease(&self) -> bool {
         let Self {
             followers,
             following,
-            posts,
             connections,
             requests_received,
             requests_sent,
@@ -58,7 +58,6 @@ impl Counts {
         let all = [
             followers,
             following,
-            posts,
             connections,
             requests_received,
             requests_sent,
@@ -126,8 +125,9 @@ impl<'a> Changes<'a> {
                     changes.connections.stop((e.account, e.other));
                     changes.counts(e.account).connections -= 1;
                 }
-                Event::PostCreated(e) => changes.counts(e.author).posts += 1,
-                Event::PostDeleted(e) => changes.counts(e.author).posts -= 1,
+                Event::SettingsChanged(e) => {
+                    changes.settings.insert(e.account, e);
+                }
                 _ => {}
             }
         }

@@ -1,5 +1,6 @@
 //! The statements of the profiles projection. Each does nothing, at no cost, when it has nothing to do.
 
+use feedmill_events::event::v1::WhoMayMessage;
 use feedmill_service::sql::named;
 use sqlx::{PgConnection, query};
 use uuid::Uuid;
@@ -7,7 +8,7 @@ use uuid::Uuid;
 use super::fold::{Changes, Counts};
 use crate::{
     error::{ApplyError, expect_rows},
-    projection::links::links,
+    projection::{audience_number::audience_number, links::links},
 };
 
 links! {
@@ -107,21 +108,17 @@ pub async fn add_counts(changes: &Changes<'_>, db: &mut PgConnection) -> Result<
     let statement = query!(
         "/* profiles.add_counts */
         INSERT INTO account_counts AS c
-            (account, followers, following, posts, connections, requests_received, requests_sent)
-        SELECT * FROM unnest(
-            $1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]
-        )
+            (account, followers, following, connections, requests_received, requests_sent)
+        SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
         ON CONFLICT (account) DO UPDATE SET
             followers = c.followers + excluded.followers,
             following = c.following + excluded.following,
-            posts = c.posts + excluded.posts,
             connections = c.connections + excluded.connections,
             requests_received = c.requests_received + excluded.requests_received,
             requests_sent = c.requests_sent + excluded.requests_sent",
         &accounts,
         &column(|counts| counts.followers),
         &column(|counts| counts.following),
-        &column(|counts| counts.posts),
         &column(|counts| counts.connections),
         &column(|counts| counts.requests_received),
         &column(|counts| counts.requests_sent),
@@ -147,10 +144,34 @@ pub async fn delete_empty_counts(
     let statement = query!(
         "/* profiles.delete_empty_counts */
         DELETE FROM account_counts
-        WHERE account = ANY($1) AND followers = 0 AND following = 0 AND posts = 0
+        WHERE account = ANY($1) AND followers = 0 AND following = 0
             AND connections = 0 AND requests_received = 0 AND requests_sent = 0",
         &accounts,
     );
     named("profiles.delete_empty_counts", statement.execute(db)).await?;
+    Ok(())
+}
+
+pub async fn save_settings(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+    if changes.settings.is_empty() {
+        return Ok(());
+    }
+    let settings = || changes.settings.values();
+    let audiences = settings().map(|new| audience_number(&new.default_audience));
+    let may_message = settings().map(|new| match new.who_may_message {
+        WhoMayMessage::Everyone => 0,
+        WhoMayMessage::Connections => 1,
+    });
+    let statement = query!(
+        "/* profiles.save_settings */
+        INSERT INTO account_settings (account, default_audience, who_may_message)
+        SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::smallint[])
+        ON CONFLICT (account) DO UPDATE SET
+            default_audience = excluded.default_audience, who_may_message = excluded.who_may_message",
+        &changes.settings.keys().copied().collect::<Vec<_>>(),
+        &audiences.collect::<Vec<i16>>(),
+        &may_message.collect::<Vec<i16>>(),
+    );
+    named("profiles.save_settings", statement.execute(db)).await?;
     Ok(())
 }

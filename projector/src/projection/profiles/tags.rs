@@ -26,6 +26,7 @@ pub fn of(changes: &Changes<'_>) -> Vec<Tag> {
             Tag::requests_sent(requester),
         ]);
     }
+    tags.extend(changes.settings.keys().copied().map(Tag::own_settings));
     let counted = changes.counts.iter();
     // A profile shows no requests: if one changed its tag, others could notice it.
     let counted = counted.filter(|(_, counts)| counts.changes_profile());

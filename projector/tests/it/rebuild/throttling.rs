@@ -98,7 +98,7 @@ async fn a_rebuild_waits_while_the_live_model_is_too_far_behind() {
 
 #[tokio::test]
 async fn skipped_events_stay_out_of_a_rebuild_unless_requested() {
-    let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(42));
+    let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(44));
     let projection = &conversations::DEFINITION;
     let process = program::start(&database, &nats.url(), &[]);
     let events = world.happen(400);

@@ -1,16 +1,18 @@
 //! A simulated community: random actions, their events, and the state that they lead to.
 
+mod access;
 mod conversations;
+mod posts;
 mod relations;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use feedmill_events::{
     Envelope, Event, Partition,
     event::v1::{
         AccountCreated, AccountFollowed, AccountMuted, AccountUnfollowed, AccountUnmuted,
-        ConversationRead, FeedRead, NotificationsRead, Parent, PostBookmarked, PostCreated,
-        PostDeleted, PostEdited, PostLiked, PostUnbookmarked, PostUnliked, ProfileChanged,
+        ConversationRead, FeedRead, NotificationsRead, PostBookmarked, PostLiked, PostUnbookmarked,
+        PostUnliked, ProfileChanged,
     },
     id,
 };
@@ -29,6 +31,8 @@ pub struct World {
     acting: usize,
     now: i64,
     counter: u16,
+    /// The events of the present action that have not happened yet.
+    next: VecDeque<Event>,
     /// The state after all events so far.
     pub oracle: Oracle,
     /// The author of each post, also of deleted ones.
@@ -43,6 +47,9 @@ enum Subject {
     Link(LinkKind),
     Connections,
     Tags,
+    Audiences,
+    Blocks,
+    Settings,
     Anything,
 }
 
@@ -62,6 +69,9 @@ impl Source {
             Subject::Link(kind) => (kind.name(), 5 * HOUR),
             Subject::Connections => ("connections", 4 * HOUR),
             Subject::Tags => ("tags", 5 * HOUR),
+            Subject::Audiences => ("audiences", 5 * HOUR),
+            Subject::Blocks => ("blocks", 10 * HOUR),
+            Subject::Settings => ("settings", 20 * HOUR),
             Subject::Anything => ("", 2 * HOUR),
         };
         Self {
@@ -75,25 +85,35 @@ impl Source {
 
 impl World {
     pub fn new(seed: u64) -> Self {
-        let others = [Subject::Anything, Subject::Connections, Subject::Tags].into_iter();
-        let subjects = others.chain(LinkKind::ALL.map(Subject::Link));
+        let others = [
+            Subject::Anything,
+            Subject::Connections,
+            Subject::Tags,
+            Subject::Audiences,
+            Subject::Blocks,
+            Subject::Settings,
+        ];
+        let subjects = others.into_iter().chain(LinkKind::ALL.map(Subject::Link));
         Self {
             sources: subjects.map(|subject| Source::new(seed, subject)).collect(),
             acting: 0,
             now: 0,
             counter: 0,
+            next: VecDeque::new(),
             oracle: Oracle::default(),
             authors: BTreeMap::new(),
             short_lived_links: BTreeMap::new(),
         }
     }
 
-    /// The next `count` events.
+    /// The next `count` events, and the rest of the last action.
     pub fn happen(&mut self, count: usize) -> Vec<Envelope> {
         let mut events = vec![];
         let start = self.now;
-        while events.len() < count {
-            let Some(event) = self.act() else { continue };
+        while events.len() < count || !self.next.is_empty() {
+            let Some(event) = self.next.pop_front().or_else(|| self.act()) else {
+                continue;
+            };
             if let Event::PostDeleted(deleted) = &event {
                 self.count_short_lived_links(deleted.post, start);
             }
@@ -105,7 +125,7 @@ impl World {
         events
     }
 
-    /// The event of the next action, if it has one.
+    /// The first event of the next action, if it has one.
     fn act(&mut self) -> Option<Event> {
         let sources = self.sources.iter().enumerate();
         let (acting, _) = sources.min_by_key(|(_, source)| source.next)?;
@@ -117,6 +137,9 @@ impl World {
             Subject::Anything => self.anything(),
             Subject::Connections => self.connection(),
             Subject::Tags => self.tag(),
+            Subject::Audiences => self.change_audience(),
+            Subject::Blocks => self.block_or_unblock(),
+            Subject::Settings => self.change_settings(),
             Subject::Link(kind) if source.rng.gen_bool(0.6) => self.link(kind),
             Subject::Link(kind) => self.unlink(kind),
         }
@@ -179,8 +202,19 @@ impl World {
     }
 
     fn any_post(&mut self) -> Option<Uuid> {
-        // Recent posts more often, so that many actions concern the same post.
-        let mut posts: Vec<Uuid> = self.oracle.posts.keys().rev().copied().collect();
+        let posts = self.oracle.posts.keys().rev().copied().collect();
+        self.any_recent(posts)
+    }
+
+    fn any_visible_post(&mut self, viewer: Uuid) -> Option<Uuid> {
+        let posts = self.oracle.posts.keys().rev().copied();
+        let posts = posts.filter(|post| self.oracle.visible(viewer, *post));
+        let posts = posts.collect();
+        self.any_recent(posts)
+    }
+
+    /// Recent posts more often, so that many actions concern the same post.
+    fn any_recent(&mut self, mut posts: Vec<Uuid>) -> Option<Uuid> {
         if self.rng().gen_bool(0.6) {
             posts.truncate(6);
         }
@@ -203,11 +237,6 @@ impl World {
         let members = self.oracle.conversations[&conversation].members.keys();
         let members: Vec<Uuid> = members.copied().collect();
         self.any(&members)
-    }
-
-    fn parent(&self, post: Uuid) -> Parent {
-        let author = self.authors[&post];
-        Parent { post, author }
     }
 
     fn join(&mut self) -> Event {
@@ -238,11 +267,12 @@ impl World {
     fn link(&mut self, kind: LinkKind) -> Option<Event> {
         let from = self.any_account()?;
         let to = match kind.target() {
-            LinkTarget::Post => self.any_post(),
+            LinkTarget::Post => self.any_visible_post(from),
             LinkTarget::Account => self.any_account(),
         }?;
         let exists = self.oracle.linked_since(kind, from, to).is_some();
-        (from != to && !exists).then(|| self.link_event(kind, from, to, None))
+        let is_blocked = kind == LinkKind::Follow && self.oracle.blocks.between(to, from);
+        (from != to && !is_blocked && !exists).then(|| self.link_event(kind, from, to, None))
     }
 
     fn unlink(&mut self, kind: LinkKind) -> Option<Event> {
@@ -289,52 +319,6 @@ impl World {
                 })
             }
         }
-    }
-
-    fn post(&mut self) -> Option<Event> {
-        let author = self.any_account()?;
-        Some(self.create_post(author, None, Partition::of(author)))
-    }
-
-    fn reply(&mut self) -> Option<Event> {
-        let (author, post) = (self.any_account()?, self.any_post()?);
-        let parent = self.parent(post);
-        Some(self.create_post(author, Some(parent), Partition::of(post)))
-    }
-
-    fn create_post(
-        &mut self,
-        author: Uuid,
-        reply_to: Option<Parent>,
-        partition: Partition,
-    ) -> Event {
-        let post = self.id(Some(partition));
-        self.authors.insert(post, author);
-        Event::PostCreated(PostCreated {
-            post,
-            author,
-            reply_to,
-            text: format!("Text of {post}"),
-        })
-    }
-
-    fn edit(&mut self) -> Option<Event> {
-        let (post, now) = (self.any_post()?, self.now);
-        Some(Event::PostEdited(PostEdited {
-            post,
-            author: self.oracle.posts[&post].author,
-            text: format!("Text of {post} at {now}"),
-        }))
-    }
-
-    fn delete(&mut self) -> Option<Event> {
-        let post = self.any_post()?;
-        let known = &self.oracle.posts[&post];
-        Some(Event::PostDeleted(PostDeleted {
-            post,
-            author: known.author,
-            reply_to: known.reply_to.map(|parent| self.parent(parent)),
-        }))
     }
 
     /// As for notifications.

@@ -27,18 +27,20 @@ impl Oracle {
         });
         let loud = mine
             .iter()
-            .filter(|(_, _, found)| !found.members[&user].muted);
+            .filter(|(_, _, found)| !found.members[&user].muted && !self.is_closed(found));
         let total = loud.map(|(_, _, found)| found.unread(user)).sum();
         (views.collect(), total)
     }
 
-    /// With the read marks of its members; none if the user is not one of them.
+    /// With the read marks of its members, but for the other's in a conversation of two with a block; none if the user is not one
+    /// of them.
     pub fn conversation(&self, user: Uuid, conversation: Uuid) -> Option<Value> {
         let found = self.conversations.get(&conversation)?;
         found.members.contains_key(&user).then_some(())?;
         let members = found.members.iter().map(|(account, member)| {
             let mut view = self.account_summary(*account);
-            view["read_up_to"] = json!(member.read_up_to);
+            let is_shown = *account == user || !self.is_closed(found);
+            view["read_up_to"] = json!(member.read_up_to.filter(|_| is_shown));
             view
         });
         let members: Vec<_> = members.collect();

@@ -14,7 +14,8 @@ fn notification_id(kind: &str, at: i64, actor: Uuid, object: Uuid) -> Uuid {
 }
 
 impl Oracle {
-    /// What others did to this user's account and posts, if it stands, newest first; and `unread_count`.
+    /// What others did to this user's account and posts, if it stands, newest first; and `unread_count`. Without what is by
+    /// somebody who has a block with the user or whom the user mutes, and without replies that the user does not see.
     pub fn notifications(&self, user: Uuid) -> (Vec<Value>, usize) {
         // Id, kind, actor, and the post that is shown.
         let mut all: Vec<(Uuid, &str, Uuid, Option<Uuid>)> = Vec::new();
@@ -49,7 +50,10 @@ impl Oracle {
                 all.push((id, "reply", found.author, Some(*reply)));
             }
         }
-        all.retain(|(_, _, actor, _)| *actor != user && !self.mutes(user, *actor));
+        all.retain(|(_, _, actor, post)| {
+            let is_hidden = self.mutes(user, *actor) || self.blocks.between(*actor, user);
+            *actor != user && !is_hidden && post.is_none_or(|post| self.visible(user, post))
+        });
         all.sort_unstable_by(|a, b| b.cmp(a));
         let mark = self.notification_marks.get(&user).copied();
         let read = |id: Uuid| mark.is_some_and(|mark| id <= mark);

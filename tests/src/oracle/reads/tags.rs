@@ -16,9 +16,11 @@ impl Oracle {
         self.tags.of_owner(viewer).map(Self::tag_view).collect()
     }
 
-    /// The viewer's tags that have this user.
-    pub fn tags_of_user(&self, viewer: Uuid, user: Uuid) -> Vec<Value> {
-        self.tags.of(viewer, user).map(Self::tag_view).collect()
+    /// The viewer's tags that have this user; none if the two have a block.
+    pub fn tags_of_user(&self, viewer: Uuid, user: Uuid) -> Option<Vec<Value>> {
+        let hidden = self.blocks.between(user, viewer);
+        let tags = || self.tags.of(viewer, user).map(Self::tag_view).collect();
+        (!hidden).then(tags)
     }
 
     /// None unless the tag is the viewer's.

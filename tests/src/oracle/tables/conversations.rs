@@ -16,7 +16,8 @@ pub fn rows(oracle: &Oracle) -> Vec<Table> {
         let title = found.title.as_deref().unwrap_or("-");
         let last = found.last_message();
         let count = found.messages.len();
-        conversations.insert(format!("{id} {title} {count} {}", or_dash(last)));
+        let (last, is_pair) = (or_dash(last), found.is_pair);
+        conversations.insert(format!("{id} {title} {is_pair} {count} {last}"));
         for (message, said) in &found.messages {
             let (sender, at, text) = (said.sender, id::millis(*message), &said.text);
             messages.insert(format!("{id} {message} {sender} {at} {text}"));
@@ -38,7 +39,7 @@ pub fn rows(oracle: &Oracle) -> Vec<Table> {
     vec![
         Table {
             name: "conversations",
-            select: "SELECT concat_ws(' ', id, coalesce(title, '-'), message_count,
+            select: "SELECT concat_ws(' ', id, coalesce(title, '-'), pair::text, message_count,
                 coalesce(last_message::text, '-')) FROM conversations",
             rows: conversations,
         },

@@ -12,11 +12,19 @@ use crate::{link::LinkKind, oracle::Oracle};
 pub fn rows(oracle: &Oracle) -> Vec<Table> {
     let mut rows = BTreeSet::new();
     let mut totals: BTreeMap<Uuid, usize> = BTreeMap::new();
-    let mut notify = |viewer: Uuid, at: i64, actor: Uuid, post: Option<Uuid>, reply, connection| {
+    let mut notify = |viewer: Uuid,
+                      at: i64,
+                      actor: Uuid,
+                      post: Option<Uuid>,
+                      reply: Option<Uuid>,
+                      connection| {
         if viewer != actor {
             *totals.entry(viewer).or_default() += 1;
+            let own_thread = reply.is_some_and(|reply| oracle.thread_of(reply).author == viewer);
             let (post, reply) = (or_dash(post), or_dash(reply));
-            rows.insert(format!("{viewer} {at} {actor} {post} {reply} {connection}"));
+            rows.insert(format!(
+                "{viewer} {at} {actor} {post} {reply} {own_thread} {connection}"
+            ));
         }
     };
     for (to, from, at) in oracle.connections.requests() {
@@ -50,7 +58,8 @@ pub fn rows(oracle: &Oracle) -> Vec<Table> {
             name: "notifications",
             select: "SELECT concat_ws(' ', viewer,
                 ('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint, actor,
-                coalesce(post::text, '-'), coalesce(reply::text, '-'), coalesce(connection::text, '-'))
+                coalesce(post::text, '-'), coalesce(reply::text, '-'), own_thread::text,
+                coalesce(connection::text, '-'))
                 FROM notifications",
             rows,
         },

@@ -6,8 +6,8 @@ use super::shared::{Created, pick};
 use crate::{
     link::LinkTarget,
     property::{
-        AccountCommand, Action, Command, ConnectionCommand, ConversationCommand, FeedCommand,
-        LinkCommand, NotificationCommand, PostCommand,
+        AccountCommand, Action, AudienceChoice, BlockCommand, Command, ConnectionCommand,
+        ConversationCommand, FeedCommand, LinkCommand, NotificationCommand, PostCommand,
     },
     torture::operation::Operation,
 };
@@ -45,13 +45,43 @@ pub fn operation(
         }
         Command::Account(AccountCommand::ChangeDisplayName { .. }) => profile("display_name", text),
         Command::Account(AccountCommand::ChangeBio { .. }) => profile("bio", text),
-        Command::Post(PostCommand::Create { .. }) => Operation::Post {
+        Command::Account(AccountCommand::ChangeSettings {
+            default_audience: Some(pick),
+            ..
+        }) => {
+            let audiences = ["public", "connections", "me"];
+            let audience = audiences[pick % audiences.len()];
+            profile("default_audience", audience.to_owned())
+        }
+        Command::Account(AccountCommand::ChangeSettings {
+            who_may_message, ..
+        }) => {
+            let values = ["everyone", "connections"];
+            let value = values[who_may_message? % values.len()];
+            profile("who_may_message", value.to_owned())
+        }
+        Command::Post(PostCommand::Create { audience, .. }) => Operation::Post {
             text,
             reply_to: None,
+            audience: match audience {
+                Some(choice) => Some(audience_name(choice)?),
+                None => None,
+            },
         },
-        Command::Post(PostCommand::Reply { to, .. }) => {
-            let reply_to = Some(post(to)?);
-            Operation::Post { text, reply_to }
+        Command::Post(PostCommand::Reply { to, .. }) => Operation::Post {
+            text,
+            reply_to: Some(post(to)?),
+            audience: None,
+        },
+        Command::Post(PostCommand::ChangeAudience {
+            post,
+            own,
+            audience,
+        }) => {
+            let matches = |(author, _): &(Uuid, Uuid)| !own || *author == who;
+            let (_, post) = pick(&created.posts, post, matches)?;
+            let audience = audience_name(audience)?;
+            Operation::ChangeAudience { post, audience }
         }
         Command::Post(PostCommand::Edit { post, own, .. }) => {
             let matches = |(author, _): &(Uuid, Uuid)| !own || *author == who;
@@ -74,6 +104,18 @@ pub fn operation(
             other: account(other)?,
             connect,
         },
+        Command::Block(BlockCommand::Block { other }) => Operation::Block {
+            other: account(other)?,
+            block: true,
+        },
+        Command::Block(BlockCommand::Unblock { other, blocked }) => {
+            let of_account = |(blocker, _): &(Uuid, Uuid)| *blocker == who;
+            let known = pick(&created.blocks, other, of_account).map(|(_, other)| other);
+            Operation::Block {
+                other: if blocked { known } else { account(other) }?,
+                block: false,
+            }
+        }
         Command::Feed(FeedCommand::MarkRead { post: index }) => Operation::MarkFeedRead {
             up_to: post(index)?,
         },
@@ -174,4 +216,14 @@ pub fn operation(
         | Command::Notification(NotificationCommand::MarkReadToFuture) => return None,
     };
     Some((who, operation))
+}
+
+/// None if it is for tags, of which the clients do not keep track.
+fn audience_name(choice: AudienceChoice) -> Option<&'static str> {
+    match choice {
+        AudienceChoice::Public => Some("public"),
+        AudienceChoice::Connections => Some("connections"),
+        AudienceChoice::Me => Some("me"),
+        AudienceChoice::Tags { .. } => None,
+    }
 }

@@ -12,6 +12,8 @@ pub struct Created {
     pub handles: Vec<String>,
     /// Author and post; some may have been deleted.
     pub posts: Vec<(Uuid, Uuid)>,
+    /// Blocker and blocked.
+    pub blocks: Vec<(Uuid, Uuid)>,
     /// With their members; some may have left.
     pub conversations: Vec<(Uuid, Vec<Uuid>)>,
     /// Conversation, message and sender; some may have been deleted.
@@ -31,6 +33,10 @@ impl Created {
             if let Some((_, members)) = found.filter(|(_, members)| !members.contains(account)) {
                 members.push(*account);
             }
+        }
+        if let Operation::Block { other, block } = operation {
+            self.blocks.retain(|known| *known != (account, *other));
+            self.blocks.extend(block.then_some((account, *other)));
         }
         let Some(id) = id else { return };
         match operation {

@@ -51,13 +51,49 @@ pub async fn are_checked(scene: &Scene, alice: &Client) {
             .await;
         assert_field(&answer, field, &format!("members: {members}"));
     }
+    audiences_are_checked(scene, alice).await;
     errors_are_bounded(alice).await;
     let answer = alice.link(LinkKind::Follow, scene.alice, true).await;
     assert_problem(&answer, 422, "to follow oneself");
+    let answer = alice.block(scene.alice, true).await;
+    answer.expect_problem(422, "self_block");
     let answer = alice.create_account("ALICE", "Another").await;
     assert_problem(&answer, 409, "a handle that is taken, in capitals");
     let answer = alice.change_profile(json!({"handle": "Bob"})).await;
     assert_problem(&answer, 409, "a handle that is taken");
+}
+
+/// Audiences with tags, and replies, which have the audience of their thread.
+async fn audiences_are_checked(scene: &Scene, alice: &Client) {
+    let audience = format!("/v1/posts/{}/audience", scene.post);
+    let too_many: Vec<_> = (0..101).map(uuid::Uuid::from_u128).collect();
+    for (body, field) in [
+        (json!({"audience": "tags"}), "tags"),
+        (json!({"audience": "tags", "tags": []}), "tags"),
+        (json!({"audience": "tags", "tags": too_many}), "tags"),
+        (
+            json!({"audience": "tags", "tags": [scene.tag, "family"]}),
+            "tags[1]",
+        ),
+        (json!({"audience": "me", "tags": [scene.tag]}), "tags"),
+    ] {
+        let mut post = body.clone();
+        post["text"] = json!("hello");
+        let posted = alice.command(Method::POST, "/v1/posts", Some(post)).await;
+        assert_field(&posted, field, &format!("a post with {body}"));
+        let changed = alice.command(Method::PUT, &audience, Some(body.clone()));
+        assert_field(&changed.await, field, &format!("a change to {body}"));
+    }
+    for (name, value) in [("audience", json!("public")), ("tags", json!([scene.tag]))] {
+        let mut reply = json!({"text": "hello", "reply_to": scene.reply});
+        reply[name] = value;
+        let answer = alice.command(Method::POST, "/v1/posts", Some(reply)).await;
+        assert_field(&answer, name, &format!("a reply with {name}"));
+    }
+    let unknown = json!({"audience": "tags", "tags": [scene.tag, scene.post]});
+    let answer = alice.command(Method::PUT, &audience, Some(unknown)).await;
+    assert_problem(&answer, 404, "a tag that does not exist");
+    assert_eq!(answer.fields(), ["tags"], "{answer:?}");
 }
 
 /// However much of a body is invalid, the answer is small.

@@ -15,13 +15,16 @@ PATHS_WITH_IDS = {"/v1/users/{id}": {"id": "ACCOUNT"}, "/v1/conversations/{id}":
 VALID_KEY = re.compile(r"[!-~]{1,255}")
 
 # What a schema cannot say.
-CODES_OF_VALID_REQUESTS = {"invalid_cursor", "wrong_password", "self_follow"}
+CODES_OF_VALID_REQUESTS = {"invalid_cursor", "wrong_password", "self_follow", "self_block"}
 RULES = re.compile(
     r"must not contain control characters|must be a single line|must have a character that is visible"
     # The length counts after normalization and trimming.
     r"|must have \d+ to \d+ characters"
     r"|must close every bidirectional control|is reserved|must not be the handle|is one of the most common passwords"
     r"|must not be in the future"
+    # Which of the fields of a post belong together.
+    r"|must be absent: a reply has the audience|needs the audience tags|is missing"
+    r"|must be `public`, the id of an account"
 )
 
 

@@ -16,7 +16,7 @@ use feedmill_tests::{
     log,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
@@ -63,17 +63,25 @@ async fn reader(
         let mut here = BTreeSet::new();
         let reading = async {
             while let Some(event) = stream.next().await {
-                assert_ne!(event.name, "reset", "{event:?}");
-                if event.name != "unread" {
-                    let item = key(&event.data);
-                    // Posts of an author who is followed again arrive again.
-                    let first = here.insert(item.clone());
-                    assert!(first || event.name == "post", "received twice: {event:?}");
-                    received
-                        .lock()
-                        .expect("no panic while it is held")
-                        .insert(item);
-                }
+                let items = match event.name.as_str() {
+                    "unread" | "gone" => BTreeSet::new(),
+                    // Posts were deleted, or an author was unfollowed, while no stream was open.
+                    "reset" => {
+                        assert_eq!(event.data["lists"], json!(["feed"]));
+                        listed(client, "/v1/feed").await
+                    }
+                    name => {
+                        let item = key(&event.data);
+                        // Posts of an author who is followed again arrive again.
+                        let first = here.insert(item.clone());
+                        assert!(first || name == "post", "received twice: {event:?}");
+                        BTreeSet::from([item])
+                    }
+                };
+                received
+                    .lock()
+                    .expect("no panic while it is held")
+                    .extend(items);
             }
         };
         let stay = if stopping {

@@ -1,15 +1,37 @@
 //! Saves accounts and password hashes; loads and saves freed handles.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use feedmill_events::event::v1::WhoMayMessage;
 use feedmill_service::{Database, sql::named};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    Account, Accounts,
+    Account, Accounts, Settings,
     freed::{FreedHandle, FreedHandles, HOLD},
 };
-use crate::domain::{clock::time, table::Changes, text::Handle};
+use crate::domain::{audience, clock::time, table::Changes, text::Handle};
+
+/// The settings of stored columns.
+pub fn settings(default_audience: i16, who_may_message: i16) -> sqlx::Result<Settings> {
+    let everyone = number_of(WhoMayMessage::Everyone);
+    Ok(Settings {
+        default_audience: audience::sql::audience(default_audience, None)?,
+        who_may_message: if who_may_message == everyone {
+            WhoMayMessage::Everyone
+        } else {
+            WhoMayMessage::Connections
+        },
+    })
+}
+
+/// The number in `write.accounts.who_may_message`.
+fn number_of(who_may_message: WhoMayMessage) -> i16 {
+    match who_may_message {
+        WhoMayMessage::Everyone => 0,
+        WhoMayMessage::Connections => 1,
+    }
+}
 
 /// Loads the freed handles that were requested. Call it after the accounts were loaded: an account that gives up a handle in
 /// between still has it then, so that a handle never looks free.
@@ -123,12 +145,15 @@ async fn insert(connection: &mut PgConnection, accounts: Vec<(Uuid, Account)>) -
     }
     let columns = AccountColumns::from(accounts);
     let query = sqlx::query!(
-        "/* state.accounts.insert */ INSERT INTO write.accounts (id, handle, display_name, bio, created_at)
-         SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])",
+        "/* state.accounts.insert */
+         INSERT INTO write.accounts (id, handle, display_name, bio, default_audience, who_may_message, created_at)
+         SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int2[], $6::int2[], $7::timestamptz[])",
         &columns.ids,
         &columns.handles,
         &columns.display_names,
         &columns.bios,
+        &columns.default_audiences,
+        &columns.who_may_message,
         &columns.created_at
     );
     named("state.accounts.insert", query.execute(connection)).await?;
@@ -142,13 +167,17 @@ async fn update(connection: &mut PgConnection, accounts: Vec<(Uuid, Account)>) -
     let columns = AccountColumns::from(accounts);
     let query = sqlx::query!(
         "/* state.accounts.update */ UPDATE write.accounts a
-         SET handle = n.handle, display_name = n.display_name, bio = n.bio
-         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS n(id, handle, display_name, bio)
+         SET handle = n.handle, display_name = n.display_name, bio = n.bio,
+             default_audience = n.default_audience, who_may_message = n.who_may_message
+         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int2[], $6::int2[])
+             AS n(id, handle, display_name, bio, default_audience, who_may_message)
          WHERE a.id = n.id",
         &columns.ids,
         &columns.handles,
         &columns.display_names,
-        &columns.bios
+        &columns.bios,
+        &columns.default_audiences,
+        &columns.who_may_message
     );
     named("state.accounts.update", query.execute(connection)).await?;
     Ok(())
@@ -178,6 +207,8 @@ struct AccountColumns {
     handles: Vec<String>,
     display_names: Vec<String>,
     bios: Vec<String>,
+    default_audiences: Vec<i16>,
+    who_may_message: Vec<i16>,
     created_at: Vec<DateTime<Utc>>,
 }
 
@@ -189,6 +220,13 @@ impl From<Vec<(Uuid, Account)>> for AccountColumns {
             columns.handles.push(account.handle);
             columns.display_names.push(account.display_name);
             columns.bios.push(account.bio);
+            let Settings {
+                default_audience,
+                who_may_message,
+            } = account.settings;
+            let number = audience::sql::number(&default_audience);
+            columns.default_audiences.push(number);
+            columns.who_may_message.push(number_of(who_may_message));
             columns.created_at.push(time(account.created_at));
         }
         columns

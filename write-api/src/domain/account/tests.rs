@@ -2,11 +2,10 @@ use super::*;
 use crate::domain::scenario::{AT, account, decide, decide_at, events, id, rejection};
 
 fn change_handle(handle: &str) -> AccountCommand {
-    AccountCommand::ChangeProfile {
+    AccountCommand::ChangeProfile(AccountChange {
         handle: Some(Handle::try_from(handle.to_owned()).unwrap()),
-        display_name: None,
-        bio: None,
-    }
+        ..AccountChange::default()
+    })
 }
 
 #[test]
@@ -146,4 +145,43 @@ fn an_imported_account_of_an_identity_provider_has_its_id_and_is_created_once() 
     // The account keeps its handle and has no password.
     let again = decide(&created, 0, create("sixth")).unwrap();
     assert_eq!((again.events, again.password_hash), (vec![], None));
+}
+
+#[test]
+fn one_command_changes_profile_and_settings() {
+    let given = [account(1)];
+    let change = |bio: Option<&str>, default_audience, who_may_message| {
+        AccountCommand::ChangeProfile(AccountChange {
+            bio: bio.map(|bio| Bio::try_from(bio.to_owned()).unwrap()),
+            default_audience,
+            who_may_message,
+            ..AccountChange::default()
+        })
+    };
+    let settings = |default_audience, who_may_message| {
+        Event::SettingsChanged(SettingsChanged {
+            account: id(1),
+            default_audience,
+            who_may_message,
+        })
+    };
+    let connections = Some(WhoMayMessage::Connections);
+    let both = events(&given, 1, change(Some("I grind."), None, connections));
+    let first = settings(Audience::Public, WhoMayMessage::Connections);
+    assert!(matches!(both[0], Event::ProfileChanged(_)));
+    assert_eq!(both[1..], [first]);
+    // The event has all settings, also those that did not change.
+    let given = [&given[..], &both[..]].concat();
+    let me = events(&given, 1, change(None, Some(Audience::Me), None));
+    let second = settings(Audience::Me, WhoMayMessage::Connections);
+    assert_eq!(me, [second]);
+    let given = [&given[..], &me[..]].concat();
+    let again = change(Some("I grind."), Some(Audience::Me), connections);
+    let again = decide(&given, 1, again).unwrap();
+    assert_eq!(again.events, []);
+    let Outcome::Account { settings, .. } = again.outcome else {
+        panic!("{again:?}")
+    };
+    assert_eq!(settings.default_audience, Audience::Me);
+    assert_eq!(settings.who_may_message, WhoMayMessage::Connections);
 }

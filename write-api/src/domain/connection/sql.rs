@@ -12,10 +12,16 @@ pub async fn load(
     connection: &mut PgConnection,
     connections: &mut Connections,
 ) -> sqlx::Result<()> {
+    load_rows(&mut *connection, connections).await?;
+    load_declined(&mut *connection, connections).await?;
+    count_pending(connection, connections).await
+}
+
+async fn load_rows(
+    connection: &mut PgConnection,
+    connections: &mut Connections,
+) -> sqlx::Result<()> {
     let (low, high): (Vec<Uuid>, Vec<Uuid>) = connections.rows.take_requested().into_iter().unzip();
-    let declined = connections.declined.take_requested();
-    let (askers, decliners): (Vec<Uuid>, Vec<Uuid>) = declined.into_iter().unzip();
-    let accounts = connections.pending.take_requested();
     if low.is_empty() {
         return Ok(());
     }
@@ -27,14 +33,25 @@ pub async fn load(
         &low,
         &high
     );
-    let rows = named("state.connections.load", query.fetch_all(&mut *connection)).await?;
-    for row in rows {
+    for row in named("state.connections.load", query.fetch_all(connection)).await? {
         let found = Connection {
             requester: row.requester_id,
             requested_at: row.requested_at.timestamp_millis(),
             connected_at: row.connected_at.map(|at| at.timestamp_millis()),
         };
         connections.rows.load((row.low_id, row.high_id), found);
+    }
+    Ok(())
+}
+
+async fn load_declined(
+    connection: &mut PgConnection,
+    connections: &mut Connections,
+) -> sqlx::Result<()> {
+    let declined = connections.declined.take_requested();
+    let (askers, decliners): (Vec<Uuid>, Vec<Uuid>) = declined.into_iter().unzip();
+    if askers.is_empty() {
+        return Ok(());
     }
     let query = sqlx::query!(
         "/* state.declined_requests.load */
@@ -44,13 +61,21 @@ pub async fn load(
         &askers,
         &decliners
     );
-    let rows = named(
-        "state.declined_requests.load",
-        query.fetch_all(&mut *connection),
-    );
+    let rows = named("state.declined_requests.load", query.fetch_all(connection));
     for row in rows.await? {
         let at = row.declined_at.timestamp_millis();
         connections.declined.load((row.from_id, row.to_id), at);
+    }
+    Ok(())
+}
+
+async fn count_pending(
+    connection: &mut PgConnection,
+    connections: &mut Connections,
+) -> sqlx::Result<()> {
+    let accounts = connections.pending.take_requested();
+    if accounts.is_empty() {
+        return Ok(());
     }
     let query = sqlx::query!(
         r#"/* state.pending_requests.count */

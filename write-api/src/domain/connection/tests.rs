@@ -2,7 +2,7 @@ use feedmill_events::event::v1;
 
 use super::*;
 use crate::domain::{
-    decision::Resource,
+    decision::{Outcome, Rejection, Resource},
     scenario::{AT, NOW, account, decide, decide_at, events, id, rejection},
 };
 

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use feedmill_events::{Partition, id};
+use feedmill_events::{Partition, PartitionSet, id};
 use uuid::Uuid;
 
 use super::{
     Conversations, MAX_MEMBERS,
-    decide::{self, everyone, summaries},
-    members, pair,
+    contacts::Contacts,
+    decide::{self, NewConversation, everyone, summaries},
+    members::{self, Addition},
+    pair,
 };
 use crate::domain::{
     account::Accounts,
+    block::Blocks,
     clock::{Moment, time},
     connection::Connections,
     decision::{Decision, Outcome, Rejection},
@@ -63,6 +66,23 @@ pub enum ConversationCommand {
 }
 
 impl ConversationCommand {
+    /// The conversation's partition, in which its events are. Commands that a block can refuse also lock the actor's partition, as
+    /// does a block that concerns the actor.
+    pub fn partitions(&self, actor: Uuid) -> PartitionSet {
+        let mut partitions = PartitionSet::from(self.partition(actor));
+        match self {
+            Self::Start { .. } | Self::SendMessage { .. } | Self::AddMember { .. } => {
+                partitions.insert(Partition::of(actor));
+            }
+            Self::DeleteMessage { .. }
+            | Self::MarkRead { .. }
+            | Self::SetMuted { .. }
+            | Self::RemoveMember { .. }
+            | Self::Rename { .. } => {}
+        }
+        partitions
+    }
+
     pub fn partition(&self, actor: Uuid) -> Partition {
         match self {
             // The same members meet in one partition, so two conversations of one pair cannot start at once.
@@ -100,9 +120,11 @@ impl ConversationCommand {
         accounts: &mut Accounts,
         connections: &mut Connections,
         conversations: &mut Conversations,
+        blocks: &mut Blocks,
     ) {
         if let Self::AddMember { account, .. } = self {
             connections.request_pair(actor, *account);
+            blocks.request_between(actor, *account);
         }
         match self {
             // Will be rejected, without loading any of them.
@@ -110,6 +132,8 @@ impl ConversationCommand {
             Self::Start { members, .. } => {
                 for member in members {
                     accounts.request(*member);
+                    connections.request_pair(actor, *member);
+                    blocks.request_between(actor, *member);
                 }
                 if let Some(pair) = pair(members.iter().copied().chain([actor])) {
                     conversations.request_pair(pair);
@@ -154,28 +178,31 @@ impl ConversationCommand {
         accounts: &Accounts,
         connections: &Connections,
         conversations: &Conversations,
+        blocks: &Blocks,
         actor: Uuid,
         moment: Moment,
     ) -> Result<Decision, Rejection> {
+        let contacts = Contacts {
+            accounts,
+            connections,
+            blocks,
+        };
         match self {
             Self::Start {
                 members,
                 title,
                 creator,
             } => {
-                let id = moment.id(self.partition(actor));
-                let everyone = everyone(members, actor);
-                decide::start(
-                    accounts,
-                    conversations,
-                    id,
-                    everyone,
-                    title.as_ref(),
-                    *creator,
-                )
+                let new = NewConversation {
+                    id: moment.id(self.partition(actor)),
+                    everyone: everyone(members, actor),
+                    title: title.as_ref(),
+                    creator: *creator,
+                };
+                decide::start(contacts, conversations, new)
             }
             Self::SendMessage { conversation, text } => {
-                decide::send(conversations, actor, moment, *conversation, text)
+                decide::send(conversations, blocks, actor, moment, *conversation, text)
             }
             Self::MarkRead {
                 conversation,
@@ -193,17 +220,13 @@ impl ConversationCommand {
                 conversation,
                 account,
             } => {
-                let now = moment.id(Partition::of(*conversation));
-                let may_return = connections.are_connected(actor, *account);
-                members::add(
-                    accounts,
-                    conversations,
+                let addition = Addition {
+                    conversation: *conversation,
+                    account: *account,
                     actor,
-                    now,
-                    *conversation,
-                    *account,
-                    may_return,
-                )
+                    now: moment.id(Partition::of(*conversation)),
+                };
+                members::add(contacts, conversations, &addition)
             }
             Self::RemoveMember {
                 conversation,

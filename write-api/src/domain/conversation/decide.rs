@@ -14,9 +14,10 @@ use feedmill_events::{
 };
 use uuid::Uuid;
 
-use super::{Conversations, MAX_MEMBERS, pair};
+use super::{Conversations, MAX_MEMBERS, contacts::Contacts, pair};
 use crate::domain::{
     account::Accounts,
+    block::Blocks,
     clock::Moment,
     decision::{AccountSummary, Decision, Outcome, Rejection, Resource},
     text::{MessageText, Title},
@@ -32,21 +33,38 @@ pub fn everyone(members: &BTreeSet<Uuid>, actor: Uuid) -> BTreeSet<Uuid> {
     members.iter().copied().chain([actor]).collect()
 }
 
+pub struct NewConversation<'c> {
+    pub id: Uuid,
+    /// All members.
+    pub everyone: BTreeSet<Uuid>,
+    pub title: Option<&'c Title>,
+    /// None if the conversation is imported.
+    pub creator: Option<Uuid>,
+}
+
 pub fn start(
-    accounts: &Accounts,
+    contacts: Contacts<'_>,
     conversations: &Conversations,
-    id: Uuid,
-    everyone: BTreeSet<Uuid>,
-    title: Option<&Title>,
-    creator: Option<Uuid>,
+    new: NewConversation<'_>,
 ) -> Result<Decision, Rejection> {
+    let NewConversation {
+        id,
+        everyone,
+        title,
+        creator,
+    } = new;
     if everyone.len() < 2 {
         return Err(Rejection::NoOtherMember);
     }
     if everyone.len() > MAX_MEMBERS {
         return Err(Rejection::TooManyMembers(MAX_MEMBERS));
     }
-    let members = summaries(accounts, &everyone)
+    let field = Some("members");
+    // Nobody knows who started an imported conversation, so no blocks or settings refuse it.
+    if let Some(creator) = creator {
+        contacts.require_all(creator, &everyone, field)?;
+    }
+    let members = summaries(contacts.accounts, &everyone)
         .ok_or(Rejection::field_not_found(Resource::Account, "members"))?;
     let title = title.map(|title| title.as_str().to_owned());
     let existing = pair(everyone.iter().copied()).and_then(|pair| conversations.of_pair(pair));
@@ -58,6 +76,11 @@ pub fn start(
             members,
             created: false,
         }));
+    }
+    if let Some(creator) = creator {
+        for member in &everyone {
+            contacts.require_acceptance(creator, *member, field)?;
+        }
     }
     let event = ConversationCreated {
         conversation: id,
@@ -98,12 +121,17 @@ pub fn mark_read(
 
 pub fn send(
     conversations: &Conversations,
+    blocks: &Blocks,
     actor: Uuid,
     moment: Moment,
     conversation: Uuid,
     text: &MessageText,
 ) -> Result<Decision, Rejection> {
     conversations.member(conversation, actor)?;
+    let pair = conversations.pair_of.get(&conversation);
+    if pair.is_some_and(|(low, high)| blocks.is_between(*low, *high)) {
+        return Err(Rejection::ConversationClosed);
+    }
     let message = moment.id(Partition::of(conversation));
     let event = MessageSent {
         conversation,

@@ -6,36 +6,43 @@ use feedmill_events::{
 };
 use uuid::Uuid;
 
-use super::{Conversations, MAX_MEMBERS};
-use crate::domain::{
-    account::Accounts,
-    decision::{Decision, Outcome, Rejection, Resource},
-};
+use super::{Conversations, MAX_MEMBERS, contacts::Contacts};
+use crate::domain::decision::{Decision, Outcome, Rejection};
 
-/// Any member of a group can add accounts. `now` is an id with the time of the decision. `may_return` says whether the actor is
-/// connected with the account: an account that has left can only be added again by a connected member.
+/// The addition of an account to a group.
+pub struct Addition {
+    pub conversation: Uuid,
+    pub account: Uuid,
+    /// The member who adds it.
+    pub actor: Uuid,
+    /// An id with the time of the decision.
+    pub now: Uuid,
+}
+
+/// Any member of a group can add accounts. An account that has left can only be added again by a member who is connected with it.
 pub fn add(
-    accounts: &Accounts,
+    contacts: Contacts<'_>,
     conversations: &Conversations,
-    actor: Uuid,
-    now: Uuid,
-    conversation: Uuid,
-    account: Uuid,
-    may_return: bool,
+    addition: &Addition,
 ) -> Result<Decision, Rejection> {
+    let Addition {
+        conversation,
+        account,
+        actor,
+        now,
+    } = *addition;
     conversations.member(conversation, actor)?;
     if conversations.has_member(conversation, account) {
         return Ok(Decision::unchanged(Outcome::Done));
     }
     let found = conversations.row(conversation)?;
-    if accounts.get(account).is_none() {
-        return Err(Rejection::not_found(Resource::Account));
-    }
+    contacts.require(actor, account, None)?;
     if found.pair.is_some() {
         return Err(Rejection::ConversationOfTwo);
     }
+    contacts.require_acceptance(actor, account, None)?;
     let left_at = conversations.left_at(conversation, account);
-    if left_at.is_some() && !may_return {
+    if left_at.is_some() && !contacts.connections.are_connected(actor, account) {
         return Err(Rejection::LeftConversation);
     }
     let extent = conversations.extent(conversation);

@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::{
     ConnectionCommand, Outcome,
     account::Accounts,
+    block::Blocks,
     connection::Connections,
     scenario::{NOW, account, conversation, decide, decide_at, events, id, message, rejection},
     text::{MessageText, Title},
@@ -79,6 +80,7 @@ fn too_many_members_are_rejected_without_loading_them() {
         &mut accounts,
         &mut connections,
         &mut Conversations::default(),
+        &mut Blocks::default(),
     );
     assert_eq!(accounts.take_requested(), (vec![], vec![]));
 }

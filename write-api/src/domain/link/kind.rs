@@ -12,6 +12,7 @@ pub enum LinkTarget {
     /// `to_oneself` is the rejection of an account that would link to itself.
     Account {
         to_oneself: Rejection,
+        ignores_blocks: bool,
     },
 }
 
@@ -134,7 +135,7 @@ link_kinds! {
     "unlike" => v1::PostUnliked { post: target, author: owner, user: account, liked_at: since };
 
     /// An account follows another one.
-    Follow = 2, LinkTarget::Account { to_oneself: Rejection::SelfFollow },
+    Follow = 2, LinkTarget::Account { to_oneself: Rejection::SelfFollow, ignores_blocks: false },
     "follow" => v1::AccountFollowed { followee: target, follower: account },
     "unfollow" => v1::AccountUnfollowed { followee: target, follower: account, followed_at: since };
 
@@ -144,7 +145,7 @@ link_kinds! {
     "unbookmark" => v1::PostUnbookmarked { post: target, user: account, bookmarked_at: since };
 
     /// An account mutes another one: its feed and notifications leave the other one out.
-    Mute = 4, LinkTarget::Account { to_oneself: Rejection::SelfMute },
+    Mute = 4, LinkTarget::Account { to_oneself: Rejection::SelfMute, ignores_blocks: true },
     "mute" => v1::AccountMuted { muted: target, muter: account },
     "unmute" => v1::AccountUnmuted { muted: target, muter: account, muted_at: since };
 }

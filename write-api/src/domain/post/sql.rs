@@ -29,13 +29,18 @@ async fn insert(connection: &mut PgConnection, posts: &[(Uuid, Post)]) -> sqlx::
         .map(|(_, post)| post.reply_to.map(|parent| (parent.post, parent.author)))
         .map(Option::unzip)
         .unzip();
+    let roots: Vec<Uuid> = posts.iter().map(|(_, post)| post.root).collect();
+    let root_authors: Vec<Uuid> = posts.iter().map(|(_, post)| post.root_author).collect();
     let query = sqlx::query!(
-        "/* state.posts.insert */ INSERT INTO write.posts (id, author_id, reply_to, reply_to_author, text_hash)
-         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bytea[])",
+        "/* state.posts.insert */
+         INSERT INTO write.posts (id, author_id, reply_to, reply_to_author, root, root_author, text_hash)
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bytea[])",
         &ids,
         &authors,
         &parents as &[Option<Uuid>],
         &parent_authors as &[Option<Uuid>],
+        &roots,
+        &root_authors,
         &text_hashes(posts) as &[Option<&[u8]>]
     );
     named("state.posts.insert", query.execute(connection)).await?;

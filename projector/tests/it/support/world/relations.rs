@@ -17,6 +17,9 @@ impl World {
     /// partition.
     pub(super) fn connection(&mut self) -> Option<Event> {
         let (account, other) = (self.any_account()?, self.any_account()?);
+        if self.oracle.blocks.between(account, other) {
+            return None;
+        }
         let connections = &self.oracle.connections;
         let side = connections.of(account).find(|(with, _)| *with == other);
         let requested_at = connections.requested_at(other, account);
