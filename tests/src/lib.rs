@@ -19,6 +19,7 @@ pub mod endpoints;
 pub mod import;
 pub mod jetstream;
 pub mod kit;
+pub mod leaks;
 pub mod link;
 pub mod log;
 pub mod openapi;

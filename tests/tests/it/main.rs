@@ -15,6 +15,7 @@ mod idempotency;
 mod import;
 mod import_order;
 mod kit;
+mod leaks;
 mod mutations;
 mod nats_access;
 mod positions;
