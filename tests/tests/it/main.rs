@@ -26,3 +26,4 @@ mod session_ends;
 mod sessions;
 mod statements;
 mod stream;
+mod who_sees_what;
