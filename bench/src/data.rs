@@ -1,4 +1,9 @@
 //! The workload as an import file, which depends only on its size.
+//!
+//! [`hidden`] is a workload of its own.
+
+mod circles;
+pub mod hidden;
 
 use std::io::{self, Write};
 
@@ -6,6 +11,7 @@ use chrono::{DateTime, SecondsFormat};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use serde_json::{Value, json};
 
+use self::circles::Circles;
 use crate::text;
 
 /// The end of the period, in the past, so that digests of complete weeks exist.
@@ -37,15 +43,25 @@ pub struct Size {
 /// followers of its author. The follows depend only on the number of accounts.
 ///
 /// Popularity is skewed: the first account has about 100 times as many followers as the median.
-pub fn write(size: Size, out: &mut impl Write) -> io::Result<()> {
+///
+/// With `limited`, accounts have connections and tags, and half of the root posts an audience. Otherwise all are public.
+pub fn write(size: Size, limited: bool, out: &mut impl Write) -> io::Result<()> {
     let end = DateTime::parse_from_rfc3339(END)
         .map_err(io::Error::other)?
         .timestamp_millis();
     let start = end - DAYS * 86_400_000;
     let mut rng = StdRng::seed_from_u64(4);
-    accounts_and_follows(size, start - 86_400_000, &mut rng, out)?;
+    let follows = accounts_and_follows(size, start - 86_400_000, &mut rng, out)?;
+    let circles = if limited {
+        let mut rng = StdRng::seed_from_u64(6);
+        let circles = Circles::new(size.accounts, &follows, &mut rng);
+        circles.write(start - 43_200_000, out)?;
+        Some(circles)
+    } else {
+        None
+    };
     let mut rng = StdRng::seed_from_u64(5);
-    let mut activity = Activity::new(size, &mut rng);
+    let mut activity = Activity::new(size, circles, &mut rng);
     let count = activity.remaining();
     let step = (end - start) as f64 / count as f64;
     for index in 0..count {
@@ -67,12 +83,13 @@ fn time(millis: i64) -> String {
         .to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// Gives all follows: the followed accounts of each account.
 fn accounts_and_follows(
     size: Size,
     at: i64,
     rng: &mut StdRng,
     out: &mut impl Write,
-) -> io::Result<()> {
+) -> io::Result<Vec<Vec<usize>>> {
     for index in 0..size.accounts {
         let name = format!(
             "{} {}",
@@ -86,9 +103,9 @@ fn accounts_and_follows(
         )?;
     }
     let followees = size.followees.min(size.accounts.saturating_sub(1));
-    let mut chosen = Vec::with_capacity(followees);
+    let mut follows = Vec::with_capacity(size.accounts);
     for follower in 0..size.accounts {
-        chosen.clear();
+        let mut chosen = Vec::with_capacity(followees);
         while chosen.len() < followees {
             let skewed = rng.r#gen::<f64>().powf(1.5) * size.accounts as f64;
             let followee = skewed as usize;
@@ -103,8 +120,9 @@ fn accounts_and_follows(
                 &json!({"type": "follow", "from": account(follower), "to": account(*followee), "at": time(at)}),
             )?;
         }
+        follows.push(chosen);
     }
-    Ok(())
+    Ok(follows)
 }
 
 fn account(index: usize) -> String {
@@ -121,7 +139,9 @@ struct Activity {
     size: Size,
     /// The remaining records, the next one last.
     kinds: Vec<Kind>,
-    posts: usize,
+    circles: Option<Circles>,
+    /// The root post of each post's thread.
+    posts: Vec<Root>,
     conversations: Vec<Conversation>,
     messages: usize,
 }
@@ -131,6 +151,21 @@ struct Conversation {
     owner: usize,
     other: usize,
     last_message: Option<usize>,
+}
+
+/// A root post.
+#[derive(Clone, Copy)]
+struct Root {
+    author: usize,
+    audience: Audience,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Audience {
+    Public,
+    Connections,
+    /// One of the author's tags.
+    Tag(usize),
 }
 
 #[derive(Clone, Copy)]
@@ -144,7 +179,7 @@ enum Kind {
 }
 
 impl Activity {
-    fn new(size: Size, rng: &mut StdRng) -> Self {
+    fn new(size: Size, circles: Option<Circles>, rng: &mut StdRng) -> Self {
         let conversations = INBOXES * CONVERSATIONS.min(size.accounts / 2);
         let mut kinds = vec![Kind::Reply; size.posts / 5];
         kinds.resize(size.posts, Kind::Post);
@@ -163,7 +198,8 @@ impl Activity {
         Self {
             size,
             kinds,
-            posts: 0,
+            circles,
+            posts: Vec::new(),
             conversations: Vec::new(),
             messages: 0,
         }
@@ -179,11 +215,13 @@ impl Activity {
             Kind::Post => self.post(someone, None, rng),
             Kind::Reply => {
                 // To a recent post, as is usual.
-                let parent = self.posts - 1 - rng.gen_range(0..self.posts.min(5_000));
+                let parent = self.recent_post(rng);
+                let someone = self.someone_who_sees(parent, someone, rng);
                 self.post(someone, Some(parent), rng)
             }
             Kind::Like => {
-                let post = self.posts - 1 - rng.gen_range(0..self.posts.min(5_000));
+                let post = self.recent_post(rng);
+                let someone = self.someone_who_sees(post, someone, rng);
                 json!({"type": "like", "user": account(someone), "post": format!("p{post}")})
             }
             Kind::Conversation => self.conversation(rng),
@@ -198,14 +236,36 @@ impl Activity {
         }
     }
 
-    fn post(&mut self, author: usize, reply_to: Option<usize>, rng: &mut StdRng) -> Value {
-        self.posts += 1;
-        let length = rng.gen_range(4..32);
-        let mut record = json!({"type": "post", "id": format!("p{}", self.posts - 1),
-            "author": account(author), "text": text::sentence(rng, length)});
-        if let Some(parent) = reply_to {
-            record["reply_to"] = json!(format!("p{parent}"));
+    fn recent_post(&self, rng: &mut StdRng) -> usize {
+        self.posts.len() - 1 - rng.gen_range(0..self.posts.len().min(5_000))
+    }
+
+    /// The given account if everybody sees the post, otherwise another one that does.
+    fn someone_who_sees(&self, post: usize, someone: usize, rng: &mut StdRng) -> usize {
+        let Root { author, audience } = self.posts[post];
+        match &self.circles {
+            Some(circles) if audience != Audience::Public => {
+                circles.someone_in(author, audience, rng)
+            }
+            _ => someone,
         }
+    }
+
+    fn post(&mut self, author: usize, reply_to: Option<usize>, rng: &mut StdRng) -> Value {
+        let length = rng.gen_range(4..32);
+        let mut record = json!({"type": "post", "id": format!("p{}", self.posts.len()),
+            "author": account(author), "text": text::sentence(rng, length)});
+        let root = if let Some(parent) = reply_to {
+            record["reply_to"] = json!(format!("p{parent}"));
+            self.posts[parent]
+        } else {
+            let circles = self.circles.as_ref();
+            let audience =
+                circles.map_or(Audience::Public, |circles| circles.audience(author, rng));
+            circles::add_audience(&mut record, author, audience);
+            Root { author, audience }
+        };
+        self.posts.push(root);
         record
     }
 
@@ -257,29 +317,34 @@ mod tests {
 
     use super::*;
 
-    fn generated() -> Vec<u8> {
+    fn generated(limited: bool) -> Vec<u8> {
         let mut out = Vec::new();
         let size = Size {
             accounts: 100,
             followees: 10,
             posts: 500,
         };
-        write(size, &mut out).unwrap();
+        write(size, limited, &mut out).unwrap();
         out
     }
 
     #[test]
     fn the_same_size_gives_the_same_file_in_order_of_time() {
-        let text = generated();
-        assert_eq!(text, generated());
+        let text = generated(true);
+        assert_eq!(text, generated(true));
         let records = String::from_utf8(text).unwrap();
         let mut counts = BTreeMap::<String, usize>::new();
+        let mut audiences = BTreeMap::<String, usize>::new();
         let mut last = String::new();
         for record in records.lines() {
             let record: Value = serde_json::from_str(record).unwrap();
             let at = record["at"].as_str().unwrap().to_owned();
             assert!(last <= at, "{record}");
             last = at;
+            if record["type"] == "post" && record["reply_to"].is_null() {
+                let audience = record["audience"].as_str().unwrap_or("public");
+                *audiences.entry(audience.to_owned()).or_default() += 1;
+            }
             *counts
                 .entry(record["type"].as_str().unwrap().to_owned())
                 .or_default() += 1;
@@ -288,5 +353,21 @@ mod tests {
         assert_eq!(counts["follow"], 1_000);
         assert_eq!(counts["post"], 501);
         assert_eq!(counts["conversation"], 20 * 50);
+        assert_eq!(counts["tag"], 400);
+        assert!((450..500).contains(&counts["connection"]), "{counts:?}");
+        assert!((150..250).contains(&audiences["public"]), "{audiences:?}");
+        assert!(
+            (80..160).contains(&audiences["connections"]),
+            "{audiences:?}"
+        );
+        assert!((40..120).contains(&audiences["tags"]), "{audiences:?}");
+    }
+
+    #[test]
+    fn without_audiences_there_are_no_connections_and_tags() {
+        let records = String::from_utf8(generated(false)).unwrap();
+        for word in ["connection", "tag", "audience"] {
+            assert!(!records.contains(&format!("\"{word}")), "{word}");
+        }
     }
 }

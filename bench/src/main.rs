@@ -35,11 +35,17 @@ enum Cli {
         /// Use one connection for all queries of a request
         #[arg(long)]
         keep_connection: bool,
+        /// Filter the feed by the audiences of posts
+        #[arg(long)]
+        audiences: bool,
     },
     /// Write the workload as an import file
     Generate {
         #[command(flatten)]
         size: data::Size,
+        /// Give half of the root posts an audience, with the connections and tags for it
+        #[arg(long)]
+        limited: bool,
         file: PathBuf,
     },
     /// Generate the load of a plan, and print a summary
@@ -129,15 +135,22 @@ async fn until_signal<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
 
 async fn subcommand(cli: Cli) -> Result<()> {
     match cli {
-        Cli::Generate { size, file } => {
-            Ok(data::write(size, &mut BufWriter::new(File::create(file)?))?)
-        }
+        Cli::Generate {
+            size,
+            limited,
+            file,
+        } => Ok(data::write(
+            size,
+            limited,
+            &mut BufWriter::new(File::create(file)?),
+        )?),
         Cli::Load { .. } | Cli::Run { .. } => Ok(()),
         Cli::NPlusOne {
             listen,
             database_url,
             keep_connection,
-        } => n_plus_one::serve(listen, &database_url, keep_connection).await,
+            audiences,
+        } => n_plus_one::serve(listen, &database_url, keep_connection, audiences).await,
         Cli::Probe { plan } => print(&load::probe(json(&plan)?).await?),
         Cli::BareServer { listen, response } => bare::serve(listen, &response).await,
         Cli::BareReads {

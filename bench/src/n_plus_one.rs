@@ -5,7 +5,11 @@
 //! examples: a pool with default settings, to which every query is passed. With `--keep-connection` a request uses one
 //! connection for all its queries, from a pool that does not ping. It trusts the viewer's id in a header, which saves
 //! it the verification of tokens.
+//!
+//! With `--audiences` the feed has only the posts that the viewer sees, as in a community whose posts have audiences. Nobody
+//! blocks or mutes anybody there.
 
+mod audience_feed;
 mod context;
 mod digest;
 mod feed;
@@ -29,14 +33,24 @@ pub const SCHEMA: &str = include_str!("n_plus_one/schema.sql");
 const CONNECTIONS: u32 = 10;
 
 /// Serves the feed, the digest and the inbox.
-pub async fn serve(listen: SocketAddr, url: &str, keep_connection: bool) -> Result<()> {
+pub async fn serve(
+    listen: SocketAddr,
+    url: &str,
+    keep_connection: bool,
+    audiences: bool,
+) -> Result<()> {
     let backend = Backend {
         pool: bare::pool(url, CONNECTIONS, "n_plus_one", keep_connection).await?,
         keep_connection,
     };
+    let feed = if audiences {
+        get(audience_feed::read)
+    } else {
+        get(feed::read)
+    };
     let app = Router::new()
         .route("/health/ready", get(|| async {}))
-        .route("/v1/feed", get(feed::read))
+        .route("/v1/feed", feed)
         .route("/v1/digest", get(digest::read))
         .route("/v1/conversations", get(inbox::read))
         .with_state(backend);

@@ -1,14 +1,17 @@
 //! Runs the whole bench: starts the servers, measures every row, and writes the results.
 
 mod cached;
+mod community;
 mod context;
 mod database;
 mod dataset;
 mod endpoints;
 mod equality;
+mod hidden;
 mod machine;
 mod memory;
 mod plot;
+mod private;
 mod process;
 mod profile;
 mod reads;
@@ -54,6 +57,7 @@ pub async fn run(settings: Settings) -> Result<bool> {
 async fn measure(bench: &mut Bench) {
     const READS: [&str; 4] = ["uncached", "feed", "digest", "inbox"];
     const WRITES: [&str; 3] = ["commands", "hot", "append"];
+    const PRIVATE: [&str; 2] = ["private", "private_loop"];
     macro_rules! group {
         ($rows:expr, $measure:path) => {
             if bench.wants(&$rows) {
@@ -67,12 +71,14 @@ async fn measure(bench: &mut Bench) {
     group!(["cached"], cached::hits);
     group!(["brotli"], cached::brotli);
     group!(["memory"], memory::measure);
+    group!(PRIVATE, private::measure);
     group!(["mixed"], cached::mixed);
     group!(["visible"], visible::measure);
     group!(["rebuild"], rebuild::measure);
     group!(WRITES, writes::measure);
-    // It takes longer than all others together: in a quick run only if it is named.
+    // They take longer than all others together: in a quick run only if they are named.
     if !bench.quick || !bench.rows.is_empty() {
+        group!(["hidden"], hidden::measure);
         group!(["scale"], scale::measure);
     }
 }

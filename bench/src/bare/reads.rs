@@ -1,4 +1,4 @@
-//! A statement of read-api for a page of the feed, in a loop of bare sqlx.
+//! The statements of read-api for a page of the feed, in a loop of bare sqlx.
 
 use std::time::{Duration, Instant};
 
@@ -7,8 +7,9 @@ use chrono::{DateTime, Utc};
 use feedmill_events::Projection;
 use feedmill_service::sql;
 use sqlx::{
-    AssertSqlSafe, Column, Row, SqlSafeStr, TypeInfo,
-    postgres::{PgPoolOptions, PgRow},
+    AssertSqlSafe, Column, PgConnection, PgPool, Postgres, Row, SqlSafeStr, TypeInfo,
+    postgres::{PgArguments, PgPoolOptions, PgRow},
+    query::Query,
 };
 use uuid::Uuid;
 
@@ -18,11 +19,11 @@ use crate::{
     summary::{Recorder, Summary},
 };
 
-/// The statement and its connections.
+/// The statements and their connections.
 #[derive(Clone, Copy)]
 pub struct Reads<'a> {
     pub url: &'a str,
-    /// The name of the statement.
+    /// The name of the statement that lists the posts of the page.
     pub statement: &'a str,
     /// Whether each task keeps its connection.
     pub keep_connection: bool,
@@ -34,10 +35,14 @@ const ROWS: i64 = 21;
 /// viewer's followees, which are cached too.
 const MAX_LIKED: i64 = 1_000;
 const WITH_FOLLOWEES: bool = false;
+/// The statement that reads the limited posts of a page whose other posts are cached.
+const LIMITED_STATEMENT: &str = "post.these";
+/// Their ids, a column of the statement for cached posts.
+const LIMITED_COLUMN: &str = "limited!";
 
 /// Runs as many tasks as connections, on a pool with sqlx's defaults, or each with its own connection. There is no HTTP
-/// and no JSON; rows are fetched and all values are decoded. The statement's text and the session's settings are
-/// read-api's.
+/// and no JSON; rows are fetched and all values are decoded. The statements' texts and the session's settings are
+/// read-api's. If the listed page has limited posts, they are read by a second statement, as in read-api.
 pub async fn reads(
     how: Reads<'_>,
     connections: u32,
@@ -46,6 +51,7 @@ pub async fn reads(
     seconds: f64,
 ) -> Result<Summary> {
     let text = statement::text(how.statement)?;
+    let limited_text = statement::text(LIMITED_STATEMENT)?;
     let options = sql::options(how.url, "bench", Some(&search_path()))?;
     let pool = PgPoolOptions::new()
         .max_connections(connections)
@@ -55,7 +61,7 @@ pub async fn reads(
     let until = from + Duration::from_secs_f64(seconds);
     let mut tasks = Vec::new();
     for task in 0..connections as usize {
-        let (pool, text) = (pool.clone(), text.clone());
+        let (pool, text, limited_text) = (pool.clone(), text.clone(), limited_text.clone());
         let mut kept = if how.keep_connection {
             Some(pool.acquire().await?)
         } else {
@@ -70,19 +76,21 @@ pub async fn reads(
                 if start >= until {
                     return Ok(recorder);
                 }
-                let mut statement = sqlx::query(AssertSqlSafe(text.as_str()).into_sql_str())
-                    .bind(viewers[index % viewers.len()])
+                let viewer = viewers[index % viewers.len()];
+                let mut page = sqlx::query(AssertSqlSafe(text.as_str()).into_sql_str())
+                    .bind(viewer)
                     .bind(Uuid::max())
                     .bind(ROWS);
                 if text.contains("$5") {
-                    statement = statement.bind(MAX_LIKED).bind(WITH_FOLLOWEES);
+                    page = page.bind(MAX_LIKED).bind(WITH_FOLLOWEES);
                 }
-                let rows = match &mut kept {
-                    Some(connection) => statement.fetch_all(&mut **connection).await?,
-                    None => statement.fetch_all(&pool).await?,
-                };
-                for row in &rows {
-                    decode(row)?;
+                let rows = fetch(page, &pool, kept.as_deref_mut()).await?;
+                let limited = limited(&rows)?;
+                if !limited.is_empty() {
+                    let posts = sqlx::query(AssertSqlSafe(limited_text.as_str()).into_sql_str())
+                        .bind(viewer)
+                        .bind(limited);
+                    fetch(posts, &pool, kept.as_deref_mut()).await?;
                 }
                 if start >= from {
                     recorder.latency(start.elapsed());
@@ -92,6 +100,29 @@ pub async fn reads(
         }));
     }
     join_all(tasks, Duration::from_secs_f64(seconds)).await
+}
+
+/// Fetches and decodes all rows.
+async fn fetch(
+    statement: Query<'_, Postgres, PgArguments>,
+    pool: &PgPool,
+    kept: Option<&mut PgConnection>,
+) -> Result<Vec<PgRow>> {
+    let rows = match kept {
+        Some(connection) => statement.fetch_all(connection).await?,
+        None => statement.fetch_all(pool).await?,
+    };
+    for row in &rows {
+        decode(row)?;
+    }
+    Ok(rows)
+}
+
+/// The limited posts of a page; none if its statement has read the posts, too.
+fn limited(rows: &[PgRow]) -> Result<Vec<Uuid>> {
+    let row = rows.first();
+    let row = row.filter(|row| row.columns().iter().any(|c| c.name() == LIMITED_COLUMN));
+    Ok(row.map_or(Ok(Vec::new()), |row| row.try_get(LIMITED_COLUMN))?)
 }
 
 /// The search path of read-api.
@@ -108,6 +139,7 @@ fn decode(row: &PgRow) -> Result<()> {
             "UUID" => drop(black_box(row.try_get::<Option<Uuid>, _>(index)?)),
             "UUID[]" => drop(black_box(row.try_get::<Option<Vec<Uuid>>, _>(index)?)),
             "TEXT" => drop(black_box(row.try_get::<Option<String>, _>(index)?)),
+            "INT2" => drop(black_box(row.try_get::<Option<i16>, _>(index)?)),
             "INT8" => drop(black_box(row.try_get::<Option<i64>, _>(index)?)),
             "BOOL" => drop(black_box(row.try_get::<Option<bool>, _>(index)?)),
             "TIMESTAMPTZ" => drop(black_box(row.try_get::<Option<DateTime<Utc>>, _>(index)?)),

@@ -1,5 +1,5 @@
-//! The feed: the viewer's followees, their posts, and for each post its author and its counts. A page of 20 takes 42
-//! queries.
+//! The feed of a community whose posts are all public: the viewer's followees, their posts, and for each post its author
+//! and its counts. A page of 20 takes 42 queries.
 
 use axum::{
     extract::{Query, State},
@@ -73,7 +73,7 @@ pub(super) async fn authors(context: &mut RequestContext) -> Result<Vec<Uuid>, R
     Ok(authors)
 }
 
-/// Loads the author and the counts of a post. Two queries.
+/// Loads the author and the counts of a public post. Two queries.
 pub(super) async fn post(context: &mut RequestContext, row: Row) -> Result<Post, RequestError> {
     let author = sqlx::query_as("SELECT id, handle, display_name FROM accounts WHERE id = $1")
         .bind(row.author)

@@ -1,6 +1,11 @@
 //! The running system that all rows share, and their outcomes.
 
-use std::{fs::File, io::BufWriter, path::PathBuf, time::Instant};
+use std::{
+    fs::File,
+    io::{self, BufWriter},
+    path::PathBuf,
+    time::Instant,
+};
 
 use anyhow::Result;
 use feedmill_service::Signer;
@@ -88,7 +93,8 @@ impl Bench {
         let signer = Signer::load_or_create(&stack.key_file(), "feedmill", "feedmill")?;
 
         let database = stack.database("feedmill", None, true).await?;
-        progress(&stack.import(&database, &generate(&stack, size)?).await?);
+        let file = generate(&stack, |out| data::write(size, false, out))?;
+        progress(&stack.import(&database, &file).await?);
         database.settle().await?;
         let bare_database = stack.database("bare", Some(&database), false).await?;
         let database = stack.open("feedmill", true).await?;
@@ -165,11 +171,6 @@ impl Bench {
             .ok_or_else(|| anyhow::anyhow!("write-api is not running"))
     }
 
-    /// Starts a subcommand of this binary as a server with the main database, and waits until `path` is answered.
-    pub async fn server(&self, arguments: &[&str], path: &str) -> Result<Process> {
-        self.stack.server(&self.database, arguments, path).await
-    }
-
     /// Starts a read-api with the main database.
     pub async fn read_api(&self, cache: CacheMode) -> Result<Process> {
         let write_api = self.write_api()?;
@@ -182,9 +183,12 @@ pub fn progress(text: &str) {
     println!("bench: {text}");
 }
 
-/// Writes the workload to a file.
-pub fn generate(stack: &Stack, size: data::Size) -> Result<PathBuf> {
+/// Writes a workload to a file.
+pub fn generate(
+    stack: &Stack,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> Result<PathBuf> {
     let file = stack.folder.join("import.ndjson");
-    data::write(size, &mut BufWriter::new(File::create(&file)?))?;
+    write(&mut BufWriter::new(File::create(&file)?))?;
     Ok(file)
 }

@@ -1,5 +1,7 @@
 //! Checks that both sides give the same answers: otherwise a comparison means nothing.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result, ensure};
 use rand::rngs::StdRng;
 use serde_json::Value;
@@ -28,20 +30,15 @@ pub async fn check(
     viewers.extend(&dataset.inboxes);
     for viewer in viewers {
         for path in [FEED, INBOX, &digest()] {
-            let ours = json(read_api, &get(0, path, dataset.headers(viewer)))
-                .await?
-                .0;
-            let header = format!("{}: {viewer}\r\n", n_plus_one::VIEWER);
-            let (other, queries) = json(n_plus_one, &get(0, path, &header)).await?;
-            ensure!(ours == other, "{}", difference(viewer, path, &ours, &other));
+            let (answer, queries) = compare(dataset, read_api, n_plus_one, viewer, path).await?;
             let expected = match path {
-                FEED if ours["items"]
+                FEED if answer["items"]
                     .as_array()
                     .is_some_and(|items| items.len() == 20) =>
                 {
                     42
                 }
-                _ if ours["top_posts"]
+                _ if answer["top_posts"]
                     .as_array()
                     .is_some_and(|posts| posts.len() == 50) =>
                 {
@@ -56,6 +53,48 @@ pub async fn check(
         }
     }
     Ok(())
+}
+
+/// Compares the feeds of some viewers in a community whose posts have audiences. Gives the average number of queries of the N+1
+/// backend. Errors: they differ, or posts of an audience are missing.
+pub async fn check_audiences(
+    dataset: &Dataset,
+    read_api: &Process,
+    n_plus_one: &Process,
+    rng: &mut StdRng,
+) -> Result<f64> {
+    let viewers = dataset.some(40, rng);
+    let (mut total, mut audiences) = (0, BTreeSet::new());
+    for viewer in &viewers {
+        let (answer, queries) = compare(dataset, read_api, n_plus_one, *viewer, FEED).await?;
+        total += queries.context("the N+1 backend does not tell its number of queries")?;
+        let items = answer["items"].as_array().into_iter().flatten();
+        audiences.extend(items.filter_map(|post| Some(post["audience"].as_str()?.to_owned())));
+    }
+    for audience in ["public", "connections", "limited"] {
+        ensure!(
+            audiences.contains(audience),
+            "the feeds have no post whose audience is {audience}"
+        );
+    }
+    Ok(total as f64 / viewers.len() as f64)
+}
+
+/// Gives the response of both sides, and the number of queries of the N+1 backend. Errors: they differ.
+async fn compare(
+    dataset: &Dataset,
+    read_api: &Process,
+    n_plus_one: &Process,
+    viewer: Uuid,
+    path: &str,
+) -> Result<(Value, Option<usize>)> {
+    let ours = json(read_api, &get(0, path, dataset.headers(viewer)))
+        .await?
+        .0;
+    let header = format!("{}: {viewer}\r\n", n_plus_one::VIEWER);
+    let (other, queries) = json(n_plus_one, &get(0, path, &header)).await?;
+    ensure!(ours == other, "{}", difference(viewer, path, &ours, &other));
+    Ok((ours, queries))
 }
 
 /// A response, with its cursor replaced by whether there is one and without what only read-api has, and the number of its

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     context::{Bench, progress},
-    database::execute,
+    database::{Database, execute},
     dataset::Dataset,
     endpoints::{self, FEED, INBOX},
     equality,
@@ -31,95 +31,189 @@ const IDS_STATEMENT: &str = "feed.listed";
 const PAGE_STATEMENT: &str = "feed.page";
 
 /// The servers of both sides.
-struct Servers {
-    read_api: Process,
+pub struct Servers {
+    pub read_api: Process,
     /// Without a cache.
     read_api_uncached: Process,
-    n_plus_one: Process,
+    pub n_plus_one: Process,
     /// With one connection per request.
     n_plus_one_kept: Process,
 }
 
-/// The runs of an endpoint on each server.
+impl Servers {
+    /// Fills the tables of the N+1 backend, and starts it with these options.
+    pub async fn start(bench: &Bench, database: &Database, options: &[&str]) -> Result<Self> {
+        execute(&database.pool, n_plus_one::SCHEMA).await?;
+        database.settle().await?;
+        let (stack, write_api) = (&bench.stack, bench.write_api()?);
+        let arguments = [&["n-plus-one"], options].concat();
+        let kept = [&arguments[..], &["--keep-connection"]].concat();
+        let path = "/health/ready";
+        Ok(Self {
+            read_api: stack
+                .read_api(database, write_api, CacheMode::OnlyPosts)
+                .await?,
+            read_api_uncached: stack.read_api(database, write_api, CacheMode::Off).await?,
+            n_plus_one: stack.server(database, &arguments, path).await?,
+            n_plus_one_kept: stack.server(database, &kept, path).await?,
+        })
+    }
+}
+
+/// An endpoint, and who reads it.
+pub struct Endpoint<'a> {
+    /// The row of the comparison with the N+1 backend.
+    pub key: &'static str,
+    /// The row of the comparison with the bare loop, if there is one.
+    pub loop_key: Option<&'static str>,
+    pub path: String,
+    pub viewers: &'a [Uuid],
+}
+
+/// Where an endpoint is read.
+pub struct Site<'a> {
+    pub servers: &'a Servers,
+    pub database: &'a Database,
+    pub dataset: &'a Dataset,
+}
+
+/// The runs of an endpoint on each server, and of the bare loop.
 #[derive(Default)]
 struct EndpointRuns {
     read_api: Runs,
     read_api_uncached: Runs,
     n_plus_one: Runs,
     n_plus_one_kept: Runs,
+    pooled_loop: Runs,
+    /// Its tasks keep their connections.
+    kept_loop: Runs,
+    /// With the statement for a page whose posts are not cached.
+    page_loop: Runs,
 }
 
 pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
-    execute(&bench.database.pool, n_plus_one::SCHEMA).await?;
-    bench.database.settle().await?;
-    let servers = Servers {
-        read_api: bench.read_api(CacheMode::OnlyPosts).await?,
-        read_api_uncached: bench.read_api(CacheMode::Off).await?,
-        n_plus_one: bench.server(&["n-plus-one"], "/health/ready").await?,
-        n_plus_one_kept: bench
-            .server(&["n-plus-one", "--keep-connection"], "/health/ready")
-            .await?,
-    };
-    equality::check(
-        &bench.dataset,
-        &servers.read_api,
-        &servers.n_plus_one,
-        &mut bench.rng,
-    )
-    .await?;
-    // Again, now with cached posts.
-    equality::check(
-        &bench.dataset,
-        &servers.read_api,
-        &servers.n_plus_one,
-        &mut bench.rng,
-    )
-    .await?;
+    let servers = Servers::start(bench, &bench.database, &[]).await?;
+    // The second time with cached posts.
+    for _ in 0..2 {
+        equality::check(
+            &bench.dataset,
+            &servers.read_api,
+            &servers.n_plus_one,
+            &mut bench.rng,
+        )
+        .await?;
+    }
     progress("both sides answer equally for 40 viewers");
 
     let viewers = bench.dataset.some(2_000, &mut bench.rng);
-    let inboxes = bench.dataset.inboxes.clone();
-    let mut outcomes = Vec::new();
+    let endpoint = |key, path: String, viewers| Endpoint {
+        key,
+        loop_key: (key == "feed").then_some("uncached"),
+        path,
+        viewers,
+    };
     let endpoints = [
-        ("feed", FEED.to_owned(), &viewers),
-        ("digest", endpoints::digest(), &viewers),
-        ("inbox", INBOX.to_owned(), &inboxes),
+        endpoint("feed", FEED.to_owned(), &viewers),
+        endpoint("digest", endpoints::digest(), &viewers),
+        endpoint("inbox", INBOX.to_owned(), &bench.dataset.inboxes),
     ];
-    for (key, path, viewers) in endpoints {
-        let with_loop = key == "feed" && bench.wants(&["uncached"]);
-        if !with_loop && !bench.wants(&[key]) {
-            continue;
-        }
-        let mut runs = EndpointRuns::default();
-        let [mut pooled, mut kept, mut page] = [const { Runs(Vec::new()) }; 3];
-        for run in 0..bench.runs {
-            let recording = profile::start(bench, &[key, "uncached"], &servers.read_api, run)?;
-            runs.read_api
-                .push(load_read_api(bench, &servers.read_api, viewers, &path).await?);
-            profile::stop(recording).await?;
-            if with_loop {
-                pooled.push(bare_loop(bench, viewers, IDS_STATEMENT, &[]).await?);
-                kept.push(bare_loop(bench, viewers, IDS_STATEMENT, &["--keep-connection"]).await?);
-                page.push(bare_loop(bench, viewers, PAGE_STATEMENT, &[]).await?);
-            }
-            runs.n_plus_one
-                .push(load_n_plus_one(bench, &servers.n_plus_one, viewers, &path).await?);
-            let uncached = load_read_api(bench, &servers.read_api_uncached, viewers, &path).await?;
-            runs.read_api_uncached.push(uncached);
-            let kept = load_n_plus_one(bench, &servers.n_plus_one_kept, viewers, &path).await?;
-            runs.n_plus_one_kept.push(kept);
-        }
-        if with_loop {
-            let note = format!(
-                "{:.2} of a loop whose tasks keep their connections; without cache {:.2} of a loop with its statement",
-                runs.read_api.per_second() / kept.per_second(),
-                runs.read_api_uncached.per_second() / page.per_second(),
-            );
-            outcomes.push(Outcome::of_rates("uncached", &runs.read_api, &pooled).with_note(note));
-        }
-        outcomes.push(runs.outcome(key));
+    let site = Site {
+        servers: &servers,
+        database: &bench.database,
+        dataset: &bench.dataset,
+    };
+    let mut outcomes = Vec::new();
+    for endpoint in &endpoints {
+        outcomes.extend(site.measure(bench, endpoint).await?);
     }
     Ok(outcomes)
+}
+
+impl Site<'_> {
+    /// The outcomes of an endpoint's rows; none if no row of it is wanted.
+    pub async fn measure(&self, bench: &Bench, endpoint: &Endpoint<'_>) -> Result<Vec<Outcome>> {
+        let (key, loop_key) = (endpoint.key, endpoint.loop_key);
+        let loop_key = loop_key.filter(|loop_key| bench.wants(&[loop_key]));
+        if loop_key.is_none() && !bench.wants(&[key]) {
+            return Ok(Vec::new());
+        }
+        let mut runs = EndpointRuns::default();
+        let rows: Vec<&str> = [key].into_iter().chain(loop_key).collect();
+        let servers = self.servers;
+        for run in 0..bench.runs {
+            let recording = profile::start(bench, &rows, &servers.read_api, run)?;
+            let summary = self.load_read_api(bench, &servers.read_api, endpoint);
+            runs.read_api.push(summary.await?);
+            profile::stop(recording).await?;
+            if loop_key.is_some() {
+                for (statement, options, runs) in [
+                    (IDS_STATEMENT, &[][..], &mut runs.pooled_loop),
+                    (IDS_STATEMENT, &["--keep-connection"], &mut runs.kept_loop),
+                    (PAGE_STATEMENT, &[], &mut runs.page_loop),
+                ] {
+                    let summary = self.bare_loop(bench, endpoint.viewers, statement, options);
+                    runs.push(summary.await?);
+                }
+            }
+            let summary = self.load_n_plus_one(bench, &servers.n_plus_one, endpoint);
+            runs.n_plus_one.push(summary.await?);
+            let summary = self.load_read_api(bench, &servers.read_api_uncached, endpoint);
+            runs.read_api_uncached.push(summary.await?);
+            let summary = self.load_n_plus_one(bench, &servers.n_plus_one_kept, endpoint);
+            runs.n_plus_one_kept.push(summary.await?);
+        }
+        let of_loop = loop_key.map(|loop_key| runs.outcome_of_loop(loop_key));
+        Ok(of_loop.into_iter().chain([runs.outcome(key)]).collect())
+    }
+
+    async fn load_read_api(
+        &self,
+        bench: &Bench,
+        server: &Process,
+        endpoint: &Endpoint<'_>,
+    ) -> Result<Summary> {
+        let requests = self.dataset.reads(endpoint.viewers, &endpoint.path);
+        let plan = Plan::new(&[&server.address], requests, bench.seconds);
+        bench.stack.load(&plan).await
+    }
+
+    async fn load_n_plus_one(
+        &self,
+        bench: &Bench,
+        server: &Process,
+        endpoint: &Endpoint<'_>,
+    ) -> Result<Summary> {
+        let requests = Dataset::n_plus_one_reads(endpoint.viewers, &endpoint.path);
+        let plan = Plan::new(&[&server.address], requests, bench.seconds);
+        bench.stack.load(&plan).await
+    }
+
+    async fn bare_loop(
+        &self,
+        bench: &Bench,
+        viewers: &[Uuid],
+        statement: &str,
+        options: &[&str],
+    ) -> Result<Summary> {
+        let (seconds, connections) = (bench.seconds.to_string(), connections());
+        let arguments = [
+            "--database-url",
+            &self.database.url,
+            "--statement",
+            statement,
+            "--connections",
+            &connections,
+            "--warm-up",
+            "1",
+            "--seconds",
+            &seconds,
+        ];
+        let arguments = [&arguments[..], options].concat();
+        bench
+            .stack
+            .measure("bare-reads", &viewers, &arguments)
+            .await
+    }
 }
 
 impl EndpointRuns {
@@ -137,52 +231,13 @@ impl EndpointRuns {
         );
         Outcome::of_latencies(key, &self.read_api, &self.n_plus_one).with_note(note)
     }
-}
 
-async fn load_read_api(
-    bench: &Bench,
-    server: &Process,
-    viewers: &[Uuid],
-    path: &str,
-) -> Result<Summary> {
-    let requests = bench.dataset.reads(viewers, path);
-    let plan = Plan::new(&[&server.address], requests, bench.seconds);
-    bench.stack.load(&plan).await
-}
-
-async fn load_n_plus_one(
-    bench: &Bench,
-    server: &Process,
-    viewers: &[Uuid],
-    path: &str,
-) -> Result<Summary> {
-    let requests = Dataset::n_plus_one_reads(viewers, path);
-    let plan = Plan::new(&[&server.address], requests, bench.seconds);
-    bench.stack.load(&plan).await
-}
-
-async fn bare_loop(
-    bench: &Bench,
-    viewers: &[Uuid],
-    statement: &str,
-    options: &[&str],
-) -> Result<Summary> {
-    let (seconds, connections) = (bench.seconds.to_string(), connections());
-    let arguments = [
-        "--database-url",
-        &bench.database.url,
-        "--statement",
-        statement,
-        "--connections",
-        &connections,
-        "--warm-up",
-        "1",
-        "--seconds",
-        &seconds,
-    ];
-    let arguments = [&arguments[..], options].concat();
-    bench
-        .stack
-        .measure("bare-reads", &viewers, &arguments)
-        .await
+    fn outcome_of_loop(&self, key: &'static str) -> Outcome {
+        let note = format!(
+            "{:.2} of a loop whose tasks keep their connections; without cache {:.2} of a loop with its statement",
+            self.read_api.per_second() / self.kept_loop.per_second(),
+            self.read_api_uncached.per_second() / self.page_loop.per_second(),
+        );
+        Outcome::of_rates(key, &self.read_api, &self.pooled_loop).with_note(note)
+    }
 }

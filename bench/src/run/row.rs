@@ -20,7 +20,7 @@ pub struct Row {
 use Target::{AtLeast, AtMost};
 
 /// In the order of the table.
-pub const ROWS: [Row; 14] = [
+pub const ROWS: [Row; 17] = [
     row(
         "cached",
         "cached feed, requests/s : a bare axum handler that sends the same bytes",
@@ -47,6 +47,17 @@ pub const ROWS: [Row; 14] = [
         "conversations with 200 of them p50, p99 : N+1 inbox",
         AtLeast(20.0),
     ),
+    row(
+        "private",
+        "uncached feed where half of the posts are limited p50, p99 : N+1 feed with its audience filter",
+        AtLeast(20.0),
+    ),
+    row(
+        "private_loop",
+        "the same, requests/s : the same SQL in a bare sqlx loop, as many connections",
+        AtLeast(0.6),
+    ),
+    row("hidden", "worst-case pages, p99 : 100 ms", AtMost(1.0)),
     row(
         "commands",
         "commands/s at 64 connections : the same, one transaction each, bare sqlx",
@@ -159,7 +170,8 @@ impl Runs {
         median(self.0.iter().map(|run| run.p99 / 1e3))
     }
 
-    fn failure(&self) -> Option<String> {
+    /// The reason why the runs are not valid.
+    pub fn failure(&self) -> Option<String> {
         let run = self.0.iter().find(|run| run.errors > 0 || run.count == 0)?;
         let reason = run
             .first_error

@@ -110,6 +110,15 @@ impl Stack {
         })
     }
 
+    /// The same database for a read-api that is to cache posts, which it does only while NATS is connected. It ignores the
+    /// announcements of other databases, which are signed with other keys.
+    pub fn with_nats(&self, database: &Database) -> Database {
+        Database {
+            nats_url: self.nats_url.clone(),
+            ..database.clone()
+        }
+    }
+
     pub async fn drop(&self, database: Database) -> Result<()> {
         database.pool.close().await;
         let admin = PgPool::connect(&format!("{}/postgres", self.server_url)).await?;
