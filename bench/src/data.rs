@@ -1,9 +1,10 @@
 //! The workload as an import file, which depends only on its size.
 //!
-//! [`hidden`] is a workload of its own.
+//! [`hidden`] and [`rights`] are workloads of their own.
 
 mod circles;
 pub mod hidden;
+pub mod rights;
 
 use std::io::{self, Write};
 

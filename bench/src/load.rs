@@ -17,7 +17,7 @@ use anyhow::{Context, Result};
 
 pub use connection::{Connection, Response};
 pub use plan::{Plan, Request, get, post, put_or_delete};
-pub use probe::{ProbePlan, probe};
+pub use probe::{Expect, Probe, ProbePlan, ProbeSummary, probe};
 
 use crate::summary::{Recorder, Summary};
 

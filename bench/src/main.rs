@@ -10,8 +10,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use feedmill_bench::{bare, data, load, n_plus_one, run, summary::Summary};
-use serde::de::DeserializeOwned;
+use feedmill_bench::{bare, data, load, n_plus_one, run};
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
     runtime::Builder,
     signal::unix::{SignalKind, signal},
@@ -50,7 +50,7 @@ enum Cli {
     },
     /// Generate the load of a plan, and print a summary
     Load { plan: PathBuf },
-    /// Measure the time until posts are visible, and print a summary
+    /// Measure the time until commands are effective, and print a summary
     Probe { plan: PathBuf },
     /// Serve a recorded response with bare axum
     BareServer {
@@ -192,7 +192,7 @@ fn json<T: DeserializeOwned>(file: &Path) -> Result<T> {
     serde_json::from_slice(&bytes).with_context(|| file.display().to_string())
 }
 
-fn print(summary: &Summary) -> Result<()> {
+fn print(summary: &impl Serialize) -> Result<()> {
     println!("{}", serde_json::to_string(summary)?);
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod cached;
 mod community;
+mod compare;
 mod context;
 mod database;
 mod dataset;
@@ -17,8 +18,10 @@ mod profile;
 mod reads;
 mod rebuild;
 mod report;
+mod rights;
 mod row;
 mod scale;
+mod settings;
 mod stack;
 mod visible;
 mod writes;
@@ -27,7 +30,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-pub use self::context::Settings;
+pub use self::settings::Settings;
 use self::{
     context::{Bench, progress},
     machine::Machine,
@@ -35,7 +38,7 @@ use self::{
 };
 
 /// Runs the rows and writes the results. Gives whether every row met its target. A row that fails is marked in the
-/// results. Errors: the bench cannot run at all.
+/// results. With `before`, compares two versions instead. Errors: the bench cannot run at all.
 pub async fn run(settings: Settings) -> Result<bool> {
     for row in settings.rows.iter().chain(&settings.profile) {
         if !ROWS.iter().any(|known| known.key == row) {
@@ -43,10 +46,13 @@ pub async fn run(settings: Settings) -> Result<bool> {
             bail!("unknown row {row}; known are {}", known.join(", "));
         }
     }
+    if let Some(before) = &settings.before {
+        compare::run(&settings, before).await?;
+        return Ok(true);
+    }
     let started = Instant::now();
     let mut bench = Bench::prepare(&settings).await?;
-    let machine =
-        Machine::inspect(&settings.work, &bench.database.pool, &settings.nats_version).await?;
+    let machine = Machine::inspect(&settings, &bench.database.pool).await?;
     progress(&machine.description());
     measure(&mut bench).await;
     bench.stop().await;
@@ -57,7 +63,7 @@ pub async fn run(settings: Settings) -> Result<bool> {
 async fn measure(bench: &mut Bench) {
     const READS: [&str; 4] = ["uncached", "feed", "digest", "inbox"];
     const WRITES: [&str; 3] = ["commands", "hot", "append"];
-    const PRIVATE: [&str; 2] = ["private", "private_loop"];
+    const PRIVATE: [&str; 3] = ["private", "private_loop", "private_rebuild"];
     macro_rules! group {
         ($rows:expr, $measure:path) => {
             if bench.wants(&$rows) {
@@ -79,6 +85,7 @@ async fn measure(bench: &mut Bench) {
     // They take longer than all others together: in a quick run only if they are named.
     if !bench.quick || !bench.rows.is_empty() {
         group!(["hidden"], hidden::measure);
+        group!(["rights"], rights::measure);
         group!(["scale"], scale::measure);
     }
 }

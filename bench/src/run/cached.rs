@@ -3,11 +3,12 @@
 use std::fs;
 
 use anyhow::{Context, Result};
-use rand::{Rng, seq::SliceRandom};
+use rand::{Rng, rngs::StdRng, seq::SliceRandom};
 use uuid::Uuid;
 
 use super::{
     context::Bench,
+    dataset::Dataset,
     endpoints::FEED,
     process::Process,
     profile,
@@ -22,12 +23,12 @@ use crate::{
 /// The number of viewers whose feeds are read repeatedly.
 const HOT_VIEWERS: usize = 1_000;
 /// In the mixed row: fewer, since each post invalidates the feeds of the author's followers.
-const MIXED_HOT_VIEWERS: usize = 300;
+pub const MIXED_HOT_VIEWERS: usize = 300;
 /// The share of commands in all requests.
-const WRITE_SHARE: f64 = 0.01;
+pub const WRITE_SHARE: f64 = 0.01;
 
 /// The number of requests in a plan, which is repeated.
-const REQUESTS: usize = 30_000;
+pub const REQUESTS: usize = 30_000;
 /// More reads per second than any server answers: a plan of reads alone must not be repeated, since its new pages would
 /// then be cached.
 const MAX_READS_PER_SECOND: f64 = 40_000.0;
@@ -70,22 +71,16 @@ pub async fn hits(bench: &mut Bench) -> Result<Vec<Outcome>> {
 pub async fn mixed(bench: &mut Bench) -> Result<Vec<Outcome>> {
     let read_api = bench.read_api(CacheMode::Default).await?;
     let write_api = bench.write_api()?.address.clone();
-    let hot = bench.dataset.some(MIXED_HOT_VIEWERS, &mut bench.rng);
-    let bare = bare_server(bench, &read_api, hot[0]).await?;
-    let mut new: Vec<(Uuid, u32)> = bench
-        .dataset
-        .accounts
-        .iter()
-        .flat_map(|viewer| (13..28).map(|limit| (*viewer, limit)))
-        .collect();
-    new.shuffle(&mut bench.rng);
+    let mut mixture = Mixture::new(&bench.dataset, MIXED_HOT_VIEWERS, &mut bench.rng);
+    let bare = bare_server(bench, &read_api, mixture.hot[0]).await?;
     let targets: [&str; 2] = [&read_api.address, &write_api];
     // Reads of `hot` viewers whose feeds were invalidated are misses too.
     let (mut ours, mut other, mut new_share) = (Runs::default(), Runs::default(), 0.05);
     let mut attempts = 0;
     let mut run = 0;
     while run < bench.runs {
-        let requests = mixture(bench, REQUESTS, &hot, &mut new, [WRITE_SHARE, new_share])?;
+        let (dataset, rng) = (&bench.dataset, &mut bench.rng);
+        let requests = mixture.requests(dataset, REQUESTS, [WRITE_SHARE, new_share], rng)?;
         let plan = Plan::new(&targets, requests, bench.seconds);
         let recording = profile::start(bench, &["mixed"], &read_api, run)?;
         let summary = bench.stack.load(&plan).await?;
@@ -101,20 +96,20 @@ pub async fn mixed(bench: &mut Bench) -> Result<Vec<Outcome>> {
         ours.push(summary);
         let plan = Plan::new(
             &[&bare.address],
-            bench.dataset.reads(&hot, FEED),
+            bench.dataset.reads(&mixture.hot, FEED),
             bench.seconds,
         );
         other.push(bench.stack.load(&plan).await?);
         run += 1;
     }
     let count = (MAX_READS_PER_SECOND * (bench.seconds + 1.0)) as usize;
-    let requests = mixture(bench, count, &hot, &mut new, [0.0, 0.1])?;
+    let requests = mixture.requests(&bench.dataset, count, [0.0, 0.1], &mut bench.rng)?;
     let plan = Plan::new(&targets, requests, bench.seconds);
     let reads_alone = Runs(vec![bench.stack.load(&plan).await?]);
     let note = format!(
         "{}, {} viewers; {:.0}/s without commands, {}",
         hit_share(&ours),
-        hot.len(),
+        mixture.hot.len(),
         reads_alone.per_second(),
         hit_share(&reads_alone),
     );
@@ -123,29 +118,49 @@ pub async fn mixed(bench: &mut Bench) -> Result<Vec<Outcome>> {
     ])
 }
 
-/// `writes` is the share of commands in all requests, `new_share` the share of new pages in the reads.
-fn mixture(
-    bench: &mut Bench,
-    count: usize,
-    hot: &[Uuid],
-    new: &mut Vec<(Uuid, u32)>,
-    [writes, new_share]: [f64; 2],
-) -> Result<Vec<Request>> {
-    let mut requests = Vec::with_capacity(count);
-    for _ in 0..count {
-        requests.push(if bench.rng.gen_bool(writes) {
-            let command = bench.dataset.commands(1, &mut bench.rng)?;
-            bench.dataset.requests(&command, 1).remove(0)
-        } else if bench.rng.gen_bool(new_share) {
-            let (viewer, limit) = new.pop().context("no new pages are left")?;
-            let path = format!("/v1/feed?limit={limit}");
-            get(0, &path, bench.dataset.headers(viewer))
-        } else {
-            let viewer = hot.choose(&mut bench.rng).context("no viewer")?;
-            get(0, FEED, bench.dataset.headers(*viewer))
-        });
+/// Random requests of the mixed row.
+pub struct Mixture {
+    /// The viewers whose feeds are read repeatedly.
+    hot: Vec<Uuid>,
+    /// Pages that were never read before: viewer and limit.
+    new: Vec<(Uuid, u32)>,
+}
+
+impl Mixture {
+    pub fn new(dataset: &Dataset, hot: usize, rng: &mut StdRng) -> Self {
+        let hot = dataset.some(hot, rng);
+        let viewers = dataset.accounts.iter();
+        let mut new: Vec<_> = viewers
+            .flat_map(|viewer| (13..28).map(|limit| (*viewer, limit)))
+            .collect();
+        new.shuffle(rng);
+        Self { hot, new }
     }
-    Ok(requests)
+
+    /// Reads have target 0, commands 1. `writes` is the share of commands in all requests, `new_share` the share of new
+    /// pages in the reads. Errors: no new pages are left.
+    pub fn requests(
+        &mut self,
+        dataset: &Dataset,
+        count: usize,
+        [writes, new_share]: [f64; 2],
+        rng: &mut StdRng,
+    ) -> Result<Vec<Request>> {
+        let mut requests = Vec::with_capacity(count);
+        for _ in 0..count {
+            requests.push(if rng.gen_bool(writes) {
+                dataset.requests(&dataset.commands(1, rng)?, 1).remove(0)
+            } else if rng.gen_bool(new_share) {
+                let (viewer, limit) = self.new.pop().context("no new pages are left")?;
+                let path = format!("/v1/feed?limit={limit}");
+                get(0, &path, dataset.headers(viewer))
+            } else {
+                let viewer = self.hot.choose(rng).context("no viewer")?;
+                get(0, FEED, dataset.headers(*viewer))
+            });
+        }
+        Ok(requests)
+    }
 }
 
 /// The size of the same pages with and without compression.

@@ -7,29 +7,31 @@ use std::{
 };
 
 use anyhow::Result;
-use feedmill_service::Signer;
 
 use super::{
     context::{Bench, generate, progress},
     database::Database,
     dataset::Dataset,
+    process::Process,
 };
 
 pub struct Community {
     pub database: Database,
     pub dataset: Dataset,
+    _nats: Process,
 }
 
 impl Community {
-    /// Imports and projects a workload. The events are not relayed to NATS: the projector reads them from the log, and stops when
-    /// all are projected.
+    /// Imports and projects a workload. The events are not relayed to NATS: the projector reads them from the log, and stops
+    /// when all are projected.
     pub async fn import(
         bench: &Bench,
         name: &str,
         write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
     ) -> Result<Self> {
         let stack = &bench.stack;
-        let database = stack.database(name, None, false).await?;
+        let nats = stack.nats(name).await?;
+        let database = stack.database(name, None, &nats).await?;
         let file = generate(stack, write)?;
         progress(&stack.import(&database, &file).await?);
         let started = Instant::now();
@@ -41,8 +43,11 @@ impl Community {
         ));
         projector.stop().await?;
         database.settle().await?;
-        let signer = Signer::load_or_create(&stack.key_file(), "feedmill", "feedmill")?;
-        let dataset = Dataset::load(&database.pool, &signer).await?;
-        Ok(Self { database, dataset })
+        let dataset = Dataset::load(&database.pool, &stack.signer()?).await?;
+        Ok(Self {
+            database,
+            dataset,
+            _nats: nats,
+        })
     }
 }

@@ -8,7 +8,6 @@ use std::{
 };
 
 use anyhow::Result;
-use feedmill_service::Signer;
 use rand::{SeedableRng, rngs::StdRng};
 
 use super::{
@@ -16,39 +15,10 @@ use super::{
     dataset::Dataset,
     process::Process,
     row::Outcome,
+    settings::Settings,
     stack::{CacheMode, Stack, relayed},
 };
 use crate::data;
-
-#[derive(clap::Args)]
-pub struct Settings {
-    /// A PostgreSQL that nothing else uses, as its superuser
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-    pub database_url: String,
-    /// A nats-server that nothing else uses
-    #[arg(long, env = "NATS_URL")]
-    pub nats_url: String,
-    /// The version of nats-server, for the results
-    #[arg(long, default_value = "nats-server")]
-    pub nats_version: String,
-    /// The path of PostgreSQL's pgbench
-    #[arg(long)]
-    pub pgbench: PathBuf,
-    /// A folder for temporary files
-    #[arg(long)]
-    pub work: PathBuf,
-    /// The folder for results.md, results.json and the plots
-    #[arg(long)]
-    pub out: PathBuf,
-    /// Use a fifth of the data and shorter runs
-    #[arg(long)]
-    pub quick: bool,
-    /// Profile the server with perf in this row
-    #[arg(long)]
-    pub profile: Option<String>,
-    /// The rows to run; without any, all
-    pub rows: Vec<String>,
-}
 
 /// The running system, the settings and the outcomes.
 pub struct Bench {
@@ -59,6 +29,7 @@ pub struct Bench {
     pub dataset: Dataset,
     pub write_api: Option<Process>,
     pub projector: Option<Process>,
+    _nats: Process,
     pub rng: StdRng,
     pub size: data::Size,
     /// The duration of a measured run in seconds.
@@ -75,29 +46,15 @@ pub struct Bench {
 impl Bench {
     /// Imports the workload, starts write-api and projector, and waits until all events are projected.
     pub async fn prepare(settings: &Settings) -> Result<Self> {
-        let (nats_url, work) = (settings.nats_url.clone(), &settings.work);
-        let stack = Stack::new(
-            &settings.database_url,
-            nats_url,
-            work,
-            settings.pgbench.clone(),
-        )?;
-        let mut size = data::Size {
-            accounts: 10_000,
-            followees: 50,
-            posts: 200_000,
-        };
-        if settings.quick {
-            (size.accounts, size.posts) = (size.accounts / 5, size.posts / 5);
-        }
-        let signer = Signer::load_or_create(&stack.key_file(), "feedmill", "feedmill")?;
-
-        let database = stack.database("feedmill", None, true).await?;
+        let stack = Stack::new(settings, &settings.work)?;
+        let nats = stack.nats("feedmill").await?;
+        let size = settings.size();
+        let database = stack.database("feedmill", None, &nats).await?;
         let file = generate(&stack, |out| data::write(size, false, out))?;
         progress(&stack.import(&database, &file).await?);
         database.settle().await?;
-        let bare_database = stack.database("bare", Some(&database), false).await?;
-        let database = stack.open("feedmill", true).await?;
+        let bare_database = stack.database("bare", Some(&database), &nats).await?;
+        let database = stack.open("feedmill", &nats).await?;
         let started = Instant::now();
         let write_api = stack.write_api(&database).await?;
         let projector = stack.projector(&database).await?;
@@ -109,15 +66,16 @@ impl Bench {
         relayed(&write_api).await?;
         database.settle().await?;
         Ok(Self {
-            dataset: Dataset::load(&database.pool, &signer).await?,
+            dataset: Dataset::load(&database.pool, &stack.signer()?).await?,
             stack,
             database,
             bare_database,
             write_api: Some(write_api),
             projector: Some(projector),
+            _nats: nats,
             rng: StdRng::seed_from_u64(7),
             size,
-            seconds: if settings.quick { 2.0 } else { 4.0 },
+            seconds: settings.seconds(),
             runs: 3,
             quick: settings.quick,
             out: settings.out.clone(),

@@ -72,6 +72,13 @@ impl Dataset {
         some
     }
 
+    /// Errors: the account has none of the recent posts.
+    pub fn newest_post_of(&self, account: Uuid) -> Result<Uuid> {
+        let mut posts = self.posts.iter();
+        let post = posts.find(|(_, author)| *author == account);
+        Ok(post.context("the account has no posts")?.0)
+    }
+
     /// The header lines that authenticate an account.
     pub fn headers(&self, account: Uuid) -> &str {
         self.headers.get(&account).map_or("", String::as_str)

@@ -33,10 +33,10 @@ struct FirstPage {
 /// responses. The page with the longest p99 counts; the note has all.
 pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
     let community = Community::import(bench, "hidden", hidden::write).await?;
-    let database = bench.stack.with_nats(&community.database);
+    let database = &community.database;
     let read_api = bench
         .stack
-        .read_api(&database, bench.write_api()?, CacheMode::OnlyPosts)
+        .read_api(database, bench.write_api()?, CacheMode::OnlyPosts)
         .await?;
     let [author, friend, follower] = accounts(&community).await?;
     let pages = [
@@ -82,7 +82,7 @@ pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
         }
     }
     drop(read_api);
-    bench.stack.drop(database).await?;
+    bench.stack.drop(community.database).await?;
     Ok(vec![worst.with_note(notes.join("; "))])
 }
 

@@ -11,7 +11,11 @@ use anyhow::Result;
 use serde::Serialize;
 use sqlx::PgPool;
 
-use super::row::median;
+use super::{
+    process::{command, output},
+    row::median,
+    settings::Settings,
+};
 
 #[derive(Debug, Serialize)]
 pub struct Machine {
@@ -26,8 +30,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// `folder` is on the disk of the database.
-    pub async fn inspect(folder: &Path, pool: &PgPool, nats: &str) -> Result<Self> {
+    /// The folder for temporary files is on the disk of the database.
+    pub async fn inspect(settings: &Settings, pool: &PgPool) -> Result<Self> {
         let field = |file: &str, name: &str| {
             let text = fs::read_to_string(file).unwrap_or_default();
             let line = text.lines().find(|line| line.starts_with(name));
@@ -59,8 +63,11 @@ impl Machine {
                 .trim()
                 .to_owned(),
             postgresql,
-            nats: nats.to_owned(),
-            fsync_ms: fsync(folder)?,
+            nats: output(command(&settings.nats_server, &["--version"], &[]))
+                .await?
+                .trim()
+                .to_owned(),
+            fsync_ms: fsync(&settings.work)?,
         })
     }
 

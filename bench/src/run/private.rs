@@ -9,6 +9,7 @@ use super::{
     endpoints::FEED,
     equality,
     reads::{Endpoint, Servers, Site},
+    rebuild,
     row::Outcome,
 };
 use crate::data;
@@ -17,8 +18,8 @@ use crate::data;
 pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
     let size = bench.size;
     let community = Community::import(bench, "private", |out| data::write(size, true, out)).await?;
-    let database = bench.stack.with_nats(&community.database);
-    let servers = Servers::start(bench, &database, &["--audiences"]).await?;
+    let database = &community.database;
+    let servers = Servers::start(bench, database, &["--audiences"]).await?;
     let (read_api, n_plus_one) = (&servers.read_api, &servers.n_plus_one);
     let mut queries = 0.0;
     // The second time with cached posts.
@@ -37,7 +38,7 @@ pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
     };
     let site = Site {
         servers: &servers,
-        database: &database,
+        database,
         dataset: &community.dataset,
     };
     let mut outcomes = site.measure(bench, &endpoint).await?;
@@ -47,6 +48,9 @@ pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
         }
     }
     drop(servers);
-    bench.stack.drop(database).await?;
+    if bench.wants(&["private_rebuild"]) {
+        outcomes.push(rebuild::measure_in(bench, database, "private_rebuild").await?);
+    }
+    bench.stack.drop(community.database).await?;
     Ok(outcomes)
 }

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, PgPool, SqlSafeStr};
 
 use super::{
     context::{Bench, progress},
-    database::execute,
+    database::{Database, execute},
     process::output,
     row::{Outcome, median},
 };
@@ -23,18 +23,21 @@ fn schemas() -> String {
 /// `synchronous_commit` off. The rebuild's time includes everything: reading the log, applying it, comparing with the
 /// live model, and the cutover.
 pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
+    Ok(vec![measure_in(bench, &bench.database, "rebuild").await?])
+}
+
+/// The same for any database. `key` is the row.
+pub async fn measure_in(bench: &Bench, database: &Database, key: &'static str) -> Result<Outcome> {
     let events: i64 = sqlx::query_scalar("SELECT sum(head)::int8 FROM write.partitions")
-        .fetch_one(&bench.database.pool)
+        .fetch_one(&database.pool)
         .await?;
     let (mut ours, mut other) = (Vec::new(), Vec::new());
     for _ in 0..bench.runs {
-        bench.database.projected().await?;
+        database.projected().await?;
         let started = Instant::now();
-        let rebuild = bench.stack.command(
-            &bench.database,
-            "projector",
-            &["rebuild", "--all", "--json"],
-        );
+        let rebuild = bench
+            .stack
+            .command(database, "projector", &["rebuild", "--all", "--json"]);
         let printed = output(rebuild).await?;
         let duration = started.elapsed();
         let live = printed
@@ -46,7 +49,7 @@ pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
             "some projections were not rebuilt: {printed}"
         );
         ours.push(duration);
-        other.push(copy(&bench.database.pool).await?);
+        other.push(copy(&database.pool).await?);
         let seconds = |runs: &[Duration]| runs.last().map_or(0.0, Duration::as_secs_f64);
         progress(&format!(
             "rebuild {:.1} s, copy {:.1} s",
@@ -59,14 +62,14 @@ pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
         let seconds = median_of(runs);
         format!("{:.0}/s ({seconds:.1} s)", events as f64 / seconds)
     };
-    Ok(vec![Outcome {
-        key: "rebuild",
+    Ok(Outcome {
+        key,
         value: median_of(&other) / median_of(&ours),
         ours: rate(&ours),
         other: rate(&other),
         note: format!("{events} events, {} projections", Projection::ALL.len()),
         ..Outcome::default()
-    }])
+    })
 }
 
 /// Copies all rows of the live read models into equal tables.

@@ -7,7 +7,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use serde::Serialize;
+use feedmill_service::Signer;
+use serde::{Serialize, de::DeserializeOwned};
 use sqlx::PgPool;
 use tokio::{process::Command, time::sleep};
 use uuid::Uuid;
@@ -15,9 +16,10 @@ use uuid::Uuid;
 use super::{
     database::{Database, execute},
     process::{Process, command, free_address, output},
+    settings::Settings,
 };
 use crate::{
-    load::{Connection, Plan, Request},
+    load::{Connection, Plan, ProbePlan, ProbeSummary, Request},
     summary::Summary,
 };
 
@@ -35,52 +37,72 @@ pub enum CacheMode {
 pub struct Stack {
     /// The URL of the PostgreSQL server, without a database.
     server_url: String,
-    nats_url: String,
-    /// The folder of the binaries.
-    bin: PathBuf,
+    nats_server: PathBuf,
+    /// The folder of the service binaries.
+    pub bin: PathBuf,
     /// The folder for temporary files.
     pub folder: PathBuf,
     pub pgbench: PathBuf,
 }
 
-/// An address without a server: for a database whose events are not relayed.
-const NO_NATS: &str = "nats://127.0.0.1:1";
-
 impl Stack {
-    pub fn new(
-        database_url: &str,
-        nats_url: String,
-        folder: &Path,
-        pgbench: PathBuf,
-    ) -> Result<Self> {
-        let (server_url, _) = database_url
+    /// `folder` is for temporary files. The services are those beside this binary.
+    pub fn new(settings: &Settings, folder: &Path) -> Result<Self> {
+        let (server_url, _) = settings
+            .database_url
             .rsplit_once('/')
             .context("DATABASE_URL has no database name")?;
         let this = std::env::current_exe()?;
         Ok(Self {
             server_url: server_url.to_owned(),
-            nats_url,
+            nats_server: settings.nats_server.clone(),
             bin: this
                 .parent()
                 .context("the binary has no folder")?
                 .to_owned(),
             folder: folder.to_owned(),
-            pgbench,
+            pgbench: settings.pgbench.clone(),
         })
     }
 
-    /// The key file that tokens are signed with.
-    pub fn key_file(&self) -> PathBuf {
+    /// Signs tokens with the key of the services.
+    pub fn signer(&self) -> Result<Signer> {
+        Signer::load_or_create(&self.key_file(), "feedmill", "feedmill")
+    }
+
+    fn key_file(&self) -> PathBuf {
         self.folder.join("auth.pem")
     }
 
-    /// Creates a database, empty or as a copy of another one, which must not be in use. With `stream` its services
-    /// connect to NATS, which only one database may do.
+    /// Starts a nats-server with JetStream. Each database needs one of its own.
+    pub async fn nats(&self, name: &str) -> Result<Process> {
+        let (address, monitor) = (free_address()?, free_address()?);
+        let store = self.folder.join(format!("nats-{name}"));
+        let config = store.with_extension("conf");
+        let lines = format!(
+            "server_name: {name}\nlisten: \"{address}\"\nhttp: \"{monitor}\"\njetstream {{ store_dir: \"{}\" }}\n",
+            store.display()
+        );
+        fs::write(&config, lines)?;
+        let arguments = ["-c", &config.display().to_string()];
+        let command = command(&self.nats_server, &arguments, &[]);
+        Process::start(
+            "nats-server",
+            command,
+            &address,
+            &monitor,
+            "/healthz",
+            &self.folder,
+        )
+        .await
+    }
+
+    /// Creates a database, empty or as a copy of another one, which must not be in use.
     pub async fn database(
         &self,
         name: &str,
         copy_of: Option<&Database>,
-        stream: bool,
+        nats: &Process,
     ) -> Result<Database> {
         let admin = PgPool::connect(&format!("{}/postgres", self.server_url)).await?;
         let template = match copy_of {
@@ -92,31 +114,18 @@ impl Stack {
         };
         execute(&admin, &format!("CREATE DATABASE {name}{template}")).await?;
         admin.close().await;
-        self.open(name, stream).await
+        self.open(name, nats).await
     }
 
     /// Connects to an existing database.
-    pub async fn open(&self, name: &str, stream: bool) -> Result<Database> {
+    pub async fn open(&self, name: &str, nats: &Process) -> Result<Database> {
         let url = format!("{}/{name}", self.server_url);
         Ok(Database {
             pool: PgPool::connect(&url).await?,
             url,
             name: name.to_owned(),
-            nats_url: if stream {
-                self.nats_url.clone()
-            } else {
-                NO_NATS.to_owned()
-            },
+            nats_url: format!("nats://{}", nats.address),
         })
-    }
-
-    /// The same database for a read-api that is to cache posts, which it does only while NATS is connected. It ignores the
-    /// announcements of other databases, which are signed with other keys.
-    pub fn with_nats(&self, database: &Database) -> Database {
-        Database {
-            nats_url: self.nats_url.clone(),
-            ..database.clone()
-        }
     }
 
     pub async fn drop(&self, database: Database) -> Result<()> {
@@ -211,12 +220,7 @@ impl Stack {
         environment.push(("ADMIN_LISTEN", admin_address.clone()));
         environment.extend_from_slice(settings);
         let command = command(&self.bin.join(name), &[], &environment);
-        // Without NATS a service works, but is not ready.
-        let path = if database.nats_url == NO_NATS {
-            "/health/live"
-        } else {
-            "/health/ready"
-        };
+        let path = "/health/ready";
         Process::start(name, command, &address, &admin_address, path, &self.folder).await
     }
 
@@ -246,12 +250,12 @@ impl Stack {
     }
 
     /// Runs a measuring subcommand of this binary with `input` in a file, and gives its summary.
-    pub async fn measure(
+    pub async fn measure<T: DeserializeOwned>(
         &self,
         subcommand: &str,
         input: &impl Serialize,
         arguments: &[&str],
-    ) -> Result<Summary> {
+    ) -> Result<T> {
         let file = self
             .folder
             .join(format!("{subcommand}-{}.json", Uuid::new_v4().simple()));
@@ -263,6 +267,10 @@ impl Stack {
         Ok(serde_json::from_str(
             &printed.with_context(|| subcommand.to_owned())?,
         )?)
+    }
+
+    pub async fn probe(&self, plan: &ProbePlan) -> Result<ProbeSummary> {
+        self.measure("probe", plan, &[]).await
     }
 
     pub async fn load(&self, plan: &Plan) -> Result<Summary> {

@@ -11,7 +11,7 @@ use super::{
     row::{Outcome, Runs},
     stack::CacheMode,
 };
-use crate::load::{Plan, ProbePlan, get, post};
+use crate::load::{Expect, Plan, Probe, ProbePlan, get, post};
 
 /// The load of commands per second.
 const COMMANDS_PER_SECOND: f64 = 300.0;
@@ -33,11 +33,15 @@ pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
             let body = json!({"text": "Is it there yet?"}).to_string();
             let post = post(0, "/v1/posts", bench.dataset.headers(*author), &body);
             let feed = get(0, FEED, bench.dataset.headers(*follower));
-            (post.bytes, feed.bytes)
+            Probe {
+                command: post.bytes,
+                read: feed.bytes,
+                expect: Expect::Created,
+            }
         });
         let probe = ProbePlan {
             write: write.clone(),
-            read: read_api.address.clone(),
+            reads: vec![read_api.address.clone()],
             probes: requests.collect(),
             concurrency: 2,
             pause: 0.02,
@@ -49,12 +53,12 @@ pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
         let probing = async {
             // After the warm-up of the load.
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-            bench.stack.measure("probe", &probe, &[]).await
+            bench.stack.probe(&probe).await
         };
         let (loaded, probed) = tokio::join!(bench.stack.load(&plan), probing);
         profile::stop(recording).await?;
         load.push(loaded?);
-        probes.push(probed?);
+        probes.push(probed?.effective);
     }
     let note = format!(
         "{} probes; load of {:.0} commands/s, answered in {:.1} ms (p50), {:.1} ms (p99)",

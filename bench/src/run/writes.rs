@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{command::Command, load::Plan, summary::Summary};
 
-const CONNECTIONS: usize = 64;
+pub const CONNECTIONS: usize = 64;
 /// More commands per second than any side executes.
 const MAX_COMMANDS_PER_SECOND: f64 = 15_000.0;
 
@@ -32,7 +32,7 @@ pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
         for run in 0..bench.runs {
             let commands = bench
                 .dataset
-                .commands(command_count(bench), &mut bench.rng)?;
+                .commands(command_count(bench.seconds), &mut bench.rng)?;
             run_both(
                 bench,
                 &["commands", "append"],
@@ -59,8 +59,9 @@ pub async fn measure(bench: &mut Bench) -> Result<Vec<Outcome>> {
     Ok(outcomes)
 }
 
-fn command_count(bench: &Bench) -> usize {
-    ((bench.seconds + 1.0) * MAX_COMMANDS_PER_SECOND) as usize
+/// The number of commands for a run of this duration.
+pub fn command_count(seconds: f64) -> usize {
+    ((seconds + 1.0) * MAX_COMMANDS_PER_SECOND) as usize
 }
 
 /// Runs commands with write-api over HTTP, then with bare sqlx.
@@ -169,7 +170,7 @@ async fn rate_while_projecting(bench: &mut Bench) -> Result<f64> {
     let projector = bench.stack.projector(&bench.database).await?;
     let commands = bench
         .dataset
-        .commands(command_count(bench), &mut bench.rng)?;
+        .commands(command_count(bench.seconds), &mut bench.rng)?;
     let summary = over_http(bench, bench.write_api()?, &commands).await?;
     projector.stop().await?;
     progress(&format!(
