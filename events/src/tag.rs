@@ -69,8 +69,8 @@ tags! {
     blocks = 34;
     /// An account's settings, which only its owner sees (profiles).
     own_settings = 36;
-    /// The root posts of an author, if one was deleted or got another audience (feed). `posts_of` changes, too.
-    lost_posts_of = 37;
+    /// The root posts of an author, if one was edited or deleted or got another audience (feed). `posts_of` changes, too.
+    changed_posts_of = 37;
     /// Up to where a viewer has read the feed (feed).
     feed_mark = 31;
     /// A conversation's title and members, for those who may read it (conversations).

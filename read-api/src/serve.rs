@@ -82,7 +82,7 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
         limits,
         database.clone(),
         cursors.clone(),
-        tag_versions.clone(),
+        progress.clone(),
         shutdown.soft.clone(),
     );
     tasks.spawn(streams.clone().wake());

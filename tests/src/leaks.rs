@@ -3,13 +3,11 @@
 //!
 //! - `scene`: three accounts with a thread, the oracle, and random changes of the reader's rights.
 //! - `probe`: one request in all its forms: with the position, from the cache, with an `ETag` or a cursor from before the change.
-//! - `stream`: what an open stream tells of lost posts.
 //! - `plant`: leaks that are put into a database, to show that the test finds them.
 
 mod plant;
 mod probe;
 mod scene;
-mod stream;
 
 use std::{
     collections::BTreeMap,

@@ -9,6 +9,7 @@
 //! - [`oracle`]: the answer of every read and the rows of every read table, by their definitions.
 //! - [`compare`]: every read of a running Feedmill, compared with the oracle.
 //! - [`log`], [`jetstream`]: the event log in the database, and the stream of it in NATS.
+//! - [`feed_copy`]: a client's copy of a feed, kept up to date by a stream.
 //! - [`property`]: random commands against a running Feedmill and the oracle.
 //! - [`import`]: import records, generated or from a file, compared with the oracle or expected answers.
 //! - [`torture`]: random faults under load.
@@ -16,6 +17,7 @@
 pub mod client;
 pub mod compare;
 pub mod endpoints;
+pub mod feed_copy;
 pub mod import;
 pub mod jetstream;
 pub mod kit;

@@ -183,3 +183,10 @@ pub async fn edit_times(pool: &PgPool) -> Result<BTreeMap<Uuid, i64>> {
     }
     Ok(times)
 }
+
+/// The id of the oldest post that the viewer's feed has in its entries; nil if it has all.
+pub async fn feed_floor(pool: &PgPool, viewer: Uuid) -> Result<Uuid> {
+    let sql = "SELECT floor FROM feed.feed_floors WHERE viewer = $1";
+    let floor = sqlx::query_scalar(sql).bind(viewer);
+    Ok(floor.fetch_optional(pool).await?.unwrap_or_default())
+}

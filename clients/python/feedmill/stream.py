@@ -23,8 +23,8 @@ from .sse import EventParser
 OnConnection = Callable[[Literal["open", "lost"], Exception | None], None]
 """Called when a connection is open, and when one is lost or cannot be opened."""
 
-EventName = Literal["unread", "post", "message", "notification", "gone", "reset"]
-EVENT_NAMES = ("unread", "post", "message", "notification", "gone", "reset")
+EventName = Literal["unread", "post", "message", "notification", "edited", "gone", "reset"]
+EVENT_NAMES = ("unread", "post", "message", "notification", "edited", "gone", "reset")
 ALL_LISTS = ["feed", "conversations", "notifications"]
 
 # A heartbeat arrives every 15 seconds.
@@ -179,7 +179,7 @@ class _Following:
         raise ProblemError(problem)
 
     def _is_new(self, event: StreamEvent) -> bool:
-        if event.event in ("unread", "reset"):
+        if event.event in ("unread", "edited", "reset"):
             return True
         if event.event == "gone":
             # It may come back.

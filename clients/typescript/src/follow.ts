@@ -131,7 +131,7 @@ function isPassing(error: unknown): boolean {
 
 /** An event, or undefined if it is of a kind that this version does not know. */
 function toStreamEvent(event: string, id: string | undefined, data: string): StreamEvent | undefined {
-  const kinds: string[] = ["unread", "post", "message", "notification", "gone", "reset"] satisfies StreamEvent["event"][];
+  const kinds: string[] = ["unread", "post", "message", "notification", "edited", "gone", "reset"] satisfies StreamEvent["event"][];
   return kinds.includes(event) ? ({ event, id: id ?? "", data: JSON.parse(data) } as StreamEvent) : undefined;
 }
 
@@ -139,7 +139,7 @@ class KnownItems {
   #ids = new Set<string>();
 
   isNew(event: StreamEvent): boolean {
-    if (event.event === "unread" || event.event === "reset") {
+    if (event.event === "unread" || event.event === "edited" || event.event === "reset") {
       return true;
     }
     if (event.event === "gone") {

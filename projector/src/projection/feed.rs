@@ -86,7 +86,7 @@ async fn apply(
     let deliveries = changes.sources.deliveries(db).await?;
     entries::delete_of_authors(&deliveries.ended, db).await?;
     let mut applied = apply_changes(&changes, true, context, db).await?;
-    entries::limit(&changes, db).await?;
+    entries::share(&changes, db).await?;
     authors::add_pulled(&applied.pulled, db).await?;
     let backfilled = entries::backfill(&deliveries.started, context, db).await?;
     applied.grown.extend(backfilled);

@@ -37,16 +37,22 @@ async fn apply_all(
     {}
 }
 
-/// Panics unless the derived tables agree with the others, and `posts.limited` with the audiences.
+/// Panics unless the derived tables agree with the others, and `posts.shared_with` with the audiences.
 async fn assert_derived(projection: &Definition, pool: &PgPool) {
     let derived = projection.rebuild.derived.as_ref().unwrap();
     let mut db = pool.acquire().await.unwrap();
     let wrong = (derived.check)(10, &mut db).await.unwrap();
     assert!(wrong.is_empty(), "{wrong:#?}");
     let sql = "SELECT p.id FROM posts p LEFT JOIN audiences a ON a.root = p.id
-        WHERE limited <> (reply_to IS NULL AND a.root IS NOT NULL)";
+        WHERE p.shared_with IS DISTINCT FROM CASE
+            WHEN p.reply_to IS NOT NULL OR a.root IS NULL THEN NULL
+            WHEN a.audience = 1 THEN a.author
+            WHEN a.audience = 2 AND cardinality(a.tags) = 1 THEN a.tags[1]
+            WHEN a.audience = 3 THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+            ELSE '00000000-0000-0000-0000-000000000000'
+        END";
     let wrong: Vec<Uuid> = sqlx::query_scalar(sql).fetch_all(pool).await.unwrap();
-    assert!(wrong.is_empty(), "`limited` is wrong in {wrong:?}");
+    assert!(wrong.is_empty(), "`shared_with` is wrong in {wrong:?}");
 }
 
 /// How many threads are public again, and how many limited ones have replies of others, but no root any more.

@@ -67,6 +67,9 @@ impl LiveGeneration {
     }
 }
 
+/// Sequence numbers by projection and partition.
+pub type Checkpoints = [[i64; PARTITIONS as usize]; Projection::ALL.len()];
+
 /// The live generations of all projections, indexed by `Projection as usize`.
 #[derive(Debug)]
 pub struct LiveGenerations(Mutex<[LiveGeneration; Projection::ALL.len()]>);
@@ -78,6 +81,23 @@ impl Default for LiveGenerations {
 }
 
 impl LiveGenerations {
+    /// The checkpoints of the last poll.
+    pub fn polled(&self) -> Box<Checkpoints> {
+        let polled = self
+            .lock()
+            .map(|live| live.partitions.map(|state| state.polled));
+        Box::new(polled)
+    }
+
+    /// Whether all changes up to these checkpoints are recorded.
+    pub fn recorded(&self, checkpoints: &Checkpoints) -> bool {
+        let live = self.lock();
+        let partitions = live.iter().flat_map(|live| live.partitions);
+        partitions
+            .zip(checkpoints.as_flattened())
+            .all(|(state, seq)| state.recorded >= *seq)
+    }
+
     pub fn lock(&self) -> MutexGuard<'_, [LiveGeneration; Projection::ALL.len()]> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -42,6 +42,7 @@ struct Inner {
     updates: watch::Sender<()>,
     waiting: AtomicUsize,
     poll_request: Notify,
+    polls: AtomicUsize,
 }
 
 impl Progress {
@@ -55,7 +56,12 @@ impl Progress {
             updates: watch::Sender::new(()),
             waiting: AtomicUsize::new(0),
             poll_request: Notify::new(),
+            polls: AtomicUsize::new(0),
         }))
+    }
+
+    pub fn tag_versions(&self) -> &TagVersions {
+        &self.0.tag_versions
     }
 
     /// Waits until all `projections` have applied `positions`; false after `wait`.
@@ -93,6 +99,27 @@ impl Progress {
             && projections
                 .iter()
                 .all(|projection| live[*projection as usize].has_recorded(positions))
+    }
+
+    /// Waits until the changes that the tables have now are recorded in the tag versions, so that no cached answer is older; false after
+    /// `wait`. While no announcements are received, no answer comes from the cache, and there is nothing to wait for.
+    pub async fn catch_up(&self, wait: Duration) -> bool {
+        let mut updates = self.0.updates.subscribe();
+        let _waiting = WaitingGuard::new(&self.0);
+        let polls = || self.0.polls.load(Ordering::SeqCst);
+        // The next one may have begun already.
+        let first = polls() + 2;
+        self.0.poll_request.notify_one();
+        let caught_up = async {
+            while polls() < first && updates.changed().await.is_ok() {}
+            let polled = self.0.live.polled();
+            let recorded = || {
+                let subscribed = self.0.tag_versions.is_subscribed();
+                !subscribed || self.0.live.recorded(&polled)
+            };
+            while !recorded() && updates.changed().await.is_ok() {}
+        };
+        timeout(wait, caught_up).await.is_ok()
     }
 
     /// Returns when a request waits for a position.
@@ -195,6 +222,8 @@ impl Progress {
                 self.0.tag_versions.set_subscribed(true);
             }
         }
+        drop(live);
+        self.0.polls.fetch_add(1, Ordering::SeqCst);
         self.0.updates.send_replace(());
     }
 

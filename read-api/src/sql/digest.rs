@@ -38,10 +38,7 @@ pub async fn candidates(
     let row = sqlx::query!(
         r#"/* digest.listed */
         WITH listed AS MATERIALIZED (
-            SELECT post_id, limited
-            FROM feed_entries
-            WHERE viewer = $1 AND post_id >= $2 AND post_id < $3
-                AND (NOT limited OR (SELECT true FROM visible_root($1, post_id)))
+            SELECT post_id, limited FROM visible_entries($1) WHERE post_id >= $2 AND post_id < $3
         )
         SELECT
             array(SELECT post_id FROM listed) AS "posts!",
@@ -103,9 +100,8 @@ pub async fn full(
         "/* digest.read */",
         r#", listed AS (
             SELECT post_id AS id
-            FROM feed_entries
-            WHERE viewer = $1 AND post_id < $3 AND post_id >= greatest($2, (SELECT floor FROM floor))
-                AND (NOT limited OR (SELECT true FROM visible_root($1, post_id)))
+            FROM visible_entries($1)
+            WHERE post_id < $3 AND post_id >= greatest($2, (SELECT floor FROM floor))
             UNION
             SELECT root.id
             FROM pushed_lanes AS lane

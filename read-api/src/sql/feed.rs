@@ -60,10 +60,9 @@ macro_rules! with_pushed {
             $name,
             r#", hot AS MATERIALIZED (
             SELECT post_id AS id, limited
-            FROM feed_entries
-            WHERE viewer = $1 AND post_id < $2
+            FROM visible_entries($1)
+            WHERE post_id < $2
                 AND post_id >= coalesce((SELECT floor FROM floor), '00000000-0000-0000-0000-000000000000')
-                AND (NOT limited OR (SELECT true FROM visible_root($1, post_id)))
             ORDER BY post_id DESC
             LIMIT $3
         )"#
@@ -157,7 +156,7 @@ macro_rules! full_page_of {
 /// Reading by lane takes two steps. The newest post of each lane (`newest`) shows which lanes can have posts of the page
 /// at all: those with the `limit` newest ones. Then the posts of these lanes are read (`from_lanes`). A page below the
 /// floor costs an index probe per lane, of which there is one for each followed account, one more for each connection, and one for
-/// each tag of others that has the viewer, and at most `limit` rows of each lane that is read. The entries of limited posts that the
+/// each tag of others that has the viewer, and at most `limit` rows of each lane that is read. The entries of posts that the
 /// viewer does not see are skipped; there are no more of them than entries in a feed. A viewer who follows no pulled
 /// author pays for one scan of the short list of pulled authors.
 pub async fn full_page(
@@ -243,10 +242,9 @@ pub async fn page_back(
         "/* feed.page_back */",
         r#", hot AS (
             SELECT post_id AS id
-            FROM feed_entries
-            WHERE viewer = $1 AND post_id > $2
+            FROM visible_entries($1)
+            WHERE post_id > $2
                 AND post_id >= coalesce((SELECT floor FROM floor), '00000000-0000-0000-0000-000000000000')
-                AND (NOT limited OR (SELECT true FROM visible_root($1, post_id)))
             ORDER BY post_id
             LIMIT $3
         ), oldest AS MATERIALIZED (

@@ -3,6 +3,7 @@
 //! What a client already has is described per partition ([`Since`]). Items of one partition become visible in the order
 //! of their ids; items of different partitions in any order, and hours late if a partition's projection was stopped.
 
+use chrono::{DateTime, Utc};
 use feedmill_events::PARTITIONS;
 use feedmill_service::Database;
 use sqlx::query;
@@ -63,7 +64,8 @@ pub async fn followees(
         .collect())
 }
 
-/// The newest posts of the viewer's feed before an id, at most `limit` and one more, in no order; and whether there may be more of them.
+/// The newest posts of the viewer's feed before an id, at most `limit` and one more, in no order, with the times of their last
+/// edits; and whether there may be more posts.
 ///
 /// Not below the viewer's floor.
 pub async fn visible(
@@ -71,16 +73,15 @@ pub async fn visible(
     viewer: Uuid,
     before: Uuid,
     limit: i64,
-) -> sqlx::Result<(Vec<Uuid>, bool)> {
+) -> sqlx::Result<(Vec<(Uuid, Option<DateTime<Utc>>)>, bool)> {
     let row = with_lanes!(
         query,
         "/* stream.visible */",
         r#", pushed AS (
             SELECT post_id AS id
-            FROM feed_entries
-            WHERE viewer = $1 AND post_id < $2
+            FROM visible_entries($1)
+            WHERE post_id < $2
                 AND post_id >= coalesce((SELECT floor FROM floor), '00000000-0000-0000-0000-000000000000')
-                AND (NOT limited OR (SELECT true FROM visible_root($1, post_id)))
             ORDER BY post_id DESC
             LIMIT $3::bigint + 1
         ), pulled AS (
@@ -88,19 +89,43 @@ pub async fn visible(
             FROM pulled_lanes AS lane
             CROSS JOIN LATERAL lane_before(lane.author, lane.audience, lane.tag, true, $2, $3 + 1) AS root (id)
             WHERE root.id >= coalesce((SELECT floor FROM floor), '00000000-0000-0000-0000-000000000000')
+        ), newest AS (
+            SELECT id FROM pushed UNION SELECT id FROM pulled ORDER BY id DESC LIMIT $3 + 1
         )
         SELECT
-            array(
-                SELECT id FROM pushed UNION SELECT id FROM pulled ORDER BY id DESC LIMIT $3 + 1
-            ) AS "posts!",
-            EXISTS (SELECT FROM floor) AS "has_floor!""#,
+            coalesce(array_agg(newest.id), '{}') AS "posts!",
+            coalesce(array_agg(edited.edited_at), '{}') AS "edits!: Vec<Option<DateTime<Utc>>>",
+            EXISTS (SELECT FROM floor) AS "has_floor!"
+        FROM newest
+        LEFT JOIN LATERAL (
+            SELECT edited_at FROM posts WHERE id = newest.id AND edited_at IS NOT NULL LIMIT 1
+        ) AS edited ON true"#,
         viewer,
         before,
         limit,
     );
     let row = database.one("stream.visible", row).await?;
     let truncated = row.has_floor || row.posts.len() as i64 > limit;
-    Ok((row.posts, truncated))
+    Ok((row.posts.into_iter().zip(row.edits).collect(), truncated))
+}
+
+/// These posts, without those that the viewer does not see.
+pub async fn posts(database: &Database, viewer: Uuid, ids: &[Uuid]) -> sqlx::Result<Vec<Post>> {
+    let rows = posts!(
+        r#"/* stream.edited_posts */
+        WITH page AS MATERIALIZED (
+            SELECT post.id
+            FROM posts AS post
+            CROSS JOIN LATERAL visible($1, post.author, post.root, post.root_author) AS is_visible
+            WHERE post.id = ANY ($2)
+        )"#,
+        columns: "",
+        order_by: "page.id",
+        viewer,
+        ids,
+    );
+    let rows = database.all("stream.edited_posts", rows).await?;
+    Ok(rows.into_iter().filter_map(|row| post!(row)).collect())
 }
 
 /// The root posts of `authors` that the viewer sees, for each author from the id at the same index of `from` on, without those in
@@ -122,7 +147,7 @@ pub async fn new_posts(
                 SELECT id
                 FROM posts
                 WHERE author = source.author AND id >= source.since AND reply_to IS NULL
-                    AND id <> ALL ($4) AND (NOT limited OR (SELECT true FROM visible_root($1, id)))
+                    AND id <> ALL ($4) AND (shared_with IS NULL OR (SELECT true FROM visible_root($1, id)))
                 ORDER BY id
                 LIMIT $5
             ) AS post

@@ -24,9 +24,11 @@ pub enum StreamEvent {
     },
     /// A notification is new in the caller's list.
     Notification { id: String, data: Notification },
+    /// A post of the caller's feed has another text: the post as it is now. Of the newest posts of the feed.
+    Edited { id: String, data: Post },
     /// Posts are no longer in the caller's feed: deleted, or no longer for the caller.
     Gone { id: String, data: Gone<'static> },
-    /// More was new or gone than a stream sends, or something was gone while the client was away: read these lists anew. The stream continues with what comes after.
+    /// More was new, edited or gone than a stream sends, or something was edited or gone while the client was away: read these lists anew. The stream continues with what comes after.
     Reset { id: String, data: Reset<'static> },
 }
 

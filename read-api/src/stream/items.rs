@@ -1,5 +1,6 @@
 //! The lists that a stream follows, and their items as JSON.
 
+use chrono::{DateTime, Utc};
 use feedmill_events::{PARTITIONS, Partition};
 use feedmill_service::Database;
 use serde::Serialize;
@@ -57,6 +58,8 @@ pub struct Item {
     /// False while the text of a post, or a handle, is not projected yet: it comes from another projection.
     pub complete: bool,
     pub json: String,
+    /// Of a post that was edited.
+    pub edited_at: Option<DateTime<Utc>>,
     /// What a notification is about, if that can be undone and made again.
     pub act: Option<Act>,
 }
@@ -68,6 +71,7 @@ impl Item {
             partition: Partition::of(origin),
             complete,
             json: serde_json::to_string(view)?,
+            edited_at: None,
             act: None,
         })
     }
@@ -94,7 +98,13 @@ pub async fn posts(
         })
         .unzip();
     let posts = stream::new_posts(database, viewer, &authors, &from, &since.sent, limit).await?;
-    let item = |post: &Post| Item::new(post.id, post.author.id, post.author.is_projected(), post);
+    let item = |post: &Post| {
+        let complete = post.author.is_projected();
+        Ok(Item {
+            edited_at: post.edited_at,
+            ..Item::new(post.id, post.author.id, complete, post)?
+        })
+    };
     posts.iter().map(item).collect()
 }
 

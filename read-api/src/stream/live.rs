@@ -25,7 +25,7 @@ use super::{
     registry::Streams,
     sender::{End, EventSender},
     told::Told,
-    visible::{Cause, Losses},
+    visible::{Cause, Changes},
     watermarks::LOOKBACK_MILLIS,
 };
 use crate::error::Error;
@@ -191,6 +191,7 @@ impl Live {
 
     /// `stale` are the lists of which the client may have lost items while it was away.
     async fn greet(&mut self, stale: &[List]) -> Result<(), End> {
+        self.reader.stream.lists_caught_up().await;
         let millis = rand::Rng::gen_range(&mut rand::thread_rng(), CLIENT_RETRY_MILLIS);
         self.sender.retry(millis).await?;
         if !stale.is_empty() {
@@ -223,9 +224,9 @@ impl Live {
             });
         }
         let mut authors = self.reader.authors.iter();
-        let single = authors.any(|author| changed(Tag::lost_posts_of(author.id)));
+        let single = authors.any(|author| changed(Tag::changed_posts_of(author.id)));
         if let Some(cause) = cause.or(single.then_some(Cause::SinglePosts)) {
-            self.send_losses(cause).await?;
+            self.send_changed_posts(cause).await?;
         }
         // The new posts of all authors of a partition are read at once, so that its watermark covers them all.
         let mut partitions = [false; ALL_PARTITIONS.len()];
@@ -256,17 +257,34 @@ impl Live {
         Ok(())
     }
 
-    /// Tells the client which posts are gone.
-    async fn send_losses(&mut self, cause: Cause) -> Result<(), Interruption> {
+    /// Tells the client which of its posts are edited or gone.
+    async fn send_changed_posts(&mut self, cause: Cause) -> Result<(), Interruption> {
         let now = self.reader.read_visible(None).await?;
-        match self.reader.visible.replace(now, cause) {
-            Losses::Posts(posts) if posts.is_empty() => {}
-            Losses::Posts(posts) => {
-                let data = json!(Gone { posts: &posts }).to_string();
-                let id = self.reader.event_id();
-                self.sender.event("gone", &id, &data).await?;
+        let changes = self.reader.visible.changes(&now, cause);
+        let mut events = vec![];
+        if let Changes::Posts { edited, lost } = &changes {
+            let edited = self.reader.read_posts(edited).await?;
+            events.extend(edited.into_iter().map(|post| ("edited", post)));
+            if !lost.is_empty() {
+                events.push(("gone", json!(Gone { posts: lost }).to_string()));
             }
-            Losses::Unknown => self.send_reset(&[List::Feed]).await?,
+        }
+        let before = self.reader.event_id();
+        self.reader.visible = now;
+        if changes == Changes::Unknown {
+            self.reader.stream.lists_caught_up().await;
+            return Ok(self.send_reset(&[List::Feed]).await?);
+        }
+        Ok(self.send_all(&before, &events).await?)
+    }
+
+    /// Sends events of one read. A client that disconnects in the middle is where it was `before`.
+    async fn send_all(&self, before: &str, events: &[(&'static str, String)]) -> Result<(), End> {
+        let after = self.reader.event_id();
+        for (index, (event, data)) in events.iter().enumerate() {
+            let is_last = index + 1 == events.len();
+            let id = if is_last { &after } else { before };
+            self.sender.event(event, id, data).await?;
         }
         Ok(())
     }
@@ -281,19 +299,15 @@ impl Live {
             let mut items = self.reader.read_new(list, partitions).await?;
             let (is_last, before) = ((items.len() as i64) < PAGE_SIZE, self.reader.event_id());
             self.reader.mark_sent(list, &items);
-            let after = self.reader.event_id();
             items.retain(|item| item.act.is_none_or(|act| self.told.insert(act)));
-            let count = items.len();
-            for (index, item) in items.into_iter().enumerate() {
-                // A client that disconnects in the middle of a page gets the whole page again.
-                let id = if index + 1 < count { &before } else { &after };
-                self.sender.event(list.event(), id, &item.json).await?;
-            }
+            let events = items.into_iter().map(|item| (list.event(), item.json));
+            self.send_all(&before, &events.collect::<Vec<_>>()).await?;
             if is_last {
                 return Ok(());
             }
         }
         self.reader.skip_existing(list).await?;
+        self.reader.stream.lists_caught_up().await;
         Ok(self.send_reset(&[list]).await?)
     }
 
@@ -303,7 +317,7 @@ impl Live {
         self.sender.event("unread", &id, &data).await
     }
 
-    /// Tells the client to read these lists again.
+    /// Tells the client to read these lists again. Call [`OpenStream::lists_caught_up`](super::registry::OpenStream) before.
     async fn send_reset(&self, lists: &[List]) -> Result<(), End> {
         counter!("stream_resets_total").increment(1);
         let data = json!(Reset { lists }).to_string();

@@ -14,7 +14,7 @@ use super::{
     event_id::{self, unix_millis},
     items::{self, Author, Item, LISTS, List, PartitionFilter},
     registry::OpenStream,
-    visible::{MAX_TRACKED, VisiblePosts},
+    visible::{MAX_TRACKED, VisiblePost, VisiblePosts},
     watermarks::{CLOCK_SKEW_MILLIS, LOOKBACK_MILLIS, Watermarks},
 };
 use crate::{error::Error, sql};
@@ -58,8 +58,21 @@ impl Reader {
         });
         let (database, _permit) = self.stream.database().await;
         let (viewer, limit) = (self.stream.viewer, MAX_TRACKED as i64);
-        let (ids, truncated) = sql::stream::visible(database, viewer, before, limit).await?;
-        Ok(VisiblePosts::new(ids, truncated))
+        let (posts, truncated) = sql::stream::visible(database, viewer, before, limit).await?;
+        let posts = posts.into_iter();
+        let posts = posts.map(|(id, edited_at)| VisiblePost::new(id, edited_at));
+        Ok(VisiblePosts::new(posts.collect(), truncated))
+    }
+
+    /// These posts as JSON, without those that the viewer does not see.
+    pub async fn read_posts(&self, ids: &[Uuid]) -> Result<Vec<String>, Error> {
+        if ids.is_empty() {
+            return Ok(vec![]);
+        }
+        let (database, _permit) = self.stream.database().await;
+        let posts = sql::stream::posts(database, self.stream.viewer, ids).await?;
+        let json = posts.iter().map(serde_json::to_string);
+        Ok(json.collect::<Result<_, _>>()?)
     }
 
     /// The id of an event that is sent now.
@@ -119,7 +132,8 @@ impl Reader {
         for item in items {
             watermarks.mark_sent(item.partition, item.id);
             if list == List::Feed {
-                self.visible.insert(item.id);
+                let post = VisiblePost::new(item.id, item.edited_at);
+                self.visible.insert(post);
             }
         }
         watermarks.forget_old(unix_millis());

@@ -19,7 +19,10 @@ use uuid::Uuid;
 
 use crate::{
     error::Error,
-    freshness::tag_versions::{Slot, TagVersions},
+    freshness::{
+        progress::Progress,
+        tag_versions::{Slot, TagVersions},
+    },
     http::cursor::Cursors,
 };
 
@@ -33,6 +36,9 @@ const SWEEP_BATCH: usize = 500;
 
 /// How often every stream reads while no announcements are received.
 const UNSUBSCRIBED_POLL_INTERVAL: Duration = Duration::from_secs(2);
+
+/// A stream does not wait for longer if the database does not answer.
+const MAX_CATCH_UP: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -51,7 +57,7 @@ struct Inner {
     limits: Limits,
     database: Database,
     cursors: Cursors,
-    tag_versions: TagVersions,
+    progress: Progress,
     open: Mutex<Open>,
     statements: Semaphore,
     /// Ends all streams.
@@ -84,7 +90,7 @@ impl Streams {
         limits: Limits,
         database: Database,
         cursors: Cursors,
-        tag_versions: TagVersions,
+        progress: Progress,
         stop: CancellationToken,
     ) -> Self {
         gauge!("streams_open").set(0.0);
@@ -92,7 +98,7 @@ impl Streams {
             limits,
             database,
             cursors,
-            tag_versions,
+            progress,
             open: Mutex::default(),
             statements: Semaphore::new(limits.statements),
             stop,
@@ -101,7 +107,7 @@ impl Streams {
 
     /// Wakes streams until cancelled.
     pub async fn wake(self) {
-        let tag_versions = &self.0.tag_versions;
+        let tag_versions = self.0.progress.tag_versions();
         let mut changes = tag_versions.watch();
         loop {
             let changed = timeout(UNSUBSCRIBED_POLL_INTERVAL, changes.changed()).await;
@@ -122,7 +128,7 @@ impl Streams {
         for batch in open.chunks(SWEEP_BATCH) {
             for watch in batch {
                 let checked = watch.checked();
-                let tag_versions = &self.0.tag_versions;
+                let tag_versions = self.0.progress.tag_versions();
                 if !tag_versions.unchanged_since(checked.version, &checked.slots) {
                     watch.wake.notify_one();
                 }
@@ -181,7 +187,12 @@ impl OpenStream {
     }
 
     pub fn tag_versions(&self) -> &TagVersions {
-        &self.streams.0.tag_versions
+        self.streams.0.progress.tag_versions()
+    }
+
+    /// Returns when the lists that the client reads now have at least what the stream has read.
+    pub async fn lists_caught_up(&self) {
+        self.streams.0.progress.catch_up(MAX_CATCH_UP).await;
     }
 
     /// The database, with a permit for one statement at a time.

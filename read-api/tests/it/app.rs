@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use feedmill_events::{Positions, id};
+use feedmill_events::{Partition, Positions, id};
 use feedmill_service::{
     Database, Health, HttpArgs, Shutdown, Signer, Verifier, http, sql, telemetry,
 };
@@ -144,7 +144,7 @@ impl App {
             limits,
             read_only.clone(),
             cursors.clone(),
-            tag_versions.clone(),
+            progress.clone(),
             shutdown.soft.clone(),
         );
         tokio::spawn(
@@ -356,7 +356,8 @@ impl App {
 
     /// A post by `author`, `at` milliseconds after the start.
     pub async fn post(&self, author: Uuid, at: i64, reply_to: Option<Uuid>) -> Uuid {
-        let post = id::compose(START + at, 0, rand::random(), None);
+        let partition = Partition::of(author);
+        let post = id::compose(START + at, 0, rand::random(), Some(partition));
         let sql = "INSERT INTO posts (id, author, reply_to, text, created_at, root, root_author)
             SELECT $1, $2, $3, $4, $5, coalesce(parent.root, $3, $1), coalesce(parent.root_author, $2)
             FROM (SELECT) AS one LEFT JOIN posts AS parent ON parent.id = $3";

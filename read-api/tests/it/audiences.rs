@@ -29,8 +29,10 @@ impl App {
         .await
         .unwrap();
         self.run(&format!(
-            "UPDATE posts SET audience = {audience}, limited = true WHERE id = '{root}';
-             UPDATE feed_entries SET limited = true WHERE post_id = '{root}';
+            "UPDATE posts SET audience = a.audience, shared_with = shared_with(a.author, a.audience, a.tags)
+             FROM audiences a WHERE a.root = id AND id = '{root}';
+             UPDATE feed_entries SET shared_with = CASE author WHEN viewer THEN viewer ELSE posts.shared_with END
+             FROM posts WHERE id = post_id AND id = '{root}';
              DELETE FROM tag_posts WHERE post = '{root}';
              INSERT INTO tag_posts SELECT unnest(a.tags), p.pulled, p.id
              FROM audiences a JOIN posts p ON p.id = a.root WHERE p.id = '{root}'"
@@ -125,7 +127,8 @@ async fn every_list_leaves_out_hidden_posts() {
     let shared = Shared::new(&app).await;
     for (viewer, visible) in shared.viewers() {
         app.entries(viewer, &shared.posts).await;
-        app.run("UPDATE feed_entries SET limited = true").await;
+        app.run("UPDATE feed_entries SET shared_with = CASE author WHEN viewer THEN viewer ELSE posts.shared_with END
+             FROM posts WHERE id = post_id AND posts.shared_with IS NOT NULL").await;
         for post in &shared.posts {
             app.bookmark(viewer, *post, 0).await;
             app.run(&format!(
@@ -303,7 +306,8 @@ async fn assert_pages_are_full(app: &App, viewer: Uuid, posts: &[Uuid], visible:
             .await;
         app.entries(viewer, &posts[..depth]).await;
         app.run(
-            "UPDATE feed_entries SET limited = posts.limited FROM posts WHERE id = post_id;
+            "UPDATE feed_entries SET shared_with = CASE author WHEN viewer THEN viewer ELSE posts.shared_with END
+             FROM posts WHERE id = post_id AND posts.shared_with IS NOT NULL;
              DELETE FROM feed_entries USING posts WHERE id = post_id AND pulled",
         )
         .await;
@@ -388,7 +392,8 @@ async fn a_limited_post_is_never_served_from_a_shared_fragment() {
     for (viewer, _) in shared.viewers() {
         app.entries(viewer, &shared.posts).await;
     }
-    app.run("UPDATE feed_entries SET limited = true").await;
+    app.run("UPDATE feed_entries SET shared_with = CASE author WHEN viewer THEN viewer ELSE posts.shared_with END
+             FROM posts WHERE id = post_id AND posts.shared_with IS NOT NULL").await;
     for path in ["/v1/feed", "/v1/digest?period=day&date=2024-04-13"] {
         for text in ["old", "new"] {
             app.run(&format!("UPDATE posts SET text = '{text}'")).await;

@@ -205,6 +205,45 @@ async fn a_resumed_stream_gets_missed_items_even_older_ones() {
 }
 
 #[tokio::test]
+async fn an_edited_post_is_sent_again() {
+    let app = start().await;
+    let (me, other) = (app.account(1).await, app.account(2).await);
+    app.follow(me, other, 0).await;
+    let edit = async |post: Uuid, text: &str| {
+        let sql =
+            format!("UPDATE posts SET text = '{text}', edited_at = now() WHERE id = '{post}'");
+        app.run(&sql).await;
+    };
+    let before = app.post_ago(other, 3_600_000).await;
+    let mut stream = app.stream(me, None).await;
+    assert_eq!(next(&mut stream).await.name, "unread");
+    let after = app.post_ago(other, 0).await;
+    assert_eq!(next(&mut stream).await.id(), after.to_string());
+    for post in [before, after, before] {
+        edit(post, "Edited").await;
+        let event = next(&mut stream).await;
+        assert_eq!((&*event.name, event.id()), ("edited", &*post.to_string()));
+        let now = app.get(me, &format!("/v1/posts/{post}")).await.body;
+        assert_eq!(event.data, now);
+        assert_eq!(now["text"], "Edited");
+    }
+    no_event(&mut stream).await;
+    let id = stream.last_event_id.clone().unwrap();
+    drop(stream);
+
+    let mut stream = app.stream(me, Some(&id)).await;
+    assert_eq!(next(&mut stream).await.name, "unread");
+    no_event(&mut stream).await;
+    drop(stream);
+    edit(after, "Edited while the client was away").await;
+    let mut stream = app.stream(me, Some(&id)).await;
+    let reset = next(&mut stream).await;
+    assert_eq!(reset.data, json!({ "lists": ["feed"] }), "{reset:?}");
+    assert_eq!(next(&mut stream).await.name, "unread");
+    no_event(&mut stream).await;
+}
+
+#[tokio::test]
 async fn a_newly_followed_account_brings_a_day_of_posts() {
     let app = start().await;
     let (me, other) = (app.account(1).await, app.account(2).await);

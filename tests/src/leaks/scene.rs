@@ -1,15 +1,16 @@
 //! Three accounts: the author of a thread, somebody who replies in it, and a reader whose rights change.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 use feedmill_events::event::v1::Audience;
 use rand::{Rng, rngs::StdRng, seq::SliceRandom};
 use uuid::Uuid;
 
-use super::{probe::Probes, stream::Follower};
+use super::probe::Probes;
 use crate::{
     client::{Answer, Client},
+    feed_copy::{FeedCopy, feed_of},
     kit::Target,
     link::LinkKind,
     oracle::Oracle,
@@ -31,7 +32,7 @@ pub struct Scene {
     pub posts: Vec<Uuid>,
     clients: BTreeMap<Uuid, Client>,
     pub probes: Probes,
-    pub follower: Follower,
+    copy: FeedCopy,
     changes: usize,
     history: Vec<String>,
 }
@@ -52,7 +53,7 @@ impl Scene {
         }
         let [author, replier, reader] = [ids[0], ids[1], ids[2]];
         let probes = Probes::new(target, &clients[&reader], reader, author);
-        let follower = Follower::open(target, reader).await?;
+        let copy = FeedCopy::open(target.client_of(reader)).await?;
         let mut scene = Self {
             oracle,
             author,
@@ -62,7 +63,7 @@ impl Scene {
             posts: Vec::new(),
             clients,
             probes,
-            follower,
+            copy,
             changes: 0,
             history: Vec::new(),
         };
@@ -140,18 +141,10 @@ impl Scene {
     /// The routes that were checked.
     pub async fn check(&mut self) -> Result<Vec<String>> {
         let mut routes = self.probes.check(&self.oracle, &self.posts).await?;
-        let feed = self.feed();
-        self.follower.check(&feed).await?;
+        let (feed, _) = self.oracle.feed(self.reader);
+        self.copy.check(&feed_of(&feed), Uuid::nil()).await?;
         routes.push("/v1/stream".to_owned());
         Ok(routes)
-    }
-
-    /// The posts of the reader's feed.
-    fn feed(&self) -> BTreeSet<Uuid> {
-        let (feed, _) = self.oracle.feed(self.reader);
-        feed.iter()
-            .filter_map(|post| post["id"].as_str()?.parse().ok())
-            .collect()
     }
 
     fn note(&mut self, change: String) {

@@ -1,6 +1,9 @@
 //! One sequence, from its first command to its last comparison.
 
-use anyhow::{Result, ensure};
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, ensure};
+use uuid::Uuid;
 
 use super::{
     command::{Step, perform},
@@ -9,6 +12,7 @@ use super::{
 use crate::{
     client::Client,
     compare::{self, Scope},
+    feed_copy::{FeedCopy, feed_of},
     kit::Target,
     link::LinkKind,
     log, token,
@@ -18,8 +22,14 @@ use crate::{
 /// the maximum.
 const LIMITS: &[usize] = &[1, 3, 20, 100];
 
+/// Accounts that follow their feeds.
+const MAX_COPIES: usize = 6;
+
 pub struct Run<'a> {
     pub(super) state: State<'a>,
+    /// The first accounts follow their feeds with a stream, and are away now and then.
+    copies: BTreeMap<Uuid, FeedCopy>,
+    comparisons: usize,
 }
 
 impl<'a> Run<'a> {
@@ -39,6 +49,8 @@ impl<'a> Run<'a> {
     pub(super) fn new(target: &'a Target) -> Self {
         Self {
             state: State::new(target),
+            copies: BTreeMap::new(),
+            comparisons: 0,
         }
     }
 
@@ -96,6 +108,38 @@ impl<'a> Run<'a> {
         };
         let mut target = state.target.clone();
         target.read.rotate_left(first);
-        compare::every_read(&target, client, &state.oracle, &scope).await
+        let reads = compare::every_read(&target, client, &state.oracle, &scope).await?;
+        let streams = self.compare_copies().await?;
+        Ok(reads + streams)
+    }
+
+    /// Compares the feeds that clients have. A third of them goes away or comes back each time.
+    async fn compare_copies(&mut self) -> Result<usize> {
+        self.comparisons += 1;
+        let state = &self.state;
+        let followed = state.accounts.iter().take(MAX_COPIES).enumerate();
+        for (index, account) in followed {
+            let Some(copy) = self.copies.get_mut(account) else {
+                let client = state.target.client_at(index);
+                let client = client.with_token(&state.target.signer.token(*account));
+                self.copies.insert(*account, FeedCopy::open(client).await?);
+                continue;
+            };
+            let moves = (index + self.comparisons).is_multiple_of(3);
+            if copy.is_away() && moves {
+                copy.come_back().await?;
+            }
+            if copy.is_away() {
+                continue;
+            }
+            let (feed, _) = state.oracle.feed(*account);
+            let floor = log::feed_floor(&state.target.pool, *account).await?;
+            let checked = copy.check(&feed_of(&feed), floor).await;
+            checked.with_context(|| format!("the stream of {account}"))?;
+            if moves && index.is_multiple_of(2) {
+                copy.go_away();
+            }
+        }
+        Ok(self.copies.len())
     }
 }

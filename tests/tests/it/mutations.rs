@@ -86,6 +86,10 @@ const MUTATIONS: &[(&str, &str)] = &[
         "feed.feed_entries",
         "DELETE FROM %t WHERE post_id = (SELECT max(post_id::text)::uuid FROM %t)",
     ),
+    (
+        "feed.feed_entries",
+        "UPDATE %t SET shared_with = 'ffffffff-ffff-ffff-ffff-ffffffffffff' WHERE shared_with IS NULL",
+    ),
     ("feed.feed_follows", "DELETE FROM %t"),
     (
         "feed.feed_follows",

@@ -54,14 +54,6 @@ impl<'a> AudienceChanges<'a> {
         self.changes.insert(root, change);
     }
 
-    /// The number of the audience of a new root post, and whether it is limited.
-    pub fn of_new(&self, root: Uuid) -> (i16, bool) {
-        let change = self.changes.get(&root);
-        change.map_or((0, false), |change| {
-            (audience_number(change.audience), true)
-        })
-    }
-
     /// The changed audiences of root posts from before the batch.
     pub fn of_existing(&self) -> impl Iterator<Item = (Uuid, &AudienceChange<'a>)> {
         let all = self.changes.iter().map(|(root, change)| (*root, change));
@@ -77,7 +69,7 @@ impl<'a> AudienceChanges<'a> {
             [
                 Tag::post(root),
                 Tag::any_audience(),
-                Tag::lost_posts_of(change.author),
+                Tag::changed_posts_of(change.author),
             ]
         });
         changed.chain(self.changes.keys().copied().map(Tag::audience))
@@ -167,7 +159,8 @@ pub async fn update_posts(changes: &Changes<'_>, db: &mut PgConnection) -> Resul
     }
     let statement = query!(
         "/* feed.update_audiences_of_posts */
-        UPDATE posts p SET audience = a.audience, limited = true FROM audiences a
+        UPDATE posts p SET audience = a.audience, shared_with = shared_with(a.author, a.audience, a.tags)
+        FROM audiences a
         WHERE a.root = ANY($1) AND p.id = a.root",
         &roots,
     );

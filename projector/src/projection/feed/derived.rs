@@ -81,18 +81,21 @@ async fn fill_entries(
 ) -> Result<(), ApplyError> {
     let statement = query!(
         "/* feed.fill_entries */
-        INSERT INTO feed_entries (viewer, post_id, limited)
-        SELECT v.viewer, newest.id, newest.limited
+        INSERT INTO feed_entries (viewer, post_id, shared_with)
+        SELECT v.viewer, newest.id, newest.shared_with
         FROM (SELECT * FROM unnest($2::uuid[]) AS v(viewer) ORDER BY 1) v
         CROSS JOIN LATERAL (
-            SELECT id, limited FROM (
-                SELECT root.id, root.limited
+            SELECT id, shared_with FROM (
+                SELECT root.id, CASE
+                    WHEN followed.author = v.viewer AND root.shared_with IS NOT NULL THEN v.viewer
+                    ELSE root.shared_with
+                END AS shared_with
                 FROM (
                     SELECT f.author FROM feed_sources f WHERE f.viewer = v.viewer UNION ALL SELECT v.viewer
                 ) followed
                 CROSS JOIN (VALUES (0::smallint), (1::smallint), (2::smallint), (3::smallint)) AS lane(audience)
                 CROSS JOIN LATERAL (
-                    SELECT p.id, p.limited FROM posts p
+                    SELECT p.id, p.shared_with FROM posts p
                     WHERE p.author = followed.author AND NOT p.pulled AND p.audience = lane.audience
                         AND p.reply_to IS NULL
                     ORDER BY p.id DESC LIMIT $1
@@ -129,21 +132,21 @@ async fn wrong_entries(limit: i64, db: &mut PgConnection) -> sqlx::Result<Vec<St
     let statement = query_scalar!(
         r#"/* feed.wrong_feeds */
         WITH expected AS (
-            SELECT viewer, count(*) AS entries, sum(uuid_hash_extended(id, limited::integer)) AS hash
+            SELECT viewer, count(*) AS entries, sum(uuid_hash_extended(id, coalesce(uuid_hash(shared_with), 0))) AS hash
             FROM (
-                SELECT f.viewer, p.id, p.limited FROM feed_sources f
+                SELECT f.viewer, p.id, p.shared_with FROM feed_sources f
                 LEFT JOIN feed_floors fl ON fl.viewer = f.viewer
                 JOIN posts p ON p.author = f.author AND p.reply_to IS NULL AND NOT p.pulled
                     AND p.id >= coalesce(fl.floor, '00000000-0000-0000-0000-000000000000')
                 UNION ALL
-                SELECT p.author, p.id, p.limited FROM posts p
+                SELECT p.author, p.id, CASE WHEN p.shared_with IS NOT NULL THEN p.author END FROM posts p
                 LEFT JOIN feed_floors fl ON fl.viewer = p.author
                 WHERE p.reply_to IS NULL AND NOT p.pulled
                     AND p.id >= coalesce(fl.floor, '00000000-0000-0000-0000-000000000000')
             ) roots
             GROUP BY viewer
         ), actual AS (
-            SELECT e.viewer, count(*) AS entries, sum(uuid_hash_extended(e.post_id, e.limited::integer)) AS hash
+            SELECT e.viewer, count(*) AS entries, sum(uuid_hash_extended(e.post_id, coalesce(uuid_hash(e.shared_with), 0))) AS hash
             FROM feed_entries e
             LEFT JOIN feed_floors fl ON fl.viewer = e.viewer
             WHERE e.post_id >= coalesce(fl.floor, '00000000-0000-0000-0000-000000000000')
@@ -164,23 +167,27 @@ async fn wrong_entries(limit: i64, db: &mut PgConnection) -> sqlx::Result<Vec<St
             SELECT v.viewer, coalesce(fl.floor, '00000000-0000-0000-0000-000000000000') AS floor
             FROM unnest($1::uuid[]) AS v(viewer) LEFT JOIN feed_floors fl ON fl.viewer = v.viewer
         ), expected AS (
-            SELECT v.viewer, p.id, p.limited FROM viewers v
+            SELECT v.viewer, p.id, CASE
+                WHEN p.author = v.viewer AND p.shared_with IS NOT NULL THEN p.author
+                ELSE p.shared_with
+            END AS shared_with
+            FROM viewers v
             CROSS JOIN LATERAL (
                 SELECT f.author FROM feed_sources f WHERE f.viewer = v.viewer UNION ALL SELECT v.viewer
             ) followed
             JOIN posts p ON p.author = followed.author AND p.reply_to IS NULL AND NOT p.pulled AND p.id >= v.floor
         ), actual AS (
-            SELECT v.viewer, e.post_id AS id, e.limited FROM viewers v
+            SELECT v.viewer, e.post_id AS id, e.shared_with FROM viewers v
             JOIN feed_entries e ON e.viewer = v.viewer AND e.post_id >= v.floor
         )
         SELECT format('the feed of %s %s post %s', viewer,
             CASE
                 WHEN a.id IS NULL THEN 'lacks'
                 WHEN x.id IS NULL THEN 'should not have'
-                ELSE 'does not say correctly whether it is limited:'
+                ELSE 'does not say correctly with whom it is shared:'
             END, id) AS "line!"
         FROM expected x FULL JOIN actual a USING (viewer, id)
-        WHERE x.limited IS DISTINCT FROM a.limited
+        WHERE x.id IS NULL OR a.id IS NULL OR x.shared_with IS DISTINCT FROM a.shared_with
         ORDER BY viewer, id LIMIT $2"#,
         &viewers,
         limit,

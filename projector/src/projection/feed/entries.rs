@@ -42,8 +42,8 @@ pub async fn delete_of_posts(
     Ok(())
 }
 
-/// Marks the entries of root posts that were public until now.
-pub async fn limit(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+/// Says in the entries of root posts with whom these are shared now.
+pub async fn share(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
     let posts: Vec<Uuid> = changes
         .audiences
         .of_existing()
@@ -53,18 +53,19 @@ pub async fn limit(changes: &Changes<'_>, db: &mut PgConnection) -> Result<(), A
         return Ok(());
     }
     let statement = query!(
-        "/* feed.limit_entries */
-        UPDATE feed_entries e SET limited = true
+        "/* feed.share_entries */
+        UPDATE feed_entries e SET shared_with = changed.shared_with
         FROM (
-            SELECT f.viewer, p.id FROM posts p JOIN feed_sources f ON f.author = p.author
+            SELECT f.viewer, p.id, p.shared_with FROM posts p JOIN feed_sources f ON f.author = p.author
             WHERE p.id = ANY($1) AND NOT p.pulled
             UNION ALL
-            SELECT author, id FROM posts WHERE id = ANY($1)
+            SELECT author, id, author FROM posts WHERE id = ANY($1)
         ) changed
-        WHERE e.viewer = changed.viewer AND e.post_id = changed.id AND NOT e.limited",
+        WHERE e.viewer = changed.viewer AND e.post_id = changed.id
+            AND e.shared_with IS DISTINCT FROM changed.shared_with",
         &posts,
     );
-    named("feed.limit_entries", statement.execute(db)).await?;
+    named("feed.share_entries", statement.execute(db)).await?;
     Ok(())
 }
 
@@ -110,18 +111,18 @@ pub async fn backfill(
     let statement = query_scalar!(
         r#"/* feed.backfill */
         WITH wanted AS (
-            SELECT s.viewer, p.id, p.limited, p.place, p.is_last
+            SELECT s.viewer, p.id, p.shared_with, p.place, p.is_last
             FROM unnest($1::uuid[], $2::uuid[]) AS s(author, viewer)
             LEFT JOIN feed_floors fl ON fl.viewer = s.viewer
             CROSS JOIN LATERAL (
-                SELECT newest.id, newest.limited,
+                SELECT newest.id, newest.shared_with,
                     row_number() OVER (ORDER BY newest.id DESC) AS place,
                     lead(newest.id) OVER (ORDER BY newest.id DESC) IS NULL AS is_last
                 FROM (
-                    SELECT root.id, root.limited
+                    SELECT root.id, root.shared_with
                     FROM (VALUES (0::smallint), (1::smallint), (2::smallint), (3::smallint)) AS lane(audience)
                     CROSS JOIN LATERAL (
-                        SELECT q.id, q.limited FROM posts q
+                        SELECT q.id, q.shared_with FROM posts q
                         WHERE q.author = s.author AND NOT q.pulled AND q.audience = lane.audience AND q.reply_to IS NULL
                             AND q.id >= coalesce(fl.floor, '00000000-0000-0000-0000-000000000000')
                         ORDER BY q.id DESC LIMIT $3::bigint + 1
@@ -136,8 +137,8 @@ pub async fn backfill(
             ORDER BY viewer, id DESC
             ON CONFLICT (viewer) DO UPDATE SET floor = greatest(old.floor, excluded.floor)
         ), made AS (
-            INSERT INTO feed_entries (viewer, post_id, limited)
-            SELECT viewer, id, limited FROM wanted WHERE place <= $3 ORDER BY 1, 2
+            INSERT INTO feed_entries (viewer, post_id, shared_with)
+            SELECT viewer, id, shared_with FROM wanted WHERE place <= $3 ORDER BY 1, 2
             ON CONFLICT DO NOTHING
             RETURNING viewer, post_id
         )

@@ -58,6 +58,7 @@ pub struct NewPost<'a> {
 /// The new text of a post.
 #[derive(Debug)]
 pub struct Edit<'a> {
+    pub author: Uuid,
     pub text: &'a str,
     pub at: DateTime<Utc>,
 }
@@ -156,7 +157,8 @@ impl<'a> Changes<'a> {
                     if let Some(post) = changes.created.get_mut(&e.post) {
                         (post.text, post.edited_at) = (text, Some(at));
                     } else {
-                        changes.edited.insert(e.post, Edit { text, at });
+                        let author = e.author;
+                        changes.edited.insert(e.post, Edit { author, text, at });
                     }
                 }
                 Event::PostDeleted(e) => {

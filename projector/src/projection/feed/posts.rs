@@ -73,36 +73,35 @@ pub async fn insert_posts(
     let ids: Vec<Uuid> = changes.created.keys().copied().collect();
     let posts = || changes.created.values();
     let threads = || posts().map(|post| post.thread);
-    let audiences = changes.created.keys();
-    let audiences = audiences.map(|id| changes.audiences.of_new(*id));
-    let (audiences, limited): (Vec<i16>, Vec<bool>) = audiences.unzip();
     let statement = query!(
         r#"/* feed.insert_posts */
         WITH made AS (
             INSERT INTO posts (
                 id, author, reply_to, text, like_count, reply_count, created_at, edited_at, pulled, root, root_author,
-                audience, limited
+                audience, shared_with
             )
             SELECT n.id, n.author, n.reply_to, n.text, n.likes, n.replies, n.created_at, n.edited_at,
                 n.reply_to IS NULL AND coalesce(f.followers, 0) + n.new_followers > $9,
-                coalesce(n.root, thread.root), coalesce(n.root_author, thread.root_author), n.audience, n.limited
+                coalesce(n.root, thread.root), coalesce(n.root_author, thread.root_author),
+                coalesce(a.audience, 0), shared_with(a.author, a.audience, a.tags)
             FROM unnest(
                 $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::timestamptz[],
-                $8::bigint[], $12::uuid[], $13::uuid[], $14::uuid[], $15::timestamptz[], $16::smallint[], $17::boolean[]
+                $8::bigint[], $12::uuid[], $13::uuid[], $14::uuid[], $15::timestamptz[]
             ) AS n(
                 id, author, reply_to, text, likes, replies, created_at, new_followers, root, root_author, thread_of,
-                edited_at, audience, limited
+                edited_at
             )
             LEFT JOIN feed_followers f ON f.author = n.author AND n.reply_to IS NULL
             LEFT JOIN posts thread ON thread.id = n.thread_of
-            RETURNING id, author, reply_to, pulled, root, limited
+            LEFT JOIN audiences a ON a.root = n.id
+            RETURNING id, author, reply_to, pulled, root, shared_with
         ), pushed AS MATERIALIZED (
-            SELECT id, author, limited FROM made WHERE $10 AND reply_to IS NULL AND NOT pulled
+            SELECT id, author, shared_with FROM made WHERE $10 AND reply_to IS NULL AND NOT pulled
         ), entries AS (
-            INSERT INTO feed_entries (viewer, post_id, limited)
-            SELECT f.viewer, p.id, p.limited FROM pushed p JOIN feed_sources f ON f.author = p.author
+            INSERT INTO feed_entries (viewer, post_id, shared_with)
+            SELECT f.viewer, p.id, p.shared_with FROM pushed p JOIN feed_sources f ON f.author = p.author
             UNION ALL
-            SELECT author, id, limited FROM pushed
+            SELECT author, id, CASE WHEN shared_with IS NOT NULL THEN author END FROM pushed
             ORDER BY 1, 2
             RETURNING viewer, post_id
         )
@@ -128,8 +127,6 @@ pub async fn insert_posts(
         &threads().map(Thread::root_author).collect::<Vec<_>>() as &[Option<Uuid>],
         &threads().map(Thread::post).collect::<Vec<_>>() as &[Option<Uuid>],
         &posts().map(|post| post.edited_at).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
-        &audiences,
-        &limited,
     );
     let mut grown = vec![];
     for row in named("feed.insert_posts", statement.fetch_all(db)).await? {

@@ -37,8 +37,15 @@ pub(super) fn of(changes: &Changes<'_>, deliveries: &Deliveries, applied: &Appli
     }
     let deleted = changes.deleted.values();
     let deleted = deleted.filter(|post| post.reply_to.is_none());
-    tags.extend(deleted.map(|post| Tag::lost_posts_of(post.author)));
-    tags.extend(changes.edited.keys().copied().map(Tag::post));
+    tags.extend(deleted.map(|post| Tag::changed_posts_of(post.author)));
+    for (id, edit) in &changes.edited {
+        let author = edit.author;
+        tags.extend([
+            Tag::post(*id),
+            Tag::posts_of(author),
+            Tag::changed_posts_of(author),
+        ]);
+    }
     tags.extend(changes.counts.keys().copied().map(Tag::post));
     tags.extend(changes.links.tags());
     tags.extend(changes.audience_tags.tags());

@@ -1,0 +1,50 @@
+-- With whom a root post is shared, in one value that its entries repeat: an entry is checked without a look at the post. After an
+-- upgrade, stop all older processes first: `limited` goes.
+
+-- NULL: with everybody, always. An account: with itself and its connections. A tag: with its members. Nil: with those whom `audiences`
+-- tells, because there are several tags or the thread is public again. The greatest uuid: with nobody else.
+CREATE FUNCTION shared_with(author uuid, audience smallint, tags uuid[]) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE $2
+        WHEN 0 THEN '00000000-0000-0000-0000-000000000000'
+        WHEN 1 THEN $1
+        WHEN 2 THEN CASE cardinality($3) WHEN 1 THEN $3[1] ELSE '00000000-0000-0000-0000-000000000000' END
+        WHEN 3 THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+    END
+$$;
+
+ALTER TABLE posts ADD COLUMN shared_with uuid;          -- NULL also for replies
+UPDATE posts p SET shared_with = shared_with(a.author, a.audience, a.tags) FROM audiences a WHERE a.root = p.id;
+ALTER TABLE posts DROP COLUMN limited;
+
+ALTER TABLE feed_entries ADD COLUMN shared_with uuid;   -- as in posts; the viewer's own limited posts are shared with the viewer
+UPDATE feed_entries e SET shared_with = CASE viewer WHEN p.author THEN viewer ELSE p.shared_with END
+FROM posts p
+WHERE e.limited AND p.id = e.post_id;
+ALTER TABLE feed_entries
+    DROP CONSTRAINT feed_entries_pkey,
+    DROP COLUMN limited,
+    ADD PRIMARY KEY (viewer, post_id) INCLUDE (shared_with);
+
+-- The entries of a feed that the viewer sees. PostgreSQL inlines the function, and reads the viewer's
+-- connections and memberships once.
+CREATE FUNCTION visible_entries(viewer uuid) RETURNS TABLE (post_id uuid, limited boolean) LANGUAGE sql STABLE AS $$
+    SELECT e.post_id, e.shared_with IS NOT NULL
+    FROM feed_entries e
+    WHERE e.viewer = $1 AND (
+        e.shared_with IS NULL
+        OR e.shared_with = $1
+        OR e.shared_with IN (
+            SELECT author FROM feed_sources WHERE viewer = $1 AND connected
+            UNION ALL
+            SELECT tag FROM tag_members WHERE member = $1
+        )
+        OR e.shared_with = '00000000-0000-0000-0000-000000000000' AND (SELECT true FROM visible_root($1, e.post_id))
+    )
+$$;
+
+-- For the sources of a viewer and their lanes without the table.
+DROP INDEX feed_follows_of_viewer;
+CREATE INDEX feed_follows_of_viewer ON feed_follows (viewer, author) INCLUDE (links, muted, connected);
+
+-- Streams look for edits among the newest posts of a feed.
+CREATE INDEX posts_edited ON posts (id) INCLUDE (edited_at) WHERE edited_at IS NOT NULL;
