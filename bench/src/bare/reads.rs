@@ -35,14 +35,10 @@ const ROWS: i64 = 21;
 /// viewer's followees, which are cached too.
 const MAX_LIKED: i64 = 1_000;
 const WITH_FOLLOWEES: bool = false;
-/// The statement that reads the limited posts of a page whose other posts are cached.
-const LIMITED_STATEMENT: &str = "post.these";
-/// Their ids, a column of the statement for cached posts.
-const LIMITED_COLUMN: &str = "limited!";
 
 /// Runs as many tasks as connections, on a pool with sqlx's defaults, or each with its own connection. There is no HTTP
-/// and no JSON; rows are fetched and all values are decoded. The statements' texts and the session's settings are
-/// read-api's. If the listed page has limited posts, they are read by a second statement, as in read-api.
+/// and no JSON; rows are fetched and all values are decoded. The statement's text and the session's settings are
+/// read-api's.
 pub async fn reads(
     how: Reads<'_>,
     connections: u32,
@@ -51,7 +47,6 @@ pub async fn reads(
     seconds: f64,
 ) -> Result<Summary> {
     let text = statement::text(how.statement)?;
-    let limited_text = statement::text(LIMITED_STATEMENT)?;
     let options = sql::options(how.url, "bench", Some(&search_path()))?;
     let pool = PgPoolOptions::new()
         .max_connections(connections)
@@ -61,7 +56,7 @@ pub async fn reads(
     let until = from + Duration::from_secs_f64(seconds);
     let mut tasks = Vec::new();
     for task in 0..connections as usize {
-        let (pool, text, limited_text) = (pool.clone(), text.clone(), limited_text.clone());
+        let (pool, text) = (pool.clone(), text.clone());
         let mut kept = if how.keep_connection {
             Some(pool.acquire().await?)
         } else {
@@ -84,14 +79,7 @@ pub async fn reads(
                 if text.contains("$5") {
                     page = page.bind(MAX_LIKED).bind(WITH_FOLLOWEES);
                 }
-                let rows = fetch(page, &pool, kept.as_deref_mut()).await?;
-                let limited = limited(&rows)?;
-                if !limited.is_empty() {
-                    let posts = sqlx::query(AssertSqlSafe(limited_text.as_str()).into_sql_str())
-                        .bind(viewer)
-                        .bind(limited);
-                    fetch(posts, &pool, kept.as_deref_mut()).await?;
-                }
+                fetch(page, &pool, kept.as_deref_mut()).await?;
                 if start >= from {
                     recorder.latency(start.elapsed());
                 }
@@ -107,22 +95,12 @@ async fn fetch(
     statement: Query<'_, Postgres, PgArguments>,
     pool: &PgPool,
     kept: Option<&mut PgConnection>,
-) -> Result<Vec<PgRow>> {
+) -> Result<()> {
     let rows = match kept {
         Some(connection) => statement.fetch_all(connection).await?,
         None => statement.fetch_all(pool).await?,
     };
-    for row in &rows {
-        decode(row)?;
-    }
-    Ok(rows)
-}
-
-/// The limited posts of a page; none if its statement has read the posts, too.
-fn limited(rows: &[PgRow]) -> Result<Vec<Uuid>> {
-    let row = rows.first();
-    let row = row.filter(|row| row.columns().iter().any(|c| c.name() == LIMITED_COLUMN));
-    Ok(row.map_or(Ok(Vec::new()), |row| row.try_get(LIMITED_COLUMN))?)
+    rows.iter().try_for_each(decode)
 }
 
 /// The search path of read-api.

@@ -27,8 +27,8 @@ ALTER TABLE feed_entries
 
 -- The entries of a feed that the viewer sees. PostgreSQL inlines the function, and reads the viewer's
 -- connections and memberships once.
-CREATE FUNCTION visible_entries(viewer uuid) RETURNS TABLE (post_id uuid, limited boolean) LANGUAGE sql STABLE AS $$
-    SELECT e.post_id, e.shared_with IS NOT NULL
+CREATE FUNCTION visible_entries(viewer uuid) RETURNS TABLE (post_id uuid) LANGUAGE sql STABLE AS $$
+    SELECT e.post_id
     FROM feed_entries e
     WHERE e.viewer = $1 AND (
         e.shared_with IS NULL

@@ -41,11 +41,13 @@ pub struct PostCache {
     incomplete: Counter,
 }
 
-/// The JSON of a post for a viewer who does not like it. Depends on the post and on its author's name.
+/// The JSON of a post for a viewer who does not like it. Depends on the post, its audience, and its author's name.
 #[derive(Debug)]
 struct PostFragment {
     id: Uuid,
     author: Uuid,
+    /// Not everybody sees the post. The JSON is as for somebody else than its author.
+    limited: bool,
     json: Box<RawValue>,
 }
 
@@ -87,30 +89,25 @@ impl PostCache {
         self.fragments.is_enabled() && self.tag_versions.is_subscribed()
     }
 
-    /// The posts `ids`, in this order, for a viewer who likes those that are in `likes`.
+    /// The root posts `ids`, in this order, for a viewer who likes those that are in `likes`. A statement that began at `listed_from`
+    /// has found that the viewer sees them.
     ///
-    /// One statement if fragments are missing or posts are `limited`, none otherwise. None if one of the posts does not exist any
-    /// more, or the viewer does not see it any more.
-    ///
-    /// There are no fragments of posts that are or were limited: the statement that finds that the viewer sees the post must also
-    /// read its text. Otherwise the text could be from another time than the permission.
+    /// One statement if fragments are missing, none otherwise. None if one of the posts does not exist any more, or the viewer does
+    /// not see it any more.
     pub async fn by_ids(
         &self,
         database: &Database,
         viewer: Uuid,
+        listed_from: Instant,
         ids: &[Uuid],
-        limited: &[Uuid],
         likes: &[Uuid],
     ) -> Result<Option<Vec<RenderedPost>>, Error> {
         let now = Instant::now();
         let likes: HashSet<Uuid> = likes.iter().copied().collect();
         let cached = |id: &Uuid| {
-            if limited.contains(id) {
-                return None;
-            }
             let fragment = self.fragments.get_fresh(id, now)?;
             let liked = likes.contains(id);
-            Some(RenderedPost { fragment, liked })
+            is_for(&fragment, viewer, listed_from).then_some(RenderedPost { fragment, liked })
         };
         let mut posts: Vec<Option<RenderedPost>> = ids.iter().map(cached).collect();
         let missing: Vec<Uuid> = ids
@@ -124,7 +121,7 @@ impl PostCache {
             self.incomplete.increment(1);
             let version = self.tag_versions.current();
             let loaded = sql::posts::by_ids(database, viewer, &missing).await?;
-            let mut loaded = self.insert(version, loaded)?.into_iter().peekable();
+            let mut loaded = self.insert(viewer, version, loaded)?.into_iter().peekable();
             // In the order of `missing`, but perhaps with gaps.
             for (id, post) in ids.iter().zip(&mut posts) {
                 if post.is_none() {
@@ -135,26 +132,40 @@ impl PostCache {
         Ok(posts.into_iter().collect())
     }
 
-    /// Renders posts, whose load began at `version` or later, and caches the fragments of those that were always public.
-    pub fn insert(&self, version: u64, posts: Vec<Post>) -> serde_json::Result<Vec<RenderedPost>> {
+    /// Renders a viewer's posts, whose load began at `version` or later, and caches their fragments, without those that depend on the
+    /// viewer or on another thread's audience.
+    pub fn insert(
+        &self,
+        viewer: Uuid,
+        version: u64,
+        posts: Vec<Post>,
+    ) -> serde_json::Result<Vec<RenderedPost>> {
         let loaded_at = Instant::now();
         let rendered = posts.into_iter().map(|mut post| {
-            let limited = post.limited;
+            let is_shared = !post.limited || post.reply_to.is_none() && post.author.id != viewer;
             let liked = std::mem::take(&mut post.liked_by_me);
             let tags = [Tag::post(post.id), Tag::account_summary(post.author.id)];
             let fragment = PostFragment {
                 id: post.id,
                 author: post.author.id,
+                limited: post.limited,
                 json: to_raw_value(&post)?,
             };
             let fragment = CacheEntry::new(fragment, tags.map(Into::into), version, loaded_at);
-            if !limited {
+            if is_shared {
                 self.fragments.insert(post.id, &fragment);
             }
             Ok(RenderedPost { fragment, liked })
         });
         rendered.collect()
     }
+}
+
+/// Whether a fragment is what the viewer may have, according to a statement that began at `listed_from`. A limited post's text must not
+/// be newer than the permission: its author may have changed it because this viewer does not see it any more.
+fn is_for(fragment: &CacheEntry<PostFragment>, viewer: Uuid, listed_from: Instant) -> bool {
+    let post = &fragment.value;
+    !post.limited || post.author != viewer && fragment.loaded_at <= listed_from
 }
 
 fn weigh(_: &Uuid, entry: &CacheEntry<PostFragment>) -> usize {
@@ -203,5 +214,35 @@ impl Serialize for RenderedFeedPost {
             (true, true) => LIKED_READ,
         };
         self.post.serialize_with_end(end, serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_limited_fragment_is_older_than_the_permission_and_not_for_its_author() {
+        let now = Instant::now();
+        let fragment = |limited| {
+            let post = PostFragment {
+                id: Uuid::from_u128(1),
+                author: Uuid::from_u128(2),
+                limited,
+                json: RawValue::NULL.to_owned(),
+            };
+            CacheEntry::new(post, [], 0, now)
+        };
+        let second = Duration::from_secs(1);
+        let is_for = |limited, viewer, listed_from| {
+            let viewer = Uuid::from_u128(viewer);
+            is_for(&fragment(limited), viewer, listed_from)
+        };
+        assert!(is_for(false, 2, now - second));
+        assert!(is_for(true, 3, now));
+        assert!(!is_for(true, 3, now - second));
+        assert!(!is_for(true, 2, now + second));
     }
 }

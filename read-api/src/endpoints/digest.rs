@@ -1,6 +1,6 @@
 //! `/v1/digest`.
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use axum::extract::State;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -127,6 +127,7 @@ async fn assemble(
     if !state.posts.is_usable() {
         return Ok(None);
     }
+    let listed_from = Instant::now();
     let candidates = sql::digest::candidates(&state.database, viewer, period.from, period.to);
     let Some(candidates) = candidates.await? else {
         return Ok(None);
@@ -142,8 +143,8 @@ async fn assemble(
         .by_ids(
             &state.database,
             viewer,
+            listed_from,
             &top,
-            &candidates.limited,
             &candidates.likes,
         )
         .await?;
@@ -159,5 +160,5 @@ async fn load_full(
     let version = state.tag_versions.current();
     let full = sql::digest::full(&state.database, viewer, period.from, period.to);
     let (counters, posts) = full.await?;
-    Ok((counters, state.posts.insert(version, posts)?))
+    Ok((counters, state.posts.insert(viewer, version, posts)?))
 }

@@ -1,6 +1,6 @@
 //! `/v1/feed`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use axum::extract::State;
 use feedmill_events::Tag;
@@ -121,7 +121,7 @@ async fn assemble(
     }
     let (viewer, rows) = (request.viewer(), request.rows());
     let before = request.seek().key();
-    let version = state.tag_versions.current();
+    let (version, listed_from) = (state.tag_versions.current(), Instant::now());
     let cached = state.followees.get(viewer);
     let ids = sql::feed::page_ids(&state.database, viewer, before, rows, cached.is_none());
     let Some(ids) = ids.await? else {
@@ -133,13 +133,7 @@ async fn assemble(
     });
     let posts = state
         .posts
-        .by_ids(
-            &state.database,
-            viewer,
-            &ids.posts,
-            &ids.limited,
-            &ids.likes,
-        )
+        .by_ids(&state.database, viewer, listed_from, &ids.posts, &ids.likes)
         .await?;
     Ok(posts.map(|posts| Feed {
         posts,
@@ -160,7 +154,7 @@ async fn load_full(
         seek => sql::feed::full_page(&state.database, viewer, seek.key(), rows).await?,
     };
     Ok(Feed {
-        posts: state.posts.insert(version, page.posts)?,
+        posts: state.posts.insert(viewer, version, page.posts)?,
         followee_tags: page.followees.into_iter().map(Tag::posts_of).collect(),
         reading: page.reading,
     })

@@ -19,8 +19,6 @@ pub struct Candidates {
     pub counters: DigestCounters,
     /// All posts of the period, in no order.
     pub posts: Vec<Uuid>,
-    /// Those of them that are limited.
-    pub limited: Vec<Uuid>,
     /// The viewer's likes of posts of the period: those of `posts` that the viewer likes, and perhaps others.
     pub likes: Vec<Uuid>,
 }
@@ -38,11 +36,10 @@ pub async fn candidates(
     let row = sqlx::query!(
         r#"/* digest.listed */
         WITH listed AS MATERIALIZED (
-            SELECT post_id, limited FROM visible_entries($1) WHERE post_id >= $2 AND post_id < $3
+            SELECT post_id FROM visible_entries($1) WHERE post_id >= $2 AND post_id < $3
         )
         SELECT
             array(SELECT post_id FROM listed) AS "posts!",
-            array(SELECT post_id FROM listed WHERE limited) AS "limited!",
             array(
                 SELECT post_id FROM likes WHERE user_id = $1 AND post_id >= $2 AND post_id < $3 LIMIT $6::bigint + 1
             ) AS "likes!",
@@ -78,7 +75,6 @@ pub async fn candidates(
             messages_received: row.messages_received,
         },
         posts: row.posts,
-        limited: row.limited,
         likes: row.likes,
     }))
 }

@@ -32,8 +32,6 @@ pub struct Reading {
 pub struct PageIds {
     /// Newest first.
     pub posts: Vec<Uuid>,
-    /// Those of them that are limited.
-    pub limited: Vec<Uuid>,
     /// The viewer's likes in the page's range of ids: those of `posts` that the viewer likes, and perhaps others.
     pub likes: Vec<Uuid>,
     /// All accounts whose posts come to the viewer's feed; None unless requested.
@@ -59,7 +57,7 @@ macro_rules! with_pushed {
             $macro,
             $name,
             r#", hot AS MATERIALIZED (
-            SELECT post_id AS id, limited
+            SELECT post_id AS id
             FROM visible_entries($1)
             WHERE post_id < $2
                 AND post_id >= coalesce((SELECT floor FROM floor), '00000000-0000-0000-0000-000000000000')
@@ -90,7 +88,6 @@ pub async fn page_ids(
         r#"
         SELECT
             array(SELECT id FROM hot) AS "posts!",
-            array(SELECT id FROM hot WHERE limited) AS "limited!",
             array(
                 SELECT post_id FROM likes
                 WHERE user_id = $1 AND post_id < $2 AND post_id >= (SELECT id FROM hot ORDER BY id LIMIT 1)
@@ -118,7 +115,6 @@ pub async fn page_ids(
     let sufficient = complete && counted && !row.pulled && row.likes.len() as i64 <= MAX_LIKES;
     Ok(sufficient.then_some(PageIds {
         posts: row.posts,
-        limited: row.limited,
         likes: row.likes,
         followees: row.followees,
         reading: Reading {

@@ -1,6 +1,7 @@
 //! Who sees posts of which audience.
 
 use feedmill_events::Tag;
+use feedmill_tests::kit::wait_until;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -385,30 +386,41 @@ async fn a_post_that_becomes_limited_leaves_cached_answers() {
 }
 
 #[tokio::test]
-async fn a_limited_post_is_never_served_from_a_shared_fragment() {
+async fn fragments_of_limited_posts_are_for_those_who_see_them() {
     let app = App::with_caches(0, 1 << 26).await;
-    let _announcer = Announcer::of(&app).await;
+    let announcer = Announcer::of(&app).await;
     let shared = Shared::new(&app).await;
     for (viewer, _) in shared.viewers() {
         app.entries(viewer, &shared.posts).await;
     }
     app.run("UPDATE feed_entries SET shared_with = CASE author WHEN viewer THEN viewer ELSE posts.shared_with END
              FROM posts WHERE id = post_id AND posts.shared_with IS NOT NULL").await;
+    let changed: Vec<Tag> = shared.posts.iter().copied().map(Tag::post).collect();
+    let posts = async |viewer: Uuid, path: &str| {
+        let body = app.get(viewer, path).await.body;
+        let posts = body.get("items").unwrap_or(&body["top_posts"]);
+        posts.as_array().unwrap().clone()
+    };
     for path in ["/v1/feed", "/v1/digest?period=day&date=2024-04-13"] {
         for text in ["old", "new"] {
             app.run(&format!("UPDATE posts SET text = '{text}'")).await;
-            for (viewer, visible) in shared.viewers() {
-                let body = app.get(viewer, path).await.body;
-                let posts = body.get("items").unwrap_or(&body["top_posts"]).clone();
-                let posts = posts.as_array().unwrap();
+            announcer.announce("feed", &changed).await;
+            let is_new = async |viewer| posts(viewer, path).await[0]["text"] == text;
+            wait_until("the change", async || is_new(shared.member).await).await;
+            // The second time from fragments.
+            for (viewer, visible) in [shared.viewers(), shared.viewers()].into_iter().flatten() {
+                let posts = posts(viewer, path).await;
                 assert_eq!(posts.len(), visible, "{path}");
                 assert!(posts.iter().all(|post| post["text"] == text), "{path}");
-                let is_author = viewer == shared.author;
-                assert_eq!(
-                    posts.iter().any(|post| post["audience"] == "tags"),
-                    is_author
-                );
+                let says_tags = posts.iter().any(|post| post["audience"] == "tags");
+                assert_eq!(says_tags, viewer == shared.author);
             }
+        }
+        app.run("UPDATE posts SET text = 'not announced'").await;
+        for (viewer, text) in [(shared.member, "new"), (shared.author, "not announced")] {
+            let posts = posts(viewer, path).await;
+            let limited = posts.iter().find(|post| post["audience"] != "public");
+            assert_eq!(limited.unwrap()["text"], text, "{path}");
         }
     }
 }
