@@ -12,7 +12,7 @@ use super::{
     endpoints::FEED,
     process::Process,
     row::{Outcome, Runs},
-    stack::CacheMode,
+    stack::{CacheMode, relayed},
 };
 use crate::{
     data::rights::{
@@ -112,6 +112,8 @@ impl Site {
         let community = Community::import(bench, "rights", rights::write).await?;
         let (stack, database) = (&bench.stack, &community.database);
         let write_api = stack.write_api(database).await?;
+        // Otherwise the first changes wait behind the imported events.
+        relayed(&write_api).await?;
         let projector = stack.projector(database).await?;
         let read_api = |cache| stack.read_api(database, &write_api, cache);
         let read_apis = [
