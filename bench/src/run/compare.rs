@@ -30,7 +30,10 @@ const MIN_PAIRS: usize = 6;
 const NEW_SHARE: f64 = 0.05;
 
 /// The rows that can be compared.
-const ROWS: [&str; 4] = ["uncached", "digest", "mixed", "commands"];
+const ROWS: [&str; 5] = ["uncached", "digest", "mixed", "commands", "marked"];
+
+/// The unread posts of each viewer in the row `marked`. In the others nobody has read anything, and 1,000 posts are counted.
+const UNREAD: i64 = 30;
 
 /// A running version.
 struct Version {
@@ -77,6 +80,11 @@ pub async fn run(settings: &Settings, before: &Path) -> Result<()> {
         if row == "commands" {
             for version in &mut versions {
                 version.stop_projector().await?;
+            }
+        }
+        if row == "marked" {
+            for version in &versions {
+                version.mark_read().await?;
             }
         }
         for pair in 0..pairs {
@@ -144,11 +152,30 @@ impl Version {
 
     async fn measure(&mut self, row: &str) -> Result<Summary> {
         match row {
-            "uncached" => self.reads(FEED).await,
+            "uncached" | "marked" => self.reads(FEED).await,
             "digest" => self.reads(&endpoints::digest()).await,
             "mixed" => self.mixed().await,
             _ => self.commands().await,
         }
+    }
+
+    /// Marks all but the newest posts of each feed as read. A version without marks does nothing.
+    async fn mark_read(&self) -> Result<()> {
+        let exists: bool = sqlx::query_scalar("SELECT to_regclass('feed.feed_marks') IS NOT NULL")
+            .fetch_one(&self.database.pool)
+            .await?;
+        if exists {
+            let sql = "INSERT INTO feed.feed_marks
+                SELECT viewer, post_id FROM (SELECT DISTINCT viewer FROM feed.feed_entries) AS feeds
+                CROSS JOIN LATERAL (
+                    SELECT post_id FROM feed.feed_entries WHERE viewer = feeds.viewer ORDER BY post_id DESC OFFSET $1 LIMIT 1
+                ) AS mark";
+            sqlx::query(sql)
+                .bind(UNREAD)
+                .execute(&self.database.pool)
+                .await?;
+        }
+        Ok(())
     }
 
     async fn reads(&mut self, path: &str) -> Result<Summary> {
