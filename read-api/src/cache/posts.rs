@@ -235,14 +235,15 @@ mod tests {
             };
             CacheEntry::new(post, [], 0, now)
         };
-        let second = Duration::from_secs(1);
+        let before = now.checked_sub(Duration::from_secs(1)).unwrap();
+        let after = now + Duration::from_secs(1);
         let is_for = |limited, viewer, listed_from| {
             let viewer = Uuid::from_u128(viewer);
             is_for(&fragment(limited), viewer, listed_from)
         };
-        assert!(is_for(false, 2, now - second));
+        assert!(is_for(false, 2, before));
         assert!(is_for(true, 3, now));
-        assert!(!is_for(true, 3, now - second));
-        assert!(!is_for(true, 2, now + second));
+        assert!(!is_for(true, 3, before));
+        assert!(!is_for(true, 2, after));
     }
 }
