@@ -76,7 +76,7 @@ pub async fn check(target: &Target, seed: u64, length: usize) -> Result<usize, B
     match Run::whole(target, &steps).await {
         Ok(reads) => Ok(reads),
         Err(message) => Err(Box::new(
-            shrink(target, seed, steps, message.to_string()).await,
+            shrink(target, seed, steps, format!("{message:#}")).await,
         )),
     }
 }
@@ -93,7 +93,7 @@ pub async fn check_cached(
     done.map_err(|error| {
         Box::new(Failure {
             seed,
-            message: error.to_string(),
+            message: format!("{error:#}"),
             steps,
         })
     })
@@ -114,7 +114,7 @@ async fn shrink(target: &Target, seed: u64, mut steps: Vec<Step>, mut message: S
             let fewer = [&steps[..from], &steps[to..]].concat();
             match Run::whole(target, &fewer).await {
                 Ok(_) => from = to,
-                Err(error) => (steps, message) = (fewer, error.to_string()),
+                Err(error) => (steps, message) = (fewer, format!("{error:#}")),
             }
         }
         size /= 2;

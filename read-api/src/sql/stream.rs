@@ -65,15 +65,13 @@ pub async fn followees(
 }
 
 /// The newest posts of the viewer's feed before an id, at most `limit` and one more, in no order, with the times of their last
-/// edits; and whether there may be more posts.
-///
-/// Not below the viewer's floor.
+/// edits; and the viewer's floor: below it there may be more posts.
 pub async fn visible(
     database: &Database,
     viewer: Uuid,
     before: Uuid,
     limit: i64,
-) -> sqlx::Result<(Vec<(Uuid, Option<DateTime<Utc>>)>, bool)> {
+) -> sqlx::Result<(Vec<(Uuid, Option<DateTime<Utc>>)>, Uuid)> {
     let row = with_lanes!(
         query,
         "/* stream.visible */",
@@ -95,7 +93,7 @@ pub async fn visible(
         SELECT
             coalesce(array_agg(newest.id), '{}') AS "posts!",
             coalesce(array_agg(edited.edited_at), '{}') AS "edits!: Vec<Option<DateTime<Utc>>>",
-            EXISTS (SELECT FROM floor) AS "has_floor!"
+            (SELECT floor FROM floor) AS floor
         FROM newest
         LEFT JOIN LATERAL (
             SELECT edited_at FROM posts WHERE id = newest.id AND edited_at IS NOT NULL LIMIT 1
@@ -105,8 +103,8 @@ pub async fn visible(
         limit,
     );
     let row = database.one("stream.visible", row).await?;
-    let truncated = row.has_floor || row.posts.len() as i64 > limit;
-    Ok((row.posts.into_iter().zip(row.edits).collect(), truncated))
+    let posts = row.posts.into_iter().zip(row.edits);
+    Ok((posts.collect(), row.floor.unwrap_or_default()))
 }
 
 /// These posts, without those that the viewer does not see.

@@ -58,10 +58,10 @@ impl Reader {
         });
         let (database, _permit) = self.stream.database().await;
         let (viewer, limit) = (self.stream.viewer, MAX_TRACKED as i64);
-        let (posts, truncated) = sql::stream::visible(database, viewer, before, limit).await?;
+        let (posts, from) = sql::stream::visible(database, viewer, before, limit).await?;
         let posts = posts.into_iter();
         let posts = posts.map(|(id, edited_at)| VisiblePost::new(id, edited_at));
-        Ok(VisiblePosts::new(posts.collect(), truncated))
+        Ok(VisiblePosts::new(posts.collect(), from))
     }
 
     /// These posts as JSON, without those that the viewer does not see.

@@ -15,8 +15,8 @@ const MAX_EDITED: usize = 100;
 pub struct VisiblePosts {
     /// Ascending.
     posts: Vec<VisiblePost>,
-    /// The feed has more posts, or may have.
-    truncated: bool,
+    /// They are all posts of the feed from this id on; nil if there are no older ones.
+    from: Uuid,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,18 +66,20 @@ impl VisiblePost {
 }
 
 impl VisiblePosts {
-    /// `posts` in any order, each once, at most [`MAX_TRACKED`] and one more. `truncated` if the feed may have more than these.
-    pub fn new(mut posts: Vec<VisiblePost>, truncated: bool) -> Self {
+    /// `posts` in any order, each once: the newest ones of the feed from an id on, at most [`MAX_TRACKED`] and one more.
+    pub fn new(mut posts: Vec<VisiblePost>, from: Uuid) -> Self {
         posts.sort_unstable_by_key(|post| post.id);
-        let mut posts = Self { posts, truncated };
+        let mut posts = Self { posts, from };
         posts.forget_oldest();
         posts
     }
 
     fn forget_oldest(&mut self) {
         let surplus = self.posts.len().saturating_sub(MAX_TRACKED);
-        self.posts.drain(..surplus);
-        self.truncated |= surplus > 0;
+        if surplus > 0 {
+            self.posts.drain(..surplus);
+            self.from = self.posts[0].id;
+        }
     }
 
     fn find(&self, id: Uuid) -> Result<usize, usize> {
@@ -96,14 +98,9 @@ impl VisiblePosts {
 
     /// What is different `now`.
     pub fn changes(&self, now: &Self, cause: Cause) -> Changes {
-        if now.truncated && now.posts.is_empty() && !self.posts.is_empty() {
-            return Changes::Unknown;
-        }
-        // Newer posts may have displaced older ones that are still there.
-        let oldest = now.posts.first().filter(|_| now.truncated);
-        let oldest = oldest.map_or(Uuid::nil(), |post| post.id);
         let (mut edited, mut lost) = (vec![], vec![]);
-        for post in self.posts.iter().filter(|post| post.id >= oldest) {
+        // Newer posts may have displaced older ones that are still there.
+        for post in self.posts.iter().filter(|post| post.id >= now.from) {
             match now.find(post.id) {
                 Ok(place) if now.posts[place] != *post => edited.push(post.id),
                 Ok(_) => {}
@@ -115,7 +112,7 @@ impl VisiblePosts {
             Cause::Access => !lost.is_empty(),
             Cause::LostAuthor => true,
         };
-        if self.truncated && reaches_deeper || edited.len() > MAX_EDITED {
+        if !self.from.is_nil() && reaches_deeper || edited.len() > MAX_EDITED {
             Changes::Unknown
         } else {
             Changes::Posts { edited, lost }
@@ -163,8 +160,9 @@ mod tests {
         VisiblePost::new(id, None)
     }
 
-    fn visible(ids: Vec<Uuid>, truncated: bool) -> VisiblePosts {
-        VisiblePosts::new(ids.into_iter().map(post).collect(), truncated)
+    fn visible(ids: Vec<Uuid>, from: u128) -> VisiblePosts {
+        let posts = ids.into_iter().map(post).collect();
+        VisiblePosts::new(posts, Uuid::from_u128(from))
     }
 
     fn lost(lost: Vec<Uuid>) -> Changes {
@@ -174,26 +172,38 @@ mod tests {
 
     #[test]
     fn posts_that_are_no_longer_there_are_lost() {
-        let mut posts = visible(ids(1..=5), false);
+        let mut posts = visible(ids(1..=5), 0);
         posts.insert(post(Uuid::from_u128(6)));
-        let now = visible(ids(3..=7), false);
+        let now = visible(ids(3..=7), 0);
         assert_eq!(posts.changes(&now, Cause::LostAuthor), lost(ids(1..=2)));
         assert_eq!(now.changes(&now, Cause::Access), lost(vec![]));
     }
 
     #[test]
+    fn the_oldest_known_post_can_be_lost() {
+        let posts = visible(ids(3..=5), 2);
+        let one = lost(ids(3..=3));
+        assert_eq!(
+            posts.changes(&visible(ids(4..=5), 2), Cause::SinglePosts),
+            one
+        );
+        let now = visible(ids(4..=5), 4);
+        assert_eq!(posts.changes(&now, Cause::SinglePosts), lost(vec![]));
+    }
+
+    #[test]
     fn displaced_posts_are_not_lost() {
         let max = MAX_TRACKED as u128;
-        let posts = visible(ids(1..=max), false);
-        let now = visible(ids(2..=max + 1), true);
+        let posts = visible(ids(1..=max), 0);
+        let now = visible(ids(2..=max + 2), 0);
         assert_eq!(posts.changes(&now, Cause::Access), lost(vec![]));
     }
 
     #[test]
     fn losses_below_the_remembered_posts_are_unknown() {
         let max = MAX_TRACKED as u128;
-        let posts = visible(ids(1..=max + 1), false);
-        let now = visible([ids(1..=1), ids(3..=max + 1)].concat(), true);
+        let posts = visible(ids(1..=max + 1), 0);
+        let now = visible([ids(1..=1), ids(3..=max + 1)].concat(), 1);
         let one = lost(vec![Uuid::from_u128(2)]);
         assert_eq!(posts.changes(&now, Cause::SinglePosts), one);
         assert_eq!(posts.changes(&now, Cause::Access), Changes::Unknown);
@@ -203,8 +213,8 @@ mod tests {
 
     #[test]
     fn posts_with_another_time_of_edit_are_edited() {
-        let mut posts = visible(ids(1..=500), false);
-        let mut now = visible(ids(2..=501), false);
+        let mut posts = visible(ids(1..=500), 0);
+        let mut now = visible(ids(2..=501), 0);
         let at = |micros| DateTime::from_timestamp_micros(micros);
         now.insert(VisiblePost::new(Uuid::from_u128(501), at(1)));
         now.insert(VisiblePost::new(Uuid::from_u128(7), at(1)));
@@ -225,11 +235,11 @@ mod tests {
     fn a_fingerprint_depends_on_each_post_that_the_client_has() {
         let all_known = [i64::MAX; PARTITIONS as usize];
         let fingerprint = |posts: &VisiblePosts| posts.fingerprint(&all_known, MAX_TRACKED);
-        let all = fingerprint(&visible(ids(1..=9), false));
+        let all = fingerprint(&visible(ids(1..=9), 0));
         for id in ids(1..=8) {
             let mut rest = ids(1..=9);
             rest.retain(|other| *other != id);
-            let mut rest = visible(rest, false);
+            let mut rest = visible(rest, 0);
             assert_ne!(fingerprint(&rest), all);
             rest.insert(post(id));
             assert_eq!(fingerprint(&rest), all);
@@ -245,7 +255,7 @@ mod tests {
         };
         let mut from = [1_000; PARTITIONS as usize];
         from[3] = 500;
-        let mut posts = visible(vec![new(900, 1), new(400, 3)], false);
+        let mut posts = visible(vec![new(900, 1), new(400, 3)], 0);
         let before = posts.fingerprint(&from, MAX_TRACKED);
         // Late, because its partition was behind.
         posts.insert(post(new(600, 3)));
