@@ -5,7 +5,7 @@
 //! (`reader`), a few streams at a time, so that a post to thousands of streams leaves connections to requests. What a
 //! client already has (`watermarks`) is in the id of every event (`event_id`). A follow or like that is undone and made
 //! again is sent once on a connection (`told`). A stream remembers the newest posts of the feed (`visible`), to tell its client when one
-//! is gone: deleted, or no longer for this viewer.
+//! is edited, or gone: deleted, or no longer for this viewer.
 
 mod event;
 mod event_id;

@@ -7,12 +7,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use reqwest::StatusCode;
 use serde_json::Value;
 use tokio::{task::JoinHandle, time::sleep};
 use uuid::Uuid;
 
-use crate::client::{Client, EventStream, ServerSentEvent, http};
+use crate::client::{Client, ServerSentEvent};
 
 /// A change is told within this time, even on a busy machine.
 const TOLD_TIMEOUT: Duration = Duration::from_secs(20);
@@ -70,15 +69,8 @@ impl FeedCopy {
 
     /// Opens the stream where it was closed.
     pub async fn come_back(&mut self) -> Result<()> {
-        let day = Duration::from_hours(24);
-        let request = http().get(format!("{}/v1/stream", self.client.read));
-        let mut request = request.timeout(day);
         let last_event_id = lock(&self.shared).last_event_id.clone();
-        if let Some(id) = &last_event_id {
-            request = request.header("Last-Event-ID", id);
-        }
-        let response = self.client.signed(request).send().await?;
-        let mut stream = EventStream::new(response.error_for_status()?);
+        let mut stream = self.client.stream(last_event_id.as_deref()).await?;
         if last_event_id.is_none() {
             let feed = read(&self.client).await?;
             lock(&self.shared).feed = feed;
@@ -161,17 +153,6 @@ async fn apply(event: &ServerSentEvent, client: &Client, shared: &Mutex<Shared>)
     Ok(())
 }
 
-/// All pages of the feed.
 async fn read(client: &Client) -> Result<Feed> {
-    let (mut feed, mut path) = (Feed::new(), "/v1/feed?limit=100".to_owned());
-    loop {
-        let answer = client.get(&path).await;
-        ensure!(answer.status == StatusCode::OK, "{answer:?}");
-        let page = answer.json();
-        feed.extend(feed_of(page["items"].as_array().into_iter().flatten()));
-        let Some(cursor) = page["next_cursor"].as_str() else {
-            return Ok(feed);
-        };
-        path = format!("/v1/feed?limit=100&cursor={cursor}");
-    }
+    Ok(feed_of(&client.items("/v1/feed").await?))
 }

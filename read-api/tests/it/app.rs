@@ -401,8 +401,12 @@ impl App {
         .await;
     }
 
+    /// Entries of these posts, as the projector makes them.
     pub async fn entries(&self, viewer: Uuid, posts: &[Uuid]) {
-        sqlx::query("INSERT INTO feed_entries SELECT $1, unnest($2)")
+        let sql = "INSERT INTO feed_entries (viewer, post_id, shared_with)
+            SELECT $1, id, CASE WHEN author = $1 AND shared_with IS NOT NULL THEN $1 ELSE shared_with END
+            FROM posts WHERE id = ANY($2)";
+        sqlx::query(sql)
             .bind(viewer)
             .bind(posts)
             .execute(&self.pool)

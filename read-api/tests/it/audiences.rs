@@ -128,8 +128,6 @@ async fn every_list_leaves_out_hidden_posts() {
     let shared = Shared::new(&app).await;
     for (viewer, visible) in shared.viewers() {
         app.entries(viewer, &shared.posts).await;
-        app.run("UPDATE feed_entries SET shared_with = CASE author WHEN viewer THEN viewer ELSE posts.shared_with END
-             FROM posts WHERE id = post_id AND posts.shared_with IS NOT NULL").await;
         for post in &shared.posts {
             app.bookmark(viewer, *post, 0).await;
             app.run(&format!(
@@ -306,12 +304,8 @@ async fn assert_pages_are_full(app: &App, viewer: Uuid, posts: &[Uuid], visible:
         app.run("DELETE FROM feed_entries; DELETE FROM feed_floors")
             .await;
         app.entries(viewer, &posts[..depth]).await;
-        app.run(
-            "UPDATE feed_entries SET shared_with = CASE author WHEN viewer THEN viewer ELSE posts.shared_with END
-             FROM posts WHERE id = post_id AND posts.shared_with IS NOT NULL;
-             DELETE FROM feed_entries USING posts WHERE id = post_id AND pulled",
-        )
-        .await;
+        app.run("DELETE FROM feed_entries USING posts WHERE id = post_id AND pulled")
+            .await;
         if depth < posts.len() {
             app.floor(viewer, posts[depth - 1]).await;
         }
@@ -393,8 +387,6 @@ async fn fragments_of_limited_posts_are_for_those_who_see_them() {
     for (viewer, _) in shared.viewers() {
         app.entries(viewer, &shared.posts).await;
     }
-    app.run("UPDATE feed_entries SET shared_with = CASE author WHEN viewer THEN viewer ELSE posts.shared_with END
-             FROM posts WHERE id = post_id AND posts.shared_with IS NOT NULL").await;
     let changed: Vec<Tag> = shared.posts.iter().copied().map(Tag::post).collect();
     let posts = async |viewer: Uuid, path: &str| {
         let body = app.get(viewer, path).await.body;

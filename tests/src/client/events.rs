@@ -1,9 +1,27 @@
 //! A client of `GET /v1/stream`: server-sent events, parsed as the HTML standard of the WHATWG says.
 
+use std::time::Duration;
+
 use reqwest::Response;
 use serde_json::{Value, json};
 
+use super::http::{Client, http};
 use crate::openapi;
+
+/// Unlike other answers, a stream has no end.
+const STREAM_TIMEOUT: Duration = Duration::from_hours(24);
+
+impl Client {
+    /// Opens a stream at the client's read-api, from its beginning or behind an event.
+    pub async fn stream(&self, last_event_id: Option<&str>) -> reqwest::Result<EventStream> {
+        let request = http().get(format!("{}/v1/stream", self.read));
+        let mut request = self.signed(request.timeout(STREAM_TIMEOUT));
+        if let Some(id) = last_event_id {
+            request = request.header("Last-Event-ID", id);
+        }
+        Ok(EventStream::new(request.send().await?.error_for_status()?))
+    }
+}
 
 #[derive(Debug, Clone)]
 pub struct ServerSentEvent {

@@ -24,9 +24,7 @@ async fn reads(client: &Client) -> [Answer; 2] {
 }
 
 async fn stream(client: &Client) -> EventStream {
-    let request = http().get(format!("{}/v1/stream", client.read));
-    let request = client.signed(request).timeout(Duration::from_hours(1));
-    let mut stream = EventStream::new(request.send().await.expect("a stream"));
+    let mut stream = client.stream(None).await.expect("a stream");
     assert_eq!(stream.next().await.expect("an event").name, "unread");
     stream
 }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use support::{account, next, next_named, open, try_open};
+use support::{account, next, next_named, open};
 
 fn counts(messages: i64, notifications: i64) -> Value {
     json!({
@@ -173,7 +173,7 @@ async fn a_stopping_service_ends_its_streams() {
     .await;
     let client = stack.client_of(account(&stack, "reader").await);
     let mut stream = open(&client).await;
-    let refused = try_open(&client, None).await.expect_err("only one");
+    let refused = client.stream(None).await.expect_err("only one");
     assert_eq!(refused.status(), Some(StatusCode::TOO_MANY_REQUESTS));
     let ended = async {
         while stream.next().await.is_some() {}
@@ -190,7 +190,7 @@ async fn a_stopping_service_ends_its_streams() {
     // A client that reconnects misses nothing.
     stack.read[0].restart().await;
     let id = stream.last_event_id.expect("an id");
-    let mut again = try_open(&client, Some(&id)).await.expect("a stream");
+    let mut again = client.stream(Some(&id)).await.expect("a stream");
     let post = client.post("After", None).await.expect(201).id();
     assert_eq!(next_named(&mut again, "post").await.id(), post.to_string());
     sleep(Duration::from_millis(10)).await;

@@ -12,7 +12,7 @@ use feedmill_tests::{
 };
 use futures::{StreamExt, stream};
 
-use super::support::{next, next_named, try_open};
+use super::support::{next, next_named};
 
 const STREAMS: usize = 5_000;
 
@@ -63,7 +63,7 @@ async fn five_thousand_streams_stay_within_their_memory_and_receive_every_post()
     let began = Instant::now();
     let clients: Vec<_> = (1..=STREAMS).map(|n| stack.client_of(account(n))).collect();
     let opened = stream::iter(&clients).map(async |client| {
-        let mut stream = try_open(client, None).await.expect("a stream");
+        let mut stream = client.stream(None).await.expect("a stream");
         assert_eq!(next(&mut stream).await.name, "unread");
         stream
     });

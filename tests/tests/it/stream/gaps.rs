@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use super::support::{account, open, try_open};
+use super::support::{account, open};
 
 /// The reader follows all of them, but unfollows some of the last half now and then.
 const AUTHORS: usize = 8;
@@ -54,7 +54,7 @@ async fn reader(
     let mut connections = 0;
     loop {
         let client = &clients[rng.gen_range(0..clients.len())];
-        let Ok(mut stream) = try_open(client, last_event_id.as_deref()).await else {
+        let Ok(mut stream) = client.stream(last_event_id.as_deref()).await else {
             sleep(Duration::from_millis(50)).await;
             continue;
         };
@@ -99,16 +99,8 @@ async fn reader(
 
 /// The keys of all items of a list.
 async fn listed(client: &Client, path: &str) -> BTreeSet<String> {
-    let (mut keys, mut next) = (BTreeSet::new(), format!("{path}?limit=100"));
-    loop {
-        let page = client.get(&next).await.expect(200).json();
-        let items = page["items"].as_array().expect("items");
-        keys.extend(items.iter().map(key));
-        let Some(cursor) = page["next_cursor"].as_str() else {
-            return keys;
-        };
-        next = format!("{path}?limit=100&cursor={cursor}");
-    }
+    let items = client.items(path).await.expect("the list");
+    items.iter().map(key).collect()
 }
 
 /// Sends random commands and kills the projector meanwhile, so that partitions catch up one after the other.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use feedmill_tests::{
-    client::{Client, EventStream, ServerSentEvent, http},
+    client::{Client, EventStream, ServerSentEvent},
     kit::Target,
 };
 use tokio::time::timeout;
@@ -12,24 +12,9 @@ use uuid::Uuid;
 /// An event arrives within this time, even on a machine that is busy with other tests.
 const EVENT_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Opens a stream at the client's read-api.
-pub async fn try_open(
-    client: &Client,
-    last_event_id: Option<&str>,
-) -> reqwest::Result<EventStream> {
-    // Unlike other answers, it has no end.
-    let day = Duration::from_hours(24);
-    let request = http().get(format!("{}/v1/stream", client.read));
-    let mut request = client.signed(request.timeout(day));
-    if let Some(id) = last_event_id {
-        request = request.header("Last-Event-ID", id);
-    }
-    Ok(EventStream::new(request.send().await?.error_for_status()?))
-}
-
-/// The same, after its first event.
+/// A new stream, after its first event.
 pub async fn open(client: &Client) -> EventStream {
-    let mut stream = try_open(client, None).await.expect("a stream");
+    let mut stream = client.stream(None).await.expect("a stream");
     assert_eq!(next(&mut stream).await.name, "unread");
     stream
 }
