@@ -1,5 +1,5 @@
--- With whom a root post is shared, in one value that its entries repeat: an entry is checked without a look at the post. After an
--- upgrade, stop all older processes first: `limited` goes.
+-- With whom a root post is shared, in one value that its feed entries repeat: an entry is checked without reading the post. Stop all
+-- older projectors and read-apis first: they use the columns `limited`, which this drops.
 
 -- NULL: with everybody, always. An account: with itself and its connections. A tag: with its members. Nil: with those whom `audiences`
 -- tells, because there are several tags or the thread is public again. The greatest uuid: with nobody else.
@@ -25,8 +25,8 @@ ALTER TABLE feed_entries
     DROP COLUMN limited,
     ADD PRIMARY KEY (viewer, post_id) INCLUDE (shared_with);
 
--- Those of the entries with a nil that the viewer sees. Not inlined: its plan would double the start of every statement, and few
--- viewers have such entries.
+-- The entries whose `shared_with` is nil and that the viewer sees. PostgreSQL does not inline a function in PL/pgSQL, so the plan of
+-- visible_root is not part of every statement that reads a feed. Few viewers have such entries.
 CREATE FUNCTION looked_up_entries(viewer uuid) RETURNS SETOF uuid LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY SELECT e.post_id
