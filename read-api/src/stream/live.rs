@@ -168,7 +168,8 @@ impl Live {
             let done = tokio::select! {
                 () = self.reader.stream.woken() => {
                     let started = Instant::now();
-                    let sent = self.send_changes().await;
+                    // Boxed, because the future is large, and a stream mostly waits.
+                    let sent = Box::pin(self.send_changes()).await;
                     sleep(MAX_READ_PAUSE.min(started.elapsed() * READ_PAUSE_FACTOR)).await;
                     sent
                 }
