@@ -40,9 +40,12 @@ use self::{
 /// Runs the rows and writes the results. Gives whether every row met its target. A row that fails is marked in the
 /// results. With `before`, compares two versions instead. Errors: the bench cannot run at all.
 pub async fn run(settings: Settings) -> Result<bool> {
+    let known: Vec<&str> = match &settings.before {
+        Some(_) => compare::ROWS.to_vec(),
+        None => ROWS.iter().map(|row| row.key).collect(),
+    };
     for row in settings.rows.iter().chain(&settings.profile) {
-        if !ROWS.iter().any(|known| known.key == row) {
-            let known: Vec<_> = ROWS.iter().map(|row| row.key).collect();
+        if !known.contains(&row.as_str()) {
             bail!("unknown row {row}; known are {}", known.join(", "));
         }
     }
