@@ -2,13 +2,13 @@
 //!
 //! - [`store`]: the one bounded store, with the freshness check.
 //! - [`answers`]: whole answers; [`single_flight`] shares loads of one key, [`answer`] and [`encoding`] make the bytes.
-//! - [`posts`], [`followees`]: fragments that a feed or a digest is assembled from, if the whole answer is not cached.
+//! - [`posts`], [`feeds`]: parts that a feed or a digest is assembled from, if the whole answer is not cached.
 //! - [`scores`]: what the top posts of a digest are chosen by.
 
 pub mod answer;
 pub mod answers;
 pub mod encoding;
-pub mod followees;
+pub mod feeds;
 mod metrics;
 pub mod posts;
 pub mod scores;

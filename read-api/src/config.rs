@@ -46,8 +46,8 @@ pub struct CacheArgs {
     /// The maximum size of the cache, in bytes. 0 disables it
     #[arg(long, env = "CACHE_MAX_BYTES", default_value = "268435456")]
     pub cache_max_bytes: u64,
-    /// The share of the cache, in percent, for parts that answers are assembled from: single posts, their scores and
-    /// followed accounts. The rest is for whole answers. Raise it if answers are rarely requested twice
+    /// The share of the cache, in percent, for parts that answers are assembled from: single posts, their scores,
+    /// followed accounts and unread counts. The rest is for whole answers. Raise it if answers are rarely requested twice
     #[arg(long, env = "CACHE_POSTS_PERCENT", default_value = "25", value_parser = clap::value_parser!(u8).range(0..=100))]
     pub cache_posts_percent: u8,
 }
@@ -61,7 +61,7 @@ impl CacheArgs {
             answers: max - parts,
             posts: parts - parts / 4,
             scores: parts / 8,
-            followees: parts / 8,
+            feeds: parts / 8,
         }
     }
 }
@@ -72,7 +72,7 @@ pub struct CacheShares {
     pub answers: u64,
     pub posts: u64,
     pub scores: u64,
-    pub followees: u64,
+    pub feeds: u64,
 }
 
 /// Live streams.
@@ -197,10 +197,7 @@ mod tests {
                 cache_posts_percent,
             };
             let shares = args.shares();
-            (
-                shares.answers,
-                shares.posts + shares.scores + shares.followees,
-            )
+            (shares.answers, shares.posts + shares.scores + shares.feeds)
         };
         assert_eq!(shares(268_435_456, 100).0, 0);
         assert_eq!(shares(268_435_456, 0), (268_435_456, 0));

@@ -32,9 +32,7 @@ mod user_ref;
 mod views;
 mod warm_up;
 
-pub use cache::{
-    answers::AnswerCache, followees::FolloweeCache, posts::PostCache, scores::ScoreCache,
-};
+pub use cache::{answers::AnswerCache, feeds::FeedCache, posts::PostCache, scores::ScoreCache};
 pub use config::Config;
 pub use error::ALL as CODES;
 pub use freshness::{

@@ -11,7 +11,7 @@ use feedmill_service::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cache::{answers::AnswerCache, followees::FolloweeCache, posts::PostCache, scores::ScoreCache},
+    cache::{answers::AnswerCache, feeds::FeedCache, posts::PostCache, scores::ScoreCache},
     config::Config,
     freshness::{
         announcements::receive_announcements, checkpoints::poll_checkpoints, progress::Progress,
@@ -96,7 +96,7 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
         answers,
         posts: PostCache::new(shares.posts, tag_versions.clone()),
         scores: ScoreCache::new(shares.scores, tag_versions.clone()),
-        followees: FolloweeCache::new(shares.followees, tag_versions.clone()),
+        feeds: FeedCache::new(shares.feeds, &tag_versions),
         tag_versions,
         streams,
     });

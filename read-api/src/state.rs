@@ -5,7 +5,7 @@ use std::{ops::Deref, sync::Arc};
 use feedmill_service::{Database, Verifier};
 
 use crate::{
-    cache::{answers::AnswerCache, followees::FolloweeCache, posts::PostCache, scores::ScoreCache},
+    cache::{answers::AnswerCache, feeds::FeedCache, posts::PostCache, scores::ScoreCache},
     freshness::{progress::Progress, tag_versions::TagVersions},
     http::cursor::Cursors,
     sql::secrets::Secrets,
@@ -26,7 +26,7 @@ pub struct Shared {
     pub answers: AnswerCache,
     pub posts: PostCache,
     pub scores: ScoreCache,
-    pub followees: FolloweeCache,
+    pub feeds: FeedCache,
     pub streams: Streams,
 }
 

@@ -385,7 +385,6 @@ impl Audience {
 }
 
 /// A post of the caller's feed.
-// For the API description: `cache::posts::RenderedFeedPost` is what is sent.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct FeedPost {
     #[serde(flatten)]

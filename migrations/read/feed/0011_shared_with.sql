@@ -16,10 +16,10 @@ ALTER TABLE posts ADD COLUMN shared_with uuid;          -- NULL also for replies
 UPDATE posts p SET shared_with = shared_with(a.author, a.audience, a.tags) FROM audiences a WHERE a.root = p.id;
 ALTER TABLE posts DROP COLUMN limited;
 
-ALTER TABLE feed_entries ADD COLUMN shared_with uuid;   -- as in posts; the viewer's own limited posts are shared with the viewer
+ALTER TABLE feed_entries ADD COLUMN shared_with uuid;   -- as in posts; the viewer's own posts are shared with the viewer
 UPDATE feed_entries e SET shared_with = CASE viewer WHEN p.author THEN viewer ELSE p.shared_with END
 FROM posts p
-WHERE e.limited AND p.id = e.post_id;
+WHERE (e.limited OR p.author = e.viewer) AND p.id = e.post_id;
 ALTER TABLE feed_entries
     DROP CONSTRAINT feed_entries_pkey,
     DROP COLUMN limited,
@@ -38,8 +38,8 @@ $$;
 
 -- The entries of a feed that the viewer sees. PostgreSQL inlines the function, and reads the viewer's connections and memberships once,
 -- at the first entry that is not for everybody.
-CREATE FUNCTION visible_entries(viewer uuid) RETURNS TABLE (post_id uuid) LANGUAGE sql STABLE AS $$
-    SELECT e.post_id
+CREATE FUNCTION visible_entries(viewer uuid) RETURNS TABLE (post_id uuid, own boolean) LANGUAGE sql STABLE AS $$
+    SELECT e.post_id, e.shared_with IS NOT DISTINCT FROM $1
     FROM feed_entries e
     WHERE e.viewer = $1 AND (
         e.shared_with IS NULL

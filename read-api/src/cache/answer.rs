@@ -49,10 +49,14 @@ pub struct LoadedAnswer {
 
 impl Answer {
     pub fn new(view: &impl Serialize) -> Result<Self, Error> {
+        Ok(Self::from_json(&serde_json::to_vec(view)?))
+    }
+
+    pub fn from_json(json: &[u8]) -> Self {
         // Copied to an allocation of the exact size. Shrinking the vector would leave unusable gaps between entries.
-        let bytes = Bytes::copy_from_slice(&serde_json::to_vec(view)?);
+        let bytes = Bytes::copy_from_slice(json);
         let hash = URL_SAFE_NO_PAD.encode(&Sha256::digest(&bytes)[..16]);
-        Ok(Self {
+        Self {
             identity: EncodedBody {
                 encoding: Encoding::Identity,
                 bytes,
@@ -61,7 +65,7 @@ impl Answer {
             link: None,
             gzip: OnceCell::new(),
             brotli: OnceCell::new(),
-        })
+        }
     }
 
     /// One page of a list. `view` contains the page; `link` is the `Link` header; `tags` as for
@@ -71,9 +75,13 @@ impl Answer {
         link: String,
         tags: impl IntoIterator<Item = Tag>,
     ) -> Result<LoadedAnswer, Error> {
-        let mut answer = Self::new(view)?;
-        answer.link = HeaderValue::try_from(link).ok();
-        Ok(answer.depending_on(tags))
+        Ok(Self::new(view)?.with_link(link).depending_on(tags))
+    }
+
+    /// `link` is the `Link` header.
+    pub fn with_link(mut self, link: String) -> Self {
+        self.link = HeaderValue::try_from(link).ok();
+        self
     }
 
     /// `tags` must include everything that the answer depends on, or changes go unnoticed.

@@ -1,5 +1,5 @@
-//! The cache of followed accounts. A feed depends on the posts of every followed account, a list that is as long as the
-//! page and rarely changes.
+//! The cache of what viewers' feeds depend on besides their posts: the followed accounts, a list that is as long as the page and
+//! rarely changes, and how much is unread, which takes longer to count than the page takes to read.
 
 use std::{sync::Arc, time::Instant};
 
@@ -8,49 +8,87 @@ use feedmill_service::bounded_cache::MOKA_ENTRY_BYTES;
 use uuid::Uuid;
 
 use super::store::{CacheEntry, Store};
-use crate::freshness::tag_versions::TagVersions;
+use crate::{
+    freshness::tag_versions::{Slot, TagVersions},
+    sql::feed::Reading,
+};
 
-/// The memory of a list besides its tags: its allocations and its entry in moka.
+/// The memory of an entry besides its tags or slots: its allocations and its entry in moka.
 const OVERHEAD: usize = 190 + MOKA_ENTRY_BYTES;
 
-/// Twice the size of most lists.
+/// Twice the size of most entries.
 const BYTES_PER_BUCKET: u64 = 2_000;
 
 /// Per viewer, the [`Tag::posts_of`] of every account whose posts come to the viewer's feed.
-type FolloweeTags = Arc<[Tag]>;
+pub type FolloweeTags = Arc<[Tag]>;
 
-/// Cheap to clone; clones share the lists.
+/// Cheap to clone; clones share the entries.
 #[derive(Debug, Clone)]
-pub struct FolloweeCache(Arc<Store<Uuid, FolloweeTags>>);
+pub struct FeedCache {
+    followees: Arc<Store<Uuid, FolloweeTags>>,
+    readings: Arc<Store<Uuid, Reading>>,
+}
 
-impl FolloweeCache {
+impl FeedCache {
     /// A cache of up to `max_bytes`, which caches nothing if that is 0.
-    pub fn new(max_bytes: u64, tag_versions: TagVersions) -> Self {
-        Self(Arc::new(Store::new(
-            max_bytes,
-            BYTES_PER_BUCKET,
-            weigh,
-            None,
-            tag_versions,
-        )))
+    pub fn new(max_bytes: u64, tag_versions: &TagVersions) -> Self {
+        let (bytes, tag_versions) = (max_bytes / 2, || tag_versions.clone());
+        let followees = Store::new(bytes, BYTES_PER_BUCKET, weigh_tags, None, tag_versions());
+        let readings = Store::new(bytes, BYTES_PER_BUCKET, weigh_reading, None, tag_versions());
+        Self {
+            followees: Arc::new(followees),
+            readings: Arc::new(readings),
+        }
     }
 
     /// The tags of the viewer's followees.
-    pub fn get(&self, viewer: Uuid) -> Option<FolloweeTags> {
-        let entry = self.0.get_fresh(&viewer, Instant::now())?;
+    pub fn followees(&self, viewer: Uuid) -> Option<FolloweeTags> {
+        let entry = self.followees.get_fresh(&viewer, Instant::now())?;
         Some(Arc::clone(&entry.value))
     }
 
     /// Caches a viewer's followees, whose load began at `version` or later, and returns their tags.
-    pub fn insert(&self, viewer: Uuid, version: u64, followees: &[Uuid]) -> FolloweeTags {
+    pub fn insert_followees(&self, viewer: Uuid, version: u64, followees: &[Uuid]) -> FolloweeTags {
         let tags: FolloweeTags = followees.iter().copied().map(Tag::posts_of).collect();
         let slots = [Tag::feed(viewer).into()];
         let entry = CacheEntry::new(Arc::clone(&tags), slots, version, Instant::now());
-        self.0.insert(viewer, &entry);
+        self.followees.insert(viewer, &entry);
         tags
+    }
+
+    /// How far the viewer has read the feed. As [`tags`](Self::tags) say, not as a page that is read later: the count of a page that has
+    /// a new post may lack it until the post is announced. The page is then no longer fresh, either.
+    pub fn reading(&self, viewer: Uuid) -> Option<Reading> {
+        let entry = self.readings.get_fresh(&viewer, Instant::now())?;
+        Some(entry.value)
+    }
+
+    /// Caches how far the viewer has read the feed, whose load began at `version` or later.
+    pub fn insert_reading(
+        &self,
+        viewer: Uuid,
+        version: u64,
+        reading: Reading,
+        followees: &FolloweeTags,
+    ) {
+        let slots: Box<[Slot]> = Self::tags(viewer, followees).map(Slot::from).collect();
+        let entry = CacheEntry::new(reading, slots, version, Instant::now());
+        self.readings.insert(viewer, &entry);
+    }
+
+    /// What the ids of a feed's posts, and how many are unread, depend on: the accounts that the feed is made of, their posts and
+    /// audiences, what the viewer may see, and the mark.
+    pub fn tags(viewer: Uuid, followees: &FolloweeTags) -> impl Iterator<Item = Tag> {
+        let own = [Tag::feed, Tag::posts_of, Tag::feed_mark, Tag::access];
+        let own = own.map(|tag| tag(viewer));
+        own.into_iter().chain(followees.iter().copied())
     }
 }
 
-fn weigh(_: &Uuid, entry: &CacheEntry<FolloweeTags>) -> usize {
+fn weigh_tags(_: &Uuid, entry: &CacheEntry<FolloweeTags>) -> usize {
     OVERHEAD + size_of_val(&*entry.value)
+}
+
+fn weigh_reading(_: &Uuid, entry: &CacheEntry<Reading>) -> usize {
+    OVERHEAD + entry.slots_size()
 }

@@ -9,8 +9,7 @@ use std::{collections::HashSet, sync::Arc, time::Instant};
 use feedmill_events::Tag;
 use feedmill_service::{Database, bounded_cache::MOKA_ENTRY_BYTES};
 use metrics::{Counter, counter};
-use serde::{Serialize, Serializer, ser::Error as _};
-use serde_json::value::{RawValue, to_raw_value};
+use serde::{Serialize, ser::Error as _};
 use uuid::Uuid;
 
 use super::store::{CacheEntry, Store};
@@ -22,15 +21,16 @@ const OVERHEAD: usize = 240 + MOKA_ENTRY_BYTES;
 /// Twice the size of most fragments.
 const BYTES_PER_BUCKET: u64 = 2_000;
 
-/// The end of a fragment's JSON, and what replaces it for a viewer who likes the post.
+/// The end of a post's JSON depends on whether the viewer likes it and, in a feed, on whether it is read.
 const NOT_LIKED: &str = "\"liked_by_me\":false}";
 const LIKED: &str = "\"liked_by_me\":true}";
-
-/// What replaces it in a feed.
 const NOT_LIKED_UNREAD: &str = "\"liked_by_me\":false,\"read\":false}";
 const NOT_LIKED_READ: &str = "\"liked_by_me\":false,\"read\":true}";
 const LIKED_UNREAD: &str = "\"liked_by_me\":true,\"read\":false}";
 const LIKED_READ: &str = "\"liked_by_me\":true,\"read\":true}";
+
+/// Where posts belong in the JSON of a view that has none.
+const NO_POSTS: &str = "[]";
 
 /// Cheap to clone; clones share the fragments.
 #[derive(Debug, Clone)]
@@ -41,14 +41,14 @@ pub struct PostCache {
     incomplete: Counter,
 }
 
-/// The JSON of a post for a viewer who does not like it. Depends on the post, its audience, and its author's name.
+/// The JSON of a post without its end. Depends on the post, its audience, and its author's name.
 #[derive(Debug)]
 struct PostFragment {
     id: Uuid,
     author: Uuid,
     /// Not everybody sees the post. The JSON is as for somebody else than its author.
     limited: bool,
-    json: Box<RawValue>,
+    json: Box<str>,
 }
 
 /// A fragment as one viewer sees it.
@@ -56,13 +56,6 @@ struct PostFragment {
 pub struct RenderedPost {
     fragment: Arc<CacheEntry<PostFragment>>,
     liked: bool,
-}
-
-/// The same in the viewer's feed, as [`FeedPost`](crate::views::FeedPost).
-#[derive(Debug, Clone)]
-pub struct RenderedFeedPost {
-    pub post: RenderedPost,
-    pub read: bool,
 }
 
 impl PostCache {
@@ -145,11 +138,14 @@ impl PostCache {
             let is_shared = !post.limited || post.reply_to.is_none() && post.author.id != viewer;
             let liked = std::mem::take(&mut post.liked_by_me);
             let tags = [Tag::post(post.id), Tag::account_summary(post.author.id)];
+            let json = serde_json::to_string(&post)?;
+            let json = json.strip_suffix(NOT_LIKED);
+            let json = json.ok_or_else(|| error("liked_by_me is not the last field of a post"))?;
             let fragment = PostFragment {
                 id: post.id,
                 author: post.author.id,
                 limited: post.limited,
-                json: to_raw_value(&post)?,
+                json: json.into(),
             };
             let fragment = CacheEntry::new(fragment, tags.map(Into::into), version, loaded_at);
             if is_shared {
@@ -169,7 +165,7 @@ fn is_for(fragment: &CacheEntry<PostFragment>, viewer: Uuid, listed_from: Instan
 }
 
 fn weigh(_: &Uuid, entry: &CacheEntry<PostFragment>) -> usize {
-    OVERHEAD + entry.value.json.get().len()
+    OVERHEAD + entry.value.json.len()
 }
 
 impl RenderedPost {
@@ -181,40 +177,49 @@ impl RenderedPost {
         self.fragment.value.author
     }
 
-    /// With another end of the fragment's JSON.
-    fn serialize_with_end<S: Serializer>(
-        &self,
-        end: &str,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let start = self.fragment.value.json.get().strip_suffix(NOT_LIKED);
-        let start =
-            start.ok_or_else(|| S::Error::custom("liked_by_me is not the last field of a post"))?;
-        let json = RawValue::from_string([start, end].concat());
-        json.map_err(S::Error::custom)?.serialize(serializer)
+    /// The JSON as [`Post`], in two parts.
+    pub fn json(&self) -> [&str; 2] {
+        let end = if self.liked { LIKED } else { NOT_LIKED };
+        [&self.fragment.value.json, end]
     }
-}
 
-impl Serialize for RenderedPost {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.liked {
-            self.serialize_with_end(LIKED, serializer)
-        } else {
-            self.fragment.value.json.serialize(serializer)
-        }
-    }
-}
-
-impl Serialize for RenderedFeedPost {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let end = match (self.post.liked, self.read) {
+    /// The JSON as [`FeedPost`](crate::views::FeedPost), in two parts.
+    pub fn feed_json(&self, read: bool) -> [&str; 2] {
+        let end = match (self.liked, read) {
             (false, false) => NOT_LIKED_UNREAD,
             (false, true) => NOT_LIKED_READ,
             (true, false) => LIKED_UNREAD,
             (true, true) => LIKED_READ,
         };
-        self.post.serialize_with_end(end, serializer)
+        [&self.fragment.value.json, end]
     }
+}
+
+/// The JSON of a view, with posts in its first array, which must be empty. The JSON of the posts is copied; serde_json would parse each
+/// of them.
+pub fn with_posts<'a>(
+    view: &impl Serialize,
+    posts: impl Iterator<Item = [&'a str; 2]>,
+) -> serde_json::Result<String> {
+    let view = serde_json::to_string(view)?;
+    let (before, after) = view
+        .split_once(NO_POSTS)
+        .ok_or_else(|| error("the view has no empty array"))?;
+    let mut json = [before, "["].concat();
+    for (index, [start, end]) in posts.enumerate() {
+        if index > 0 {
+            json.push(',');
+        }
+        json.push_str(start);
+        json.push_str(end);
+    }
+    json.push(']');
+    json.push_str(after);
+    Ok(json)
+}
+
+fn error(message: &'static str) -> serde_json::Error {
+    serde_json::Error::custom(message)
 }
 
 #[cfg(test)]
@@ -224,6 +229,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn posts_are_in_the_first_array() {
+        let view = serde_json::json!({ "items": [], "next": "[]" });
+        let json = |posts: &[[&'static str; 2]]| with_posts(&view, posts.iter().copied()).unwrap();
+        assert_eq!(json(&[]), r#"{"items":[],"next":"[]"}"#);
+        assert_eq!(
+            json(&[["{", "}"], ["{\"a\":1", "}"]]),
+            r#"{"items":[{},{"a":1}],"next":"[]"}"#
+        );
+        assert!(with_posts(&7, [].into_iter()).is_err());
+    }
+
+    #[test]
     fn a_limited_fragment_is_older_than_the_permission_and_not_for_its_author() {
         let now = Instant::now();
         let fragment = |limited| {
@@ -231,7 +248,7 @@ mod tests {
                 id: Uuid::from_u128(1),
                 author: Uuid::from_u128(2),
                 limited,
-                json: RawValue::NULL.to_owned(),
+                json: Box::default(),
             };
             CacheEntry::new(post, [], 0, now)
         };

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::Result;
 use crate::{
-    cache::{answer::Answer, answers::Key},
+    cache::{answer::Answer, answers::Key, feeds::FeedCache},
     http::{request_context::RequestContext, respond::respond},
     sql,
     state::AppState,
@@ -44,24 +44,20 @@ pub async fn unread(State(state): State<AppState>, context: RequestContext) -> R
     let viewer = context.viewer;
     let load = || async {
         let version = state.tag_versions.current();
-        let cached = state.followees.get(viewer);
+        let cached = state.feeds.followees(viewer);
         let cached = cached.filter(|_| !context.bypass_cache);
         let counts = sql::counts::unread(&state.database, viewer, cached.is_none()).await?;
         let followee_tags = cached.unwrap_or_else(|| {
             let followees = counts.followees.as_deref().unwrap_or_default();
-            state.followees.insert(viewer, version, followees)
+            state.feeds.insert_followees(viewer, version, followees)
         });
-        // The feed is made of the posts of the followed accounts.
+        // Besides those of the feed.
         let own = [
-            Tag::feed,
-            Tag::posts_of,
-            Tag::feed_mark,
             Tag::conversations,
             Tag::muted_conversations,
             Tag::notifications,
             Tag::mutes,
             Tag::requests_received,
-            Tag::access,
         ];
         let own = own.map(|tag| tag(viewer)).into_iter();
         let counts = Counts {
@@ -70,7 +66,7 @@ pub async fn unread(State(state): State<AppState>, context: RequestContext) -> R
             notifications: counts.notifications,
             connection_requests: counts.connection_requests,
         };
-        let tags = own.chain(followee_tags.iter().copied());
+        let tags = own.chain(FeedCache::tags(viewer, &followee_tags));
         Ok(Answer::new(&counts)?.depending_on(tags))
     };
     let key = Key::new(viewer, PATH.to_owned());

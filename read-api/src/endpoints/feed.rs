@@ -1,6 +1,6 @@
 //! `/v1/feed`.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
 use axum::extract::State;
 use feedmill_events::Tag;
@@ -13,7 +13,8 @@ use super::Result;
 use crate::{
     cache::{
         answer::{Answer, LoadedAnswer},
-        posts::{RenderedFeedPost, RenderedPost},
+        feeds::{FeedCache, FolloweeTags},
+        posts::{RenderedPost, with_posts},
     },
     error::Error,
     http::{
@@ -33,8 +34,7 @@ pub const PATH: &str = "/v1/feed";
 #[derive(Debug, Serialize, ToSchema)]
 struct FeedList {
     #[serde(flatten)]
-    #[schema(value_type = FeedPostPage)]
-    page: Page<RenderedFeedPost>,
+    page: FeedPostPage,
     /// How many posts of others on all pages are newer than the caller's mark. 1,000 means 1,000 or more.
     #[schema(minimum = 0, maximum = 1_000)]
     unread_count: i64,
@@ -81,31 +81,37 @@ pub async fn load(
     let tags = tags(request.viewer(), &feed);
     let (page, link) = request.page(feed.posts, RenderedPost::id);
     let Reading { mark, unread_count } = feed.reading;
-    let viewer = request.viewer();
-    let page = page.map(|post| RenderedFeedPost {
-        read: post.author() == viewer || post.id() <= mark,
-        post,
+    let posts = page.items.iter().map(|post| {
+        let read = post.author() == request.viewer() || post.id() <= mark;
+        post.feed_json(read)
     });
-    Answer::page(&FeedList { page, unread_count }, link, tags)
+    let list = FeedList {
+        page: Page {
+            items: vec![],
+            next_cursor: page.next_cursor,
+            prev_cursor: page.prev_cursor,
+        },
+        unread_count,
+    };
+    let json = with_posts(&list, posts)?;
+    let answer = Answer::from_json(json.as_bytes()).with_link(link);
+    Ok(answer.depending_on(tags))
 }
 
 struct Feed {
     posts: Vec<RenderedPost>,
     /// [`Tag::posts_of`] of each account whose posts come to the viewer's feed.
-    followee_tags: Arc<[Tag]>,
+    followee_tags: FolloweeTags,
     reading: Reading,
 }
 
-/// The accounts that the feed is made of, their posts and audiences, what the viewer may see, the mark, and the posts on the page with
-/// their authors' names.
+/// Those of the feed, and the posts on the page with their authors' names.
 fn tags(viewer: Uuid, feed: &Feed) -> Vec<Tag> {
     let shown = feed
         .posts
         .iter()
         .flat_map(|post| [Tag::post(post.id()), Tag::account_summary(post.author())]);
-    let own = [Tag::feed, Tag::posts_of, Tag::feed_mark, Tag::access].map(|tag| tag(viewer));
-    own.into_iter()
-        .chain(feed.followee_tags.iter().copied())
+    FeedCache::tags(viewer, &feed.followee_tags)
         .chain(shown)
         .collect()
 }
@@ -122,14 +128,24 @@ async fn assemble(
     let (viewer, rows) = (request.viewer(), request.rows());
     let before = request.seek().key();
     let (version, listed_from) = (state.tag_versions.current(), Instant::now());
-    let cached = state.followees.get(viewer);
-    let ids = sql::feed::page_ids(&state.database, viewer, before, rows, cached.is_none());
+    let (followees, reading) = (state.feeds.followees(viewer), state.feeds.reading(viewer));
+    let missing = sql::feed::Missing {
+        followees: followees.is_none(),
+        reading: reading.is_none(),
+    };
+    let ids = sql::feed::page_ids(&state.database, viewer, before, rows, missing);
     let Some(ids) = ids.await? else {
         return Ok(None);
     };
-    let followee_tags = cached.unwrap_or_else(|| {
+    let followee_tags = followees.unwrap_or_else(|| {
         let followees = ids.followees.as_deref().unwrap_or_default();
-        state.followees.insert(viewer, version, followees)
+        state.feeds.insert_followees(viewer, version, followees)
+    });
+    let reading = reading.unwrap_or_else(|| {
+        let reading = ids.reading.unwrap_or_default();
+        let feeds = &state.feeds;
+        feeds.insert_reading(viewer, version, reading, &followee_tags);
+        reading
     });
     let posts = state
         .posts
@@ -138,7 +154,7 @@ async fn assemble(
     Ok(posts.map(|posts| Feed {
         posts,
         followee_tags,
-        reading: ids.reading,
+        reading,
     }))
 }
 

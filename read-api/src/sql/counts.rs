@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     notifications::with_notified,
-    unread::{with_lanes, with_mark, with_unread, with_unread_messages},
+    unread::{with_floor, with_lanes, with_mark, with_unread, with_unread_messages},
 };
 
 pub struct UnreadCounts {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     posts::{MAX_LIKES, post, posts},
-    unread::{with_lanes, with_mark},
+    unread::{with_floor, with_lanes, with_mark},
 };
 use crate::views::{DigestCounters, Post};
 
@@ -35,11 +35,8 @@ pub async fn candidates(
 ) -> sqlx::Result<Option<Candidates>> {
     let row = sqlx::query!(
         r#"/* digest.listed */
-        WITH listed AS MATERIALIZED (
-            SELECT post_id FROM visible_entries($1) WHERE post_id >= $2 AND post_id < $3
-        )
         SELECT
-            array(SELECT post_id FROM listed) AS "posts!",
+            array(SELECT post_id FROM visible_entries($1) WHERE post_id >= $2 AND post_id < $3) AS "posts!",
             array(
                 SELECT post_id FROM likes WHERE user_id = $1 AND post_id >= $2 AND post_id < $3 LIMIT $6::bigint + 1
             ) AS "likes!",

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     posts::{MAX_LIKES, post, posts},
-    unread::{MAX_UNREAD, with_lanes, with_mark, with_unread},
+    unread::{MAX_UNREAD, with_floor, with_lanes, with_mark, with_unread},
 };
 use crate::views::Post;
 
@@ -34,9 +34,17 @@ pub struct PageIds {
     pub posts: Vec<Uuid>,
     /// The viewer's likes in the page's range of ids: those of `posts` that the viewer likes, and perhaps others.
     pub likes: Vec<Uuid>,
-    /// All accounts whose posts come to the viewer's feed; None unless requested.
+    /// All accounts whose posts come to the viewer's feed; None unless missing.
     pub followees: Option<Vec<Uuid>>,
-    pub reading: Reading,
+    /// None unless missing.
+    pub reading: Option<Reading>,
+}
+
+/// What the caller needs besides the ids of posts.
+#[derive(Debug, Clone, Copy)]
+pub struct Missing {
+    pub followees: bool,
+    pub reading: bool,
 }
 
 /// The authors of the newest posts, one entry per post, newest first.
@@ -52,7 +60,7 @@ pub async fn recent_authors(database: &Database, posts: i64) -> sqlx::Result<Vec
 /// The part of the page that is in `feed_entries`. `$1` is the viewer, `$2` the post before which the page starts, `$3`
 /// the page's length. `$with` has the CTEs before.
 macro_rules! with_pushed {
-    ($with:ident, $macro:ident, $name:tt, $rest:tt, $($more:tt)+) => {
+    ($with:ident, $macro:ident, $name:tt, $rest:tt $(+ $and:tt)*, $($more:tt)+) => {
         $with!(
             $macro,
             $name,
@@ -64,13 +72,13 @@ macro_rules! with_pushed {
             ORDER BY post_id DESC
             LIMIT $3
         )"#
-                + $rest,
+                + $rest $(+ $and)*,
             $($more)+
         )
     };
 }
 
-/// The ids of the posts on the page before the post `before`, and `with_followees` also the followed accounts.
+/// The ids of the posts on the page before the post `before`, and what is `missing`.
 ///
 /// None if the page needs [`full_page`]: it or the unread posts reach below the viewer's floor, the viewer follows a pulled
 /// author, or the viewer has more than [`MAX_LIKES`] likes in the page's range.
@@ -79,13 +87,15 @@ pub async fn page_ids(
     viewer: Uuid,
     before: Option<Uuid>,
     limit: i64,
-    with_followees: bool,
+    missing: Missing,
 ) -> sqlx::Result<Option<PageIds>> {
-    let row = with_pushed!(
-        with_mark,
-        query,
-        "/* feed.listed */",
-        r#"
+    macro_rules! listed {
+        ($with:ident, $name:literal, $comment:literal, $reading:literal) => {{
+            let row = with_pushed!(
+                $with,
+                query,
+                $comment,
+                r#"
         SELECT
             array(SELECT id FROM hot) AS "posts!",
             array(
@@ -99,29 +109,46 @@ pub async fn page_ids(
                 SELECT FROM pulled_authors AS large
                 WHERE author = $1
                     OR EXISTS (SELECT FROM feed_sources WHERE viewer = $1 AND author = large.author)
-            ) AS "pulled!",
-            (SELECT up_to FROM mark) AS "mark!",
-            (SELECT posts FROM pushed_unread) AS "unread_count!",
-            EXISTS (SELECT FROM floor WHERE floor > (SELECT up_to FROM mark)) AS "below_floor!""#,
-        viewer,
-        before.unwrap_or(Uuid::max()),
-        limit,
-        MAX_LIKES,
-        with_followees
-    );
-    let row = database.one("feed.listed", row).await?;
-    let complete = row.posts.len() as i64 == limit || !row.has_floor;
-    let counted = row.unread_count == MAX_UNREAD || !row.below_floor;
-    let sufficient = complete && counted && !row.pulled && row.likes.len() as i64 <= MAX_LIKES;
-    Ok(sufficient.then_some(PageIds {
-        posts: row.posts,
-        likes: row.likes,
-        followees: row.followees,
-        reading: Reading {
-            mark: row.mark,
-            unread_count: row.unread_count,
-        },
-    }))
+            ) AS "pulled!","#
+                    + $reading,
+                viewer,
+                before.unwrap_or(Uuid::max()),
+                limit,
+                MAX_LIKES,
+                missing.followees
+            );
+            let row = database.one($name, row).await?;
+            let complete = row.posts.len() as i64 == limit || !row.has_floor;
+            let counted = row.unread_count.is_none_or(|count| count == MAX_UNREAD) || !row.below_floor;
+            let sufficient = complete && counted && !row.pulled && row.likes.len() as i64 <= MAX_LIKES;
+            let reading = row.mark.zip(row.unread_count);
+            sufficient.then_some(PageIds {
+                posts: row.posts,
+                likes: row.likes,
+                followees: row.followees,
+                reading: reading.map(|(mark, unread_count)| Reading { mark, unread_count }),
+            })
+        }};
+    }
+    Ok(if missing.reading {
+        listed!(
+            with_mark,
+            "feed.listed_and_counted",
+            "/* feed.listed_and_counted */",
+            r#"
+            (SELECT up_to FROM mark) AS mark,
+            (SELECT posts FROM pushed_unread) AS unread_count,
+            EXISTS (SELECT FROM floor WHERE floor > (SELECT up_to FROM mark)) AS "below_floor!""#
+        )
+    } else {
+        listed!(
+            with_floor,
+            "feed.listed",
+            "/* feed.listed */",
+            r#"
+            NULL::uuid AS mark, NULL::bigint AS unread_count, false AS "below_floor!""#
+        )
+    })
 }
 
 /// The page of rows that are posts, one of them with the followed accounts and the mark instead.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     notifications::{notification, notifications, with_notified},
     posts::{post, posts},
-    unread::{with_lanes, with_mark, with_unread_messages},
+    unread::{with_floor, with_lanes, with_mark, with_unread_messages},
 };
 use crate::views::{Message, Notification, Post};
 

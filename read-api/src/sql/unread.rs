@@ -5,38 +5,47 @@ pub const MAX_UNREAD: i64 = 1_000;
 
 /// The statement `$macro!`, whose name is `$name`, with CTEs of the viewer `$1`, which begin with
 ///
-/// - `floor`: the floor of the viewer's feed, if it has one,
-/// - `mark`: up to which id the viewer has read the feed; nil if never,
-/// - `pushed_unread`: `posts`, how many newer posts of others are in `feed_entries`, 1,000 at most.
-///
-/// The count reads at most 1,000 entries, those of the viewer's own posts among them, and the ones that the viewer does not see, from
-/// indexes alone where vacuum has run: 0.2 ms for 1,000, 0.03 ms for 30. If there are limited ones, the viewer's connections and
-/// memberships are read, 0.06 ms for 70. The posts with several tags are looked up.
-macro_rules! with_mark {
+/// - `floor`: the floor of the viewer's feed, if it has one.
+macro_rules! with_floor {
     ($macro:ident, $name:tt, $rest:tt $(+ $more:tt)*, $($arguments:tt)+) => {
         $macro!(
             $name
                 + r#"
         WITH floor AS MATERIALIZED (
             SELECT floor FROM feed_floors WHERE viewer = $1
-        ), mark AS MATERIALIZED (
+        )"#
+                + $rest $(+ $more)*,
+            $($arguments)+
+        )
+    };
+}
+pub(super) use with_floor;
+
+/// The same, and
+///
+/// - `mark`: up to which id the viewer has read the feed; nil if never,
+/// - `pushed_unread`: `posts`, how many newer posts of others are in `feed_entries`, 1,000 at most.
+///
+/// The count reads at most 1,000 entries, and those that it leaves out: the own ones, and the ones that the viewer does not see. They come from
+/// indexes alone where vacuum has run: 0.2 ms for 1,000, 0.03 ms for 30. If there are limited ones, the viewer's connections and
+/// memberships are read, 0.06 ms for 70. The posts with several tags are looked up.
+macro_rules! with_mark {
+    ($macro:ident, $name:tt, $rest:tt $(+ $more:tt)*, $($arguments:tt)+) => {
+        with_floor!(
+            $macro,
+            $name,
+            r#", mark AS MATERIALIZED (
             SELECT coalesce(
                 (SELECT up_to FROM feed_marks WHERE viewer = $1), '00000000-0000-0000-0000-000000000000'
             ) AS up_to
-        ), own AS MATERIALIZED (
-            SELECT count(*) AS posts
-            FROM posts
-            WHERE author = $1 AND NOT pulled AND audience = ANY ('{0,1,2,3}') AND reply_to IS NULL
-                AND id > (SELECT up_to FROM mark)
-                AND id >= coalesce((SELECT floor FROM floor), '00000000-0000-0000-0000-000000000000')
         ), pushed_unread AS MATERIALIZED (
-            SELECT greatest(count(*) - (SELECT posts FROM own), 0) AS posts
+            SELECT count(*) AS posts
             FROM (
                 SELECT
                 FROM visible_entries($1)
-                WHERE post_id > (SELECT up_to FROM mark)
+                WHERE NOT own AND post_id > (SELECT up_to FROM mark)
                     AND post_id >= coalesce((SELECT floor FROM floor), '00000000-0000-0000-0000-000000000000')
-                LIMIT 1000 + (SELECT posts FROM own)
+                LIMIT 1000
             ) AS newer
         )"#
                 + $rest $(+ $more)*,

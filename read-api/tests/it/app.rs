@@ -13,7 +13,7 @@ use feedmill_tests::{
     token::now,
 };
 use read_api::{
-    AnswerCache, AppState, Cursors, FolloweeCache, Limits, PostCache, Progress, ReadSecrets,
+    AnswerCache, AppState, Cursors, FeedCache, Limits, PostCache, Progress, ReadSecrets,
     ScoreCache, Secrets, Shared, Streams, TagVersions, poll_checkpoints, search_path,
 };
 use reqwest::{Method, StatusCode, header::HeaderMap};
@@ -168,7 +168,7 @@ impl App {
             answers: AnswerCache::new(answers, tag_versions.clone()),
             posts: PostCache::new(fragments, tag_versions.clone()),
             scores: ScoreCache::new(fragments, tag_versions.clone()),
-            followees: FolloweeCache::new(fragments, tag_versions.clone()),
+            feeds: FeedCache::new(fragments, &tag_versions),
             tag_versions,
             streams,
         });
@@ -404,8 +404,7 @@ impl App {
     /// Entries of these posts, as the projector makes them.
     pub async fn entries(&self, viewer: Uuid, posts: &[Uuid]) {
         let sql = "INSERT INTO feed_entries (viewer, post_id, shared_with)
-            SELECT $1, id, CASE WHEN author = $1 AND shared_with IS NOT NULL THEN $1 ELSE shared_with END
-            FROM posts WHERE id = ANY($2)";
+            SELECT $1, id, CASE author WHEN $1 THEN $1 ELSE shared_with END FROM posts WHERE id = ANY($2)";
         sqlx::query(sql)
             .bind(viewer)
             .bind(posts)

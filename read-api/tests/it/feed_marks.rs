@@ -117,7 +117,8 @@ async fn more_than_a_thousand_unread_posts_are_a_thousand() {
     .await;
     let entries = |condition: &str| {
         format!(
-            "INSERT INTO feed_entries SELECT '{me}', id FROM posts WHERE text = 'text' AND {condition}"
+            "INSERT INTO feed_entries (viewer, post_id, shared_with)
+            SELECT '{me}', id, nullif(author, '{other}') FROM posts WHERE text = 'text' AND {condition}"
         )
     };
     let unread = async || app.feed(me, "/v1/feed?limit=1").await["unread_count"].clone();
@@ -164,4 +165,37 @@ async fn a_feed_is_cached_until_its_mark_moves() {
     assert_eq!(read().await, (false, json!(1)), "not announced");
     announcer.announce("feed", &[Tag::feed_mark(me)]).await;
     wait_until("the new mark", async || read().await == (true, json!(0))).await;
+}
+
+#[tokio::test]
+async fn unread_posts_are_counted_again_when_posts_of_the_feed_change() {
+    let app = App::start().await;
+    let announcer = Announcer::of(&app).await;
+    let (me, other) = (app.account(1).await, app.account(2).await);
+    app.follow(me, other, 0).await;
+    let mut posts = vec![app.post(other, 0, None).await];
+    app.entries(me, &posts).await;
+    let read = async || {
+        let feed = app.get(me, "/v1/feed").await.body;
+        let count = feed["unread_count"].clone();
+        (feed["items"].as_array().unwrap().len(), count)
+    };
+    assert_eq!(read().await, (1, json!(1)));
+    posts.push(app.post(other, 1, None).await);
+    app.entries(me, &posts[1..]).await;
+    // The page is read again, and the count is not.
+    announcer.announce("feed", &[Tag::post(posts[0])]).await;
+    wait_until("the new post", async || read().await == (2, json!(1))).await;
+    for tag in [Tag::posts_of(other), Tag::feed(me), Tag::access(me)] {
+        app.run(&format!(
+            "DELETE FROM feed_entries WHERE post_id = '{}'",
+            posts[1]
+        ))
+        .await;
+        announcer.announce("feed", &[tag]).await;
+        wait_until("one post", async || read().await == (1, json!(1))).await;
+        app.entries(me, &posts[1..]).await;
+        announcer.announce("feed", &[tag]).await;
+        wait_until("both posts", async || read().await == (2, json!(2))).await;
+    }
 }

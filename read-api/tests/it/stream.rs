@@ -47,9 +47,9 @@ async fn start() -> App {
         "CREATE FUNCTION fill_entries() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
             DELETE FROM feed_entries;
-            INSERT INTO feed_entries (viewer, post_id)
-            SELECT s.viewer, p.id FROM posts p JOIN feed_sources s ON s.author = p.author WHERE p.reply_to IS NULL
-            UNION SELECT author, id FROM posts WHERE reply_to IS NULL;
+            INSERT INTO feed_entries (viewer, post_id, shared_with)
+            SELECT s.viewer, p.id, p.shared_with FROM posts p JOIN feed_sources s ON s.author = p.author WHERE p.reply_to IS NULL
+            UNION SELECT author, id, author FROM posts WHERE reply_to IS NULL;
             RETURN NULL;
         END
         $$;

@@ -86,10 +86,7 @@ async fn fill_entries(
         FROM (SELECT * FROM unnest($2::uuid[]) AS v(viewer) ORDER BY 1) v
         CROSS JOIN LATERAL (
             SELECT id, shared_with FROM (
-                SELECT root.id, CASE
-                    WHEN followed.author = v.viewer AND root.shared_with IS NOT NULL THEN v.viewer
-                    ELSE root.shared_with
-                END AS shared_with
+                SELECT root.id, CASE followed.author WHEN v.viewer THEN v.viewer ELSE root.shared_with END AS shared_with
                 FROM (
                     SELECT f.author FROM feed_sources f WHERE f.viewer = v.viewer UNION ALL SELECT v.viewer
                 ) followed
@@ -139,7 +136,7 @@ async fn wrong_entries(limit: i64, db: &mut PgConnection) -> sqlx::Result<Vec<St
                 JOIN posts p ON p.author = f.author AND p.reply_to IS NULL AND NOT p.pulled
                     AND p.id >= coalesce(fl.floor, '00000000-0000-0000-0000-000000000000')
                 UNION ALL
-                SELECT p.author, p.id, CASE WHEN p.shared_with IS NOT NULL THEN p.author END FROM posts p
+                SELECT p.author, p.id, p.author FROM posts p
                 LEFT JOIN feed_floors fl ON fl.viewer = p.author
                 WHERE p.reply_to IS NULL AND NOT p.pulled
                     AND p.id >= coalesce(fl.floor, '00000000-0000-0000-0000-000000000000')
@@ -167,10 +164,7 @@ async fn wrong_entries(limit: i64, db: &mut PgConnection) -> sqlx::Result<Vec<St
             SELECT v.viewer, coalesce(fl.floor, '00000000-0000-0000-0000-000000000000') AS floor
             FROM unnest($1::uuid[]) AS v(viewer) LEFT JOIN feed_floors fl ON fl.viewer = v.viewer
         ), expected AS (
-            SELECT v.viewer, p.id, CASE
-                WHEN p.author = v.viewer AND p.shared_with IS NOT NULL THEN p.author
-                ELSE p.shared_with
-            END AS shared_with
+            SELECT v.viewer, p.id, CASE p.author WHEN v.viewer THEN v.viewer ELSE p.shared_with END AS shared_with
             FROM viewers v
             CROSS JOIN LATERAL (
                 SELECT f.author FROM feed_sources f WHERE f.viewer = v.viewer UNION ALL SELECT v.viewer

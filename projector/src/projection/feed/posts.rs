@@ -101,7 +101,7 @@ pub async fn insert_posts(
             INSERT INTO feed_entries (viewer, post_id, shared_with)
             SELECT f.viewer, p.id, p.shared_with FROM pushed p JOIN feed_sources f ON f.author = p.author
             UNION ALL
-            SELECT author, id, CASE WHEN shared_with IS NOT NULL THEN author END FROM pushed
+            SELECT author, id, author FROM pushed
             ORDER BY 1, 2
             RETURNING viewer, post_id
         )
