@@ -37,6 +37,8 @@ pub struct Operation {
     /// In upper case.
     pub method: String,
     pub path: &'static str,
+    /// The path's.
+    segments: Vec<&'static str>,
     value: &'static Value,
 }
 
@@ -56,18 +58,20 @@ impl Operation {
             service,
             method: method.to_uppercase(),
             path,
+            segments: path.split('/').collect(),
             value,
         }
     }
 }
 
 /// Every operation.
-pub fn operations() -> impl Iterator<Item = Operation> {
+pub fn operations() -> &'static [Operation] {
+    static OPERATIONS: OnceLock<Vec<Operation>> = OnceLock::new();
     let methods = |(path, item): (&'static String, &'static Value)| {
         let operations = members(item);
         operations.map(move |(method, operation)| Operation::of(path, method, operation))
     };
-    members(&document()["paths"]).flat_map(methods)
+    OPERATIONS.get_or_init(|| members(&document()["paths"]).flat_map(methods).collect())
 }
 
 fn members(value: &'static Value) -> impl Iterator<Item = (&'static String, &'static Value)> {
@@ -92,7 +96,7 @@ pub fn check(
     answer: &Answer,
 ) -> Result<(), String> {
     match operation(services, method, path) {
-        Some(operation) => check_answer(&operation, answer)
+        Some(operation) => check_answer(operation, answer)
             .map_err(|error| format!("{} {}: {error}", operation.method, operation.path)),
         None => Ok(()),
     }
@@ -100,20 +104,20 @@ pub fn check(
 
 /// The operation of a request. As in the routers, the path that fits with the fewest parameters is chosen first, and it may
 /// lack the method.
-fn operation(services: &[Service], method: &str, path: &str) -> Option<Operation> {
-    let fits = |template: &str| {
-        let (parts, of_path) = (template.split('/'), path.split('/'));
-        parts.clone().count() == of_path.clone().count()
-            && parts
-                .zip(of_path)
-                .all(|(part, of_path)| part.starts_with('{') || part == of_path)
+fn operation(services: &[Service], method: &str, path: &str) -> Option<&'static Operation> {
+    let segments: Vec<_> = path.split('/').collect();
+    let fits = |operation: &&Operation| {
+        let matches = |(part, segment): (&&str, &&str)| part.starts_with('{') || part == segment;
+        services.contains(&operation.service)
+            && operation.segments.len() == segments.len()
+            && operation.segments.iter().zip(&segments).all(matches)
     };
-    let served = || operations().filter(|operation| services.contains(&operation.service));
-    let paths = served().map(|operation| operation.path);
-    let path = paths
-        .filter(|path| fits(path))
-        .min_by_key(|path| path.matches('{').count())?;
-    served().find(|operation| operation.path == path && operation.method == method)
+    let fitting: Vec<_> = operations().iter().filter(fits).collect();
+    let parameters = |operation: &Operation| operation.path.matches('{').count();
+    let fewest = fitting.iter().map(|operation| parameters(operation)).min();
+    fitting
+        .into_iter()
+        .find(|operation| Some(parameters(operation)) == fewest && operation.method == method)
 }
 
 fn check_answer(operation: &Operation, answer: &Answer) -> Result<(), String> {

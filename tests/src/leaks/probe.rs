@@ -1,6 +1,9 @@
 //! Requests of the reader, in all their forms.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, PoisonError},
+};
 
 use anyhow::{Result, ensure};
 use chrono::Utc;
@@ -21,12 +24,17 @@ use crate::{
 /// Requests at once.
 const CONCURRENCY: usize = 6;
 
+/// So many checks are made between two that also have cursors from before and the requests of somebody who sees more. These cost as
+/// much as the rest of a check.
+const OTHERS_INTERVAL: usize = 6;
+
 /// Headers that differ between two equal answers.
 const VARYING: [&str; 3] = ["date", "traceparent", "x-request-id"];
 
 pub struct Probes {
     reader: Uuid,
     instances: Vec<Instance>,
+    checks: usize,
 }
 
 /// The reader at one read-api.
@@ -65,6 +73,7 @@ impl Probes {
         Self {
             reader,
             instances: target.read.iter().map(instance).collect(),
+            checks: 0,
         }
     }
 
@@ -82,10 +91,20 @@ impl Probes {
             .filter_map(|read| Some((read.path, ids_of(read.expected)?)))
             .collect();
         let mut routes = Vec::new();
+        self.checks += 1;
+        let with_others = self.checks.is_multiple_of(OTHERS_INTERVAL);
         for instance in &mut self.instances {
+            let absent = Absent::default();
             let checks = expected.iter().map(|(path, ids)| {
                 let known = instance.known.get(path).cloned().unwrap_or_default();
-                check_path(instance, path, ids, known)
+                let check = Check {
+                    instance,
+                    path,
+                    expected: ids,
+                    with_others,
+                    absent: &absent,
+                };
+                async move { check.run(known).await }
             });
             // The positioned requests make sure that the plain ones follow the change.
             let found: Vec<_> = stream::iter(checks)
@@ -136,32 +155,52 @@ fn item_id(item: &Value) -> Option<Uuid> {
     }
 }
 
-/// Checks a path in all forms. Returns what the reader knows afterwards.
-async fn check_path(
-    instance: &Instance,
-    path: &str,
-    expected: &Ids,
-    known: Known,
-) -> Result<Known> {
-    let Instance {
-        positioned, plain, ..
-    } = instance;
-    instance.insider.get(&with_limit(path, 100)).await;
-    let answer = positioned.get(&with_limit(path, 100)).await;
-    compare(path, "with the position", &answer, expected, positioned).await?;
-    let mut now = Known::default();
-    if let (Some(ids), Some(etag)) = (expected, answer.header("etag")) {
-        etag.clone_into(&mut now.etag);
-        ids.clone_into(&mut now.ids);
-    }
-    let answer = plain.get(&with_limit(path, 100)).await;
-    compare(path, "from the cache", &answer, expected, plain).await?;
-    if !known.etag.is_empty() {
-        let url = format!("{}{}", plain.read, with_limit(path, 100));
-        let request = plain.signed(http().get(url));
-        let answer = plain
-            .send(request.header("If-None-Match", &known.etag))
-            .await;
+/// The check of a path at an instance.
+struct Check<'a> {
+    instance: &'a Instance,
+    path: &'a str,
+    expected: &'a Ids,
+    /// Also cursors from before, and somebody else who sees more. Not in every check ([`OTHERS_INTERVAL`]).
+    with_others: bool,
+    absent: &'a Absent,
+}
+
+/// The answers for ids that nothing has, by the form of the request and the route.
+#[derive(Default)]
+struct Absent(Mutex<BTreeMap<(bool, String), Answer>>);
+
+impl Check<'_> {
+    /// In all forms. Returns what the reader knows afterwards.
+    async fn run(&self, known: Known) -> Result<Known> {
+        let Instance {
+            positioned,
+            plain,
+            insider,
+            ..
+        } = self.instance;
+        let (path, expected) = (self.path, self.expected);
+        if self.with_others {
+            insider.get(&with_limit(path, 100)).await;
+        }
+        let answer = positioned.get(&with_limit(path, 100)).await;
+        self.compare("with the position", &answer, positioned)
+            .await?;
+        let has_pages = answer.json().get("items").is_some();
+        let mut now = Known::default();
+        if let (Some(ids), Some(etag)) = (expected, answer.header("etag")) {
+            etag.clone_into(&mut now.etag);
+            ids.clone_into(&mut now.ids);
+        }
+        if expected.is_none() && known.etag.is_empty() && !self.with_others {
+            now.cursor = known.cursor;
+            return Ok(now);
+        }
+        let mut request =
+            plain.signed(http().get(format!("{}{}", plain.read, with_limit(path, 100))));
+        if !known.etag.is_empty() {
+            request = request.header("If-None-Match", &known.etag);
+        }
+        let answer = plain.send(request).await;
         if answer.status == 304 {
             ensure!(
                 expected.as_ref() == Some(&known.ids),
@@ -169,30 +208,106 @@ async fn check_path(
                 known.ids
             );
         } else {
-            compare(path, "with an ETag from before", &answer, expected, plain).await?;
+            self.compare("from the cache", &answer, plain).await?;
         }
-    }
-    if let Some(cursor) = &known.cursor {
-        let answer = plain
-            .get(&format!("{}&cursor={cursor}", with_limit(path, 100)))
-            .await;
-        match expected {
-            None => compare(path, "with a cursor from before", &answer, expected, plain).await?,
-            Some(expected) => {
-                let found = ids(&answer.json()["items"]);
-                ensure!(
-                    answer.status == 200 && found.is_subset(expected),
-                    "GET {path} with a cursor from before: {answer:?}, expected of {expected:?}"
-                );
+        if !self.with_others {
+            now.cursor = known.cursor;
+            return Ok(now);
+        }
+        if let Some(cursor) = &known.cursor {
+            let answer = plain
+                .get(&format!("{}&cursor={cursor}", with_limit(path, 100)))
+                .await;
+            match expected {
+                None => {
+                    self.compare("with a cursor from before", &answer, plain)
+                        .await?;
+                }
+                Some(expected) => {
+                    let found = ids(&answer.json()["items"]);
+                    ensure!(
+                        answer.status == 200 && found.is_subset(expected),
+                        "GET {path} with a cursor from before: {answer:?}, expected of {expected:?}"
+                    );
+                }
             }
         }
+        if has_pages && expected.as_ref().is_some_and(|ids| ids.len() > 1) {
+            let first = plain.get(&with_limit(path, 1)).await;
+            now.cursor = first.json()["next_cursor"].as_str().map(str::to_owned);
+        }
+        now.cursor = now.cursor.or(known.cursor);
+        Ok(now)
     }
-    if expected.as_ref().is_some_and(|ids| ids.len() > 1) && answer.json().get("items").is_some() {
-        let first = plain.get(&with_limit(path, 1)).await;
-        now.cursor = first.json()["next_cursor"].as_str().map(str::to_owned);
+
+    async fn compare(&self, how: &str, answer: &Answer, client: &Client) -> Result<()> {
+        let (path, Some(expected)) = (self.path, self.expected) else {
+            return self.looks_absent(how, answer, client).await;
+        };
+        let body = answer.json();
+        let found = if body.get("top_posts").is_some() {
+            ids(&body["top_posts"])
+        } else if body.get("items").is_some() {
+            ids(&body["items"])
+        } else {
+            id_in(&body).into_iter().collect()
+        };
+        ensure!(
+            answer.status == 200 && found == *expected,
+            "GET {path} {how}: {answer:?} instead of {expected:?}"
+        );
+        Ok(())
     }
-    now.cursor = now.cursor.or(known.cursor);
-    Ok(now)
+
+    /// The answer is the one for an id that never existed.
+    async fn looks_absent(&self, how: &str, answer: &Answer, client: &Client) -> Result<()> {
+        let path = self.path;
+        let absent = self.absent(client).await;
+        ensure!(
+            absent.status == 404,
+            "GET of what never existed: {absent:?}"
+        );
+        ensure!(
+            answer.status == 404
+                && headers(&answer.headers) == headers(&absent.headers)
+                && answer.body == absent.body,
+            "GET {path} {how}: {answer:?} differs from what never existed: {absent:?}"
+        );
+        Ok(())
+    }
+
+    async fn absent(&self, client: &Client) -> Answer {
+        let is_positioned = std::ptr::eq(client, &raw const self.instance.positioned);
+        let key = (is_positioned, route(self.path));
+        let known = self.absent.get(&key);
+        if let Some(answer) = known {
+            return answer;
+        }
+        let segments = self.path.split('/').map(|segment| {
+            let is_id = segment.parse::<Uuid>().is_ok() || segment.starts_with('@');
+            if is_id {
+                unused_id().to_string()
+            } else {
+                segment.to_owned()
+            }
+        });
+        let path = segments.collect::<Vec<_>>().join("/");
+        let answer = client.get(&with_limit(&path, 100)).await;
+        self.absent.insert(key, answer.clone());
+        answer
+    }
+}
+
+impl Absent {
+    fn get(&self, key: &(bool, String)) -> Option<Answer> {
+        let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.get(key).cloned()
+    }
+
+    fn insert(&self, key: (bool, String), answer: Answer) {
+        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.insert(key, answer);
+    }
 }
 
 fn with_limit(path: &str, limit: usize) -> String {
@@ -213,61 +328,10 @@ fn is_list(path: &str) -> bool {
     last.parse::<Uuid>().is_err() && !last.starts_with('@') && !matches!(last, "me" | "counts")
 }
 
-async fn compare(
-    path: &str,
-    how: &str,
-    answer: &Answer,
-    expected: &Ids,
-    client: &Client,
-) -> Result<()> {
-    let Some(expected) = expected else {
-        return looks_absent(path, how, answer, client).await;
-    };
-    let body = answer.json();
-    let found = if body.get("top_posts").is_some() {
-        ids(&body["top_posts"])
-    } else if body.get("items").is_some() {
-        ids(&body["items"])
-    } else {
-        id_in(&body).into_iter().collect()
-    };
-    ensure!(
-        answer.status == 200 && found == *expected,
-        "GET {path} {how}: {answer:?} instead of {expected:?}"
-    );
-    Ok(())
-}
-
 /// An id that nothing has.
-fn absent() -> Uuid {
+fn unused_id() -> Uuid {
     let now = token::now().timestamp_millis();
     id::compose(now, rand::random(), rand::random(), None)
-}
-
-/// The answer is the one for an id that never existed.
-async fn looks_absent(path: &str, how: &str, answer: &Answer, client: &Client) -> Result<()> {
-    let segments = path.split('/');
-    let replaced = segments.map(|segment| {
-        let is_id = segment.parse::<Uuid>().is_ok();
-        if is_id || segment.starts_with('@') {
-            absent().to_string()
-        } else {
-            segment.to_owned()
-        }
-    });
-    let other: Vec<String> = replaced.collect();
-    let absent = client.get(&with_limit(&other.join("/"), 100)).await;
-    ensure!(
-        absent.status == 404,
-        "GET of what never existed: {absent:?}"
-    );
-    ensure!(
-        answer.status == 404
-            && headers(&answer.headers) == headers(&absent.headers)
-            && answer.body == absent.body,
-        "GET {path} {how}: {answer:?} differs from what never existed: {absent:?}"
-    );
-    Ok(())
 }
 
 fn headers(headers: &HeaderMap) -> Vec<(String, String)> {

@@ -100,7 +100,7 @@ impl Scene {
         }
         let (author, replier, reader) = (self.author, self.replier, self.reader);
         let connected = self.oracle.connections.are_connected(author, reader);
-        let kind = match rng.gen_range(0..10) {
+        let kind = match rng.gen_range(0..11) {
             0..=2 if self.oracle.posts.contains_key(&self.posts[0]) => {
                 self.change_audience(rng).await?;
                 "audience"
@@ -133,6 +133,7 @@ impl Scene {
                 let (from, to) = *pairs.choose(rng).expect("four pairs");
                 self.toggle_block(from, to).await?
             }
+            9 if self.follows_author() => self.unfollow().await?,
             _ => self.restore().await?,
         };
         Ok(kind)
@@ -291,6 +292,18 @@ impl Scene {
                 return Ok("follow");
             }
         }
+        self.unfollow().await
+    }
+
+    fn follows_author(&self) -> bool {
+        let since = self
+            .oracle
+            .linked_since(LinkKind::Follow, self.reader, self.author);
+        since.is_some()
+    }
+
+    async fn unfollow(&mut self) -> Result<&'static str> {
+        let (author, reader) = (self.author, self.reader);
         let answer = self
             .client(reader)
             .link(LinkKind::Follow, author, false)

@@ -6,6 +6,7 @@ use feedmill_tests::{
     link::LinkKind,
 };
 use reqwest::header::HeaderValue;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{People, ids, one, post, post_to, reply, tag_with};
@@ -33,6 +34,31 @@ async fn unread_counts_never_count_what_is_hidden() {
         .await
         .expect(204);
     unread(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn muted_people_are_in_neither_feed_nor_digest_nor_counts() {
+    let people = People::create().await;
+    let [alice, bob, ..] = &people.clients;
+    let a = people.accounts[0];
+    bob.follow(a).await.expect(204);
+    post(alice, "Loud").await;
+    let shown = async |posts: u64| {
+        let (feed, digest) = (one(bob, "/v1/feed").await, one(bob, "/v1/digest").await);
+        let count = |items: &Value| items.as_array().map(|items| items.len() as u64);
+        assert_eq!(count(&feed["items"]), Some(posts));
+        assert_eq!(feed["unread_count"], posts);
+        assert_eq!(count(&digest["top_posts"]), Some(posts));
+        assert_eq!(digest["counters"]["posts"], posts);
+        assert_eq!(one(bob, "/v1/counts").await["feed"], posts);
+    };
+    shown(1).await;
+    bob.link(LinkKind::Mute, a, true).await.expect(204);
+    shown(0).await;
+    post(alice, "Louder").await;
+    shown(0).await;
+    bob.link(LinkKind::Mute, a, false).await.expect(204);
+    shown(2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
