@@ -1,5 +1,5 @@
-//! Deletes stored answers to idempotency keys after a day, sessions that have expired or ended, and, after a month, freed handles
-//! and declined connection requests. It works in small steps, so that no request waits.
+//! Deletes stored answers to idempotency keys after a day, sessions that have expired or ended, the members of deleted tags, and, after a
+//! month, freed handles and declined connection requests. It works in small steps, so that no request waits.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use feedmill_service::Database;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    domain::{Clock, account, connection},
+    domain::{Clock, account, connection, tag},
     session,
 };
 
@@ -37,28 +37,32 @@ pub async fn run(database: Database, clock: Arc<Clock>, stop: CancellationToken)
 
 /// Deletes everything that has expired.
 pub async fn clean(database: &Database, now: DateTime<Utc>) -> sqlx::Result<()> {
-    let (mut answers, mut sessions, mut handles, mut declined) = (0, 0, 0, 0);
+    let (mut answers, mut sessions, mut handles, mut declined, mut members) = (0, 0, 0, 0, 0);
     loop {
         let deleted = delete_answers(database, now - ANSWER_RETENTION).await?;
         let expired = session::delete_expired(database, now, MAX_ROWS).await?;
         let freed = account::sql::delete_expired(database, now, MAX_ROWS).await?;
         let refusals = connection::sql::delete_expired(database, now, MAX_ROWS).await?;
+        let tagged = tag::sql::delete_members_of_deleted(database, MAX_ROWS).await?;
         answers += deleted;
         sessions += expired;
         handles += freed;
         declined += refusals;
-        if deleted.max(expired).max(freed).max(refusals) < MAX_ROWS as u64 {
+        members += tagged;
+        let most = deleted.max(expired).max(freed).max(refusals).max(tagged);
+        if most < MAX_ROWS as u64 {
             break;
         }
         tokio::time::sleep(PAUSE).await;
     }
-    if answers + sessions + handles + declined > 0 {
+    if answers + sessions + handles + declined + members > 0 {
         tracing::info!(
             answers,
             sessions,
             handles,
             declined,
-            "housekeeping: deleted expired answers, sessions, freed handles and declined requests"
+            members,
+            "housekeeping: deleted expired answers, sessions, freed handles and declined requests, and members of deleted tags"
         );
     }
     Ok(())

@@ -1,9 +1,15 @@
 //! Audiences of threads, and settings of accounts.
 
-use feedmill_tests::client::{Answer, Client};
+use feedmill_service::Database;
+use feedmill_tests::{
+    client::{Answer, Client},
+    kit::Role,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
+use write_api::{domain::Clock, housekeeping};
 
 use crate::harness::Api;
 
@@ -69,6 +75,57 @@ async fn the_answer_has_the_audience_as_the_caller_sees_it() {
         .await
         .unwrap();
     assert_eq!(rows, 0);
+}
+
+#[tokio::test]
+async fn members_of_a_deleted_tag_are_deleted_later() {
+    let api = Api::start().await;
+    let (miller, baker) = (api.person("miller").await, api.person("baker").await);
+    miller.connection(baker.id, true).await.expect(200);
+    baker.connection(miller.id, true).await.expect(200);
+    for name in ["mill", "flour"] {
+        let tag = miller.create_tag(name).await.expect(201).id();
+        miller.tag_member(tag, baker.id, true).await.expect(204);
+        if name == "mill" {
+            let path = format!("/v1/tags/{tag}");
+            let deleted = miller.command(Method::DELETE, &path, None).await;
+            deleted.expect(204);
+        }
+    }
+    let database = Database::new(api.database.options_as(Role::WriteApi), 1).unwrap();
+    let count = async |rows: &str| {
+        let count = sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM write.{rows}")));
+        let count: i64 = count.fetch_one(&api.database.pool).await.unwrap();
+        count
+    };
+    let rows = async || (count("tag_members").await, count("deleted_tags").await);
+    assert_eq!(rows().await, (2, 1));
+    housekeeping::clean(&database, Clock::default().now().at())
+        .await
+        .unwrap();
+    assert_eq!(rows().await, (1, 0));
+}
+
+#[tokio::test]
+async fn an_ended_connection_has_no_membership_of_a_deleted_tag() {
+    let api = Api::start().await;
+    let (miller, baker) = (api.person("miller").await, api.person("baker").await);
+    miller.connection(baker.id, true).await.expect(200);
+    baker.connection(miller.id, true).await.expect(200);
+    let tag = miller.create_tag("mill").await.expect(201).id();
+    miller.tag_member(tag, baker.id, true).await.expect(204);
+    let events = async || {
+        let count = sqlx::query_scalar("SELECT count(*) FROM write.events");
+        let count: i64 = count.fetch_one(&api.database.pool).await.unwrap();
+        count
+    };
+    let before = events().await;
+    let path = format!("/v1/tags/{tag}");
+    let deleted = miller.command(Method::DELETE, &path, None).await;
+    deleted.expect(204);
+    miller.connection(baker.id, false).await.expect(204);
+    // The deletion, and the end of the connection for each of the two.
+    assert_eq!(events().await, before + 3);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Loads and saves audience tags and their members.
 
 use chrono::{DateTime, Utc};
-use feedmill_service::sql::named;
+use feedmill_service::{Database, sql::named};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -52,10 +52,12 @@ async fn load_members(connection: &mut PgConnection, tags: &mut AudienceTags) ->
          FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS n(owner_id, member_id, tag_id)
          JOIN write.tag_members m
              ON m.owner_id = n.owner_id AND m.member_id = n.member_id AND m.tag_id = n.tag_id
+         JOIN write.tags t ON t.id = m.tag_id
          UNION
          SELECT m.owner_id, m.member_id, m.tag_id, m.added_at
          FROM unnest($4::uuid[], $5::uuid[]) AS n(owner_id, member_id)
-         JOIN write.tag_members m ON m.owner_id = n.owner_id AND m.member_id = n.member_id"#,
+         JOIN write.tag_members m ON m.owner_id = n.owner_id AND m.member_id = n.member_id
+         JOIN write.tags t ON t.id = m.tag_id"#,
         &memberships.owners,
         &memberships.members,
         &memberships.tags,
@@ -108,7 +110,7 @@ pub async fn save(connection: &mut PgConnection, tags: AudienceTags) -> sqlx::Re
     let saved = changes.inserted.into_iter().chain(changes.updated);
     let saved = saved.filter(|(membership, _)| stands(membership));
     save_members(&mut *connection, saved.collect()).await?;
-    delete_members_of(connection, deleted.into_iter().collect()).await
+    save_deleted(connection, deleted.into_iter().collect()).await
 }
 
 async fn save_tags(
@@ -189,20 +191,39 @@ async fn delete_members(
     Ok(())
 }
 
-async fn delete_members_of(connection: &mut PgConnection, tags: Vec<Uuid>) -> sqlx::Result<()> {
+/// The members of deleted tags stay until [`delete_members_of_deleted`]: there may be thousands, and the command does not wait.
+async fn save_deleted(connection: &mut PgConnection, tags: Vec<Uuid>) -> sqlx::Result<()> {
     if tags.is_empty() {
         return Ok(());
     }
     let query = sqlx::query!(
-        "/* state.tag_members.delete_of_tags */ DELETE FROM write.tag_members WHERE tag_id = ANY($1)",
+        "/* state.deleted_tags.save */ INSERT INTO write.deleted_tags SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING",
         &tags
     );
-    named(
-        "state.tag_members.delete_of_tags",
-        query.execute(connection),
-    )
-    .await?;
+    named("state.deleted_tags.save", query.execute(connection)).await?;
     Ok(())
+}
+
+/// Deletes up to `max_rows` members of deleted tags. Returns their number.
+pub async fn delete_members_of_deleted(database: &Database, max_rows: i64) -> sqlx::Result<u64> {
+    let delete = sqlx::query!(
+        r#"/* deleted_tags.members.delete */
+        WITH members AS (
+            DELETE FROM write.tag_members
+            WHERE (owner_id, member_id, tag_id) IN (
+                SELECT owner_id, member_id, tag_id
+                FROM write.tag_members JOIN write.deleted_tags ON id = tag_id
+                LIMIT $1
+            )
+            RETURNING 1
+        ), tags AS (
+            DELETE FROM write.deleted_tags WHERE (SELECT count(*) FROM members) < $1
+        )
+        SELECT count(*) AS "count!" FROM members"#,
+        max_rows
+    );
+    let deleted = database.one("deleted_tags.members.delete", delete).await?;
+    Ok(deleted.count.unsigned_abs())
 }
 
 #[derive(Default)]
