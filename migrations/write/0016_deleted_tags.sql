@@ -1,6 +1,6 @@
--- Tags that were deleted, until their members are deleted, too: there may be thousands, and no command waits for it. The previous version
--- can run with this migration. It takes the members of tags that this version deletes for members, and says once more that they are
--- removed when their connection ends; projections ignore that.
+-- Deleted tags whose members are not deleted yet: there may be thousands of them, and no command waits for it. Stop all older write-apis
+-- first. They do not know this table: when a connection ends, they append that its member is removed from such a tag, too, and
+-- projections refuse the event, because there is no such member.
 
 CREATE TABLE write.deleted_tags (
     id uuid PRIMARY KEY

@@ -37,25 +37,25 @@ pub async fn run(database: Database, clock: Arc<Clock>, stop: CancellationToken)
 
 /// Deletes everything that has expired.
 pub async fn clean(database: &Database, now: DateTime<Utc>) -> sqlx::Result<()> {
-    let (mut answers, mut sessions, mut handles, mut declined, mut members) = (0, 0, 0, 0, 0);
+    let mut totals = [0; 5];
     loop {
-        let deleted = delete_answers(database, now - ANSWER_RETENTION).await?;
-        let expired = session::delete_expired(database, now, MAX_ROWS).await?;
-        let freed = account::sql::delete_expired(database, now, MAX_ROWS).await?;
-        let refusals = connection::sql::delete_expired(database, now, MAX_ROWS).await?;
-        let tagged = tag::sql::delete_members_of_deleted(database, MAX_ROWS).await?;
-        answers += deleted;
-        sessions += expired;
-        handles += freed;
-        declined += refusals;
-        members += tagged;
-        let most = deleted.max(expired).max(freed).max(refusals).max(tagged);
-        if most < MAX_ROWS as u64 {
+        let deleted = [
+            delete_answers(database, now - ANSWER_RETENTION).await?,
+            session::delete_expired(database, now, MAX_ROWS).await?,
+            account::sql::delete_expired(database, now, MAX_ROWS).await?,
+            connection::sql::delete_expired(database, now, MAX_ROWS).await?,
+            tag::sql::delete_members_of_deleted(database, MAX_ROWS).await?,
+        ];
+        for (total, deleted) in totals.iter_mut().zip(deleted) {
+            *total += deleted;
+        }
+        if deleted.iter().all(|deleted| *deleted < MAX_ROWS as u64) {
             break;
         }
         tokio::time::sleep(PAUSE).await;
     }
-    if answers + sessions + handles + declined + members > 0 {
+    let [answers, sessions, handles, declined, members] = totals;
+    if totals != [0; 5] {
         tracing::info!(
             answers,
             sessions,

@@ -1,5 +1,5 @@
-//! The cache of what viewers' feeds depend on besides their posts: the followed accounts, a list that is as long as the page and
-//! rarely changes, and how much is unread, which takes longer to count than the page takes to read.
+//! The cache of what the pages of a viewer's feed have in common: the followed accounts, a list that is as long as a page and rarely
+//! changes, and the unread count, which takes longer to compute than a page and changes less often.
 
 use std::{sync::Arc, time::Instant};
 
@@ -56,8 +56,8 @@ impl FeedCache {
         tags
     }
 
-    /// How far the viewer has read the feed. As [`tags`](Self::tags) say, not as a page that is read later: the count of a page that has
-    /// a new post may lack it until the post is announced. The page is then no longer fresh, either.
+    /// How far the viewer has read the feed. It is as new as the last announcement of one of its [`tags`](Self::tags). A page that is
+    /// read now can be newer, and show a post that this does not count yet.
     pub fn reading(&self, viewer: Uuid) -> Option<Reading> {
         let entry = self.readings.get_fresh(&viewer, Instant::now())?;
         Some(entry.value)

@@ -25,8 +25,7 @@ use crate::{
 /// Requests at once.
 const CONCURRENCY: usize = 6;
 
-/// So many checks are made between two that also have cursors from before and the requests of somebody who sees more. These cost as
-/// much as the rest of a check.
+/// Every so many checks, there are also requests with cursors from before, and requests of somebody who sees more.
 const OTHERS_INTERVAL: usize = 8;
 
 /// Headers that differ between two equal answers.
@@ -184,7 +183,7 @@ struct Check<'a> {
     instance: &'a Instance,
     path: &'a str,
     expected: &'a Ids,
-    /// Also cursors from before, and somebody else who sees more. Not in every check ([`OTHERS_INTERVAL`]).
+    /// See [`OTHERS_INTERVAL`].
     with_others: bool,
     absent: &'a Absent,
 }

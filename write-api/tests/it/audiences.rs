@@ -11,7 +11,7 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 use write_api::{domain::Clock, housekeeping};
 
-use crate::harness::Api;
+use crate::harness::{Api, Person};
 
 async fn create(client: &Client, body: Value) -> Answer {
     client.command(Method::POST, "/v1/posts", Some(body)).await
@@ -28,14 +28,38 @@ fn shown(answer: &Answer) -> (Value, Value) {
     (body["audience"].clone(), body["tags"].clone())
 }
 
-#[tokio::test]
-async fn the_answer_has_the_audience_as_the_caller_sees_it() {
-    let api = Api::start().await;
+/// Two people who are connected, and a tag of the first that has the second.
+async fn with_tag(api: &Api) -> (Person, Person, Uuid) {
     let (miller, baker) = (api.person("miller").await, api.person("baker").await);
     miller.connection(baker.id, true).await.expect(200);
     baker.connection(miller.id, true).await.expect(200);
-    let tag = miller.create_tag("mill").await.expect(201).id();
-    miller.tag_member(tag, baker.id, true).await.expect(204);
+    let tag = tag_with(&miller, "mill", baker.id).await;
+    (miller, baker, tag)
+}
+
+async fn tag_with(owner: &Client, name: &str, member: Uuid) -> Uuid {
+    let tag = owner.create_tag(name).await.expect(201).id();
+    owner.tag_member(tag, member, true).await.expect(204);
+    tag
+}
+
+async fn delete_tag(owner: &Client, tag: Uuid) {
+    let path = format!("/v1/tags/{tag}");
+    let deleted = owner.command(Method::DELETE, &path, None).await;
+    deleted.expect(204);
+}
+
+/// The number of rows of a table of write-api.
+async fn rows(api: &Api, table: &str) -> i64 {
+    let sql = AssertSqlSafe(format!("SELECT count(*) FROM write.{table}"));
+    let rows = sqlx::query_scalar(sql);
+    rows.fetch_one(&api.database.pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_answer_has_the_audience_as_the_caller_sees_it() {
+    let api = Api::start().await;
+    let (miller, baker, tag) = with_tag(&api).await;
 
     let public = create(&miller, json!({"text": "a"})).await.expect(201);
     assert_eq!(shown(&public), (json!("public"), Value::Null));
@@ -70,62 +94,38 @@ async fn the_answer_has_the_audience_as_the_caller_sees_it() {
     set(&miller, post.id(), json!({"audience": "public"}))
         .await
         .expect(204);
-    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM write.audiences")
-        .fetch_one(&api.database.pool)
-        .await
-        .unwrap();
-    assert_eq!(rows, 0);
+    assert_eq!(rows(&api, "audiences").await, 0);
 }
 
 #[tokio::test]
 async fn members_of_a_deleted_tag_are_deleted_later() {
     let api = Api::start().await;
-    let (miller, baker) = (api.person("miller").await, api.person("baker").await);
-    miller.connection(baker.id, true).await.expect(200);
-    baker.connection(miller.id, true).await.expect(200);
-    for name in ["mill", "flour"] {
-        let tag = miller.create_tag(name).await.expect(201).id();
-        miller.tag_member(tag, baker.id, true).await.expect(204);
-        if name == "mill" {
-            let path = format!("/v1/tags/{tag}");
-            let deleted = miller.command(Method::DELETE, &path, None).await;
-            deleted.expect(204);
-        }
-    }
+    let (miller, baker, tag) = with_tag(&api).await;
+    tag_with(&miller, "flour", baker.id).await;
+    delete_tag(&miller, tag).await;
     let database = Database::new(api.database.options_as(Role::WriteApi), 1).unwrap();
-    let count = async |rows: &str| {
-        let count = sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM write.{rows}")));
-        let count: i64 = count.fetch_one(&api.database.pool).await.unwrap();
-        count
+    let both = async || {
+        (
+            rows(&api, "tag_members").await,
+            rows(&api, "deleted_tags").await,
+        )
     };
-    let rows = async || (count("tag_members").await, count("deleted_tags").await);
-    assert_eq!(rows().await, (2, 1));
+    assert_eq!(both().await, (2, 1));
     housekeeping::clean(&database, Clock::default().now().at())
         .await
         .unwrap();
-    assert_eq!(rows().await, (1, 0));
+    assert_eq!(both().await, (1, 0));
 }
 
 #[tokio::test]
 async fn an_ended_connection_has_no_membership_of_a_deleted_tag() {
     let api = Api::start().await;
-    let (miller, baker) = (api.person("miller").await, api.person("baker").await);
-    miller.connection(baker.id, true).await.expect(200);
-    baker.connection(miller.id, true).await.expect(200);
-    let tag = miller.create_tag("mill").await.expect(201).id();
-    miller.tag_member(tag, baker.id, true).await.expect(204);
-    let events = async || {
-        let count = sqlx::query_scalar("SELECT count(*) FROM write.events");
-        let count: i64 = count.fetch_one(&api.database.pool).await.unwrap();
-        count
-    };
-    let before = events().await;
-    let path = format!("/v1/tags/{tag}");
-    let deleted = miller.command(Method::DELETE, &path, None).await;
-    deleted.expect(204);
+    let (miller, baker, tag) = with_tag(&api).await;
+    let before = rows(&api, "events").await;
+    delete_tag(&miller, tag).await;
     miller.connection(baker.id, false).await.expect(204);
     // The deletion, and the end of the connection for each of the two.
-    assert_eq!(events().await, before + 3);
+    assert_eq!(rows(&api, "events").await, before + 3);
 }
 
 #[tokio::test]
