@@ -69,6 +69,11 @@ where
         self.entries.insert(key, Arc::clone(value));
     }
 
+    pub fn remove(&self, key: &K) {
+        self.recent.remove(key);
+        self.entries.invalidate(key);
+    }
+
     /// The number of entries. Approximate: moka updates it in batches.
     pub fn entry_count(&self) -> u64 {
         self.entries.entry_count()

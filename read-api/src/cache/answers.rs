@@ -209,7 +209,12 @@ impl Inner {
         load: impl Future<Output = Result<LoadedAnswer, Error>>,
     ) -> Result<(CachedAnswer, Source), Error> {
         let (version, loaded_at) = (self.tag_versions.current(), Instant::now());
-        let LoadedAnswer { answer, slots } = load.await?;
+        // Whoever has read at a position that something is gone does not get it from the cache afterwards.
+        let LoadedAnswer { answer, slots } = load.await.inspect_err(|error| {
+            if matches!(error, Error::NotFound(_)) {
+                self.store.remove(key);
+            }
+        })?;
         let entry = CacheEntry::new(answer, slots, version, loaded_at);
         self.store.insert(key.clone(), &entry);
         Ok((entry, Source::Load(loaded_at.elapsed())))

@@ -123,6 +123,11 @@ where
         }
     }
 
+    /// Removes the entry of what is no longer there, before its change is announced.
+    pub fn remove(&self, key: &K) {
+        self.entries.remove(key);
+    }
+
     /// The number of entries, approximately.
     pub fn entry_count(&self) -> u64 {
         self.entries.entry_count()

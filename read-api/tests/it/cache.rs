@@ -346,6 +346,33 @@ async fn a_read_at_an_unannounced_position_bypasses_the_cache() {
 }
 
 #[tokio::test]
+async fn what_was_not_there_at_a_position_is_not_in_the_cache_afterwards() {
+    let (app, _announcer) = subscribed().await;
+    let (me, author) = (app.account(1).await, app.account(2).await);
+    let post = app.post(author, 0, None).await;
+    let paths = [
+        format!("/v1/posts/{post}"),
+        format!("/v1/posts/{post}/replies"),
+        format!("/v1/users/{author}"),
+        format!("/v1/users/{author}/posts"),
+    ];
+    for path in &paths {
+        assert!(!app.hits(me, path).await && app.hits(me, path).await);
+    }
+    app.block(author, me).await;
+    for projection in ["profiles", "feed"] {
+        app.checkpoint(projection, 1, 3, 2).await;
+    }
+    for path in &paths {
+        let headers = [("feedmill-min-position", "3:2"), ("prefer", "wait=5")];
+        let at_position = app.get_with(me, path, &headers).await;
+        assert_eq!(at_position.status, StatusCode::NOT_FOUND, "{path}");
+        let afterwards = app.get(me, path).await;
+        assert_eq!(afterwards.status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn the_feeds_of_recent_authors_are_loaded_after_a_start() {
     let (app, _announcer) = subscribed().await;
     let (author, reader) = (app.account(1).await, app.account(2).await);

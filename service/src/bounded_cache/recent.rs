@@ -77,6 +77,13 @@ impl<K: Eq + Hash, V> RecentEntries<K, V> {
         }
     }
 
+    pub fn remove(&self, key: &K) {
+        if let Some(bucket) = self.bucket(key) {
+            let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+            bucket.take_if(|recent| recent.key == *key);
+        }
+    }
+
     #[cfg(test)]
     pub fn clear(&self) {
         for bucket in &self.buckets {
