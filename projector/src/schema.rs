@@ -1,5 +1,7 @@
 //! Creates the schemas of the read models and grants access to them.
 
+use std::time::Duration;
+
 use feedmill_service::sql::named;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, query, query_scalar, raw_sql};
 
@@ -14,8 +16,12 @@ pub const CONTROL_SCHEMA: &str = "projector";
 /// The key of the advisory lock held while schemas are created, so that instances that start together do not do it twice.
 pub(crate) const LOCK_KEY: i64 = 0x6665_6564_7461_626c; // "feedtabl"; the relay's lease has another key
 
+/// How often an instance tries to get the lock.
+const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(50);
+
 /// The tables that read-api does not read. Its role gets access to all others.
-const INTERNAL_TABLES: [&str; 12] = [
+const INTERNAL_TABLES: [&str; 14] = [
+    "account_totals",
     "audit",
     "blocked",
     "digest_members",
@@ -27,35 +33,78 @@ const INTERNAL_TABLES: [&str; 12] = [
     "instances",
     "laid_migrations",
     "pauses",
+    "post_totals",
     "rebuilds",
 ];
 
-/// Creates what is missing of the control schema and of these projections' schemas, in one transaction.
+/// Creates what is missing of the control schema and of these projections' schemas: in one transaction, except for indexes of live
+/// tables ([`Migration::is_concurrent`]).
 pub async fn prepare(db: &mut PgConnection, projections: &[&Definition]) -> sqlx::Result<()> {
-    let mut tx = db.begin().await?;
-    let lock = query!(
-        "/* schema.lock */ SELECT pg_advisory_xact_lock($1)",
+    lock(db).await?;
+    let control = (CONTROL_SCHEMA, migrations::PROJECTOR);
+    let own = projections.iter().map(|it| (it.name(), it.migrations));
+    let schemas: Vec<_> = [control].into_iter().chain(own).collect();
+    loop {
+        let mut tx = db.begin().await?;
+        let mut concurrent = None;
+        for (schema, migrations) in &schemas {
+            let next = apply_some(schema, migrations, true, &mut tx).await?;
+            concurrent = concurrent.or(next.map(|migration| (*schema, migration)));
+        }
+        tx.commit().await?;
+        match concurrent {
+            Some((schema, migration)) => apply_concurrently(schema, migration, db).await?,
+            None => break,
+        }
+    }
+    let unlock = query!(
+        "/* schema.unlock */ SELECT pg_advisory_unlock($1)",
         LOCK_KEY
     );
-    named("schema.lock", lock.execute(&mut *tx)).await?;
-    apply_migrations(CONTROL_SCHEMA, migrations::PROJECTOR, &mut tx).await?;
-    for projection in projections {
-        apply_migrations(projection.name(), projection.migrations, &mut tx).await?;
+    named("schema.unlock", unlock.fetch_one(db)).await.map(drop)
+}
+
+/// Takes the lock of [`prepare`]. It never waits within a statement: the creation of an index, by another instance, would wait for that
+/// statement's snapshot.
+async fn lock(db: &mut PgConnection) -> sqlx::Result<()> {
+    loop {
+        let lock = query_scalar!(
+            r#"/* schema.lock */ SELECT pg_try_advisory_lock($1) AS "locked!""#,
+            LOCK_KEY
+        );
+        if named("schema.lock", lock.fetch_one(&mut *db)).await? {
+            return Ok(());
+        }
+        tokio::time::sleep(LOCK_POLL_INTERVAL).await;
     }
-    tx.commit().await
 }
 
 /// Creates `schema` if it does not exist, applies the migrations that it does not have, and grants read access to
-/// read-api's role.
+/// read-api's role. In a transaction, so only for a schema that is not live.
 pub async fn apply_migrations(
     schema: &str,
     migrations: &[Migration],
     db: &mut PgConnection,
 ) -> sqlx::Result<()> {
+    apply_some(schema, migrations, false, db).await.map(drop)
+}
+
+/// As [`apply_migrations`]. Stops before a migration that a live schema gets outside of a transaction, and returns it.
+async fn apply_some<'a>(
+    schema: &str,
+    migrations: &'a [Migration],
+    may_be_live: bool,
+    db: &mut PgConnection,
+) -> sqlx::Result<Option<&'a Migration>> {
     run(format!("CREATE SCHEMA IF NOT EXISTS {schema}"), db).await?;
+    let mut is_live = false;
     for migration in migrations {
         if is_applied(schema, migration, db).await? {
+            is_live = may_be_live;
             continue;
+        }
+        if migration.is_concurrent() && is_live {
+            return Ok(Some(migration));
         }
         tracing::info!(
             schema,
@@ -63,16 +112,60 @@ pub async fn apply_migrations(
             "schema: applying a migration"
         );
         run(format!("SET LOCAL search_path = {schema}"), db).await?;
-        raw_sql(migration.sql).execute(&mut *db).await?;
+        // Nobody uses the tables of a new schema.
+        let sql = migration.sql.replace("INDEX CONCURRENTLY", "INDEX");
+        run(sql, db).await?;
         run(format!("SET LOCAL search_path = {CONTROL_SCHEMA}"), db).await?;
-        let statement = query!(
-            "/* schema.laid */ INSERT INTO laid_migrations (schema, name) VALUES ($1, $2)",
-            schema,
-            migration.name,
-        );
-        named("schema.laid", statement.execute(&mut *db)).await?;
+        record(schema, migration, db).await?;
     }
-    grant(schema, db).await
+    grant(schema, db).await?;
+    Ok(None)
+}
+
+/// Creates indexes of a live schema while its tables are written. Can be repeated after it was interrupted.
+async fn apply_concurrently(
+    schema: &str,
+    migration: &Migration,
+    db: &mut PgConnection,
+) -> sqlx::Result<()> {
+    tracing::info!(
+        schema,
+        migration = migration.name,
+        "schema: creating indexes of live tables"
+    );
+    run(
+        format!("SET search_path = {schema}; SET statement_timeout = 0"),
+        db,
+    )
+    .await?;
+    // What an interrupted creation has left.
+    let statement = query_scalar!(
+        r#"/* schema.invalid_indexes */
+        SELECT c.relname AS "name!" FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+        WHERE NOT i.indisvalid AND c.relnamespace = $1::text::regnamespace"#,
+        schema,
+    );
+    for index in named("schema.invalid_indexes", statement.fetch_all(&mut *db)).await? {
+        run(format!("DROP INDEX CONCURRENTLY {index}"), db).await?;
+    }
+    for statement in migration.statements() {
+        run(statement.to_owned(), db).await?;
+    }
+    run(
+        format!("SET search_path = {CONTROL_SCHEMA}; RESET statement_timeout"),
+        db,
+    )
+    .await?;
+    record(schema, migration, db).await
+}
+
+async fn record(schema: &str, migration: &Migration, db: &mut PgConnection) -> sqlx::Result<()> {
+    let statement = query!(
+        "/* schema.laid */ INSERT INTO laid_migrations (schema, name) VALUES ($1, $2)",
+        schema,
+        migration.name,
+    );
+    named("schema.laid", statement.execute(db)).await.map(drop)
 }
 
 /// Gives read-api's role the right to read the tables and views of a schema that it needs, and takes back what earlier versions gave.

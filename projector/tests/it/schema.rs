@@ -1,8 +1,12 @@
 //! The schemas and their privileges.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
-use projector::{migrations, projection, schema};
+use projector::{
+    migrations::{self, Migration},
+    projection::{self, Definition, Rebuild, feed},
+    schema,
+};
 
 use crate::support::database::Database;
 
@@ -41,6 +45,134 @@ fn every_folder_of_migrations_is_a_projection_or_the_control_schema() {
         };
         assert_eq!(names(projection.migrations), names(files));
     }
+}
+
+/// Files that create indexes of tables from earlier files in a transaction. They are released, or were applied to empty tables.
+const IN_TRANSACTIONS: [&str; 11] = [
+    "0005_sessions",
+    "0003_muted_conversations",
+    "0003_like_times",
+    "0008_mutes",
+    "0009_tags",
+    "0010_audiences",
+    "0011_shared_with",
+    "0004_threads",
+    "0005_pairs",
+    "0015_audiences_and_blocks",
+    "0004_links",
+];
+
+#[test]
+fn indexes_of_existing_tables_are_created_concurrently_and_analyzed() {
+    let write = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/write");
+    let write = std::fs::read_dir(write).unwrap().map(|file| {
+        let path = file.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        (name, std::fs::read_to_string(path).unwrap())
+    });
+    let mut wrong = Vec::new();
+    let read = migrations::ALL.iter().flat_map(|(_, files)| *files);
+    let read = read.map(|file| (file.name.to_owned(), file.sql.to_owned()));
+    for (name, sql) in write.chain(read) {
+        let words: Vec<&str> = sql.split_whitespace().collect();
+        let after = |keyword: &[&str]| -> Vec<&str> {
+            let places = words.windows(keyword.len()).enumerate();
+            let places = places.filter(|(_, found)| *found == keyword);
+            places.map(|(at, _)| words[at + keyword.len()]).collect()
+        };
+        let created = after(&["CREATE", "TABLE"]);
+        let indexed = words
+            .iter()
+            .enumerate()
+            .filter(|(_, word)| **word == "INDEX");
+        for (at, _) in indexed.filter(|(at, _)| ["CREATE", "UNIQUE"].contains(&words[at - 1])) {
+            let on = at + words[at..].iter().position(|word| *word == "ON").unwrap();
+            let table = words[on + 1].split('(').next().unwrap();
+            if created.contains(&table) || IN_TRANSACTIONS.contains(&name.as_str()) {
+                continue;
+            }
+            let is_concurrent =
+                sql.starts_with("-- no-transaction") && words[at + 1] == "CONCURRENTLY";
+            let analyzed = after(&["ANALYZE"]);
+            if !is_concurrent || !analyzed.iter().any(|it| it.trim_end_matches(';') == table) {
+                wrong.push(format!("{name}: an index of {table}"));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "these lock a table, or do not analyze it; see migrations/README.md: {wrong:?}"
+    );
+}
+
+const INDEX: Migration = Migration {
+    name: "9999_index",
+    sql: "-- no-transaction
+CREATE INDEX CONCURRENTLY IF NOT EXISTS posts_by_time ON posts (created_at);
+ANALYZE posts;
+",
+};
+
+#[tokio::test]
+async fn an_index_of_a_live_table_is_created_while_the_table_is_written() {
+    let database = Database::new().await;
+    let migrations: &'static [Migration] = Vec::leak(
+        (feed::DEFINITION.migrations.iter())
+            .map(|it| Migration {
+                name: it.name,
+                sql: it.sql,
+            })
+            .chain([INDEX])
+            .collect(),
+    );
+    let with_index: &'static Definition = Box::leak(Box::new(Definition {
+        migrations,
+        rebuild: Rebuild::PLAIN,
+        ..feed::DEFINITION
+    }));
+    let run = async |sql: &'static str| sqlx::raw_sql(sql).execute(&database.pool).await;
+    let state = async || -> Option<bool> {
+        sqlx::query_scalar(
+            "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('feed.posts_by_time')",
+        )
+        .fetch_optional(&database.pool)
+        .await
+        .unwrap()
+    };
+    // A creation that was interrupted has left an invalid index.
+    run("CREATE INDEX posts_by_time ON feed.posts (created_at);
+              UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'feed.posts_by_time'::regclass")
+        .await
+        .unwrap();
+    assert_eq!(state().await, Some(false));
+    // A transaction that has written to the table does not end before others have.
+    let mut writer = database.pool.begin().await.unwrap();
+    sqlx::raw_sql("UPDATE feed.posts SET like_count = 0")
+        .execute(&mut *writer)
+        .await
+        .unwrap();
+    let prepare = async || {
+        let pool = database.pool_of(&feed::DEFINITION);
+        let mut db = pool.acquire().await.unwrap();
+        schema::prepare(&mut db, &[with_index]).await.unwrap();
+    };
+    let write = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let others = run("UPDATE feed.posts SET like_count = 0");
+        let others = tokio::time::timeout(Duration::from_secs(5), others).await;
+        others.expect("the table is not locked").unwrap();
+        writer.commit().await.unwrap();
+    };
+    // Two instances that start together do it once, and do not wait for each other's snapshots.
+    tokio::join!(prepare(), prepare(), write);
+    assert_eq!(state().await, Some(true));
+    let analyzed: bool = sqlx::query_scalar(
+        "SELECT last_analyze IS NOT NULL FROM pg_stat_all_tables WHERE relid = 'feed.posts'::regclass",
+    )
+    .fetch_one(&database.pool)
+    .await
+    .unwrap();
+    assert!(analyzed);
 }
 
 #[tokio::test]
