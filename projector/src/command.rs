@@ -2,6 +2,8 @@
 
 mod common;
 mod events;
+mod explain;
+mod indexes;
 mod pause;
 mod rebuild;
 mod skip;
@@ -38,6 +40,10 @@ pub enum Command {
     Abort(rebuild::OneArgs),
     /// Print the events of the log
     Events(events::Args),
+    /// Show size, use, bloat and redundancy of every index and the sequential scans of every table, with advice
+    Indexes(indexes::Args),
+    /// Show why somebody sees a post or does not: the rule that decides, and the events behind it. Recorded in the audit log
+    Explain(explain::Args),
 }
 
 /// Executes a subcommand, except `Run`, for which there is [`crate::run`].
@@ -49,6 +55,8 @@ pub async fn execute(command: Command, config: &Config) -> anyhow::Result<ExitCo
         Command::Resume(args) => pause::resume(&args, config).await?,
         Command::Skip(args) => skip::skip(&args, config).await?,
         Command::Events(args) => events::events(&args, config).await?,
+        Command::Indexes(args) => indexes::indexes(&args, config).await?,
+        Command::Explain(args) => explain::explain(&args, config).await?,
         Command::Rebuild(args) => return rebuild::rebuild(&args, config).await,
         Command::Verify(args) => return rebuild::verify(&args, config).await,
         Command::Rollback(args) => return rebuild::rollback(&args, config).await,

@@ -203,3 +203,59 @@ async fn a_stopped_relay_is_reported() {
     assert!(table.contains("UNKNOWN: cannot connect to NATS"), "{table}");
     program::stop(process).await;
 }
+
+#[tokio::test]
+async fn indexes_are_reported_with_their_use_and_advice() {
+    let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(43));
+    let process = program::start(&database, &nats.url(), &[]);
+    database.append(&world.happen(300)).await;
+    database.caught_up(&feed::DEFINITION, TIMEOUT).await;
+    sqlx::raw_sql(
+        "CREATE INDEX posts_of_author_again ON feed.posts (author);
+         ANALYZE feed.posts",
+    )
+    .execute(&database.pool)
+    .await
+    .unwrap();
+    let run = async |args: &[&str]| operate(&database, &nats.url(), args).await;
+    let json = run(&["indexes", "--json"]).await.unwrap();
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let of = |list: &str, name: &str| {
+        let all = report[list].as_array().unwrap().iter();
+        let found = all.filter(|it| it["schema"] == "feed" && it["name"] == name);
+        let found: Vec<_> = found.cloned().collect();
+        assert_eq!(found.len(), 1, "{name}");
+        found[0].clone()
+    };
+    let own = of("indexes", "posts_of_author_again");
+    assert_eq!(
+        (&own["table"], &own["is_unique"], &own["is_valid"]),
+        (&"posts".into(), &false.into(), &true.into())
+    );
+    assert!(
+        own["bytes"].as_i64() > Some(0) && own["bloat"].as_f64() <= Some(1.0),
+        "{own}"
+    );
+    let posts = of("tables", "posts");
+    assert!(
+        posts["rows"].as_i64() > Some(0) && posts["analyzed_at"].is_string(),
+        "{posts}"
+    );
+    for schema in ["write", "projector", "feed", "profiles", "digest"] {
+        let indexes = report["indexes"].as_array().unwrap();
+        assert!(indexes.iter().any(|it| it["schema"] == schema), "{schema}");
+    }
+    let advice = report["advice"].to_string();
+    assert!(
+        advice.contains("feed.posts_of_author_again is redundant: feed.posts_of_author"),
+        "{advice}"
+    );
+    assert!(
+        advice.contains("feed.posts_of_author_again (") && advice.contains("never used"),
+        "{advice}"
+    );
+    let table = run(&["indexes"]).await.unwrap();
+    println!("{table}");
+    assert!(table.contains("feed.posts_of_author_again") && table.contains("\nAdvice\n- "));
+    drop(process);
+}

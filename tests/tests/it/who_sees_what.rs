@@ -2,6 +2,7 @@
 
 mod audiences;
 mod blocks;
+mod explain;
 mod hidden;
 
 use feedmill_events::event::v1::Audience;
@@ -17,7 +18,7 @@ use uuid::Uuid;
 struct People {
     accounts: [Uuid; 4],
     clients: [Client; 4],
-    _stack: Stack,
+    stack: Stack,
 }
 
 impl People {
@@ -34,7 +35,7 @@ impl People {
         Self {
             accounts,
             clients: accounts.map(|account| client.with_token(&stack.signer.token(account))),
-            _stack: stack,
+            stack,
         }
     }
 
