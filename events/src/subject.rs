@@ -18,6 +18,9 @@ pub const APPENDED: &str = "feedmill.log.appended";
 /// serves of them.
 pub const ENDED_SESSIONS: &str = "feedmill.sessions.ended";
 
+/// Core NATS: what every read-api is to do with its cache, `clear` or `cleanup`.
+pub const CACHE: &str = "feedmill.cache";
+
 /// Core NATS: a projector instance started or stopped, and the others should read the list of instances. No payload.
 pub const PROJECTORS: &str = "feedmill.projectors";
 

@@ -75,6 +75,11 @@ fn document() -> Value {
                 "servers": [{"$ref": "#/servers/nats"}],
                 "messages": {"partitions": {"$ref": "#/components/messages/appended"}},
             },
+            "cache": {
+                "address": subject::CACHE,
+                "servers": [{"$ref": "#/servers/nats"}],
+                "messages": {"command": {"$ref": "#/components/messages/cacheCommand"}},
+            },
             "projectors": {
                 "address": subject::PROJECTORS,
                 "servers": [{"$ref": "#/servers/nats"}],
@@ -88,6 +93,7 @@ fn document() -> Value {
             "announce": operation("send", "announcements", "The projector tells read-api."),
             "endSessions": operation("send", "endedSessions", "write-api tells every service which access tokens to refuse."),
             "tellRelay": operation("send", "appended", "An instance of write-api tells the relay's leader that it has committed."),
+            "tellCaches": operation("send", "cache", "A read-api tells all read-apis what an operator wants done with their caches."),
             "tellProjectors": operation("send", "projectors", "A projector has started or stopped."),
         },
         "components": {
@@ -141,6 +147,12 @@ fn document() -> Value {
                             "until": {"type": "integer", "description": "When the last of its tokens expires, in Unix seconds."},
                         }},
                     }}},
+                },
+                "cacheCommand": {
+                    "title": "An operator's command for the caches",
+                    "contentType": "text/plain",
+                    "headers": signed(),
+                    "payload": {"type": "string", "enum": ["clear", "cleanup"]},
                 },
                 "appended": {
                     "title": "Partitions that have grown",

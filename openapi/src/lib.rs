@@ -1,10 +1,12 @@
 //! The descriptions of what Feedmill's interfaces look like, made from the code: `docs/openapi.json` of both HTTP APIs, from
-//! their routers; `docs/asyncapi.json` of what is sent without a request; and `docs/events.schema.json` of the events in the log.
+//! their routers; `docs/asyncapi.json` of what is sent without a request; `docs/events.schema.json` of the events in the log; and
+//! `docs/metrics.md` of the metrics.
 //! The services embed the first, and a test fails when a file is not up to date.
 
 mod asyncapi;
 mod document;
 mod events;
+mod metrics;
 mod variants;
 
 use std::path::PathBuf;
@@ -30,7 +32,12 @@ pub const EVENTS: Description = Description {
     text: events::text,
 };
 
-pub const ALL: [Description; 3] = [OPENAPI, ASYNCAPI, EVENTS];
+pub const METRICS: Description = Description {
+    name: "metrics.md",
+    text: metrics::text,
+};
+
+pub const ALL: [Description; 4] = [OPENAPI, ASYNCAPI, EVENTS, METRICS];
 
 impl Description {
     /// The file in the source tree that this was built from.

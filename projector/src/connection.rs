@@ -3,11 +3,10 @@
 use std::{
     future::Future,
     io,
-    str::FromStr as _,
     time::{Duration, Instant},
 };
 
-use feedmill_service::sql::MAX_CONNECTION_AGE;
+use feedmill_service::sql::{MAX_CONNECTION_AGE, base_options};
 use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 use tokio::time::timeout;
 
@@ -18,14 +17,11 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// For the control schema: heartbeats and operators' commands. Errors: an invalid URL.
 pub fn control_options(url: &str) -> sqlx::Result<PgConnectOptions> {
-    Ok(PgConnectOptions::from_str(url)?
-        .application_name("projector")
-        .options([
-            ("search_path", CONTROL_SCHEMA),
-            ("statement_timeout", "10s"),
-            ("idle_in_transaction_session_timeout", "10s"),
-            ("timezone", "UTC"),
-        ]))
+    Ok(base_options(url, "projector")?.options([
+        ("search_path", CONTROL_SCHEMA),
+        ("statement_timeout", "10s"),
+        ("idle_in_transaction_session_timeout", "10s"),
+    ]))
 }
 
 /// For the live tables of one projection. Errors: an invalid URL.
@@ -41,22 +37,20 @@ pub fn control_options(url: &str) -> sqlx::Result<PgConnectOptions> {
 ///   block the instances that took over the partitions, so the server ends it soon.
 /// - The statement timeout is long because a post of an author with many followers takes a while.
 pub fn projection_options(url: &str, projection: &Definition) -> sqlx::Result<PgConnectOptions> {
-    Ok(PgConnectOptions::from_str(url)?
-        .application_name(&format!("projector {}", projection.name()))
-        .options([
-            (
-                "search_path",
-                format!("{},{CONTROL_SCHEMA}", projection.name()).as_str(),
-            ),
-            ("enable_seqscan", "off"),
-            ("enable_hashjoin", "off"),
-            ("enable_mergejoin", "off"),
-            ("plan_cache_mode", "force_generic_plan"),
-            ("jit", "off"),
-            ("statement_timeout", "60s"),
-            ("idle_in_transaction_session_timeout", "2s"),
-            ("timezone", "UTC"),
-        ]))
+    let application_name = format!("projector {}", projection.name());
+    Ok(base_options(url, &application_name)?.options([
+        (
+            "search_path",
+            format!("{},{CONTROL_SCHEMA}", projection.name()).as_str(),
+        ),
+        ("enable_seqscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+        ("plan_cache_mode", "force_generic_plan"),
+        ("jit", "off"),
+        ("statement_timeout", "60s"),
+        ("idle_in_transaction_session_timeout", "2s"),
+    ]))
 }
 
 /// A connection of one task, opened when it is needed and replaced after a while.

@@ -17,7 +17,7 @@ use std::{
 };
 
 use async_nats::{Client, connection::State};
-use feedmill_events::{Partition, subject};
+use feedmill_events::{Partition, Projection, subject};
 use futures::StreamExt as _;
 use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 use tokio::{sync::watch, time::timeout};
@@ -161,6 +161,12 @@ impl Instance {
         let members: Vec<Uuid> = live.iter().map(|member| member.id).collect();
         let members_changed = self.members.as_ref() != Some(&members);
         metrics::gauge!(names::INSTANCES).set(members.len() as f64);
+        for projection in Projection::ALL.map(Projection::name) {
+            let runs = |member: &&Member| member.projections.iter().any(|it| it == projection);
+            let instances = live.iter().filter(runs).count();
+            metrics::gauge!(names::PROJECTION_INSTANCES, "projection" => projection)
+                .set(instances as f64);
+        }
         for (name, sender) in &self.assignments {
             let name = *name;
             let candidates: Vec<Uuid> = live

@@ -17,6 +17,7 @@
 //! - [`connection`]: connections to PostgreSQL.
 //! - [`secrets`]: keys that are shared with the other services.
 //! - [`lag`], [`stream_lag`], [`metrics`]: how far projections and the stream are behind the log.
+//! - [`totals`]: how many accounts, connections and posts there are.
 //! - [`error`]: why a batch was not applied, and what to do then.
 
 pub mod announce;
@@ -42,6 +43,7 @@ pub mod schema;
 pub mod secrets;
 pub mod stream_lag;
 pub mod stream_message;
+mod totals;
 pub mod worker;
 
 pub use cli::Cli;

@@ -1,6 +1,6 @@
-//! The names of the metrics. Metrics of a projection have the label `projection`.
+//! The metrics of the projector.
 
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use feedmill_service::metrics::{Metric, distribution, total, value};
 
 pub const LAG_EVENTS: &str = "projector_lag_events";
 pub const LAG_SECONDS: &str = "projector_lag_seconds";
@@ -15,101 +15,148 @@ pub const PAUSED: &str = "projector_paused";
 pub const OWNED: &str = "projector_partition_owned";
 pub const TAKEOVERS: &str = "projector_takeovers_total";
 pub const INSTANCES: &str = "projector_instances";
+pub const PROJECTION_INSTANCES: &str = "projector_projection_instances";
 pub const LEASES_LAPSED: &str = "projector_leases_lapsed_total";
 pub const NATS_CONNECTED: &str = "projector_nats_connected";
 pub const STREAM_LAG_EVENTS: &str = "projector_stream_lag_events";
 pub const STREAM_FORKED: &str = "projector_stream_forked_partitions";
 pub const STREAM_LAG_SECONDS: &str = "projector_stream_lag_seconds";
+pub const USERS: &str = "users_total";
+pub const POSTS: &str = "posts_total";
+pub const CONNECTIONS: &str = "active_connections_total";
 
-pub fn describe() {
-    describe_gauge!(
+/// Besides those of all services.
+pub const METRICS: &[Metric] = &[
+    value(
+        USERS,
+        &[],
+        "accounts",
+        "accounts in the read models; the same at every instance, to 5 s",
+    ),
+    value(
+        POSTS,
+        &[],
+        "posts",
+        "posts in the read models, replies included, without deleted ones; the same at every instance",
+    ),
+    value(
+        CONNECTIONS,
+        &[],
+        "connections",
+        "accepted connections between two people, in the read models; the same at every instance",
+    ),
+    value(
         LAG_EVENTS,
-        Unit::Count,
-        "events in the log that the projection has not applied"
-    );
-    describe_gauge!(
+        &["projection"],
+        "events",
+        "events in the log that the projection has not applied",
+    ),
+    value(
         LAG_SECONDS,
-        Unit::Seconds,
-        "time since this instance first saw the oldest event in the log that the projection has not applied"
-    );
-    describe_counter!(
+        &["projection"],
+        "s",
+        "time since this instance first saw the oldest event in the log that the projection has not applied",
+    ),
+    total(
         EVENTS,
-        Unit::Count,
-        "events by which the checkpoints advanced, by source (stream or log), including those of other types"
-    );
-    describe_histogram!(
+        &["projection", "source"],
+        "events",
+        "events by which the checkpoints advanced, by source (stream or log), including those of other types",
+    ),
+    distribution(
         BATCH_SECONDS,
-        Unit::Seconds,
-        "time to apply and commit a batch"
-    );
-    describe_gauge!(
+        &["projection"],
+        "s",
+        "time to apply and commit a batch",
+    ),
+    value(
         BLOCKED,
-        Unit::Count,
-        "partitions that are blocked by an event that cannot be applied"
-    );
-    describe_counter!(
+        &["projection"],
+        "partitions",
+        "partitions that are blocked by an event that cannot be applied",
+    ),
+    total(
         GAP_EVENTS,
-        Unit::Count,
-        "events that the stream did not deliver and that were read from the log"
-    );
-    describe_counter!(
+        &["projection"],
+        "events",
+        "events that the stream did not deliver and that were read from the log",
+    ),
+    total(
         CONFLICTS,
-        Unit::Count,
-        "batches rolled back because another instance had moved the checkpoint"
-    );
-    describe_counter!(
+        &["projection"],
+        "batches",
+        "batches rolled back because another instance had moved the checkpoint",
+    ),
+    total(
         DUPLICATES,
-        Unit::Count,
-        "events that were delivered again and ignored"
-    );
-    describe_gauge!(
+        &["projection"],
+        "events",
+        "events that were delivered again and ignored",
+    ),
+    value(
         LAST_PROGRESS,
-        Unit::Seconds,
-        "Unix time at which this instance last committed a batch"
-    );
-    describe_gauge!(
+        &["projection"],
+        "s",
+        "Unix time at which this instance last committed a batch",
+    ),
+    value(
         PAUSED,
-        Unit::Count,
-        "partitions of this instance that an operator has paused"
-    );
-    describe_gauge!(
+        &["projection"],
+        "partitions",
+        "partitions of this instance that an operator has paused",
+    ),
+    value(
         OWNED,
-        Unit::Count,
-        "1 for each partition that this instance owns, 0 for the others"
-    );
-    describe_counter!(
+        &["projection", "partition"],
+        "1",
+        "1 for each partition that this instance owns, 0 for the others",
+    ),
+    total(
         TAKEOVERS,
-        Unit::Count,
-        "partitions that this instance took over since its start, because other instances started, stopped or died"
-    );
-    describe_gauge!(
+        &["projection"],
+        "partitions",
+        "partitions that this instance took over since its start, because other instances started, stopped or died",
+    ),
+    value(
         INSTANCES,
-        Unit::Count,
-        "live projector instances, including this one"
-    );
-    describe_counter!(
+        &[],
+        "instances",
+        "live projector instances, including this one",
+    ),
+    total(
         LEASES_LAPSED,
-        Unit::Count,
-        "how often this instance's lease expired, so that it stopped writing and restarted from the checkpoints"
-    );
-    describe_gauge!(
+        &[],
+        "times",
+        "how often this instance's lease expired, so that it stopped writing and restarted from the checkpoints",
+    ),
+    value(
         NATS_CONNECTED,
-        Unit::Count,
-        "1 while connected to NATS; otherwise the log is polled"
-    );
-    describe_gauge!(
+        &[],
+        "1",
+        "1 while connected to NATS; otherwise the log is polled",
+    ),
+    value(
         STREAM_LAG_EVENTS,
-        Unit::Count,
-        "events in the log that are not in the stream; many for a long time mean that the relay is down"
-    );
-    describe_gauge!(
+        &[],
+        "events",
+        "events in the log that are not in the stream; many for a long time mean that the relay is down",
+    ),
+    value(
         STREAM_FORKED,
-        Unit::Count,
-        "partitions whose last event in the stream is not that of the log; the relay removes such events"
-    );
-    describe_gauge!(
+        &[],
+        "partitions",
+        "partitions whose last event in the stream is not that of the log; the relay removes such events",
+    ),
+    value(
         STREAM_LAG_SECONDS,
-        Unit::Seconds,
-        "time since this instance first saw the oldest event in the log that is not in the stream"
-    );
-}
+        &[],
+        "s",
+        "time since this instance first saw the oldest event in the log that is not in the stream",
+    ),
+    value(
+        PROJECTION_INSTANCES,
+        &["projection"],
+        "instances",
+        "live instances that run a projection, of all projections; the same at every instance",
+    ),
+];

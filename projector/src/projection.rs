@@ -22,6 +22,7 @@ pub mod profiles;
 mod relevance;
 #[cfg(test)]
 mod test_batches;
+mod totals;
 
 use feedmill_events::Projection;
 

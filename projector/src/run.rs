@@ -5,7 +5,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_nats::connection::State;
 use axum::Router;
-use feedmill_service::{self as service, Health, Shutdown, http::Listeners};
+use feedmill_service::{
+    self as service, Database, Health, Shutdown,
+    http::{Listeners, performance},
+    metrics::describe,
+    sql::slow_statements::explain_with,
+};
+use futures::FutureExt as _;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -15,27 +21,39 @@ use crate::{
     connection::{self, LazyConnection},
     instance::Instance,
     metrics,
-    projection::Definition,
+    projection::{self, Definition},
     schema,
     secrets::ProjectorSecrets,
-    stream_lag,
+    stream_lag, totals,
     worker::{Job, Worker},
 };
 
+/// For what operators ask over HTTP. Each worker has a connection of its own.
+const OPERATOR_CONNECTIONS: usize = 2;
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 const INVALID_URL: &str = "PROJECTOR_DATABASE_URL is not a PostgreSQL URL";
 
 /// Runs until shutdown. Errors: an invalid setting, or an address that is in use.
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
-    metrics::describe();
+    describe("projector", env!("CARGO_PKG_VERSION"), metrics::METRICS);
+    let options = connection::control_options(&config.database_url).context(INVALID_URL)?;
+    let operators = Database::new(options, OPERATOR_CONNECTIONS)?;
+    explain_statements(&config.database_url);
     let health = Health::new();
     let listeners = Listeners::bind(config.listen, "PROJECTOR_LISTEN", config.admin_listen).await?;
     let (http, parts) = (config.http.clone(), health.clone());
     let mut tasks = JoinSet::new();
     let stop = shutdown.clone();
+    let performance = performance::router(operators.clone());
+    for task in [
+        operators.clone().report().boxed(),
+        totals::report(operators).boxed(),
+    ] {
+        tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(task));
+    }
     tasks.spawn(async move {
         listeners
-            .serve(Router::new(), Router::new(), &http, &parts, stop)
+            .serve(Router::new(), performance, &http, &parts, stop)
             .await
     });
     let stop = shutdown.clone();
@@ -49,6 +67,19 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         result.context("a task ended abnormally")??;
     }
     Ok(())
+}
+
+/// Has slow statements explained with the options of the connection that runs them.
+fn explain_statements(url: &str) {
+    let url = url.to_owned();
+    explain_with(move |statement| {
+        let noun = statement.split('.').next().unwrap_or_default();
+        let options = match projection::by_name(noun) {
+            Ok(projection) => connection::projection_options(&url, projection),
+            Err(_) => connection::control_options(&url),
+        };
+        options.ok()
+    });
 }
 
 /// Creates the schemas and runs a worker for each projection, until shutdown.

@@ -4,6 +4,7 @@
 //!
 //! - `serve` starts the service, `warm_up` fills its cache.
 //! - `router`: all routes on one screen; `openapi`: what their descriptions have in common.
+//! - `operations`: what operators do with the caches; `metrics`: what each metric means.
 //! - `endpoints`: the handlers, one file per noun, with the cache tags of each answer.
 //! - `state`: what all requests share.
 //! - `stream`: live updates.
@@ -20,8 +21,10 @@ mod endpoints;
 mod error;
 mod freshness;
 mod http;
+mod metrics;
 mod newcomer;
 mod openapi;
+mod operations;
 mod router;
 mod seek;
 mod serve;
@@ -32,7 +35,9 @@ mod user_ref;
 mod views;
 mod warm_up;
 
-pub use cache::{answers::AnswerCache, feeds::FeedCache, posts::PostCache, scores::ScoreCache};
+pub use cache::{
+    answers::AnswerCache, caches::Caches, feeds::FeedCache, posts::PostCache, scores::ScoreCache,
+};
 pub use config::Config;
 pub use error::ALL as CODES;
 pub use freshness::{
@@ -40,6 +45,7 @@ pub use freshness::{
     tag_versions::TagVersions,
 };
 pub use http::cursor::Cursors;
+pub use metrics::METRICS;
 pub use router::{description, router};
 pub use serve::serve;
 pub use sql::{

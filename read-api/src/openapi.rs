@@ -34,7 +34,6 @@ fn complete(operation: &mut Operation<'_>) {
         "Cache-Control",
         "ETag",
         "Preference-Applied",
-        "Server-Timing",
         "Vary",
         "X-Cache",
     ];
@@ -84,7 +83,6 @@ fn components() -> Value {
             "ETag": header("A strong validator, of one content coding. For `If-None-Match`.", "\"n4bQgYhMfWWaL-qgxVrQFg\""),
             "Link": header("The `first` page, the `next` one, and the `prev` one if something is known to precede the page (RFC 8288).", "</v1/feed?limit=20>; rel=\"first\""),
             "Preference-Applied": header("With `Feedmill-Min-Position`: the `wait` that was applied.", "wait=5"),
-            "Server-Timing": header("The milliseconds of the cache lookup, of the database, and of the whole request.", "cache;dur=0.012, db;dur=0.000, total;dur=0.031"),
             "Vary": header("The request headers that the answer depends on.", "Accept-Encoding, Authorization"),
             "X-Cache": header("Whether the answer came from memory: `hit` or `miss`.", "hit"),
         },

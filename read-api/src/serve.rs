@@ -1,23 +1,29 @@
 //! Starts the service.
 
 use anyhow::Context;
-use axum::Router;
 use feedmill_service::{
     Database, Health, Shutdown, Verifier,
-    http::Listeners,
-    nats, sql,
+    http::{Listeners, performance},
+    metrics::describe,
+    nats,
+    sql::{self, slow_statements::explain_with},
     tokens::revocations::{poll::EndedSessionPoll, receive::receive_ended_sessions},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cache::{answers::AnswerCache, feeds::FeedCache, posts::PostCache, scores::ScoreCache},
+    cache::{
+        answers::AnswerCache, caches::Caches, feeds::FeedCache, posts::PostCache,
+        scores::ScoreCache,
+    },
     config::Config,
     freshness::{
         announcements::receive_announcements, checkpoints::poll_checkpoints, progress::Progress,
         tag_versions::TagVersions,
     },
     http::cursor::Cursors,
+    metrics::METRICS,
+    operations::{self, Operations},
     router::router,
     sql::{search_path, secrets::Secrets},
     state::{AppState, Shared},
@@ -28,6 +34,7 @@ use crate::{
 /// Serves until `shutdown`. PostgreSQL, NATS and the source of the token keys may be unavailable at any time; readiness
 /// reports it. Errors: an address that is in use, and invalid settings.
 pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
+    describe("read-api", env!("CARGO_PKG_VERSION"), METRICS);
     let health = Health::new();
     let cursors = Cursors::new(&config.cursors.key()?);
     let listeners = Listeners::bind(config.listen, "READ_LISTEN", config.admin_listen).await?;
@@ -36,6 +43,8 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let options = sql::options(&config.database_url, "read-api", Some(&search_path()))
         .context("READ_DATABASE_URL is not the URL of a PostgreSQL database")?;
     let connections = config.database_connections as usize;
+    let explained = options.clone();
+    explain_with(move |_| Some(explained.clone()));
     let database = Database::new(options, connections)?;
     let nats = nats::connect(&config.nats, "read-api").await?;
     let tasks = Tasks(shutdown.soft.clone());
@@ -61,6 +70,7 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
         database.clone(),
         health.clone(),
     ));
+    let client = nats.clone();
     let receiver = (progress.clone(), nats, health.clone());
     let keys = secrets.clone();
     tasks.spawn(async move {
@@ -70,8 +80,22 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
     });
 
     let shares = config.cache.shares();
-    let answers = AnswerCache::new(shares.answers, tag_versions.clone());
-    tasks.spawn(answers.clone().report_size());
+    let caches = Caches {
+        answers: AnswerCache::new(shares.answers, tag_versions.clone()),
+        posts: PostCache::new(shares.posts, tag_versions.clone()),
+        scores: ScoreCache::new(shares.scores, tag_versions.clone()),
+        feeds: FeedCache::new(shares.feeds, &tag_versions),
+    };
+    tasks.spawn(caches.clone().report_sizes());
+    tasks.spawn(database.clone().report());
+    let operations = Operations {
+        caches: caches.clone(),
+        tag_versions: tag_versions.clone(),
+        nats: client,
+        secrets: secrets.clone(),
+    };
+    tasks.spawn(operations.clone().receive());
+    let operators = performance::router(database.clone()).merge(operations::router(operations));
     let limits = Limits {
         streams: config.streams.streams_max,
         streams_per_account: config.streams.streams_max_per_account,
@@ -93,22 +117,13 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
         cursors,
         progress,
         secrets,
-        answers,
-        posts: PostCache::new(shares.posts, tag_versions.clone()),
-        scores: ScoreCache::new(shares.scores, tag_versions.clone()),
-        feeds: FeedCache::new(shares.feeds, &tag_versions),
+        caches,
         tag_versions,
         streams,
     });
     tasks.spawn(warm_up(state.clone()));
     listeners
-        .serve(
-            router(state),
-            Router::new(),
-            &config.http,
-            &health,
-            shutdown,
-        )
+        .serve(router(state), operators, &config.http, &health, shutdown)
         .await?;
     database.close();
     Ok(())

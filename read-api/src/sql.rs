@@ -44,7 +44,9 @@ mod tests {
     use super::*;
 
     /// Tables that only the projector reads.
-    const PROJECTOR_ONLY: [&str; 5] = [
+    const PROJECTOR_ONLY: [&str; 7] = [
+        "account_totals",
+        "post_totals",
         "feed_follows",
         "feed_followers",
         "digest_received",

@@ -5,7 +5,7 @@ use std::{ops::Deref, sync::Arc};
 use feedmill_service::{Database, Verifier};
 
 use crate::{
-    cache::{answers::AnswerCache, feeds::FeedCache, posts::PostCache, scores::ScoreCache},
+    cache::caches::Caches,
     freshness::{progress::Progress, tag_versions::TagVersions},
     http::cursor::Cursors,
     sql::secrets::Secrets,
@@ -23,10 +23,7 @@ pub struct Shared {
     pub progress: Progress,
     pub secrets: Secrets,
     pub tag_versions: TagVersions,
-    pub answers: AnswerCache,
-    pub posts: PostCache,
-    pub scores: ScoreCache,
-    pub feeds: FeedCache,
+    pub caches: Caches,
     pub streams: Streams,
 }
 

@@ -31,7 +31,7 @@ const SUBSCRIPTION_POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// Loads the first page of the feeds of the accounts that posted last, once announcements are being received. Failures
 /// only leave feeds out.
 pub async fn warm_up(state: AppState) {
-    if !state.answers.is_enabled() {
+    if !state.caches.answers.is_enabled() {
         return;
     }
     while !state.tag_versions.is_subscribed() {
@@ -60,7 +60,11 @@ async fn load(state: &AppState, viewer: Uuid) -> bool {
     };
     let load = || feed::load(state, &request, false);
     let key = request.cache_key();
-    let loaded = state.answers.get(&key, Instant::now(), false, load).await;
+    let loaded = state
+        .caches
+        .answers
+        .get(&key, Instant::now(), false, load)
+        .await;
     loaded.is_ok()
 }
 

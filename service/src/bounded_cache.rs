@@ -89,10 +89,19 @@ where
         self.entries.run_pending_tasks();
     }
 
-    #[cfg(test)]
-    pub(crate) fn clear(&self) {
+    pub fn clear(&self) {
         self.entries.invalidate_all();
-        self.recent.clear();
+        self.recent.retain(|_| false);
+    }
+
+    /// Removes the entries for which `keep` returns false. Looks at every entry.
+    pub fn retain(&self, keep: impl Fn(&V) -> bool) {
+        self.recent.retain(&keep);
+        for (key, value) in &self.entries {
+            if !keep(&value) {
+                self.entries.invalidate(&*key);
+            }
+        }
     }
 }
 

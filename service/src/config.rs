@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use axum::http::HeaderValue;
 use clap::{Args, Command, Parser, ValueEnum};
 
-use crate::http::{TlsArgs, origin};
+use crate::{
+    http::{TlsArgs, origin},
+    slow::SlowArgs,
+};
 
 /// Limits of the HTTP server. Durations are written like `500ms`, `10s` or `2m`.
 #[derive(Debug, Clone, Args)]
@@ -79,6 +82,8 @@ pub struct TelemetryArgs {
     /// only behind a proxy that writes this header: otherwise clients decide what is exported
     #[arg(long, env = "TRUST_SAMPLED_FLAG")]
     pub trust_sampled_flag: bool,
+    #[command(flatten)]
+    pub slow: SlowArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

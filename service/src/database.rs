@@ -7,19 +7,24 @@
 
 use std::{
     ops::{Deref, DerefMut},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use deadpool::{
     Runtime,
     managed::{self, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult},
 };
+use metrics::{counter, gauge, histogram};
+use serde::Serialize;
 use sqlx::{
     Connection as _, PgConnection, Postgres,
     postgres::{PgArguments, PgConnectOptions, PgDatabaseError, PgRow, PgSeverity},
     query::{Map, Query},
 };
-use tokio::{runtime::Handle, time::timeout};
+use tokio::{
+    runtime::Handle,
+    time::{interval, timeout},
+};
 
 use crate::sql::{self, MAX_CONNECTION_AGE};
 
@@ -36,8 +41,22 @@ const IDLE_PING_TIMEOUT: Duration = Duration::from_millis(500);
 /// before it is replaced.
 const RELEASE_PING_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How often the gauges of the pool are updated.
+const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
+
 /// A statement with its arguments, as `sqlx::query!` builds it.
 type Statement<'q, F> = Map<'q, Postgres, F, PgArguments>;
+
+/// The connections of a pool, and what waits for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct PoolStatus {
+    pub max_size: usize,
+    /// Open connections.
+    pub size: usize,
+    pub in_use: usize,
+    /// Requests.
+    pub waiting: usize,
+}
 
 /// A connection pool. Cheap to clone; clones share the connections.
 #[derive(Debug, Clone)]
@@ -119,8 +138,49 @@ impl Database {
 
     /// A connection for several statements.
     pub async fn connection(&self) -> sqlx::Result<PooledConnection> {
-        let connection = self.0.get().await.map_err(from_pool_error)?;
+        let start = Instant::now();
+        let connection = self.0.get().await;
+        histogram!("db_pool_wait_seconds").record(start.elapsed());
+        let connection = connection.map_err(|error| {
+            counter!("db_pool_errors_total").increment(1);
+            from_pool_error(error)
+        })?;
         Ok(PooledConnection(Some(connection)))
+    }
+
+    /// How many connections are open and used, and how many requests wait for one.
+    pub fn status(&self) -> PoolStatus {
+        let status = self.0.status();
+        PoolStatus {
+            max_size: status.max_size,
+            size: status.size,
+            in_use: status.size.saturating_sub(status.available),
+            waiting: status.waiting,
+        }
+    }
+
+    /// Measures how long PostgreSQL takes to answer the smallest statement, without the wait for a connection. Errors: it cannot be
+    /// reached, or all connections are in use for 3 s.
+    pub async fn ping(&self) -> sqlx::Result<Duration> {
+        let mut connection = self.connection().await?;
+        let start = Instant::now();
+        ping(&mut connection, RELEASE_PING_TIMEOUT).await?;
+        let took = start.elapsed();
+        connection.return_to_pool();
+        Ok(took)
+    }
+
+    /// Updates the gauges of the pool once a second, until cancelled.
+    pub async fn report(self) {
+        let mut tick = interval(GAUGE_INTERVAL);
+        loop {
+            tick.tick().await;
+            let status = self.status();
+            gauge!("db_pool_connections_max").set(status.max_size as f64);
+            gauge!("db_pool_connections").set(status.size as f64);
+            gauge!("db_pool_connections_in_use").set(status.in_use as f64);
+            gauge!("db_pool_waiting").set(status.waiting as f64);
+        }
     }
 
     /// Refuses all further statements. Statements in progress finish.
@@ -133,18 +193,15 @@ impl Database {
         name: &'static str,
         statement: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
     ) -> sqlx::Result<T> {
-        sql::named(name, async {
-            let mut connection = self.connection().await?;
-            let result = statement(&mut connection).await;
-            let error = result.as_ref().err();
-            if error.is_some_and(is_undefined_table) {
-                connection.close();
-            } else if error.is_none_or(leaves_connection_usable) {
-                connection.return_to_pool();
-            }
-            result
-        })
-        .await
+        let mut connection = self.connection().await?;
+        let result = sql::named(name, statement(&mut connection)).await;
+        let error = result.as_ref().err();
+        if error.is_some_and(is_undefined_table) {
+            connection.close();
+        } else if error.is_none_or(leaves_connection_usable) {
+            connection.return_to_pool();
+        }
+        result
     }
 }
 

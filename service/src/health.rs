@@ -85,6 +85,7 @@ impl Health {
 
     fn put(&self, name: &'static str, part: Part) {
         let before = self.lock().insert(name, part.clone());
+        metrics::gauge!("service_ready").set(f64::from(u8::from(self.is_ready())));
         match (before, part) {
             (before, part) if before.as_ref() == Some(&part) => {}
             (None, _) => {}

@@ -9,10 +9,12 @@ mod header_reader;
 mod host;
 mod layers;
 mod listeners;
+pub mod performance;
 mod request_metrics;
 mod response_body;
 mod server;
 mod stalled_streams;
+pub mod timing;
 mod tls;
 mod write_timeout;
 

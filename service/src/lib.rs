@@ -8,7 +8,9 @@
 //! - [`tokens`]: the caller of a request; [`secret_file`]: keys that an installation creates for itself.
 //! - [`client_address`]: the address of the client, behind proxies too.
 //! - [`bounded_cache`]: a cache with a maximum size in bytes.
+//! - [`metrics`]: what each metric means.
 //! - [`health`]: liveness and readiness.
+//! - [`slow`]: what counts as slow.
 //! - [`shutdown`]: shutting down in two stages.
 //! - [`secrets`]: what the services share in the database.
 //! - [`database`] (with [`sql`]) and [`nats`]: connections that are reopened when they fail.
@@ -20,12 +22,14 @@ pub mod database;
 pub mod extract;
 pub mod health;
 pub mod http;
+pub mod metrics;
 pub mod nats;
 pub mod openapi;
 pub mod problem;
 pub mod secret_file;
 pub mod secrets;
 pub mod shutdown;
+pub mod slow;
 pub mod sql;
 pub mod telemetry;
 pub mod text;

@@ -7,11 +7,21 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, ConnectOptions, Event, Message, ServerAddr};
+use async_nats::{Client, ConnectOptions, Event, HeaderMap, Message, ServerAddr};
+use bytes::Bytes;
 use feedmill_events::{AnnouncementKey, subject};
 use percent_encoding::percent_decode_str;
+use tokio::time::timeout;
 
 use crate::{NatsArgs, telemetry};
+
+/// How long a request waits for NATS to take a message. The client buffers, so that this is long only if it does not write any
+/// more.
+const PUBLISH_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// The kinds of messages that no service signed.
+const EVENT: &str = "event";
+const ANNOUNCEMENT: &str = "announcement";
 
 /// How long an operator's command waits for a connection.
 const ONCE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -20,6 +30,10 @@ const ONCE_TIMEOUT: Duration = Duration::from_secs(2);
 /// available; `client.connection_state()` is its state. `service` is the client's name in the server's monitoring, and
 /// decides where answers go to ([`subject::inbox_prefix`]). Errors: credentials that cannot be read.
 pub async fn connect(args: &NatsArgs, service: &str) -> Result<Client, ConnectError> {
+    // A counter that appears with its first message has not increased yet.
+    for kind in [EVENT, ANNOUNCEMENT] {
+        metrics::counter!("nats_unauthentic_messages_total", "kind" => kind).increment(0);
+    }
     let options = options(args, service).await?;
     let options = options
         .retry_on_initial_connect()
@@ -100,6 +114,29 @@ fn report(event: &Event) {
     }
 }
 
+/// Publishes a signed message on core NATS. Errors: NATS does not take it within [`PUBLISH_TIMEOUT`].
+pub async fn publish_signed(
+    client: &Client,
+    key: &AnnouncementKey,
+    subject: &'static str,
+    payload: Bytes,
+) -> Result<(), PublishError> {
+    let mut headers = HeaderMap::new();
+    headers.insert(subject::CODE, key.sign(subject, &payload));
+    let published = client.publish_with_headers(subject, headers, payload);
+    let published = timeout(PUBLISH_TIMEOUT, published).await;
+    published.map_err(|_| PublishError::Timeout)??;
+    Ok(())
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    #[error(transparent)]
+    Nats(#[from] async_nats::PublishError),
+    #[error("NATS does not take messages")]
+    Timeout,
+}
+
 /// Whether a service of this installation published the message. One that is not is counted, and logged at times.
 pub fn is_authentic(message: &Message, key: &AnnouncementKey) -> bool {
     let code = message
@@ -120,9 +157,9 @@ pub fn is_authentic(message: &Message, key: &AnnouncementKey) -> bool {
 pub fn report_unauthentic(subject: &str) {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let kind = if subject.starts_with("feedmill.events.") {
-        "event"
+        EVENT
     } else {
-        "announcement"
+        ANNOUNCEMENT
     };
     metrics::counter!("nats_unauthentic_messages_total", "kind" => kind).increment(1);
     let count = COUNT.fetch_add(1, Ordering::Relaxed) + 1;

@@ -1,5 +1,7 @@
 //! Logs, metrics and traces.
 
+pub mod samples;
+
 use std::io::IsTerminal as _;
 use std::{
     collections::HashMap,
@@ -25,13 +27,19 @@ use opentelemetry_sdk::{
 };
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
-use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
-use crate::config::{LogFormat, TelemetryArgs};
+use crate::{
+    config::{LogFormat, TelemetryArgs},
+    sql::slow_statements,
+};
 
-/// Histogram buckets, from 0.5 ms to the request timeout.
-const SECONDS_BUCKETS: [f64; 14] = [
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0,
+/// Histogram buckets, from 0.1 ms to the request timeout.
+const SECONDS_BUCKETS: [f64; 16] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 15.0,
 ];
 
 /// How often the recorder aggregates its samples into buckets, so that they do not accumulate between scrapes.
@@ -56,7 +64,7 @@ pub struct Telemetry {
 }
 
 /// Starts logs (to standard error), metrics and, if there is an endpoint, traces. Call it once, first in main. Errors:
-/// an invalid filter or endpoint, or a second call.
+/// an invalid filter or endpoint, or a second call. Panics outside a tokio runtime.
 pub fn init(service_name: &'static str, args: &TelemetryArgs) -> anyhow::Result<Telemetry> {
     install_crypto_provider();
     metrics();
@@ -87,6 +95,12 @@ pub fn init(service_name: &'static str, args: &TelemetryArgs) -> anyhow::Result<
         LogFormat::Text => logs.boxed(),
         LogFormat::Json => logs.json().flatten_event(true).boxed(),
     };
+    // They have lines of their own.
+    let logs = logs.with_filter(filter_fn(|metadata| {
+        !slow_statements::is_slow_statement(metadata)
+    }));
+    args.slow.apply();
+    let (slow, slow_statements) = slow_statements::layer();
     let traces = provider
         .as_ref()
         .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer(service_name)));
@@ -94,8 +108,10 @@ pub fn init(service_name: &'static str, args: &TelemetryArgs) -> anyhow::Result<
         .with(filter)
         .with(logs)
         .with(traces)
+        .with(slow)
         .try_init()
         .context("telemetry was already started")?;
+    tokio::spawn(slow_statements::report(slow_statements));
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string);
         tracing::error!(
@@ -183,6 +199,14 @@ pub fn current_traceparent() -> Option<String> {
     let mut carrier = HashMap::new();
     TraceContextPropagator::new().inject_context(&Span::current().context(), &mut carrier);
     carrier.remove("traceparent")
+}
+
+/// The trace of the current span. None if traces are not exported.
+pub fn current_trace_id() -> Option<String> {
+    let context = Span::current().context();
+    let span = context.span();
+    let parent = span.span_context();
+    parent.is_valid().then(|| parent.trace_id().to_string())
 }
 
 /// Makes a span part of the trace of an event, whose sampled flag decides if it is exported. The span must not have been

@@ -28,6 +28,7 @@ use crate::{
     commit_notifier::CommitNotifier,
     domain::{Clock, Command},
     idempotency::IdempotencyKey,
+    metrics::count_appended,
 };
 
 /// The maximum number of commands in a transaction.
@@ -221,8 +222,7 @@ impl Lane {
             Ok(Ok(Ok((answers, appended)))) => {
                 self.connection = Some((connection, Instant::now()));
                 if !appended.is_empty() {
-                    let count = appended.len() as u64;
-                    metrics::counter!("log_events_appended_total").increment(count);
+                    count_appended(&appended);
                     self.notifier.add(appended);
                 }
                 Ok(answers)

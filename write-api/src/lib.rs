@@ -10,6 +10,7 @@
 //! - [`session`]: passwords and refresh tokens.
 //! - [`secrets`]: keys that are shared with the other services.
 //! - [`quota`]: how many commands a [`client`] may give; [`rate_limit`] counts them.
+//! - [`metrics`]: what each metric means.
 //! - [`log`] and [`idempotency`]: their tables; [`housekeeping`] deletes what has expired.
 
 pub mod app;
@@ -24,6 +25,7 @@ pub mod idempotency;
 pub mod import;
 pub mod lane;
 pub mod log;
+pub mod metrics;
 mod openapi;
 pub mod quota;
 pub mod rate_limit;

@@ -13,6 +13,7 @@ mod post_counts;
 mod posts;
 mod sources;
 mod tags;
+mod totals;
 
 use std::time::Duration;
 
@@ -137,6 +138,7 @@ async fn apply_changes(
     posts::insert_deleted_replies(changes, db).await?;
     audiences::insert_tag_posts(changes, db).await?;
     post_counts::add(&post_counts, db).await?;
+    totals::add(changes, db).await?;
     authors::add_followers(changes, db).await?;
     let counted = posts::insert_likes_and_count(changes, db).await?;
     marks::advance(changes, db).await?;

@@ -3,6 +3,7 @@
 mod fold;
 mod sql;
 mod tags;
+mod totals;
 
 use std::time::Duration;
 
@@ -51,5 +52,6 @@ async fn apply(batch: &Batch, _: &Context, db: &mut PgConnection) -> Result<Vec<
     sql::save_settings(&changes, db).await?;
     sql::add_counts(&changes, db).await?;
     sql::delete_empty_counts(&changes, db).await?;
+    totals::add(&changes, db).await?;
     Ok(tags::of(&changes))
 }

@@ -53,6 +53,12 @@ impl Worker {
             telemetry::set_parent(&span, trace);
         }
         let start = Instant::now();
+        let announcing = tracing::info_span!(
+            parent: &span,
+            "projection.announce",
+            otel.name = format!("projection.{name}.announce"),
+            otel.kind = "producer",
+        );
         let commit = timeout(BATCH_TIMEOUT, self.commit(&batch).instrument(span));
         let timed_out = |_| ApplyError::Sql(sqlx::Error::Io(io::ErrorKind::TimedOut.into()));
         let changed = commit.await.map_err(timed_out)??;
@@ -64,7 +70,8 @@ impl Worker {
             self.checkpoints[range.partition] = range.upto;
         }
         self.reset_failures();
-        self.announce(&batch.ranges, changed).await;
+        let announced = self.announce(&batch.ranges, changed);
+        announced.instrument(announcing).await;
         Ok(())
     }
 

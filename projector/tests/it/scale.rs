@@ -160,8 +160,10 @@ async fn an_instance_that_was_suspended_past_its_lease_stops_writing_and_logs_it
         .collect();
     println!("{}", lines.join("\n"));
     assert_eq!(lines.len(), 2, "{log}");
-    assert!(!log.contains("ERROR"), "{log}");
-    assert!(!two.log().contains("ERROR"));
+    // A statement that was in progress took as long as the suspension.
+    let is_error = |line: &str| line.contains("ERROR") && !line.contains("was slow");
+    assert!(!log.lines().any(is_error), "{log}");
+    assert!(!two.log().lines().any(is_error));
     scene.until_members(2).await;
 }
 

@@ -39,9 +39,11 @@ fn internal_tables(projection: &str) -> &'static [&'static str] {
             "feed_floors",
             "feed_follows",
             "feed_followers",
+            "post_totals",
             "tag_posts",
             "pulled_authors",
         ],
+        "profiles" => &["account_totals"],
         "digest" => &["digest_members", "digest_former_members", "digest_received"],
         _ => &[],
     }

@@ -8,20 +8,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ::metrics::counter;
-use tokio::time::interval;
+use ::metrics::Counter;
 use uuid::Uuid;
 
 use super::{
     answer::{Answer, LoadedAnswer},
-    metrics::Metrics,
+    metrics::{self, Lookups},
     single_flight::SingleFlight,
     store::{CacheEntry, Store},
 };
 use crate::{error::Error, freshness::tag_versions::TagVersions};
 
-/// How often the gauges are updated.
-const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
+/// The label of its metrics.
+const NAME: &str = "answers";
 
 /// About the size of a page of a feed.
 const BYTES_PER_BUCKET: u64 = 10_000;
@@ -70,14 +69,15 @@ struct Inner {
     store: Store<Key, Answer>,
     loads: SingleFlight<Key, CachedAnswer>,
     tag_versions: TagVersions,
-    metrics: Metrics,
+    lookups: Lookups,
+    stale: Counter,
+    joined: Counter,
 }
 
 impl AnswerCache {
     /// A cache of up to `max_bytes`, which caches nothing if that is 0.
     pub fn new(max_bytes: u64, tag_versions: TagVersions) -> Self {
-        let metrics = Metrics::new();
-        let evictions = Some(counter!("cache_evictions_total"));
+        let evictions = Some(metrics::evictions(NAME));
         Self(Arc::new(Inner {
             store: Store::new(
                 max_bytes,
@@ -88,7 +88,9 @@ impl AnswerCache {
             ),
             loads: SingleFlight::default(),
             tag_versions,
-            metrics,
+            lookups: Lookups::of(NAME),
+            stale: metrics::result(NAME, "stale"),
+            joined: metrics::result(NAME, "joined"),
         }))
     }
 
@@ -113,10 +115,10 @@ impl AnswerCache {
     {
         let inner = &*self.0;
         if !bypass_cache && let Some(entry) = inner.find(key, not_before) {
-            inner.metrics.hits.increment(1);
+            inner.lookups.record(1, 0);
             return Ok((entry, Source::Cache));
         }
-        inner.metrics.misses.increment(1);
+        inner.lookups.record(0, 1);
         // Boxed, so that the future of a cache hit has no room for the states of a load.
         let load = || Box::pin(load());
         if bypass_cache || !inner.store.is_enabled() {
@@ -136,23 +138,8 @@ impl AnswerCache {
         }
     }
 
-    /// Updates the gauges until cancelled.
-    pub async fn report_size(self) {
-        let mut tick = interval(GAUGE_INTERVAL);
-        while self.is_enabled() {
-            tick.tick().await;
-            self.0.store.run_pending_tasks();
-            self.0
-                .metrics
-                .entries
-                .set(self.0.store.entry_count() as f64);
-            self.0.metrics.bytes.set(self.bytes() as f64);
-        }
-    }
-
-    /// The bytes of all entries. Approximate, until the next update of the gauges.
-    pub fn bytes(&self) -> u64 {
-        self.0.store.bytes()
+    pub(super) fn store(&self) -> &Store<Key, Answer> {
+        &self.0.store
     }
 }
 
@@ -162,7 +149,7 @@ impl Inner {
         if self.store.is_fresh(&entry, now) {
             return Some(entry);
         }
-        self.metrics.stale.increment(1);
+        self.stale.increment(1);
         None
     }
 
@@ -197,7 +184,7 @@ impl Inner {
             // A load that began before this request may have missed a change that this request must see. The next one
             // begins after this request.
             if entry.loaded_at >= not_before || self.store.is_fresh(&entry, Instant::now()) {
-                self.metrics.joined.increment(1);
+                self.joined.increment(1);
                 return Ok((entry, Source::JoinedLoad));
             }
         }

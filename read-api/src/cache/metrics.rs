@@ -1,30 +1,44 @@
-//! The metrics of the answer cache.
+//! The metrics of the caches.
 
-use metrics::{Counter, Gauge, counter, gauge};
+use metrics::{Counter, counter};
 
-/// `cache_requests_total{result}`: a `hit` is answered from memory and a `miss` is not. Of the misses, `stale` ones found
-/// an entry that was no longer fresh, and `joined` ones waited for another request's load.
-pub struct Metrics {
-    pub hits: Counter,
-    pub misses: Counter,
-    pub stale: Counter,
-    pub joined: Counter,
-    pub entries: Gauge,
-    pub bytes: Gauge,
+/// `cache_requests_total{cache,result}` of one kind of entry.
+#[derive(Debug)]
+pub struct Lookups {
+    hits: Counter,
+    misses: Counter,
 }
 
-impl Metrics {
-    pub fn new() -> Self {
-        // Handles that are made before the recorder have no effect.
-        feedmill_service::telemetry::metrics();
-        let result = |result: &'static str| counter!("cache_requests_total", "result" => result);
+impl Lookups {
+    pub fn of(cache: &'static str) -> Self {
         Self {
-            hits: result("hit"),
-            misses: result("miss"),
-            stale: result("stale"),
-            joined: result("joined"),
-            entries: gauge!("cache_entries"),
-            bytes: gauge!("cache_bytes"),
+            hits: result(cache, "hit"),
+            misses: result(cache, "miss"),
         }
     }
+
+    pub fn record(&self, hits: usize, misses: usize) {
+        self.hits.increment(hits as u64);
+        self.misses.increment(misses as u64);
+    }
+
+    /// Counts a lookup, and returns what it found.
+    pub fn recorded<T>(&self, found: Option<T>) -> Option<T> {
+        let hits = usize::from(found.is_some());
+        self.record(hits, 1 - hits);
+        found
+    }
+}
+
+/// The counter of one result of lookups.
+pub fn result(cache: &'static str, result: &'static str) -> Counter {
+    // Handles that are made before the recorder have no effect.
+    feedmill_service::telemetry::metrics();
+    counter!("cache_requests_total", "cache" => cache, "result" => result)
+}
+
+/// `cache_evictions_total{cache}`.
+pub fn evictions(cache: &'static str) -> Counter {
+    feedmill_service::telemetry::metrics();
+    counter!("cache_evictions_total", "cache" => cache)
 }

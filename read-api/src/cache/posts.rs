@@ -8,11 +8,13 @@ use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use feedmill_events::Tag;
 use feedmill_service::{Database, bounded_cache::MOKA_ENTRY_BYTES};
-use metrics::{Counter, counter};
 use serde::{Serialize, ser::Error as _};
 use uuid::Uuid;
 
-use super::store::{CacheEntry, Store};
+use super::{
+    metrics::{self, Lookups},
+    store::{CacheEntry, CacheKind, Store},
+};
 use crate::{error::Error, freshness::tag_versions::TagVersions, sql, views::Post};
 
 /// The memory of a fragment besides its JSON: its allocations and its entry in moka.
@@ -37,9 +39,11 @@ const NO_POSTS: &str = "[]";
 pub struct PostCache {
     fragments: Arc<Store<Uuid, PostFragment>>,
     tag_versions: TagVersions,
-    complete: Counter,
-    incomplete: Counter,
+    lookups: Arc<Lookups>,
 }
+
+/// The label of its metrics.
+const NAME: &str = "posts";
 
 /// The JSON of a post without its end. Depends on the post, its audience, and its author's name.
 #[derive(Debug)]
@@ -61,20 +65,21 @@ pub struct RenderedPost {
 impl PostCache {
     /// A cache of up to `max_bytes`, which caches nothing if that is 0.
     pub fn new(max_bytes: u64, tag_versions: TagVersions) -> Self {
-        // Handles that are made before the recorder have no effect.
-        feedmill_service::telemetry::metrics();
         Self {
             fragments: Arc::new(Store::new(
                 max_bytes,
                 BYTES_PER_BUCKET,
                 weigh,
-                None,
+                Some(metrics::evictions(NAME)),
                 tag_versions.clone(),
             )),
             tag_versions,
-            complete: counter!("cache_posts_total", "result" => "all"),
-            incomplete: counter!("cache_posts_total", "result" => "missing"),
+            lookups: Arc::new(Lookups::of(NAME)),
         }
+    }
+
+    pub(super) fn store(&self) -> &impl CacheKind {
+        &*self.fragments
     }
 
     /// Whether fragments can be cached now.
@@ -108,10 +113,9 @@ impl PostCache {
             .zip(&posts)
             .filter_map(|(id, post)| post.is_none().then_some(*id))
             .collect();
-        if missing.is_empty() {
-            self.complete.increment(1);
-        } else {
-            self.incomplete.increment(1);
+        self.lookups
+            .record(ids.len() - missing.len(), missing.len());
+        if !missing.is_empty() {
             let version = self.tag_versions.current();
             let loaded = sql::posts::by_ids(database, viewer, &missing).await?;
             let mut loaded = self.insert(viewer, version, loaded)?.into_iter().peekable();

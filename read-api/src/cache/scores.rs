@@ -8,7 +8,10 @@
 use std::{
     cmp::Reverse,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Instant,
 };
 
@@ -16,7 +19,11 @@ use feedmill_events::Tag;
 use feedmill_service::Database;
 use uuid::Uuid;
 
-use super::store::MAX_AGE;
+use super::{
+    caches::Size,
+    metrics::Lookups,
+    store::{CacheKind, MAX_AGE},
+};
 use crate::{error::Error, freshness::tag_versions::TagVersions, sql};
 
 /// Entries of a set, which then takes four cache lines.
@@ -28,6 +35,9 @@ pub struct ScoreCache {
     sets: Arc<[Mutex<Set>]>,
     tag_versions: TagVersions,
     started: Instant,
+    /// How many places have an entry.
+    filled: Arc<AtomicU64>,
+    lookups: Arc<Lookups>,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +66,8 @@ impl ScoreCache {
             sets: (0..sets).map(|_| Mutex::default()).collect(),
             tag_versions,
             started: Instant::now(),
+            filled: Arc::default(),
+            lookups: Arc::new(Lookups::of("scores")),
         }
     }
 
@@ -78,6 +90,7 @@ impl ScoreCache {
                 None => missing.push(*id),
             }
         }
+        self.lookups.record(scored.len(), missing.len());
         if !missing.is_empty() {
             for (id, score) in sql::posts::scores(database, &missing).await? {
                 scored.push(Reverse((score, id)));
@@ -108,12 +121,28 @@ impl ScoreCache {
         let set = set.unwrap_or_else(PoisonError::into_inner);
         let entry = *set.entries.iter().find(|entry| entry.id == id)?;
         drop(set);
+        self.is_fresh(&entry, tag, now).then_some(entry.score)
+    }
+
+    fn is_fresh(&self, entry: &Entry, tag: Tag, now: u32) -> bool {
         let age = now.saturating_sub(entry.loaded_at);
-        let fresh = u64::from(age) < MAX_AGE.as_secs()
+        u64::from(age) < MAX_AGE.as_secs()
             && self
                 .tag_versions
-                .unchanged_since(entry.version, &[tag.into()]);
-        fresh.then_some(entry.score)
+                .unchanged_since(entry.version, &[tag.into()])
+    }
+
+    /// Removes the entries for which `keep` returns false.
+    fn retain(&self, keep: impl Fn(&Entry) -> bool) {
+        for set in &*self.sets {
+            let mut set = set.lock().unwrap_or_else(PoisonError::into_inner);
+            for entry in &mut set.entries {
+                if !entry.id.is_nil() && !keep(entry) {
+                    *entry = Entry::default();
+                    self.filled.fetch_sub(1, Ordering::Relaxed);
+                }
+            }
+        }
     }
 
     fn insert(&self, new: Entry) {
@@ -125,7 +154,11 @@ impl ScoreCache {
         if let Some(old) = entries.iter_mut().find(|entry| entry.id == new.id) {
             *old = new;
         } else {
-            entries[usize::from(*oldest)] = new;
+            let place = &mut entries[usize::from(*oldest)];
+            if place.id.is_nil() {
+                self.filled.fetch_add(1, Ordering::Relaxed);
+            }
+            *place = new;
             *oldest = (*oldest + 1) % WAYS as u8;
         }
     }
@@ -134,6 +167,25 @@ impl ScoreCache {
     fn set(&self, tag: Tag) -> Option<&Mutex<Set>> {
         let place = (tag.bits() >> 32).checked_rem(self.sets.len() as u64)?;
         self.sets.get(place as usize)
+    }
+}
+
+impl CacheKind for ScoreCache {
+    /// Its bytes are allocated from the start.
+    fn size(&self) -> Size {
+        Size {
+            entries: self.filled.load(Ordering::Relaxed),
+            bytes: size_of_val(&*self.sets) as u64,
+        }
+    }
+
+    fn clear(&self) {
+        self.retain(|_| false);
+    }
+
+    fn remove_stale(&self) {
+        let now = self.started.elapsed().as_secs() as u32;
+        self.retain(|entry| self.is_fresh(entry, Tag::post(entry.id), now));
     }
 }
 
@@ -201,6 +253,12 @@ mod tests {
         assert_eq!(scores.get(Uuid::from_u128(8), 0), None);
         scores.tag_versions.mark_changed(&[Tag::post(id)]);
         assert_eq!(scores.get(id, 0), None);
+        scores.insert(fresh(7));
+        assert_eq!(scores.size().entries, 2);
+        scores.remove_stale();
+        assert_eq!(scores.size().entries, 1);
+        scores.clear();
+        assert_eq!(scores.size().entries, 0);
     }
 
     #[test]

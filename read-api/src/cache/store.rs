@@ -16,6 +16,7 @@ use std::{
 use feedmill_service::bounded_cache::BoundedCache;
 use metrics::Counter;
 
+use super::caches::Size;
 use crate::freshness::tag_versions::{Slot, TagVersions};
 
 /// No entry is used for longer, in case a change was never announced.
@@ -127,20 +128,35 @@ where
     pub fn remove(&self, key: &K) {
         self.entries.remove(key);
     }
+}
 
-    /// The number of entries, approximately.
-    pub fn entry_count(&self) -> u64 {
-        self.entries.entry_count()
-    }
+/// What operators see of a cache, and do with it.
+pub trait CacheKind {
+    fn size(&self) -> Size;
+    fn clear(&self);
+    fn remove_stale(&self);
+}
 
-    /// The bytes of all entries, approximately.
-    pub fn bytes(&self) -> u64 {
-        self.entries.bytes()
-    }
-
-    /// Makes [`entry_count`](Self::entry_count) and [`bytes`](Self::bytes) exact.
-    pub fn run_pending_tasks(&self) {
+impl<K, V> CacheKind for Store<K, V>
+where
+    K: Eq + Hash + Clone + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    fn size(&self) -> Size {
         self.entries.run_pending_tasks();
+        Size {
+            entries: self.entries.entry_count(),
+            bytes: self.entries.bytes(),
+        }
+    }
+
+    fn clear(&self) {
+        self.entries.clear();
+    }
+
+    fn remove_stale(&self) {
+        let now = Instant::now();
+        self.entries.retain(|entry| self.is_fresh(entry, now));
     }
 }
 
@@ -206,10 +222,10 @@ mod tests {
         for key in 0..5_000 {
             insert(&store, key, 100);
         }
-        store.run_pending_tasks();
-        assert!(store.bytes() <= 100_000 && store.bytes() > 90_000 && store.entry_count() > 900);
+        let Size { entries, bytes } = store.size();
+        assert!(bytes <= 100_000 && bytes > 90_000 && entries > 900);
         insert(&store, 5_000, 100_001);
-        store.run_pending_tasks();
+        store.size();
         assert!(store.get(&5_000).is_none(), "too large");
     }
 
@@ -219,8 +235,26 @@ mod tests {
         let entry = insert(&store, 1, 100);
         entry.value.store(300, Ordering::Relaxed);
         store.insert(1, &entry);
-        store.run_pending_tasks();
-        assert_eq!((store.entry_count(), store.bytes()), (1, 300));
+        let size = Size {
+            entries: 1,
+            bytes: 300,
+        };
+        assert_eq!(store.size(), size);
+    }
+
+    #[test]
+    fn an_operator_removes_what_is_stale_or_everything() {
+        let store = store(1 << 20);
+        let held = [1, 2, 3].map(|key| insert(&store, key, 100));
+        store.tag_versions.mark_changed(&[tag(2)]);
+        store.remove_stale();
+        let cached = |key| store.get(&key).is_some();
+        assert_eq!([1, 2, 3].map(cached), [true, false, true]);
+        assert_eq!(store.size().entries, 2);
+        store.clear();
+        assert_eq!([1, 2, 3].map(cached), [false; 3], "although it is in use");
+        assert_eq!(store.size().bytes, 0);
+        drop(held);
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub async fn page(
         let (page, link) = request.page(tags, |tag| tag.id);
         Answer::page(&page, link, vec![Tag::audience_tags(viewer)])
     };
-    respond(&state.answers, &context, request.cache_key(), load).await
+    respond(&state.caches.answers, &context, request.cache_key(), load).await
 }
 
 /// Get a tag
@@ -74,7 +74,7 @@ pub async fn one(
         Ok(Answer::new(&found)?.depending_on([Tag::audience_tags(viewer)]))
     };
     let key = Key::new(viewer, format!("/v1/tags/{tag}"));
-    respond(&state.answers, &context, key, load).await
+    respond(&state.caches.answers, &context, key, load).await
 }
 
 /// List the members of a tag
@@ -113,7 +113,7 @@ pub async fn members(
             },
         )
     };
-    respond(&state.answers, &context, request.cache_key(), load).await
+    respond(&state.caches.answers, &context, request.cache_key(), load).await
 }
 
 /// List the caller's tags that have an account
@@ -150,5 +150,5 @@ pub async fn of_user(
         let (page, link) = request.page(found, key);
         Answer::page(&page, link, tags)
     };
-    respond(&state.answers, &context, request.cache_key(), load).await
+    respond(&state.caches.answers, &context, request.cache_key(), load).await
 }

@@ -43,5 +43,5 @@ pub async fn page(
         let (page, link) = request.page(bookmarks, |(at, post)| (*at, post.id));
         Answer::page(&page.map(|(_, post)| post), link, tags)
     };
-    respond(&state.answers, &context, request.cache_key(), load).await
+    respond(&state.caches.answers, &context, request.cache_key(), load).await
 }

@@ -63,7 +63,7 @@ pub async fn page(
             },
         )
     };
-    respond(&state.answers, &context, request.cache_key(), load).await
+    respond(&state.caches.answers, &context, request.cache_key(), load).await
 }
 
 /// Which requests for a connection.
@@ -130,5 +130,5 @@ pub async fn requests(
             },
         )
     };
-    respond(&state.answers, &context, request.cache_key(), load).await
+    respond(&state.caches.answers, &context, request.cache_key(), load).await
 }

@@ -72,7 +72,7 @@ pub async fn page(
         };
         Answer::page(&inbox, link, tags)
     };
-    respond(&state.answers, &context, request.cache_key(), load).await
+    respond(&state.caches.answers, &context, request.cache_key(), load).await
 }
 
 /// Get a conversation
@@ -107,7 +107,7 @@ pub async fn one(
         ];
         Ok(Answer::new(&conversation)?.depending_on(tags.into_iter().chain(members)))
     };
-    respond(&state.answers, &context, key, load).await
+    respond(&state.caches.answers, &context, key, load).await
 }
 
 /// Get a message
@@ -138,7 +138,7 @@ pub async fn message(
         let tags = [Tag::conversation(id), Tag::messages(id)];
         Ok(Answer::new(&message)?.depending_on(tags))
     };
-    respond(&state.answers, &context, key, load).await
+    respond(&state.caches.answers, &context, key, load).await
 }
 
 /// List the messages of a conversation
@@ -171,5 +171,5 @@ pub async fn messages(
         let tags = [Tag::conversation(id), Tag::messages(id)];
         Answer::page(&page, link, tags)
     };
-    respond(&state.answers, &context, request.cache_key(), load).await
+    respond(&state.caches.answers, &context, request.cache_key(), load).await
 }

@@ -44,12 +44,15 @@ pub async fn unread(State(state): State<AppState>, context: RequestContext) -> R
     let viewer = context.viewer;
     let load = || async {
         let version = state.tag_versions.current();
-        let cached = state.feeds.followees(viewer);
+        let cached = state.caches.feeds.followees(viewer);
         let cached = cached.filter(|_| !context.bypass_cache);
         let counts = sql::counts::unread(&state.database, viewer, cached.is_none()).await?;
         let followee_tags = cached.unwrap_or_else(|| {
             let followees = counts.followees.as_deref().unwrap_or_default();
-            state.feeds.insert_followees(viewer, version, followees)
+            state
+                .caches
+                .feeds
+                .insert_followees(viewer, version, followees)
         });
         // Besides those of the feed.
         let own = [
@@ -70,5 +73,5 @@ pub async fn unread(State(state): State<AppState>, context: RequestContext) -> R
         Ok(Answer::new(&counts)?.depending_on(tags))
     };
     let key = Key::new(viewer, PATH.to_owned());
-    respond(&state.answers, &context, key, load).await
+    respond(&state.caches.answers, &context, key, load).await
 }

@@ -106,7 +106,13 @@ pub async fn read(
         let json = with_posts(&digest, top_posts.iter().map(RenderedPost::json))?;
         Ok(Answer::from_json(json.as_bytes()).depending_on(tags))
     };
-    respond(&state.answers, &context, Key::new(viewer, path), load).await
+    respond(
+        &state.caches.answers,
+        &context,
+        Key::new(viewer, path),
+        load,
+    )
+    .await
 }
 
 /// The counters, the accounts that the feed is made of, what the viewer may see, the candidates, and the top posts with their authors' names.
@@ -129,7 +135,7 @@ async fn assemble(
     viewer: Uuid,
     period: Period,
 ) -> std::result::Result<Option<(DigestCounters, Vec<RenderedPost>)>, Error> {
-    if !state.posts.is_usable() {
+    if !state.caches.posts.is_usable() {
         return Ok(None);
     }
     let listed_from = Instant::now();
@@ -138,12 +144,14 @@ async fn assemble(
         return Ok(None);
     };
     let top = state
+        .caches
         .scores
         .top(&state.database, &candidates.posts, MAX_TOP_POSTS);
     let Some(top) = top.await? else {
         return Ok(None);
     };
     let posts = state
+        .caches
         .posts
         .by_ids(
             &state.database,
@@ -165,5 +173,5 @@ async fn load_full(
     let version = state.tag_versions.current();
     let full = sql::digest::full(&state.database, viewer, period.from, period.to);
     let (counters, posts) = full.await?;
-    Ok((counters, state.posts.insert(viewer, version, posts)?))
+    Ok((counters, state.caches.posts.insert(viewer, version, posts)?))
 }

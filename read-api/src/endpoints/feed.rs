@@ -60,7 +60,7 @@ pub async fn page(
 ) -> Result {
     let request = PageRequest::new(&state.cursors, PATH, context.viewer, &page)?;
     let load = || load(&state, &request, context.bypass_cache);
-    respond(&state.answers, &context, request.cache_key(), load).await
+    respond(&state.caches.answers, &context, request.cache_key(), load).await
 }
 
 pub async fn load(
@@ -122,13 +122,16 @@ async fn assemble(
     state: &AppState,
     request: &PageRequest<'_, Uuid>,
 ) -> std::result::Result<Option<Feed>, Error> {
-    if !state.posts.is_usable() {
+    if !state.caches.posts.is_usable() {
         return Ok(None);
     }
     let (viewer, rows) = (request.viewer(), request.rows());
     let before = request.seek().key();
     let (version, listed_from) = (state.tag_versions.current(), Instant::now());
-    let (followees, reading) = (state.feeds.followees(viewer), state.feeds.reading(viewer));
+    let (followees, reading) = (
+        state.caches.feeds.followees(viewer),
+        state.caches.feeds.reading(viewer),
+    );
     let missing = sql::feed::Missing {
         followees: followees.is_none(),
         reading: reading.is_none(),
@@ -139,15 +142,19 @@ async fn assemble(
     };
     let followee_tags = followees.unwrap_or_else(|| {
         let followees = ids.followees.as_deref().unwrap_or_default();
-        state.feeds.insert_followees(viewer, version, followees)
+        state
+            .caches
+            .feeds
+            .insert_followees(viewer, version, followees)
     });
     let reading = reading.unwrap_or_else(|| {
         let reading = ids.reading.unwrap_or_default();
-        let feeds = &state.feeds;
+        let feeds = &state.caches.feeds;
         feeds.insert_reading(viewer, version, reading, &followee_tags);
         reading
     });
     let posts = state
+        .caches
         .posts
         .by_ids(&state.database, viewer, listed_from, &ids.posts, &ids.likes)
         .await?;
@@ -170,7 +177,7 @@ async fn load_full(
         seek => sql::feed::full_page(&state.database, viewer, seek.key(), rows).await?,
     };
     Ok(Feed {
-        posts: state.posts.insert(viewer, version, page.posts)?,
+        posts: state.caches.posts.insert(viewer, version, page.posts)?,
         followee_tags: page.followees.into_iter().map(Tag::posts_of).collect(),
         reading: page.reading,
     })

@@ -56,7 +56,7 @@ pub async fn of_post(
             },
         )
     };
-    respond(&state.answers, &context, request.cache_key(), load).await
+    respond(&state.caches.answers, &context, request.cache_key(), load).await
 }
 
 /// List the posts that the caller likes
@@ -85,5 +85,5 @@ pub async fn page(
         let (page, link) = request.page(likes, |(at, post)| (*at, post.id));
         Answer::page(&page.map(|(_, post)| post), link, tags)
     };
-    respond(&state.answers, &context, request.cache_key(), load).await
+    respond(&state.caches.answers, &context, request.cache_key(), load).await
 }

@@ -52,5 +52,5 @@ pub async fn page(
             },
         )
     };
-    respond(&state.answers, &context, request.cache_key(), load).await
+    respond(&state.caches.answers, &context, request.cache_key(), load).await
 }

@@ -63,7 +63,7 @@ pub async fn page(
         };
         Answer::page(&page, link, tags)
     };
-    respond(&state.answers, &context, request.cache_key(), load).await
+    respond(&state.caches.answers, &context, request.cache_key(), load).await
 }
 
 /// The list with its read mark, whom the viewer mutes, what the viewer may see, the actors' names, and the posts on the page.

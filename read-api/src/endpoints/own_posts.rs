@@ -89,7 +89,7 @@ pub async fn page(
         let (page, link) = request.page(posts, key);
         Answer::page(&page, link, tags)
     };
-    respond(&state.answers, &context, request.cache_key(), load).await
+    respond(&state.caches.answers, &context, request.cache_key(), load).await
 }
 
 fn parse(user: &str) -> std::result::Result<UserRef, Error> {

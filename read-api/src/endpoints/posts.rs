@@ -43,7 +43,7 @@ pub async fn one(
         let tags = shown(context.viewer, std::slice::from_ref(&post));
         Ok(Answer::new(&post)?.depending_on(tags))
     };
-    respond(&state.answers, &context, key, load).await
+    respond(&state.caches.answers, &context, key, load).await
 }
 
 /// List the replies to a post
@@ -77,7 +77,7 @@ pub async fn replies(
         let (page, link) = request.page(replies, |post| post.id);
         Answer::page(&page, link, tags)
     };
-    respond(&state.answers, &context, request.cache_key(), load).await
+    respond(&state.caches.answers, &context, request.cache_key(), load).await
 }
 
 /// List the ancestors of a post
@@ -113,7 +113,7 @@ pub async fn ancestors(
         let (page, link) = request.page(ancestors, |(distance, _)| *distance);
         Answer::page(&page.map(|(_, post)| post), link, tags)
     };
-    respond(&state.answers, &context, request.cache_key(), load).await
+    respond(&state.caches.answers, &context, request.cache_key(), load).await
 }
 
 /// The tag of the audience of the thread that a list belongs to. A list that `is_empty` does not tell the thread.

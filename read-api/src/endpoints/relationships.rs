@@ -74,7 +74,13 @@ pub async fn read(
         let accounts = ids.iter().copied().map(Tag::account_summary);
         Ok(Answer::new(&Relationships { items })?.depending_on(accounts.chain(own)))
     };
-    respond(&state.answers, &context, Key::new(viewer, path), load).await
+    respond(
+        &state.caches.answers,
+        &context,
+        Key::new(viewer, path),
+        load,
+    )
+    .await
 }
 
 /// The ids of the query, each once. They are counted before they are parsed.

@@ -63,7 +63,7 @@ pub async fn me(State(state): State<AppState>, context: RequestContext) -> Resul
         Ok(Answer::new(&own)?.depending_on(tags))
     };
     let key = Key::new(viewer, "/v1/me".to_owned());
-    respond(&state.answers, &context, key, load).await
+    respond(&state.caches.answers, &context, key, load).await
 }
 
 /// Get a profile
@@ -88,7 +88,7 @@ pub async fn profile(
         Ok(Answer::new(&found.profile)?.depending_on(tags))
     };
     let key = Key::new(context.viewer, format!("/v1/users/{user}"));
-    respond(&state.answers, &context, key, load).await
+    respond(&state.caches.answers, &context, key, load).await
 }
 
 /// The profile of an account, and the tags that it depends on.
@@ -160,7 +160,7 @@ pub async fn posts(
         let (page, link) = request.page(posts, key);
         Answer::page(&page, link, tags)
     };
-    respond(&state.answers, &context, request.cache_key(), load).await
+    respond(&state.caches.answers, &context, request.cache_key(), load).await
 }
 
 /// List the followers of an account
@@ -195,7 +195,7 @@ pub async fn followers(
         let list = or_newcomer(&context, &user, found.await?, AccountList::empty)?;
         follow_page(&request, &user, Tag::followers(list.owner), list)
     };
-    respond(&state.answers, &context, request.cache_key(), load).await
+    respond(&state.caches.answers, &context, request.cache_key(), load).await
 }
 
 /// List the accounts that an account follows
@@ -230,7 +230,7 @@ pub async fn following(
         let list = or_newcomer(&context, &user, found.await?, AccountList::empty)?;
         follow_page(&request, &user, Tag::following(list.owner), list)
     };
-    respond(&state.answers, &context, request.cache_key(), load).await
+    respond(&state.caches.answers, &context, request.cache_key(), load).await
 }
 
 /// The answer with followers or followed accounts.

@@ -1,14 +1,12 @@
 //! The gate before every handler: who asks, and how recent the answer must be.
 
-use std::time::Instant;
-
 use axum::{
     extract::{FromRef, Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use feedmill_events::Projection;
-use feedmill_service::{Caller, Verifier};
+use feedmill_service::{Caller, Verifier, http::timing::Waited};
 
 use super::{
     min_position::{self, Outcome},
@@ -40,19 +38,22 @@ pub async fn admit(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let arrived = Instant::now();
     let Outcome {
         bypass_cache,
         preference_applied,
+        waited,
     } = min_position::wait(&gate, identity.account, request.headers()).await;
     let mut response = match bypass_cache {
         Ok(bypass_cache) => {
-            let context = RequestContext::new(identity, arrived, bypass_cache, request.headers());
+            let context = RequestContext::new(identity, bypass_cache, request.headers());
             request.extensions_mut().insert(context);
             next.run(request).await
         }
         Err(error) => error.into_response(),
     };
+    if let Some(waited) = waited {
+        response.extensions_mut().insert(Waited(waited));
+    }
     if let Some(applied) = preference_applied {
         response
             .headers_mut()

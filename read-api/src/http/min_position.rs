@@ -1,6 +1,6 @@
 //! `Feedmill-Min-Position`: a read that waits for its client's writes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use feedmill_events::{Positions, position::InvalidPosition};
@@ -24,6 +24,8 @@ pub struct Outcome {
     pub bypass_cache: Result<bool, Error>,
     /// The value of `Preference-Applied`.
     pub preference_applied: Option<HeaderValue>,
+    /// How long the request has waited, if it has a position.
+    pub waited: Option<Duration>,
 }
 
 /// Waits until the projections of the route have applied the position of the request, if it has one.
@@ -39,11 +41,13 @@ pub async fn wait(gate: &Gate, account: Uuid, headers: &HeaderMap) -> Outcome {
             return Outcome {
                 bypass_cache: none_or_error.map(|_| false),
                 preference_applied: None,
+                waited: None,
             };
         }
     };
     let preferred = preferred_wait(headers);
     let wait = Duration::from_secs(preferred.unwrap_or(DEFAULT_WAIT));
+    let started = Instant::now();
     let bypass_cache = if progress.wait_for(&position, projections, wait).await {
         Ok(!progress.has_recorded(&position, projections))
     } else {
@@ -53,6 +57,7 @@ pub async fn wait(gate: &Gate, account: Uuid, headers: &HeaderMap) -> Outcome {
     Outcome {
         bypass_cache,
         preference_applied: applied.and_then(Result::ok),
+        waited: Some(started.elapsed()),
     }
 }
 

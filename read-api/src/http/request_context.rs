@@ -1,7 +1,5 @@
 //! What every endpoint knows about a request, whatever it is for.
 
-use std::time::Instant;
-
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
@@ -23,7 +21,6 @@ pub struct RequestContext {
     pub token_expires: u64,
     /// The viewer, if the account may not exist yet.
     pub newcomer: Option<Newcomer>,
-    pub arrived: Instant,
     /// The projections have applied the requested position, but its changes may not be recorded in the tag versions: a
     /// fresh cache entry may be without them.
     pub bypass_cache: bool,
@@ -32,19 +29,13 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
-    pub fn new(
-        identity: Identity,
-        arrived: Instant,
-        bypass_cache: bool,
-        headers: &HeaderMap,
-    ) -> Self {
+    pub fn new(identity: Identity, bypass_cache: bool, headers: &HeaderMap) -> Self {
         let if_none_match = headers.get_all(header::IF_NONE_MATCH);
         Self {
             viewer: identity.account,
             session: identity.session,
             token_expires: identity.expires,
             newcomer: Newcomer::of(identity),
-            arrived,
             bypass_cache,
             encoding: preferred_encoding(headers),
             if_none_match: if_none_match.into_iter().cloned().collect(),

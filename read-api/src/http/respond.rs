@@ -1,12 +1,17 @@
 //! The response of an answer: from the cache or loaded, in the client's encoding, or 304 if the client has it.
 
-use std::{fmt::Write, future::Future, time::Instant};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::Body,
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::Response,
 };
+
+use feedmill_service::http::timing::{SERVER_TIMING, push_timing};
 
 use super::request_context::RequestContext;
 use crate::{
@@ -19,7 +24,6 @@ use crate::{
 };
 
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
-const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// For one viewer. A browser may cache it, but must revalidate it.
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
@@ -37,11 +41,7 @@ where
 {
     let started = Instant::now();
     let (entry, source) = cache.get(&key, started, context.bypass_cache, load).await?;
-    let responder = Responder {
-        context,
-        started,
-        source,
-    };
+    let responder = Responder { started, source };
     let (answer, encoding) = (&entry.value, context.encoding);
     let etag = answer.etag(encoding);
     if context.client_has(&etag) {
@@ -58,13 +58,12 @@ where
     Ok(responder.full(answer, body))
 }
 
-struct Responder<'a> {
-    context: &'a RequestContext,
+struct Responder {
     started: Instant,
     source: Source,
 }
 
-impl Responder<'_> {
+impl Responder {
     fn full(&self, answer: &Answer, body: &EncodedBody) -> Response {
         let bytes = Body::from(body.bytes.clone());
         let mut response = self.head(StatusCode::OK, body.etag.clone(), bytes);
@@ -101,18 +100,20 @@ impl Responder<'_> {
         response
     }
 
-    /// In milliseconds: `db` is the load of this request, `cache` the lookup and the wait for another request's load.
+    /// `db` is the load of this request, `cache` the lookup and the wait for another request's load. The middleware adds the
+    /// total.
     fn server_timing(&self) -> String {
-        let (now, mut text) = (Instant::now(), String::with_capacity(64));
         let load = match self.source {
-            Source::Load(took) => took.as_micros() as u64,
-            Source::Cache | Source::JoinedLoad => 0,
+            Source::Load(took) => took,
+            Source::Cache | Source::JoinedLoad => Duration::ZERO,
         };
-        let cache = ((now - self.started).as_micros() as u64).saturating_sub(load);
-        let total = (now - self.context.arrived).as_micros() as u64;
-        for (name, micros) in [("cache", cache), (", db", load), (", total", total)] {
-            let _ = write!(text, "{name};dur={}.{:03}", micros / 1000, micros % 1000);
-        }
+        let mut text = String::with_capacity(64);
+        push_timing(
+            &mut text,
+            "cache",
+            self.started.elapsed().saturating_sub(load),
+        );
+        push_timing(&mut text, ", db", load);
         text
     }
 }

@@ -13,7 +13,7 @@ use feedmill_tests::{
     token::now,
 };
 use read_api::{
-    AnswerCache, AppState, Cursors, FeedCache, Limits, PostCache, Progress, ReadSecrets,
+    AnswerCache, AppState, Caches, Cursors, FeedCache, Limits, PostCache, Progress, ReadSecrets,
     ScoreCache, Secrets, Shared, Streams, TagVersions, poll_checkpoints, search_path,
 };
 use reqwest::{Method, StatusCode, header::HeaderMap};
@@ -165,10 +165,12 @@ impl App {
                     positions: position_key(),
                 },
             ),
-            answers: AnswerCache::new(answers, tag_versions.clone()),
-            posts: PostCache::new(fragments, tag_versions.clone()),
-            scores: ScoreCache::new(fragments, tag_versions.clone()),
-            feeds: FeedCache::new(fragments, &tag_versions),
+            caches: Caches {
+                answers: AnswerCache::new(answers, tag_versions.clone()),
+                posts: PostCache::new(fragments, tag_versions.clone()),
+                scores: ScoreCache::new(fragments, tag_versions.clone()),
+                feeds: FeedCache::new(fragments, &tag_versions),
+            },
             tag_versions,
             streams,
         });
@@ -355,6 +357,13 @@ impl App {
     }
 
     /// A post by `author`, `at` milliseconds after the start.
+    /// The bytes of whole answers in the cache.
+    pub fn cached_bytes(&self) -> u64 {
+        let [(name, size), ..] = self.state.caches.sizes();
+        assert_eq!(name, "answers");
+        size.bytes
+    }
+
     pub async fn post(&self, author: Uuid, at: i64, reply_to: Option<Uuid>) -> Uuid {
         let partition = Partition::of(author);
         let post = id::compose(START + at, 0, rand::random(), Some(partition));

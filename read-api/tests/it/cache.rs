@@ -234,7 +234,7 @@ async fn the_cache_stays_within_its_bound() {
         }
         let sent: usize = reads.join_all().await.into_iter().sum();
         assert!(sent > 10_000);
-        let bytes = app.state.answers.bytes();
+        let bytes = app.cached_bytes();
         assert!(bytes <= MAX_BYTES, "{bytes} bytes after round {round}");
         largest = largest.max(bytes);
     }

@@ -84,10 +84,11 @@ impl<K: Eq + Hash, V> RecentEntries<K, V> {
         }
     }
 
-    #[cfg(test)]
-    pub fn clear(&self) {
+    /// Removes the entries for which `keep` returns false.
+    pub fn retain(&self, keep: impl Fn(&V) -> bool) {
         for bucket in &self.buckets {
-            *bucket.lock().unwrap() = None;
+            let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+            bucket.take_if(|recent| !recent.entry.upgrade().is_some_and(|entry| keep(&entry)));
         }
     }
 

@@ -6,7 +6,7 @@ use axum::http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// The response headers that a page may read, besides those that every page may.
-const EXPOSED: [HeaderName; 14] = [
+const EXPOSED: [HeaderName; 15] = [
     header::ETAG,
     header::LINK,
     header::LOCATION,
@@ -21,6 +21,7 @@ const EXPOSED: [HeaderName; 14] = [
     HeaderName::from_static("ratelimit-policy"),
     HeaderName::from_static("server-timing"),
     HeaderName::from_static("x-cache"),
+    HeaderName::from_static("x-process-time"),
 ];
 
 /// The request headers that a page may send, besides those that every page may.

@@ -15,7 +15,7 @@ use feedmill_events::subject::TRACEPARENT;
 use futures::FutureExt;
 use tracing::{Instrument, Level, Span, field::Empty};
 
-use super::{cors, host, request_metrics};
+use super::{cors, host, request_metrics, timing::Finished};
 use crate::{
     config::HttpArgs,
     extract::{self, BodyLimit},
@@ -69,6 +69,7 @@ async fn middleware(State(args): State<HttpArgs>, request: Request, next: Next) 
     // The pattern, not the path, so that the number of labels is bounded.
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     let span = span(method, route, request.headers());
+    let traceparent = request.headers().get(TRACEPARENT).cloned();
     let response = with_limits(&args, request, next);
     let mut response = if span.is_disabled() {
         response.await
@@ -92,6 +93,14 @@ async fn middleware(State(args): State<HttpArgs>, request: Request, next: Next) 
         );
     }
     let duration = start.elapsed();
+    let finished = Finished {
+        method,
+        route,
+        traceparent: traceparent.as_ref(),
+        span: &span,
+        duration,
+    };
+    finished.report(&mut response);
     tracing::debug!(parent: &span, seconds = duration.as_secs_f64(), "http: sent a response");
     request_metrics::record(method, route, status, duration);
     response

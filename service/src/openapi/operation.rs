@@ -171,11 +171,14 @@ impl<'a> Operation<'a> {
             codes.insert(code.name(), code);
         }
         for (status, response) in &mut self.inner.responses.responses {
-            if let RefOr::T(response) = response
-                && response.description.is_empty()
-            {
+            let RefOr::T(response) = response else {
+                continue;
+            };
+            if response.description.is_empty() {
                 reason(status).clone_into(&mut response.description);
             }
+            // Each is another status than 404, which is always a problem.
+            add_headers(response, &TIMES);
         }
         let mut responses = BTreeMap::new();
         for (status, codes) in by_status {
@@ -197,6 +200,9 @@ fn reason(status: &str) -> &'static str {
         .and_then(|status| status.canonical_reason())
         .unwrap_or_default()
 }
+
+/// The headers of every answer, except for what may have to look like something that does not exist.
+const TIMES: [&str; 2] = ["Server-Timing", "X-Process-Time"];
 
 fn add_headers(response: &mut Response, names: &[&str]) {
     for name in names {
@@ -228,6 +234,9 @@ fn problem_response(status: StatusCode, codes: &BTreeMap<&str, Code>, rules: &Ru
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => &["Retry-After"],
         _ => &[],
     };
+    if status != StatusCode::NOT_FOUND {
+        add_headers(&mut response, &TIMES);
+    }
     add_headers(&mut response, &["Cache-Control"]);
     add_headers(&mut response, headers);
     for (code, headers) in rules.problem_headers {

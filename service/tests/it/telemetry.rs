@@ -8,6 +8,7 @@ use axum::{
 use feedmill_service::{
     HttpArgs, TelemetryArgs,
     config::LogFormat,
+    slow::SlowArgs,
     telemetry::{self, current_traceparent},
 };
 use feedmill_tests::kit::wait_until;
@@ -37,6 +38,7 @@ async fn a_span_joins_its_parent_trace_and_is_exported_on_drop() {
         otlp_endpoint: Some(server.url("")),
         trace_share: 1.0,
         trust_sampled_flag: false,
+        slow: SlowArgs::default(),
     };
     let guard = telemetry::init("test-service", &args).unwrap();
     let span = tracing::info_span!("test.parent.continue");

@@ -184,6 +184,11 @@ impl Client {
         self.signed(http().request(method, format!("{}{path}", self.write)))
     }
 
+    /// A request to read-api, with this client's token and without a position.
+    pub fn read_request(&self, path: &str) -> reqwest::RequestBuilder {
+        self.signed(http().get(format!("{}{path}", self.read)))
+    }
+
     /// The same request with this client's token.
     pub fn signed(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
         match &self.token {

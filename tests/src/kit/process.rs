@@ -155,10 +155,15 @@ impl Process {
         self.ready().await;
     }
 
+    /// The URL of a path on a service's listener for operators, where its health is.
+    pub fn operators_url(&self, path: &str) -> String {
+        self.health.replace("/health/ready", path)
+    }
+
     /// The metrics of a service, which are beside its health.
     pub async fn metrics(&self) -> String {
-        let url = self.health.replace("/health/ready", "/metrics");
-        let answer = crate::client::http().get(url).send().await;
+        let answer = crate::client::http().get(self.operators_url("/metrics"));
+        let answer = answer.send().await;
         answer.expect("the metrics").text().await.expect("text")
     }
 

@@ -35,6 +35,15 @@ pub fn browser() -> (PathBuf, PathBuf) {
     )
 }
 
+/// Prometheus and promtool: `PROMETHEUS_BIN` and `PROMTOOL_BIN`, or those in the PATH.
+pub fn prometheus() -> (PathBuf, PathBuf) {
+    let program = |name: &str, default: &str| setting(name).unwrap_or_else(|| default.to_owned());
+    (
+        program("PROMETHEUS_BIN", "prometheus").into(),
+        program("PROMTOOL_BIN", "promtool").into(),
+    )
+}
+
 /// A program of PostgreSQL: from `POSTGRES_BIN_DIR`, or of the newest version in /usr/lib/postgresql.
 pub fn postgres_program(name: &str) -> PathBuf {
     let configured = setting("POSTGRES_BIN_DIR").map(|folder| PathBuf::from(folder).join(name));

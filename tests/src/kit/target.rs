@@ -89,6 +89,13 @@ impl Target {
         self.client().with_token(&self.signer.token(account))
     }
 
+    /// A new account, and its client, whose reads wait until it is projected.
+    pub async fn person(&self, handle: &str) -> (Uuid, Client) {
+        let client = self.client();
+        let id = client.create_account(handle, handle).await.expect(201).id();
+        (id, client.with_token(&self.signer.token(id)))
+    }
+
     /// Runs a subcommand of `write-api` or `projector` until it exits.
     pub fn run(&self, service: &str, arguments: &[&str]) -> Output {
         self.run_measured(service, arguments).0

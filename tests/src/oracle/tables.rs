@@ -12,7 +12,7 @@ mod notifications;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate};
-use feedmill_events::Projection;
+use feedmill_events::{Partition, Projection};
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
 
@@ -193,6 +193,15 @@ fn profiles(oracle: &Oracle) -> Vec<Table> {
     });
     let requests = oracle.connections.requests();
     let requests = requests.map(|(to, from, at)| format!("{to} {from} {at}"));
+    let mut totals: BTreeMap<u8, (usize, usize)> = BTreeMap::new();
+    for id in oracle.accounts.keys() {
+        let total = totals.entry(Partition::of(*id).number()).or_default();
+        total.0 += 1;
+        total.1 += oracle.connections.of(*id).count();
+    }
+    let totals = totals.iter();
+    let totals =
+        totals.map(|(partition, (accounts, sides))| format!("{partition} {accounts} {sides}"));
     vec![
         Table {
             name: "accounts",
@@ -205,6 +214,11 @@ fn profiles(oracle: &Oracle) -> Vec<Table> {
             select: "SELECT concat_ws(' ', account, followers, following, connections, requests_received, requests_sent) FROM account_counts
                 WHERE (followers, following, connections, requests_received, requests_sent) <> (0, 0, 0, 0, 0)",
             rows: counts.collect(),
+        },
+        Table {
+            name: "account_totals",
+            select: "SELECT concat_ws(' ', partition, accounts, connections) FROM account_totals",
+            rows: totals.collect(),
         },
         Table {
             name: "account_settings",

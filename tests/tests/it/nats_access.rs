@@ -40,6 +40,7 @@ async fn a_service_receives_only_what_it_needs() {
         "feedmill.projected.feed",
         "feedmill.projectors",
         "feedmill.sessions.ended",
+        "feedmill.cache",
         "_INBOX_write-api.1",
         "_INBOX_projector.1",
         "_INBOX_read-api.1",
@@ -54,6 +55,7 @@ async fn a_service_receives_only_what_it_needs() {
         ("projector", "_INBOX_projector.1"),
         ("read-api", "feedmill.projected.feed"),
         ("read-api", "feedmill.sessions.ended"),
+        ("read-api", "feedmill.cache"),
         ("read-api", "_INBOX_read-api.1"),
     ];
     let mut received = Vec::new();

@@ -7,13 +7,13 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, HeaderMap};
+use async_nats::Client;
 use axum::http::HeaderValue;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use feedmill_events::subject;
 use feedmill_service::{
-    Database,
+    Database, nats,
     tokens::revocations::{
         Revocations,
         list::{self, EndedSession},
@@ -30,11 +30,13 @@ use crate::{domain::Clock, secrets::Secrets};
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 const POLL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long an answer waits for NATS. The client buffers, so that this is long only if it does not write any more.
-const PUBLISH_TIMEOUT: Duration = Duration::from_millis(100);
-
 /// A message of so many sessions has about 70 KB, a tenth of what NATS accepts.
 const MAX_PER_MESSAGE: usize = 1_000;
+
+const ENDED: &str = "sessions_ended_total";
+
+/// Why sessions end: the label of the metric.
+const REASONS: [&str; 3] = ["signed_out", "password", "theft"];
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -59,6 +61,10 @@ pub struct Document {
 impl EndedSessions {
     /// `revocations` are those of this instance's verifier.
     pub fn new(revocations: Revocations, nats: Client, secrets: Secrets) -> Self {
+        // A counter that appears with its first session has not increased yet.
+        for why in REASONS {
+            metrics::counter!(ENDED, "why" => why).increment(0);
+        }
         Self(Arc::new(Inner {
             revocations,
             nats,
@@ -71,20 +77,17 @@ impl EndedSessions {
     /// made up for by polling.
     pub async fn announce(&self, why: &'static str, sessions: &[EndedSession]) {
         let count = sessions.len() as u64;
-        metrics::counter!("sessions_ended_total", "why" => why).increment(count);
+        metrics::counter!(ENDED, "why" => why).increment(count);
         self.0.revocations.add(sessions);
         let Ok(secrets) = self.0.secrets.get().await else {
             return;
         };
         for sessions in sessions.chunks(MAX_PER_MESSAGE) {
             let message = list::encode(sessions);
-            let code = (secrets.announcements).sign(subject::ENDED_SESSIONS, message.as_ref());
-            let mut headers = HeaderMap::new();
-            headers.insert(subject::CODE, code);
-            let nats = &self.0.nats;
+            let key = &secrets.announcements;
             let published =
-                nats.publish_with_headers(subject::ENDED_SESSIONS, headers, message.into());
-            timeout(PUBLISH_TIMEOUT, published).await.ok();
+                nats::publish_signed(&self.0.nats, key, subject::ENDED_SESSIONS, message.into());
+            published.await.ok();
         }
     }
 

@@ -5,8 +5,10 @@ use async_nats::connection::State as NatsState;
 use feedmill_events::PARTITIONS;
 use feedmill_service::{
     Database, Health, Shutdown, Verifier,
-    http::Listeners,
-    nats, sql,
+    http::{Listeners, performance},
+    metrics::describe,
+    nats,
+    sql::{self, slow_statements::explain_with},
     tokens::revocations::{Revocations, receive::receive_ended_sessions},
 };
 use tokio::task::{JoinHandle, JoinSet};
@@ -19,6 +21,7 @@ use crate::{
     domain::Clock,
     housekeeping,
     lane::Lanes,
+    metrics::METRICS,
     relay::Relay,
     router::{admin_router, router},
     secrets::Secrets,
@@ -57,9 +60,12 @@ impl Server {
             Listeners::bind(config.write_listen, "WRITE_LISTEN", config.admin_listen).await?;
         let address = listeners.public_address()?;
         let admin_address = listeners.admin_address()?;
+        describe("write-api", env!("CARGO_PKG_VERSION"), METRICS);
         let health = Health::new();
         let options = sql::options(config.write_database_url()?, APPLICATION_NAME, None)?;
         let database = Database::new(options.clone(), MAX_CONNECTIONS)?;
+        let explained = options.clone();
+        explain_with(move |_| Some(explained.clone()));
         if !has_log(&database).await? {
             health.set("database", Err("PostgreSQL does not answer".to_owned()));
         }
@@ -97,6 +103,8 @@ impl Server {
         };
         let relay = tokio::spawn(relay.run(stop_relay.clone()));
         background.spawn(watch(database.clone(), nats, health.clone()));
+        background.spawn(database.clone().report());
+        let performance = performance::router(database.clone());
         let housekeeping = tokio::spawn(housekeeping::run(
             database,
             Arc::clone(&clock),
@@ -104,7 +112,7 @@ impl Server {
         ));
 
         let app = App::new(lanes, verifier, local, clock, secrets, &config.limits);
-        let (clients, operators) = (router(app.clone()), admin_router(app));
+        let (clients, operators) = (router(app.clone()), admin_router(app).merge(performance));
         let task = tokio::spawn(async move {
             let served = listeners.serve(clients, operators, &config.http, &health, shutdown);
             let served = served.await;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use feedmill_events::{event::v1::Audience, id};
+use feedmill_events::{Partition, event::v1::Audience, id};
 use uuid::Uuid;
 
 use super::{Table, or_dash};
@@ -40,6 +40,12 @@ fn posts(oracle: &Oracle) -> Vec<Table> {
             "{id} {author} {parent} {root} {root_author} {audience} {likes} {replies} {at} {edited} {text}"
         )
     });
+    let mut totals: BTreeMap<u8, usize> = BTreeMap::new();
+    for id in oracle.posts.keys() {
+        *totals.entry(Partition::of(*id).number()).or_default() += 1;
+    }
+    let totals = totals.iter();
+    let totals = totals.map(|(partition, posts)| format!("{partition} {posts}"));
     let deleted = oracle.deleted.iter();
     let deleted_replies = deleted.filter_map(|(id, post)| Some(format!("{id} {}", post.reply_to?)));
     let likes = oracle.links(LinkKind::Like);
@@ -53,6 +59,11 @@ fn posts(oracle: &Oracle) -> Vec<Table> {
                 like_count, reply_count, (extract(epoch FROM created_at) * 1000)::bigint,
                 coalesce((extract(epoch FROM edited_at) * 1000)::bigint::text, '-'), text) FROM posts",
             rows: posts.collect(),
+        },
+        Table {
+            name: "post_totals",
+            select: "SELECT concat_ws(' ', partition, posts) FROM post_totals",
+            rows: totals.collect(),
         },
         Table {
             name: "deleted_replies",

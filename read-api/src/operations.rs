@@ -1,0 +1,137 @@
+//! What operators do with the caches: of all instances, by announcement.
+
+use async_nats::Client;
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use bytes::Bytes;
+use feedmill_events::{AnnouncementKey, subject};
+use feedmill_service::nats::{is_authentic, publish_signed};
+use futures::StreamExt;
+use serde_json::json;
+use tokio::time::{Duration, sleep};
+
+use crate::{cache::caches::Caches, freshness::tag_versions::TagVersions, sql::secrets::Secrets};
+
+/// After a subscription that failed.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Operations {
+    pub caches: Caches,
+    pub tag_versions: TagVersions,
+    pub nats: Client,
+    pub secrets: Secrets,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Command {
+    /// Removes everything, and has loads in progress not be served as fresh.
+    Clear,
+    /// Removes what is stale.
+    Cleanup,
+}
+
+impl Command {
+    const ALL: [Self; 2] = [Self::Clear, Self::Cleanup];
+
+    /// The payload of its message.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Clear => "clear",
+            Self::Cleanup => "cleanup",
+        }
+    }
+}
+
+/// The routes for the operators' listener.
+pub fn router(operations: Operations) -> Router {
+    let run = |command| {
+        post(async move |State(operations): State<Operations>| operations.run(command).await)
+    };
+    Router::new()
+        .route("/health/cache/clear", run(Command::Clear))
+        .route("/performance/cleanup-cache", run(Command::Cleanup))
+        .with_state(operations)
+}
+
+impl Operations {
+    /// Carries a command out here and at all other instances that NATS reaches. 200 with `{instances}`: `all`, or `this` with
+    /// status 503 if it could not be announced.
+    async fn run(&self, command: Command) -> Response {
+        self.apply(command);
+        let announced = async {
+            let secrets = self
+                .secrets
+                .get()
+                .await
+                .map_err(|error| error.to_string())?;
+            let payload = Bytes::from_static(command.name().as_bytes());
+            let key = &secrets.announcements;
+            let published = publish_signed(&self.nats, key, subject::CACHE, payload).await;
+            published.map_err(|error| error.to_string())?;
+            // A client that is not connected only buffers.
+            match self.nats.connection_state() {
+                async_nats::connection::State::Connected => Ok(()),
+                _ => Err("NATS is not connected".to_owned()),
+            }
+        };
+        let announced: Result<(), String> = announced.await;
+        match announced {
+            Ok(()) => Json(json!({ "instances": "all" })).into_response(),
+            Err(error) => {
+                tracing::warn!(
+                    command = command.name(),
+                    error,
+                    "cache: cannot announce an operator's command, it is only carried out by this instance"
+                );
+                let body = Json(json!({ "instances": "this", "error": error }));
+                (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
+            }
+        }
+    }
+
+    fn apply(&self, command: Command) {
+        tracing::info!(command = command.name(), "cache: an operator's command");
+        match command {
+            Command::Clear => {
+                self.tag_versions.invalidate_all();
+                self.caches.clear();
+            }
+            Command::Cleanup => self.caches.remove_stale(),
+        }
+    }
+
+    /// Carries out what other instances announce, until cancelled.
+    pub async fn receive(self) {
+        let key = self.secrets.wait().await.announcements.clone();
+        loop {
+            match self.nats.subscribe(subject::CACHE).await {
+                Ok(mut messages) => {
+                    while let Some(message) = messages.next().await {
+                        self.apply_message(&key, &message);
+                    }
+                }
+                Err(error) => tracing::warn!(
+                    %error,
+                    "cache: cannot subscribe to operators' commands, retrying in {RETRY_INTERVAL:?}"
+                ),
+            }
+            sleep(RETRY_INTERVAL).await;
+        }
+    }
+
+    fn apply_message(&self, key: &AnnouncementKey, message: &async_nats::Message) {
+        let named = |command: &Command| command.name().as_bytes() == message.payload;
+        if is_authentic(message, key)
+            && let Some(command) = Command::ALL.into_iter().find(named)
+        {
+            self.apply(command);
+        }
+    }
+}
