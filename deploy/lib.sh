@@ -180,6 +180,35 @@ find_browser() {
     [[ -x $chromium_bin && -x $chromedriver_bin ]]
 }
 
+# find_prometheus: sets prometheus_bin and promtool_bin.
+find_prometheus() {
+    local program
+    for program in "${PROMETHEUS_BIN-}" "$(command -v prometheus || true)" "$home/prometheus/usr/bin/prometheus"; do
+        [[ -x $program && -x ${program%/*}/promtool ]] || continue
+        # shellcheck disable=SC2034 # used by the scripts
+        prometheus_bin=$program promtool_bin=${program%/*}/promtool
+        return
+    done
+    return 1
+}
+
+# fetch_prometheus: unpacks Debian's package in .feedmill. Installing it would start a server.
+fetch_prometheus() {
+    local log=$home/logs/prometheus.log
+    say 'downloading Prometheus to .feedmill/prometheus'
+    mkdir -p "$home/logs"
+    rm -rf "$home/prometheus" "$home/prometheus.new"
+    mkdir -p "$home/prometheus.new"
+    (
+        cd "$home/prometheus.new"
+        # The lists of packages may be missing; installing anything updates them.
+        apt-get -qq download prometheus || { install_missing apt && apt-get -qq download prometheus; }
+        dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb
+    ) >"$log" 2>&1 || die "cannot download Prometheus; install prometheus and promtool 2.42 or newer: $(last_error "$log")"
+    mv "$home/prometheus.new" "$home/prometheus"
+    find_prometheus || die 'the downloaded Prometheus does not run on this machine'
+}
+
 find_rust() {
     local version
     PATH=$PATH:$HOME/.cargo/bin
@@ -212,9 +241,9 @@ install_missing() {
         die "cannot install $packages: $(last_error "$log"); see $log"
 }
 
-# need_tools [postgres] [psql] [nats] [browser] [clients]: finds or installs these programs, curl, a C compiler and Rust.
+# need_tools [postgres] [psql] [nats] [browser] [clients] [monitoring]: finds or installs these programs, curl, a C compiler and Rust.
 # If pg_version is set, only that major version of PostgreSQL will do. `clients` are the tools of the clients' tests: Node.js,
-# Python, and what fetch_tools downloads. Exports FEEDMILL_TOOLS.
+# Python, and what fetch_tools downloads; `monitoring` is Prometheus. Exports FEEDMILL_TOOLS.
 need_tools() {
     local what packages=()
     for what in curl cc; do
@@ -240,6 +269,7 @@ need_tools() {
     [[ " $* " != *' browser '* ]] || find_browser || die 'Chromium and its driver are required'
     [[ " $* " != *' nats '* ]] || find_nats || fetch_nats
     [[ " $* " != *' clients '* ]] || fetch_tools
+    [[ " $* " != *' monitoring '* ]] || find_prometheus || fetch_prometheus
 }
 
 fetch_nats() {

@@ -9,6 +9,7 @@
 //! | [`Nats`] | a nats-server, with or without JetStream, that may be killed, restarted or wiped |
 //! | [`Browser`] | Chromium with its driver, and pages for it on an origin of their own |
 //! | [`Certificates`] | a certificate authority, and a certificate of this machine |
+//! | [`Prometheus`] | a Prometheus server that scrapes a stack |
 //! | [`Proxy`] | a TCP proxy that delays, cuts or silences its connections |
 //! | [`Process`] | a child process with a log file; [`service`] is a binary of the workspace |
 //! | [`TempFolder`], [`unused_port`], [`wait_until`], [`setting`] | small helpers |
@@ -27,6 +28,7 @@ mod nats;
 mod port;
 mod postgres;
 mod process;
+mod prometheus;
 mod proxy;
 mod routes;
 mod samples;
@@ -48,6 +50,7 @@ pub use nats::{Nats, connect as connect_nats};
 pub use port::unused as unused_port;
 pub use postgres::Postgres;
 pub use process::{Process, run, run_measured, signal};
+pub use prometheus::{Prometheus, promtool};
 pub use proxy::{Mode, Proxy};
 pub use routes::Routes;
 pub use samples::{Sample, samples, sum};

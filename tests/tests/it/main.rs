@@ -16,6 +16,7 @@ mod import;
 mod import_order;
 mod kit;
 mod leaks;
+mod monitoring;
 mod mutations;
 mod nats_access;
 mod operations;
