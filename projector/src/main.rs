@@ -1,4 +1,4 @@
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use feedmill_service as service;
 use projector::{Cli, command::Command};
@@ -14,7 +14,8 @@ async fn main() -> anyhow::Result<ExitCode> {
         None | Some(Command::Run) => {}
         Some(command) => return projector::command::execute(command, &config).await,
     }
-    let shutdown = service::shutdown::Shutdown::on_signals(config.http.shutdown_grace)?;
+    let shutdown =
+        service::shutdown::Shutdown::on_signals(Duration::ZERO, config.http.shutdown_grace)?;
     projector::run(config, shutdown).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -10,6 +10,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> anyhow::Result<()> {
     let config: Config = config::parse();
     let _telemetry = telemetry::init("read-api", &config.telemetry)?;
-    let shutdown = Shutdown::on_signals(config.http.shutdown_grace)?;
+    let shutdown = Shutdown::on_signals(config.http.shutdown_drain, config.http.shutdown_grace)?;
     read_api::serve(&config, shutdown).await
 }

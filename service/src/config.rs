@@ -33,7 +33,11 @@ pub struct HttpArgs {
     /// The maximum size of a request body in bytes; a larger one is refused with 413. Most routes accept less
     #[arg(long, env = "HTTP_BODY_LIMIT", default_value = "1048576")]
     pub body_limit: usize,
-    /// How long requests in flight may take to finish after SIGTERM; then they are cancelled
+    /// How long to serve on after SIGTERM while readiness says 503 and responses ask clients to close their connections. A load
+    /// balancer needs this long to stop using the instance. 0 and Ctrl-C skip it; the projector has none
+    #[arg(long, env = "SHUTDOWN_DRAIN", default_value = "5s", value_parser = duration_or_zero)]
+    pub shutdown_drain: Duration,
+    /// How long requests in flight may take to finish after that; then they are cancelled
     #[arg(long, env = "SHUTDOWN_GRACE", default_value = "10s", value_parser = duration)]
     pub shutdown_grace: Duration,
     /// The origins of pages that may call the API from a browser, such as `https://app.example,http://localhost:5173`; `*` is
@@ -54,6 +58,7 @@ impl Default for HttpArgs {
             idle_timeout: Duration::from_secs(75),
             write_timeout: Duration::from_secs(20),
             body_limit: 1 << 20,
+            shutdown_drain: Duration::from_secs(5),
             shutdown_grace: Duration::from_secs(10),
             cors_origins: Vec::new(),
             tls: TlsArgs::default(),
@@ -169,6 +174,14 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     match number.checked_mul(millis) {
         Some(0) | None => Err(format!("{text:?} is out of range")),
         Some(millis) => Ok(Duration::from_millis(millis)),
+    }
+}
+
+/// The same, or `0`.
+fn duration_or_zero(text: &str) -> Result<Duration, String> {
+    match text {
+        "0" | "0s" => Ok(Duration::ZERO),
+        text => duration(text),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Shutting a service down, in two stages.
+//! Shutting a service down, in three stages.
 
 use std::time::Duration;
 
@@ -6,10 +6,12 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Two cancellation tokens. When `soft` is cancelled, the service accepts no new work and finishes work in progress.
-/// When `hard` is cancelled, it stops at once. `hard` is never cancelled before `soft`.
+/// Three cancellation tokens, cancelled in this order. After `drain`, the service serves as before, but says that it is not ready and
+/// asks its clients to close their connections, so that they go to another instance by themselves. After `soft`, it accepts no new
+/// work and finishes work in progress. After `hard`, it stops at once.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
+    pub drain: CancellationToken,
     pub soft: CancellationToken,
     pub hard: CancellationToken,
 }
@@ -20,18 +22,32 @@ impl Shutdown {
         Self::default()
     }
 
-    /// A shutdown on signals: SIGTERM or SIGINT (Ctrl-C) cancels `soft`; a second signal, or the end of `grace`,
-    /// cancels `hard`. Needs a tokio runtime. Errors: the signal handlers cannot be installed.
-    pub fn on_signals(grace: Duration) -> anyhow::Result<Self> {
+    /// A shutdown on signals: SIGTERM cancels `drain` and, after that time, `soft`. SIGINT (Ctrl-C) cancels both at once, since whoever
+    /// types it waits. A second signal, or the end of `grace`, cancels `hard`. Needs a tokio runtime. Errors: the signal handlers
+    /// cannot be installed.
+    pub fn on_signals(drain: Duration, grace: Duration) -> anyhow::Result<Self> {
         let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
         let shutdown = Self::new();
         let tokens = shutdown.clone();
         tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-                () = tokens.soft.cancelled() => {}
+            let drains = tokio::select! {
+                _ = terminate.recv() => !drain.is_zero(),
+                _ = interrupt.recv() => false,
+                () = tokens.soft.cancelled() => false,
+            };
+            tokens.drain.cancel();
+            if drains {
+                tracing::info!(
+                    drain_seconds = drain.as_secs_f64(),
+                    "shutting down: not ready any more, asking clients to close their connections"
+                );
+                tokio::select! {
+                    () = tokio::time::sleep(drain) => {}
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                    () = tokens.soft.cancelled() => {}
+                }
             }
             tracing::info!(
                 grace_seconds = grace.as_secs_f64(),
@@ -48,8 +64,9 @@ impl Shutdown {
         Ok(shutdown)
     }
 
-    /// Cancels both: for tests, and for a service of which a part has failed permanently.
+    /// Cancels all: for tests, and for a service of which a part has failed permanently.
     pub fn now(&self) {
+        self.drain.cancel();
         self.soft.cancel();
         self.hard.cancel();
     }

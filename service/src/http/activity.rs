@@ -23,6 +23,8 @@ pub(super) struct Activity {
     /// The first byte of a header that is not complete, or [`NO_HEADER`].
     header_since: AtomicU64,
     write_blocked: AtomicBool,
+    is_http_2: AtomicBool,
+    is_draining: AtomicBool,
     /// Bytes of responses that have not been handed to the connection.
     unsent: AtomicUsize,
 }
@@ -46,6 +48,8 @@ impl Activity {
             idle_since: AtomicU64::new(0),
             header_since: AtomicU64::new(NO_HEADER),
             write_blocked: AtomicBool::new(false),
+            is_http_2: AtomicBool::new(false),
+            is_draining: AtomicBool::new(false),
             unsent: AtomicUsize::new(0),
         }
     }
@@ -72,6 +76,20 @@ impl Activity {
     /// Whether the client takes nothing of what is written to it at present.
     pub(super) fn set_write_blocked(&self, blocked: bool) {
         self.write_blocked.store(blocked, Relaxed);
+    }
+
+    /// There was a request of HTTP/2.
+    pub(super) fn set_http_2(&self) {
+        self.is_http_2.store(true, Relaxed);
+    }
+
+    pub(super) fn is_http_2(&self) -> bool {
+        self.is_http_2.load(Relaxed)
+    }
+
+    /// The service is about to stop.
+    pub(super) fn set_draining(&self) {
+        self.is_draining.store(true, Relaxed);
     }
 
     /// None while there are requests in flight or unsent bytes, which have timeouts of their own.
@@ -105,6 +123,11 @@ impl InFlight {
             activity: Arc::clone(activity),
             unsent: 0,
         }
+    }
+
+    /// Whether the client should close the connection after this request.
+    pub(super) fn is_draining(&self) -> bool {
+        self.activity.is_draining.load(Relaxed)
     }
 
     /// Adds to the unsent bytes of the response, and gives those of the connection before.

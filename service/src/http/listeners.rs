@@ -45,6 +45,11 @@ impl Listeners {
         health: &Health,
         shutdown: Shutdown,
     ) -> anyhow::Result<()> {
+        let (drain, health_of_service) = (shutdown.drain.clone(), health.clone());
+        tokio::spawn(async move {
+            drain.cancelled().await;
+            health_of_service.set("service", Err("shutting down".to_owned()));
+        });
         let app = layers::standard(app, args);
         let admin = layers::admin(admin, args, health);
         let private = HttpArgs {

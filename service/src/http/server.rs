@@ -1,12 +1,12 @@
 //! The accept loop, in place of axum's `serve`, which has neither timeouts nor a connection limit.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::{
     Router,
     body::Body,
-    http::{Request, Version},
+    http::{HeaderValue, Request, Version, header},
 };
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -45,10 +45,12 @@ const CONNECTION_WINDOW: u32 = 256 << 10;
 /// header of HTTP/1 must fit.
 const MAX_BUFFER: usize = 64 << 10;
 
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+
 type Builder = auto::Builder<StreamExecutor>;
 
-/// Serves until `shutdown`. Soft: accepts no new connections, finishes requests in flight, and closes idle
-/// connections. Hard: closes all connections. At `args.max_connections`, new connections wait in the listener's
+/// Serves until `shutdown`. Drain: asks the clients of each connection to close it, by `Connection: close` or, in HTTP/2, GOAWAY. Soft:
+/// accepts no new connections, finishes requests in flight, and closes idle connections. Hard: closes all connections. At `args.max_connections`, new connections wait in the listener's
 /// backlog. Errors: a certificate that cannot be used; none after the start. A failed accept is logged and retried.
 pub async fn serve(
     listener: TcpListener,
@@ -200,10 +202,16 @@ impl Connection {
 
     async fn serve(self, stream: Transport, peer: Option<Peer>, activity: Arc<Activity>) {
         let token = ConnectionToken::default();
+        if self.shutdown.drain.is_cancelled() {
+            activity.set_draining();
+        }
         let service = service_fn(|request: Request<Incoming>| {
             let in_flight = InFlight::new(&activity);
-            // In HTTP/2, the bytes of the next header may have been read before this request was parsed.
-            if request.version() < Version::HTTP_2 {
+            let is_http_2 = request.version() >= Version::HTTP_2;
+            if is_http_2 {
+                activity.set_http_2();
+            } else {
+                // In HTTP/2, the bytes of the next header may have been read before this request was parsed.
                 activity.header_ended();
             }
             let mut request = request.map(Body::new);
@@ -212,7 +220,14 @@ impl Connection {
                 request.extensions_mut().insert(peer);
             }
             let response = self.app.clone().oneshot(request);
-            async move { response.await.map(|response| respond(response, in_flight)) }
+            async move {
+                let mut response = response.await?;
+                if in_flight.is_draining() && !is_http_2 {
+                    // A client that reads this sends nothing more. Closing an idle connection could cut a request.
+                    response.headers_mut().insert(header::CONNECTION, CLOSE);
+                }
+                Ok::<_, Infallible>(respond(response, in_flight))
+            }
         });
         let stream = ClientStream::new(stream, Arc::clone(&activity));
         let stream = TokioIo::new(stream);
@@ -220,7 +235,7 @@ impl Connection {
         // A header may begin at any time, and its deadline is then earlier than the one that this clock was set to.
         let interval = self.header_timeout.min(self.idle_timeout);
         let mut clock = pin!(sleep(interval));
-        let mut closing = false;
+        let (mut draining, mut closing) = (false, false);
         loop {
             tokio::select! {
                 ended = connection.as_mut() => {
@@ -230,6 +245,14 @@ impl Connection {
                     return;
                 }
                 () = self.shutdown.hard.cancelled() => return,
+                () = self.shutdown.drain.cancelled(), if !draining => {
+                    draining = true;
+                    activity.set_draining();
+                    if activity.is_http_2() && !closing {
+                        closing = true;
+                        connection.as_mut().graceful_shutdown();
+                    }
+                }
                 () = self.shutdown.soft.cancelled(), if !closing => {
                     closing = true;
                     connection.as_mut().graceful_shutdown();

@@ -229,6 +229,8 @@ fn environment(
         ("NATS_URL", nats.operator_url()),
         ("AUTH_KEY_FILE", key_file.to_owned()),
         ("CURSOR_KEY", "5e".repeat(32)),
+        // Nothing is in front of the services.
+        ("SHUTDOWN_DRAIN", "0".to_owned()),
         // Tests send more than people do.
         ("QUOTAS", "off".to_owned()),
         ("FEED_DEPTH", config.feed_depth.to_string()),

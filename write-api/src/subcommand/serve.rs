@@ -36,7 +36,7 @@ const HEALTH_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// `write-api serve`: until SIGTERM or Ctrl-C.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
-    let shutdown = Shutdown::on_signals(config.http.shutdown_grace)?;
+    let shutdown = Shutdown::on_signals(config.http.shutdown_drain, config.http.shutdown_grace)?;
     let stopped = shutdown.soft.clone();
     let server = tokio::select! {
         server = Server::start(config, shutdown) => server?,
