@@ -46,6 +46,8 @@ pub async fn prepare(db: &mut PgConnection, projections: &[&Definition]) -> sqlx
     let schemas: Vec<_> = [control].into_iter().chain(own).collect();
     loop {
         let mut tx = db.begin().await?;
+        // A migration may read all rows of a table.
+        run("SET LOCAL statement_timeout = 0".to_owned(), &mut tx).await?;
         let mut concurrent = None;
         for (schema, migrations) in &schemas {
             let next = apply_some(schema, migrations, true, &mut tx).await?;

@@ -15,6 +15,16 @@ pub async fn report(database: Database) {
     let mut tick = interval(POLL_INTERVAL);
     loop {
         tick.tick().await;
+        // Other instances may have to create them first.
+        let tables = query!(
+            r#"/* totals.tables */
+            SELECT to_regclass('profiles.account_totals') IS NOT NULL
+                AND to_regclass('feed.post_totals') IS NOT NULL AS "exist!""#
+        );
+        let tables = database.one("totals.tables", tables).await;
+        if !tables.is_ok_and(|tables| tables.exist) {
+            continue;
+        }
         let statement = query!(
             r#"/* totals.read */
             SELECT

@@ -1,9 +1,10 @@
 //! The metrics of read-api.
 
-use feedmill_service::metrics::{Metric, distribution, total, value};
+use feedmill_service::metrics::{ENDED_SESSIONS, Metric, distribution, total, value};
 
 /// Besides those of all services.
 pub const METRICS: &[Metric] = &[
+    ENDED_SESSIONS,
     total(
         "feed_requests_total",
         &[],

@@ -1,5 +1,7 @@
 //! What operators do with the caches: of all instances, by announcement.
 
+use std::sync::Arc;
+
 use async_nats::Client;
 use axum::{
     Json, Router,
@@ -13,9 +15,15 @@ use feedmill_events::{AnnouncementKey, subject};
 use feedmill_service::nats::{is_authentic, publish_signed};
 use futures::StreamExt;
 use serde_json::json;
-use tokio::time::{Duration, sleep};
+use tokio::{
+    sync::watch,
+    time::{Duration, sleep, timeout},
+};
 
 use crate::{cache::caches::Caches, freshness::tag_versions::TagVersions, sql::secrets::Secrets};
+
+/// How long a command takes at most to come back from NATS.
+const ECHO_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// After a subscription that failed.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -23,10 +31,12 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Operations {
-    pub caches: Caches,
-    pub tag_versions: TagVersions,
-    pub nats: Client,
-    pub secrets: Secrets,
+    caches: Caches,
+    tag_versions: TagVersions,
+    nats: Client,
+    secrets: Secrets,
+    /// How many commands were received.
+    received: Arc<watch::Sender<u64>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,10 +71,20 @@ pub fn router(operations: Operations) -> Router {
 }
 
 impl Operations {
-    /// Carries a command out here and at all other instances that NATS reaches. 200 with `{instances}`: `all`, or `this` with
-    /// status 503 if it could not be announced.
+    pub fn new(caches: Caches, tag_versions: TagVersions, nats: Client, secrets: Secrets) -> Self {
+        Self {
+            caches,
+            tag_versions,
+            nats,
+            secrets,
+            received: Arc::new(watch::Sender::new(0)),
+        }
+    }
+
+    /// Has a command carried out by all instances that NATS reaches. 200 with `{instances: "all"}`; or, if this instance does not hear
+    /// of its own command, 503 with `"this"`.
     async fn run(&self, command: Command) -> Response {
-        self.apply(command);
+        let mut received = self.received.subscribe();
         let announced = async {
             let secrets = self
                 .secrets
@@ -75,16 +95,16 @@ impl Operations {
             let key = &secrets.announcements;
             let published = publish_signed(&self.nats, key, subject::CACHE, payload).await;
             published.map_err(|error| error.to_string())?;
-            // A client that is not connected only buffers.
-            match self.nats.connection_state() {
-                async_nats::connection::State::Connected => Ok(()),
-                _ => Err("NATS is not connected".to_owned()),
-            }
+            // The server refuses a message without telling whom it was from.
+            let echo = timeout(ECHO_TIMEOUT, received.changed()).await;
+            echo.map(drop)
+                .map_err(|_| "NATS did not deliver it; may read-api publish to it?".to_owned())
         };
         let announced: Result<(), String> = announced.await;
         match announced {
             Ok(()) => Json(json!({ "instances": "all" })).into_response(),
             Err(error) => {
+                self.apply(command);
                 tracing::warn!(
                     command = command.name(),
                     error,
@@ -107,7 +127,7 @@ impl Operations {
         }
     }
 
-    /// Carries out what other instances announce, until cancelled.
+    /// Carries out what any instance announces, this one included, until cancelled.
     pub async fn receive(self) {
         let key = self.secrets.wait().await.announcements.clone();
         loop {
@@ -132,6 +152,7 @@ impl Operations {
             && let Some(command) = Command::ALL.into_iter().find(named)
         {
             self.apply(command);
+            self.received.send_modify(|count| *count += 1);
         }
     }
 }

@@ -88,12 +88,12 @@ pub async fn serve(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
     };
     tasks.spawn(caches.clone().report_sizes());
     tasks.spawn(database.clone().report());
-    let operations = Operations {
-        caches: caches.clone(),
-        tag_versions: tag_versions.clone(),
-        nats: client,
-        secrets: secrets.clone(),
-    };
+    let operations = Operations::new(
+        caches.clone(),
+        tag_versions.clone(),
+        client,
+        secrets.clone(),
+    );
     tasks.spawn(operations.clone().receive());
     let operators = performance::router(database.clone()).merge(operations::router(operations));
     let limits = Limits {

@@ -171,13 +171,15 @@ pub const COMMON: &[Metric] = &[
         "messages",
         "ignored because no service of this installation signed them: `event` or `announcement`",
     ),
-    value(
-        "ended_sessions",
-        &[],
-        "sessions",
-        "sessions whose access tokens are refused because they have ended",
-    ),
 ];
+
+/// Of the services that verify tokens.
+pub const ENDED_SESSIONS: Metric = value(
+    "ended_sessions",
+    &[],
+    "sessions",
+    "sessions whose access tokens are refused because they have ended",
+);
 
 /// Describes the metrics of a service, sets its `build_info`, and has its counters without labels begin at 0. Call it once.
 pub fn describe(service: &'static str, version: &'static str, own: &[Metric]) {

@@ -44,8 +44,8 @@ impl Shutdown {
                 );
                 tokio::select! {
                     () = tokio::time::sleep(drain) => {}
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => return tokens.now(),
+                    _ = interrupt.recv() => return tokens.now(),
                     () = tokens.soft.cancelled() => {}
                 }
             }

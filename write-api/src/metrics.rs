@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use feedmill_events::EventType;
-use feedmill_service::metrics::{Metric, distribution, total, value};
+use feedmill_service::metrics::{ENDED_SESSIONS, Metric, distribution, total, value};
 use metrics::counter;
 
 use crate::log::Entry;
@@ -24,6 +24,7 @@ const NAMED: [(&str, EventType, u64); 4] = [
 
 /// Besides those of all services.
 pub const METRICS: &[Metric] = &[
+    ENDED_SESSIONS,
     total(
         "commands_total",
         &["command", "outcome"],

@@ -121,7 +121,7 @@ pub async fn mixed(bench: &mut Bench) -> Result<Vec<Outcome>> {
 /// Random requests of the mixed row.
 pub struct Mixture {
     /// The viewers whose feeds are read repeatedly.
-    hot: Vec<Uuid>,
+    pub hot: Vec<Uuid>,
     /// Pages that were never read before: viewer and limit.
     new: Vec<(Uuid, u32)>,
 }

@@ -30,7 +30,9 @@ const MIN_PAIRS: usize = 6;
 const NEW_SHARE: f64 = 0.05;
 
 /// The rows that can be compared.
-pub const ROWS: [&str; 5] = ["uncached", "digest", "mixed", "commands", "marked"];
+pub const ROWS: [&str; 6] = [
+    "cached", "uncached", "digest", "mixed", "commands", "marked",
+];
 
 /// The unread posts of each viewer in the row `marked`. In the others nobody has read anything, and 1,000 posts are counted.
 const UNREAD: i64 = 30;
@@ -147,6 +149,7 @@ impl Version {
 
     async fn measure(&mut self, row: &str) -> Result<Summary> {
         match row {
+            "cached" => self.hits().await,
             "uncached" | "marked" => self.reads(FEED).await,
             "digest" => self.reads(&endpoints::digest()).await,
             "mixed" => self.mixed().await,
@@ -171,6 +174,13 @@ impl Version {
                 .await?;
         }
         Ok(())
+    }
+
+    /// Feeds of a few viewers, which are cached after the first run.
+    async fn hits(&mut self) -> Result<Summary> {
+        let requests = self.dataset.reads(&self.mixture.hot, FEED);
+        let plan = Plan::new(&[&self.read_api.address], requests, self.seconds);
+        self.stack.load(&plan).await
     }
 
     async fn reads(&mut self, path: &str) -> Result<Summary> {

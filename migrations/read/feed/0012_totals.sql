@@ -1,4 +1,5 @@
--- How many posts there are, replies included, by partition. The metric posts_total is the sum.
+-- How many posts there are, replies included, by partition. The metric posts_total is the sum. Stop every older projector first, or rebuild: what it
+-- projects afterwards is not counted.
 CREATE TABLE post_totals (
     partition smallint PRIMARY KEY,
     posts     bigint NOT NULL

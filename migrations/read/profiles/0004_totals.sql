@@ -1,5 +1,6 @@
 -- How many accounts there are, and how many sides of connections they have, by partition. The metrics users_total and
--- active_connections_total are sums of these.
+-- active_connections_total are sums of these. Stop every older projector first, or rebuild: what it
+-- projects afterwards is not counted.
 CREATE TABLE account_totals (
     partition   smallint PRIMARY KEY,
     accounts    bigint NOT NULL,

@@ -74,7 +74,9 @@ pub async fn explain(args: &Args, config: &Config) -> anyhow::Result<()> {
         .options([("statement_timeout", "0")]);
     let mut db = options.connect().await?;
     // One snapshot of the tables; the log may have later events.
-    let mut tx = db.begin().await?;
+    let mut tx = db
+        .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        .await?;
     let facts = facts(viewer, args.post, &mut tx).await?;
     let is_visible = is_visible(&facts, &mut tx).await?;
     tx.rollback().await?;

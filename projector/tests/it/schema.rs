@@ -62,40 +62,73 @@ const IN_TRANSACTIONS: [&str; 11] = [
     "0004_links",
 ];
 
+/// An index of a table that the file does not create.
+struct LaterIndex {
+    table: String,
+    is_concurrent: bool,
+}
+
+fn later_indexes(sql: &str) -> Vec<LaterIndex> {
+    let words: Vec<&str> = sql.split_whitespace().collect();
+    let created = after(sql, &["CREATE", "TABLE"]);
+    let places = words
+        .iter()
+        .enumerate()
+        .filter(|(_, word)| **word == "INDEX");
+    let places = places.filter(|(at, _)| ["CREATE", "UNIQUE"].contains(&words[at - 1]));
+    let indexes = places.map(|(at, _)| {
+        let on = at + words[at..].iter().position(|word| *word == "ON").unwrap();
+        LaterIndex {
+            table: words[on + 1].split('(').next().unwrap().to_owned(),
+            is_concurrent: sql.starts_with("-- no-transaction") && words[at + 1] == "CONCURRENTLY",
+        }
+    });
+    indexes
+        .filter(|index| !created.contains(&index.table))
+        .collect()
+}
+
+/// The words after each occurrence of these.
+fn after(sql: &str, keywords: &[&str]) -> Vec<String> {
+    let words: Vec<&str> = sql.split_whitespace().collect();
+    let places = words.windows(keywords.len() + 1);
+    let places = places.filter(|found| found.starts_with(keywords));
+    places
+        .map(|found| found[keywords.len()].trim_end_matches(';').to_owned())
+        .collect()
+}
+
 #[test]
 fn indexes_of_existing_tables_are_created_concurrently_and_analyzed() {
-    let write = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/write");
-    let write = std::fs::read_dir(write).unwrap().map(|file| {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/write");
+    let write = std::fs::read_dir(folder).unwrap().map(|file| {
         let path = file.unwrap().path();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         (name, std::fs::read_to_string(path).unwrap())
     });
-    let mut wrong = Vec::new();
+    let write: Vec<(String, String)> = write.collect();
     let read = migrations::ALL.iter().flat_map(|(_, files)| *files);
     let read = read.map(|file| (file.name.to_owned(), file.sql.to_owned()));
-    for (name, sql) in write.chain(read) {
-        let words: Vec<&str> = sql.split_whitespace().collect();
-        let after = |keyword: &[&str]| -> Vec<&str> {
-            let places = words.windows(keyword.len()).enumerate();
-            let places = places.filter(|(_, found)| *found == keyword);
-            places.map(|(at, _)| words[at + keyword.len()]).collect()
-        };
-        let created = after(&["CREATE", "TABLE"]);
-        let indexed = words
-            .iter()
-            .enumerate()
-            .filter(|(_, word)| **word == "INDEX");
-        for (at, _) in indexed.filter(|(at, _)| ["CREATE", "UNIQUE"].contains(&words[at - 1])) {
-            let on = at + words[at..].iter().position(|word| *word == "ON").unwrap();
-            let table = words[on + 1].split('(').next().unwrap();
-            if created.contains(&table) || IN_TRANSACTIONS.contains(&name.as_str()) {
-                continue;
+    let mut wrong = Vec::new();
+    for (name, sql) in read.filter(|(name, _)| !IN_TRANSACTIONS.contains(&name.as_str())) {
+        let analyzed = after(&sql, &["ANALYZE"]);
+        for index in later_indexes(&sql) {
+            if !index.is_concurrent || !analyzed.contains(&index.table) {
+                wrong.push(format!("{name}: an index of {}", index.table));
             }
-            let is_concurrent =
-                sql.starts_with("-- no-transaction") && words[at + 1] == "CONCURRENTLY";
-            let analyzed = after(&["ANALYZE"]);
-            if !is_concurrent || !analyzed.iter().any(|it| it.trim_end_matches(';') == table) {
-                wrong.push(format!("{name}: an index of {table}"));
+        }
+    }
+    for (name, sql) in write
+        .iter()
+        .filter(|(name, _)| !IN_TRANSACTIONS.contains(&name.as_str()))
+    {
+        // sqlx sends a file as one query, in which CONCURRENTLY must be alone.
+        let is_alone = sql.matches(';').count() == 1;
+        for index in later_indexes(sql) {
+            let mut later = write.iter().filter(|(later, _)| later > name);
+            let analyzed = later.any(|(_, sql)| after(sql, &["ANALYZE"]).contains(&index.table));
+            if !index.is_concurrent || !is_alone || !analyzed {
+                wrong.push(format!("{name}: an index of {}", index.table));
             }
         }
     }

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 /// Shared by a connection's clock, its stream and its requests. Times are in microseconds since the connection was
 /// opened.
@@ -23,7 +23,8 @@ pub(super) struct Activity {
     /// The first byte of a header that is not complete, or [`NO_HEADER`].
     header_since: AtomicU64,
     write_blocked: AtomicBool,
-    is_http_2: AtomicBool,
+    /// Notified by each request of HTTP/2.
+    http_2: Notify,
     is_draining: AtomicBool,
     /// Bytes of responses that have not been handed to the connection.
     unsent: AtomicUsize,
@@ -48,7 +49,7 @@ impl Activity {
             idle_since: AtomicU64::new(0),
             header_since: AtomicU64::new(NO_HEADER),
             write_blocked: AtomicBool::new(false),
-            is_http_2: AtomicBool::new(false),
+            http_2: Notify::new(),
             is_draining: AtomicBool::new(false),
             unsent: AtomicUsize::new(0),
         }
@@ -78,13 +79,14 @@ impl Activity {
         self.write_blocked.store(blocked, Relaxed);
     }
 
-    /// There was a request of HTTP/2.
+    /// There is a request of HTTP/2.
     pub(super) fn set_http_2(&self) {
-        self.is_http_2.store(true, Relaxed);
+        self.http_2.notify_one();
     }
 
-    pub(super) fn is_http_2(&self) -> bool {
-        self.is_http_2.load(Relaxed)
+    /// Returns once there was a request of HTTP/2.
+    pub(super) async fn http_2(&self) {
+        self.http_2.notified().await;
     }
 
     /// The service is about to stop.

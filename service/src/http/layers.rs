@@ -7,7 +7,7 @@ use axum::{
     body::HttpBody,
     extract::{MatchedPath, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
-    middleware::{Next, from_fn_with_state},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -51,7 +51,17 @@ pub fn admin(own: Router, args: &HttpArgs, health: &Health) -> Router {
             )
         }),
     );
-    complete(app, args)
+    complete(app, args).layer(from_fn(refuse_pages))
+}
+
+/// Refuses what a page in an operator's browser sends: there is no token here that the page would need. Browsers send `Origin` with every
+/// request that is not a GET or HEAD.
+async fn refuse_pages(request: Request, next: Next) -> Response {
+    if !request.method().is_safe() && request.headers().contains_key(header::ORIGIN) {
+        let message = "a page in a browser may not change anything here";
+        return Problem::field("Origin", message).into_response();
+    }
+    next.run(request).await
 }
 
 fn complete(app: Router, args: &HttpArgs) -> Router {

@@ -248,10 +248,11 @@ impl Connection {
                 () = self.shutdown.drain.cancelled(), if !draining => {
                     draining = true;
                     activity.set_draining();
-                    if activity.is_http_2() && !closing {
-                        closing = true;
-                        connection.as_mut().graceful_shutdown();
-                    }
+                }
+                // In HTTP/1, this would cut a request that is on its way.
+                () = activity.http_2(), if draining && !closing => {
+                    closing = true;
+                    connection.as_mut().graceful_shutdown();
                 }
                 () = self.shutdown.soft.cancelled(), if !closing => {
                     closing = true;

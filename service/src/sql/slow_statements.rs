@@ -118,12 +118,11 @@ impl Visit for Fields {
     fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
 }
 
-/// The name that a statement's text begins with, as a comment.
-fn name(text: &str) -> &str {
-    let name = text
-        .strip_prefix("/* ")
-        .and_then(|rest| rest.split_once(" */"));
-    name.map_or("unnamed", |(name, _)| name)
+/// The name that a statement's text begins with, as a comment. None for `COMMIT`, which sqlx measures too, and for statements that are
+/// not the program's usual work, such as migrations.
+fn name(text: &str) -> Option<&str> {
+    let (name, _) = text.strip_prefix("/* ")?.split_once(" */")?;
+    Some(name)
 }
 
 /// Logs slow statements and their plans, until the end of the process.
@@ -135,11 +134,17 @@ pub(crate) async fn report(SlowStatementReceiver(mut slow): SlowStatementReceive
         trace_id,
     }) = slow.recv().await
     {
-        let (statement, seconds) = (name(&text), took.as_secs_f64());
+        let (name, seconds) = (name(&text), took.as_secs_f64());
+        let keyword = || text.split_whitespace().next().unwrap_or_default();
+        let statement = name.unwrap_or_else(keyword);
         if slow::statements().level(took) == Some(Level::ERROR) {
             tracing::error!(statement, seconds, trace_id, "sql: a statement was slow");
         } else {
             tracing::warn!(statement, seconds, trace_id, "sql: a statement was slow");
+        }
+        // Only what has a name is known to be a single statement.
+        if name.is_none() {
+            continue;
         }
         let now = Instant::now();
         if explained
@@ -170,7 +175,9 @@ pub(crate) async fn report(SlowStatementReceiver(mut slow): SlowStatementReceive
 /// The plan that fits all parameters. `PREPARE` lets PostgreSQL infer their types, as sqlx did when it checked the statement.
 /// (`EXPLAIN (GENERIC_PLAN)` would need PostgreSQL 16.)
 async fn generic_plan(options: PgConnectOptions, text: &str) -> sqlx::Result<String> {
-    let options = options.options([("plan_cache_mode", "force_generic_plan")]);
+    let options = options
+        .options([("plan_cache_mode", "force_generic_plan")])
+        .disable_statement_logging();
     let mut connection = options.connect().await?;
     let plan = explain(&mut connection, text).await;
     connection.close().await.ok();
@@ -203,8 +210,8 @@ mod tests {
 
     #[test]
     fn a_statement_is_named_by_its_first_comment() {
-        assert_eq!(name("/* feed.page */ SELECT 1"), "feed.page");
-        assert_eq!(name("SELECT /* feed.page */ 1"), "unnamed");
-        assert_eq!(name("COMMIT"), "unnamed");
+        assert_eq!(name("/* feed.page */ SELECT 1"), Some("feed.page"));
+        assert_eq!(name("SELECT /* feed.page */ 1"), None);
+        assert_eq!(name("COMMIT"), None);
     }
 }

@@ -59,11 +59,11 @@ impl Revocations {
                     new.push(*session);
                 }
             }
+            ended.retain(|_, until| *until > now);
+            metrics::gauge!("ended_sessions").set(ended.len() as f64);
             if new.is_empty() {
                 return;
             }
-            ended.retain(|_, until| *until > now);
-            metrics::gauge!("ended_sessions").set(ended.len() as f64);
             // After the change: who sees the new version sees the change.
             self.0.version.fetch_add(1, Ordering::Release);
         }

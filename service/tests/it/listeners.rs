@@ -4,7 +4,9 @@ use axum::{Router, routing::get};
 use feedmill_service::{Health, Shutdown, http::Listeners};
 use feedmill_tests::client::http;
 
-use crate::support::short_limits;
+use reqwest::Method;
+
+use crate::support::{short_limits, start_admin};
 
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -47,4 +49,20 @@ async fn an_address_in_use_is_named_with_its_setting() {
     let error = Listeners::bind(ANY_PORT, "LISTEN", used).await.err();
     let message = error.unwrap().to_string();
     assert!(message.contains("ADMIN_LISTEN"), "{message}");
+}
+
+#[tokio::test]
+async fn a_page_in_an_operators_browser_changes_nothing() {
+    let server = start_admin(short_limits()).await;
+    let ask = async |method: Method, origin: Option<&str>| {
+        let mut request = http().request(method, server.url("/health/live"));
+        if let Some(origin) = origin {
+            request = request.header("origin", origin);
+        }
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(ask(Method::POST, Some("https://evil.example")).await, 422);
+    assert_eq!(ask(Method::POST, Some("null")).await, 422);
+    assert_eq!(ask(Method::POST, None).await, 405, "there is none");
+    assert_eq!(ask(Method::GET, Some("https://evil.example")).await, 200);
 }

@@ -164,6 +164,28 @@ async fn a_client_of_http_2_is_told_to_go_away_and_gets_its_answers() {
 }
 
 #[tokio::test]
+async fn a_connection_of_http_2_that_begins_meanwhile_is_told_too() {
+    let server = start(
+        Router::new().route("/", get(async || "hello")),
+        HttpArgs::default(),
+    )
+    .await;
+    server.shutdown.drain.cancel();
+    let (mut send, connection) = h2::client::handshake(server.connect().await).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let request = axum::http::Request::get(server.url("/")).body(()).unwrap();
+    let (answer, _) = send.send_request(request, true).unwrap();
+    assert_eq!(answer.await.unwrap().status(), 200);
+    wait_until("the client is told to go away", async || {
+        send.clone().ready().await.is_err()
+    })
+    .await;
+    drop(send);
+    let ended = timeout(LIMIT, connection).await;
+    ended.expect("the connection ends").unwrap().ok();
+}
+
+#[tokio::test]
 async fn hard_closes_all_connections() {
     let mut busy = Busy::start().await;
     busy.server.shutdown.soft.cancel();
@@ -185,4 +207,16 @@ async fn sigterm_drains_then_is_soft_and_the_end_of_the_grace_period_is_hard() {
     timeout(LIMIT, shutdown.soft.cancelled()).await.unwrap();
     assert!(!shutdown.hard.is_cancelled());
     timeout(LIMIT, shutdown.hard.cancelled()).await.unwrap();
+
+    // A second signal skips what is left. In the same test, since all tests get the signals of this process.
+    let shutdown = Shutdown::on_signals(LIMIT, LIMIT).unwrap();
+    assert!(signal("TERM", &[std::process::id()]));
+    timeout(LIMIT, shutdown.drain.cancelled()).await.unwrap();
+    assert!(!shutdown.soft.is_cancelled());
+    assert!(signal("TERM", &[std::process::id()]));
+    let both = async {
+        shutdown.soft.cancelled().await;
+        shutdown.hard.cancelled().await;
+    };
+    timeout(LIMIT / 4, both).await.unwrap();
 }

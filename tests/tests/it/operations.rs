@@ -160,7 +160,7 @@ async fn metrics_are_documented_and_count_what_happened() {
             Some(found) => assert_eq!(found, kind, "the kind of {name}"),
             // One with labels, or a distribution, appears with its first event.
             None => assert!(
-                !labels.is_empty() || kind != "counter",
+                !labels.is_empty() || kind == "histogram" || kind == "summary",
                 "{name} is in docs/metrics.md, but in no service"
             ),
         }
