@@ -31,14 +31,15 @@ pub(super) struct Finished<'a> {
 impl Finished<'_> {
     /// Adds the headers, and logs a slow request.
     ///
-    /// What must not be seen is 404 like what does not exist, and takes another time. So no 404 has the headers.
+    /// What must not be seen is answered like what does not exist, but may take another time: with 404, or with 204 where an account
+    /// takes back an act of its own. These answers have no such headers.
     pub fn report(&self, response: &mut Response) {
         let waited = response
             .extensions()
             .get::<Waited>()
             .map_or(Duration::ZERO, |waited| waited.0);
         let worked = self.duration.saturating_sub(waited);
-        if response.status() != StatusCode::NOT_FOUND {
+        if has_times(self.method, response.status()) {
             add_headers(response, self.duration, waited, worked);
         }
         if let Some(level) = slow::requests().level(worked) {
@@ -72,6 +73,11 @@ impl Finished<'_> {
             );
         }
     }
+}
+
+/// Whether the answers with this status have the headers.
+pub(crate) fn has_times(method: &str, status: StatusCode) -> bool {
+    status != StatusCode::NOT_FOUND && (method != "DELETE" || status != StatusCode::NO_CONTENT)
 }
 
 /// `Server-Timing` in milliseconds, after what the handler has put there, and `X-Process-Time` in seconds.
@@ -157,6 +163,14 @@ mod tests {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_FOUND;
         assert_eq!(finish(response), [None, None]);
+    }
+
+    #[test]
+    fn an_act_that_is_undone_has_no_times() {
+        assert!(!has_times("DELETE", StatusCode::NO_CONTENT));
+        assert!(
+            has_times("PUT", StatusCode::NO_CONTENT) && has_times("DELETE", StatusCode::CONFLICT)
+        );
     }
 
     #[test]

@@ -177,8 +177,10 @@ impl<'a> Operation<'a> {
             if response.description.is_empty() {
                 reason(status).clone_into(&mut response.description);
             }
-            // Each is another status than 404, which is always a problem.
-            add_headers(response, &TIMES);
+            // Each is another status than 404, which is always a problem; the 204 of a DELETE has no times.
+            if self.method != HttpMethod::Delete || status != "204" {
+                add_headers(response, &TIMES);
+            }
         }
         let mut responses = BTreeMap::new();
         for (status, codes) in by_status {
