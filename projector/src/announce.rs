@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use async_nats::{Client, HeaderMap, connection::State};
+use async_nats::{Client, connection::State};
 use feedmill_events::{Announcement, AnnouncementKey, Changed, Projection, Tag, subject};
 use feedmill_service::{NatsArgs, nats};
 use sqlx::PgConnection;
@@ -15,7 +15,7 @@ use crate::secrets::ProjectorSecrets;
 
 /// More tags are announced as "everything": a tag takes up to ten bytes, and a NATS message may have 1 MiB.
 const MAX_TAGS: usize = 10_000;
-const PUBLISH_TIMEOUT: Duration = Duration::from_millis(100);
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// The announcement of these tags, without duplicates.
 pub fn changed(mut tags: Vec<Tag>) -> Changed {
@@ -53,10 +53,8 @@ impl Announcer {
             return;
         };
         let subject = subject::announcements(announcement.projection);
-        let mut headers = HeaderMap::new();
-        headers.insert(subject::CODE, self.key.sign(&subject, &bytes));
-        let published = (self.nats).publish_with_headers(subject, headers, bytes.into());
-        let _ = timeout(PUBLISH_TIMEOUT, published).await;
+        let published = nats::publish_signed(&self.nats, &self.key, &subject, bytes.into());
+        published.await.ok();
     }
 
     /// Announces a cutover to a generation, which may equal another one in everything that readers see.
@@ -73,7 +71,7 @@ impl Announcer {
             changed: equals.map_or(Changed::All, |equals| Changed::Generation { equals }),
         };
         self.announce(&announcement).await;
-        let _ = timeout(PUBLISH_TIMEOUT, self.nats.flush()).await;
+        let _ = timeout(FLUSH_TIMEOUT, self.nats.flush()).await;
     }
 }
 

@@ -19,52 +19,36 @@ pub struct Metric {
     pub meaning: &'static str,
 }
 
-/// A counter. Its value since the start of the process only matters as a rate.
-pub const fn total(
-    name: &'static str,
-    labels: &'static [&'static str],
-    unit: &'static str,
-    meaning: &'static str,
-) -> Metric {
-    Metric {
-        kind: Kind::Counter,
-        name,
-        labels,
-        unit,
-        meaning,
-    }
+/// What a metric is declared with: its name, labels, unit and meaning.
+macro_rules! constructors {
+    ($($(#[$doc:meta])* $constructor:ident => $kind:ident;)+) => {
+        $(
+            $(#[$doc])*
+            pub const fn $constructor(
+                name: &'static str,
+                labels: &'static [&'static str],
+                unit: &'static str,
+                meaning: &'static str,
+            ) -> Metric {
+                Metric {
+                    kind: Kind::$kind,
+                    name,
+                    labels,
+                    unit,
+                    meaning,
+                }
+            }
+        )+
+    };
 }
 
-/// A value of now.
-pub const fn value(
-    name: &'static str,
-    labels: &'static [&'static str],
-    unit: &'static str,
-    meaning: &'static str,
-) -> Metric {
-    Metric {
-        kind: Kind::Gauge,
-        name,
-        labels,
-        unit,
-        meaning,
-    }
-}
-
-/// A distribution: `_bucket`, `_sum` and `_count`.
-pub const fn distribution(
-    name: &'static str,
-    labels: &'static [&'static str],
-    unit: &'static str,
-    meaning: &'static str,
-) -> Metric {
-    Metric {
-        kind: Kind::Histogram,
-        name,
-        labels,
-        unit,
-        meaning,
-    }
+constructors! {
+    /// A counter. Its value since the start of the process only matters as a rate.
+    total => Counter;
+    /// A value of now.
+    value => Gauge;
+    /// A distribution: `_bucket`, `_sum` and `_count`.
+    distribution => Histogram;
 }
 
 /// Those of all services.

@@ -118,12 +118,12 @@ fn report(event: &Event) {
 pub async fn publish_signed(
     client: &Client,
     key: &AnnouncementKey,
-    subject: &'static str,
+    subject: &str,
     payload: Bytes,
 ) -> Result<(), PublishError> {
     let mut headers = HeaderMap::new();
     headers.insert(subject::CODE, key.sign(subject, &payload));
-    let published = client.publish_with_headers(subject, headers, payload);
+    let published = client.publish_with_headers(subject.to_owned(), headers, payload);
     let published = timeout(PUBLISH_TIMEOUT, published).await;
     published.map_err(|_| PublishError::Timeout)??;
     Ok(())

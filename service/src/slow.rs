@@ -99,6 +99,18 @@ impl Thresholds {
     }
 }
 
+/// Writes a line about something slow, at the level that [`Thresholds::level`] gave. A level must be known at compile time.
+macro_rules! log_slow {
+    ($level:expr, $($line:tt)+) => {
+        if $level == tracing::Level::ERROR {
+            tracing::error!($($line)+);
+        } else {
+            tracing::warn!($($line)+);
+        }
+    };
+}
+pub(crate) use log_slow;
+
 #[cfg(test)]
 mod tests {
     use super::*;

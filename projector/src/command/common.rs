@@ -1,8 +1,11 @@
 //! What several subcommands use.
 
+use std::fmt;
+
 use anyhow::Context as _;
 use chrono::{DateTime, SecondsFormat, Utc};
 use feedmill_events::Partition;
+use serde::Serialize;
 use sqlx::{ConnectOptions as _, PgConnection};
 
 use crate::{config::Config, connection};
@@ -15,6 +18,20 @@ pub async fn connect(config: &Config) -> anyhow::Result<PgConnection> {
         .connect()
         .await
         .context("cannot connect to PostgreSQL")
+}
+
+/// Prints a report as JSON or as text for people.
+pub fn print<R: Serialize>(
+    report: &R,
+    json: bool,
+    text: impl FnOnce(&R) -> Result<String, fmt::Error>,
+) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(report)?);
+    } else {
+        print!("{}", text(report)?);
+    }
+    Ok(())
 }
 
 /// RFC 3339 in UTC, to the second.

@@ -15,7 +15,7 @@ use self::{
     evidence::{Evidence, evidence},
     rule::{Blocks, Facts, Rule},
 };
-use super::common::connect;
+use super::common::{connect, print};
 use crate::{
     audit::{self, AuditEntry},
     config::Config,
@@ -96,12 +96,7 @@ pub async fn explain(args: &Args, config: &Config) -> anyhow::Result<()> {
         events: evidence(&facts, &rule, &mut db).await?,
         rule,
     };
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print!("{}", text(&report)?);
-    }
-    Ok(())
+    print(&report, args.json, text)
 }
 
 fn text(report: &Report) -> Result<String, std::fmt::Error> {

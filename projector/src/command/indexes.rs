@@ -11,7 +11,7 @@ use self::{
     advice::{advice, bytes},
     inspect::{Inspection, inspect},
 };
-use super::common::{connect, format_time};
+use super::common::{connect, format_time, print};
 use crate::config::Config;
 
 #[derive(Debug, Clone, clap::Args)]
@@ -35,12 +35,7 @@ pub async fn indexes(args: &Args, config: &Config) -> anyhow::Result<()> {
     let found = inspect(&mut connection).await?;
     let advice = advice(&found);
     let report = Report { found, advice };
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print!("{}", text(&report)?);
-    }
-    Ok(())
+    print(&report, args.json, text)
 }
 
 fn text(report: &Report) -> Result<String, std::fmt::Error> {

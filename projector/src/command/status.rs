@@ -9,7 +9,7 @@ use std::time::Duration;
 use feedmill_service::nats;
 
 use self::{report::Report, snapshot::Snapshot};
-use super::common::connect;
+use super::common::{connect, print};
 use crate::{
     config::Config,
     log::Offsets,
@@ -41,12 +41,7 @@ pub async fn status(args: &Args, config: &Config) -> anyhow::Result<()> {
         async { Ok(stream(config, &before.heads).await) },
     )?;
     let report = Report::new(&before, &after, stream);
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print!("{}", table::table(&report));
-    }
-    Ok(())
+    print(&report, args.json, |report| Ok(table::table(report)))
 }
 
 /// What the stream has. Errors, as text for people: why that is unknown.

@@ -8,7 +8,7 @@ use axum::{
 };
 use tracing::{Level, Span};
 
-use crate::slow;
+use crate::slow::{self, log_slow};
 
 pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const X_PROCESS_TIME: HeaderName = HeaderName::from_static("x-process-time");
@@ -53,25 +53,15 @@ impl Finished<'_> {
         let trace_id = crate::telemetry::current_trace_id();
         let trace_id = trace_id.or_else(|| trace_id_of(self.traceparent?));
         let (status, seconds) = (status.as_u16(), worked.as_secs_f64());
-        if level == Level::ERROR {
-            tracing::error!(
-                method,
-                route,
-                status,
-                seconds,
-                trace_id,
-                "http: a request was slow"
-            );
-        } else {
-            tracing::warn!(
-                method,
-                route,
-                status,
-                seconds,
-                trace_id,
-                "http: a request was slow"
-            );
-        }
+        log_slow!(
+            level,
+            method,
+            route,
+            status,
+            seconds,
+            trace_id,
+            "http: a request was slow"
+        );
     }
 }
 

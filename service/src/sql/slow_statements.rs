@@ -26,7 +26,10 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, layer::Context};
 
-use crate::{slow, telemetry};
+use crate::{
+    slow::{self, log_slow},
+    telemetry,
+};
 
 /// What sqlx emits its events about statements as.
 const TARGET: &str = "sqlx::query";
@@ -137,11 +140,14 @@ pub(crate) async fn report(SlowStatementReceiver(mut slow): SlowStatementReceive
         let (name, seconds) = (name(&text), took.as_secs_f64());
         let keyword = || text.split_whitespace().next().unwrap_or_default();
         let statement = name.unwrap_or_else(keyword);
-        if slow::statements().level(took) == Some(Level::ERROR) {
-            tracing::error!(statement, seconds, trace_id, "sql: a statement was slow");
-        } else {
-            tracing::warn!(statement, seconds, trace_id, "sql: a statement was slow");
-        }
+        let level = slow::statements().level(took).unwrap_or(Level::WARN);
+        log_slow!(
+            level,
+            statement,
+            seconds,
+            trace_id,
+            "sql: a statement was slow"
+        );
         // Only what has a name is known to be a single statement.
         if name.is_none() {
             continue;
