@@ -38,16 +38,31 @@ pub async fn named<T>(
         db.system.name = "postgresql",
         statement = name,
     );
-    let start = Instant::now();
+    let timed = Timed {
+        name,
+        start: Instant::now(),
+    };
     let result = future.instrument(span.clone()).await;
-    let took = start.elapsed();
-    metrics::histogram!("sql_duration_seconds", "statement" => name).record(took);
-    metrics::histogram!("db_query_latency_seconds").record(took);
+    drop(timed);
     if result.is_err() {
         span.record("otel.status_code", "ERROR");
         metrics::counter!("sql_errors_total", "statement" => name).increment(1);
     }
     result
+}
+
+/// Records how long a statement took when it ends, or when nobody waits for it any more: what is given up is the slowest of all.
+struct Timed {
+    name: &'static str,
+    start: Instant,
+}
+
+impl Drop for Timed {
+    fn drop(&mut self) {
+        let took = self.start.elapsed();
+        metrics::histogram!("sql_duration_seconds", "statement" => self.name).record(took);
+        metrics::histogram!("db_query_latency_seconds").record(took);
+    }
 }
 
 /// The options that all connections have. Errors: an invalid URL.

