@@ -4,6 +4,7 @@ mod common;
 mod events;
 mod explain;
 mod indexes;
+mod lost_events;
 mod pause;
 mod rebuild;
 mod skip;
@@ -40,6 +41,9 @@ pub enum Command {
     Abort(rebuild::OneArgs),
     /// Print the events of the log
     Events(events::Args),
+    /// After a restore of PostgreSQL, and before write-api starts: print the events that the stream has and the log does not,
+    /// and that deleted, blocked, hid or took back something
+    LostEvents(lost_events::Args),
     /// Show size, use, bloat and redundancy of every index and the sequential scans of every table, with advice
     Indexes(indexes::Args),
     /// Show why somebody sees a post or does not: the rule that decides, and the events behind it. Recorded in the audit log
@@ -55,6 +59,7 @@ pub async fn execute(command: Command, config: &Config) -> anyhow::Result<ExitCo
         Command::Resume(args) => pause::resume(&args, config).await?,
         Command::Skip(args) => skip::skip(&args, config).await?,
         Command::Events(args) => events::events(&args, config).await?,
+        Command::LostEvents(args) => lost_events::lost_events(&args, config).await?,
         Command::Indexes(args) => indexes::indexes(&args, config).await?,
         Command::Explain(args) => explain::explain(&args, config).await?,
         Command::Rebuild(args) => return rebuild::rebuild(&args, config).await,

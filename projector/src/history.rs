@@ -3,6 +3,7 @@
 //! Events are read from the stream, which spares the database. What the stream lacks (deleted or expired messages, all of
 //! them without NATS) is read from `write.events`. So the events of a partition are always in order and complete.
 
+mod lost;
 mod record;
 mod stored;
 mod streamed;
@@ -13,6 +14,7 @@ use sqlx::PgPool;
 use tokio::time::timeout;
 
 pub use self::{
+    lost::lost,
     record::{Part, Record, Sink},
     stored::count,
     streamed::EventStream,

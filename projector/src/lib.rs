@@ -17,11 +17,13 @@
 //! - [`connection`]: connections to PostgreSQL.
 //! - [`secrets`]: keys that are shared with the other services.
 //! - [`lag`], [`stream_lag`], [`metrics`]: how far projections and the stream are behind the log.
+//! - [`backups`]: when PostgreSQL was last backed up.
 //! - [`totals`]: how many accounts, connections and posts there are.
 //! - [`error`]: why a batch was not applied, and what to do then.
 
 pub mod announce;
 pub mod audit;
+mod backups;
 pub mod batch;
 pub mod checkpoint;
 pub mod cli;

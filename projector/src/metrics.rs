@@ -23,6 +23,8 @@ pub const STREAM_FORKED: &str = "projector_stream_forked_partitions";
 pub const STREAM_LAG_SECONDS: &str = "projector_stream_lag_seconds";
 pub const USERS: &str = "users_total";
 pub const POSTS: &str = "posts_total";
+pub const LAST_BACKUP: &str = "backup_last_finished_timestamp_seconds";
+pub const LAST_ARCHIVED: &str = "wal_last_archived_timestamp_seconds";
 pub const CONNECTIONS: &str = "active_connections_total";
 
 /// Besides those of all services.
@@ -44,6 +46,18 @@ pub const METRICS: &[Metric] = &[
         &[],
         "connections",
         "accepted connections between two people, in the read models; the same at every instance",
+    ),
+    value(
+        LAST_BACKUP,
+        &[],
+        "s",
+        "Unix time of the last `write-api backup-finished`, 0 without one; the same at every instance",
+    ),
+    value(
+        LAST_ARCHIVED,
+        &[],
+        "s",
+        "Unix time at which PostgreSQL last archived a WAL file, 0 if it archives none; the same at every instance",
     ),
     value(
         LAG_EVENTS,

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     announce::Announcer,
+    backups,
     config::Config,
     connection::{self, LazyConnection},
     instance::Instance,
@@ -47,7 +48,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let performance = performance::router(operators.clone());
     for task in [
         operators.clone().report().boxed(),
-        totals::report(operators).boxed(),
+        totals::report(operators.clone()).boxed(),
+        backups::report(operators).boxed(),
     ] {
         tokio::spawn(shutdown.soft.clone().run_until_cancelled_owned(task));
     }

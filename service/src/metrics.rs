@@ -60,6 +60,12 @@ pub const COMMON: &[Metric] = &[
         "the version of the program",
     ),
     value(
+        "tls_certificate_expiry_timestamp_seconds",
+        &[],
+        "s",
+        "Unix time at which the certificate of TLS_CERT expires, or one of its chain before it; missing without TLS_CERT",
+    ),
+    value(
         "service_ready",
         &[],
         "1",

@@ -36,9 +36,16 @@ pub enum Subcommand {
     Serve,
     /// Apply the pending migrations of the database, as its owner (DATABASE_URL)
     Migrate,
-    /// Invalidate all positions that clients hold, as the database's owner (DATABASE_URL). Run it after restoring PostgreSQL from
-    /// a backup, before the services start again
-    InvalidatePositions,
+    /// Begin a new incarnation of the log, as the owner of the database (DATABASE_URL). Run it after restoring PostgreSQL from a
+    /// backup, before the services start again: it ends all sessions, and refuses all positions that clients hold
+    FinishRestore,
+    /// Record that a backup of PostgreSQL is complete, as the owner of the database (DATABASE_URL), for the alert BackupMissing
+    BackupFinished,
+    /// Show and move the parts of the log, as the owner of the database (DATABASE_URL)
+    Log {
+        #[command(subcommand)]
+        action: LogAction,
+    },
     /// Import an existing community from a file of JSON records, one on each line
     Import {
         /// The file. An import can be run again: records that were imported are skipped
@@ -53,6 +60,19 @@ pub enum Subcommand {
     Account {
         #[command(subcommand)]
         action: AccountAction,
+    },
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub enum LogAction {
+    /// Print the parts of the log, the oldest first, with their sequence numbers, size and tablespace
+    List,
+    /// Move a complete part to another tablespace, for example on slower and larger disks. Commands and reads go on meanwhile
+    Move {
+        /// The part, as `log list` prints it
+        part: String,
+        /// The tablespace (CREATE TABLESPACE)
+        tablespace: String,
     },
 }
 
@@ -88,6 +108,10 @@ pub struct Config {
     /// the next commit. The default is the number of cores, from 4 to 16; it rarely needs a change
     #[arg(long, env = "LANES", default_value_t = lanes(), value_parser = clap::value_parser!(u16).range(1..=64))]
     pub lanes: u16,
+    /// How many sequence numbers of each of the 64 partitions a new part of the log has. Parts are what `log move` moves. Lower it
+    /// if the log grows by less than a part in a year
+    #[arg(long, env = "LOG_PART_SIZE", default_value_t = 1_000_000, value_parser = clap::value_parser!(i64).range(1..))]
+    pub log_part_size: i64,
     #[command(flatten)]
     pub auth: AuthArgs,
     #[command(flatten)]

@@ -1,4 +1,6 @@
-//! The event log: locking heads, and appending.
+//! The event log: locking heads, appending, and its parts.
+
+pub mod parts;
 
 use std::collections::BTreeMap;
 

@@ -30,7 +30,9 @@ fn run(Cli { subcommand, config }: Cli) -> anyhow::Result<()> {
         match subcommand.unwrap_or(Subcommand::Serve) {
             Subcommand::Serve => subcommand::serve(config).await,
             Subcommand::Migrate => subcommand::migrate(&config).await,
-            Subcommand::InvalidatePositions => subcommand::invalidate_positions(&config).await,
+            Subcommand::FinishRestore => subcommand::finish_restore(&config).await,
+            Subcommand::BackupFinished => subcommand::backup_finished(&config).await,
+            Subcommand::Log { action } => subcommand::log(&config, &action).await,
             Subcommand::Import { file } => subcommand::import(&config, &file).await,
             Subcommand::Token { account } => subcommand::token(&config, &account).await,
             Subcommand::Account { action } => subcommand::account(&config, &action).await,

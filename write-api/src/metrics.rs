@@ -105,6 +105,12 @@ pub const METRICS: &[Metric] = &[
         "published to the stream",
     ),
     total(
+        "relay_refused_total",
+        &[],
+        "messages",
+        "that JetStream refused to store: its storage is full, or the stream has reached a limit",
+    ),
+    total(
         "relay_removed_messages_total",
         &[],
         "messages",

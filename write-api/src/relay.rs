@@ -51,6 +51,7 @@ impl Relay {
         // From the start, so that a dashboard can distinguish "no leader" from "no data".
         metrics::gauge!("relay_leader").set(0.0);
         metrics::gauge!("relay_lag_events").set(0.0);
+        metrics::counter!(window::REFUSED).increment(0);
         while !stop.is_cancelled() {
             let Some(lease) = self.follow(&stop).await else {
                 return;

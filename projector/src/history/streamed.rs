@@ -12,7 +12,7 @@ use async_nats::{
 use chrono::{DateTime, SecondsFormat, Utc};
 use feedmill_events::{EventKey, subject};
 use futures::StreamExt as _;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::record::{Part, Record};
 use crate::stream_message::StreamMessage;
@@ -46,17 +46,30 @@ impl From<Option<DateTime<Utc>>> for Start {
     }
 }
 
+/// The messages of the stream, and the task that reads them, whose result says whether it came to the end.
+pub struct Reader {
+    pub records: mpsc::Receiver<Record>,
+    pub task: JoinHandle<Result<(), async_nats::Error>>,
+}
+
+/// The messages of the stream up to its end.
+pub fn read_to_end(source: EventStream, part: &Part, start: Start) -> Reader {
+    let (sender, records) = mpsc::channel(QUEUE_CAPACITY);
+    let part = part.clone();
+    let task = tokio::spawn(async move { follow(&source, &part, start, &sender).await });
+    Reader { records, task }
+}
+
 /// The messages of the stream, until it cannot be read or the receiver is dropped. Unless it starts with new messages, it
 /// also ends at the end of the stream.
 pub fn read(source: EventStream, part: &Part, start: Start) -> mpsc::Receiver<Record> {
-    let (sender, receiver) = mpsc::channel(QUEUE_CAPACITY);
-    let part = part.clone();
+    let Reader { records, task } = read_to_end(source, part, start);
     tokio::spawn(async move {
-        if let Err(error) = follow(&source, &part, start, &sender).await {
+        if let Ok(Err(error)) = task.await {
             tracing::debug!(%error, "history: cannot read the stream, reading from PostgreSQL");
         }
     });
-    receiver
+    records
 }
 
 async fn follow(

@@ -18,6 +18,7 @@ use rustls::{
 };
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use x509_cert::der::Decode as _;
 
 use super::write_timeout::WriteTimeout;
 use crate::telemetry;
@@ -55,7 +56,9 @@ impl Tls {
             certificate: cert.clone(),
             key: key.clone(),
         };
-        let current = RwLock::new(Arc::new(files.load().await?));
+        let current = files.load().await?;
+        report_expiry(&current);
+        let current = RwLock::new(Arc::new(current));
         let certificate = Arc::new(Certificate { files, current });
         let mut config = ServerConfig::builder()
             .with_no_client_auth()
@@ -84,6 +87,7 @@ impl Tls {
                     failed = false;
                     let mut current = current.write().unwrap_or_else(PoisonError::into_inner);
                     if loaded.cert != current.cert {
+                        report_expiry(&loaded);
                         *current = Arc::new(loaded);
                         tracing::info!(file = %files.certificate.display(), "http: the certificate has changed");
                     }
@@ -99,6 +103,18 @@ impl Tls {
                 Err(_) => {}
             }
         }
+    }
+}
+
+/// Sets the metric for the alert CertificateExpires: when the first certificate of the chain expires.
+fn report_expiry(certificate: &CertifiedKey) {
+    let expiries = certificate.cert.iter().filter_map(|der| {
+        let certificate = x509_cert::Certificate::from_der(der).ok()?;
+        let validity = certificate.tbs_certificate.validity;
+        Some(validity.not_after.to_unix_duration().as_secs())
+    });
+    if let Some(first) = expiries.min() {
+        metrics::gauge!("tls_certificate_expiry_timestamp_seconds").set(first as f64);
     }
 }
 

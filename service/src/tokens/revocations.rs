@@ -17,10 +17,11 @@ use std::{
     },
 };
 
+use feedmill_events::id;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use self::list::EndedSession;
+use self::list::{Ended, EndedSession};
 use super::unix_time;
 
 /// The ended sessions that still have access tokens. Cheap to clone; clones share the set.
@@ -33,6 +34,8 @@ struct Inner {
     version: AtomicU64,
     /// When the last access token of each session expires, in Unix seconds.
     ended: RwLock<HashMap<Uuid, u64>>,
+    /// All sessions that began before this have ended, in Unix milliseconds.
+    all_before: AtomicU64,
     /// Sessions whose end somebody waits for.
     watched: Mutex<HashMap<Uuid, Watched>>,
 }
@@ -44,6 +47,26 @@ struct Watched {
 }
 
 impl Revocations {
+    /// Adds what has ended.
+    pub fn extend(&self, ended: &Ended) {
+        self.end_all_before(ended.all_before);
+        self.add(&ended.sessions);
+    }
+
+    /// Ends all sessions that began before this time, in Unix milliseconds: their ids have the time.
+    fn end_all_before(&self, millis: u64) {
+        if self.0.all_before.fetch_max(millis, Ordering::Release) >= millis {
+            return;
+        }
+        // After the change: who sees the new version sees the change.
+        self.0.version.fetch_add(1, Ordering::Release);
+        for (session, watched) in self.watched().iter() {
+            if began_before(*session, millis) {
+                watched.ended.cancel();
+            }
+        }
+    }
+
     /// Adds ended sessions. Those that are known, and those whose tokens have all expired, change nothing.
     pub fn add(&self, sessions: &[EndedSession]) {
         let now = unix_time::now();
@@ -77,6 +100,9 @@ impl Revocations {
 
     /// Whether the session has ended and may still have access tokens.
     pub fn contains(&self, session: Uuid) -> bool {
+        if began_before(session, self.0.all_before.load(Ordering::Acquire)) {
+            return true;
+        }
         let ended = self.0.ended.read().unwrap_or_else(PoisonError::into_inner);
         ended.contains_key(&session)
     }
@@ -87,7 +113,7 @@ impl Revocations {
     }
 
     /// All of them, in the order of their ids.
-    pub fn list(&self) -> Vec<EndedSession> {
+    pub fn list(&self) -> Ended {
         let now = unix_time::now();
         let ended = self.0.ended.read().unwrap_or_else(PoisonError::into_inner);
         let live = ended.iter().filter(|(_, until)| **until > now);
@@ -98,7 +124,10 @@ impl Revocations {
             })
             .collect();
         list.sort_by_key(|ended| ended.session);
-        list
+        Ended {
+            sessions: list,
+            all_before: self.0.all_before.load(Ordering::Acquire),
+        }
     }
 
     /// For waiting until the session ends. Costs nothing while other sessions end.
@@ -124,6 +153,10 @@ impl Revocations {
         let watched = self.0.watched.lock();
         watched.unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn began_before(session: Uuid, millis: u64) -> bool {
+    millis > 0 && u64::try_from(id::millis(session)).is_ok_and(|began| began < millis)
 }
 
 /// Waits for the end of a session.
@@ -180,8 +213,36 @@ mod tests {
         revocations.add(&[ended(1, 60)]);
         assert_eq!(revocations.version(), version, "nothing new");
         let list = revocations.list();
-        let sessions: Vec<_> = list.iter().map(|ended| ended.session.as_u128()).collect();
+        let sessions: Vec<_> = list
+            .sessions
+            .iter()
+            .map(|ended| ended.session.as_u128())
+            .collect();
         assert_eq!(sessions, [1, 2]);
+    }
+
+    #[test]
+    fn all_sessions_from_before_a_restore_have_ended() {
+        let revocations = Revocations::default();
+        let began_at = |millis| id::compose(millis, 0, 1, None);
+        let (old, new) = (began_at(1_000), began_at(2_000));
+        let watches = [revocations.watch(old), revocations.watch(new)];
+        let version = revocations.version();
+        let restored = Ended {
+            all_before: 2_000,
+            ..Ended::default()
+        };
+        revocations.extend(&restored);
+        assert_ne!(revocations.version(), version);
+        assert!(revocations.contains(old) && !revocations.contains(new));
+        assert!(watches[0].ended().now_or_never().is_some());
+        assert!(watches[1].ended().now_or_never().is_none());
+        assert_eq!(revocations.list(), restored);
+
+        let version = revocations.version();
+        revocations.extend(&Ended::default());
+        assert_eq!(revocations.version(), version, "nothing new");
+        assert!(revocations.contains(old));
     }
 
     #[test]

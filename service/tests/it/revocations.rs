@@ -19,7 +19,7 @@ use feedmill_service::{
     Health, HttpArgs, TokenError, Verifier,
     tokens::revocations::{
         Revocations,
-        list::{self, EndedSession},
+        list::{self, Ended, EndedSession},
         poll::EndedSessionPoll,
     },
 };
@@ -117,7 +117,7 @@ async fn the_sessions_of_an_identity_provider_are_its_own() {
 /// A write-api with this list, which counts how often it is asked and how often it sends the list.
 #[derive(Clone, Default)]
 struct Source {
-    ended: Arc<Mutex<Vec<EndedSession>>>,
+    ended: Arc<Mutex<Ended>>,
     asked: Arc<AtomicUsize>,
     sent: Arc<AtomicUsize>,
 }
@@ -156,7 +156,7 @@ async fn health_part(health: &Health) -> String {
 #[tokio::test]
 async fn the_list_is_polled_and_sent_only_after_a_change() {
     let source = Source::default();
-    source.ended.lock().unwrap().push(ended(OTHER));
+    source.ended.lock().unwrap().sessions.push(ended(OTHER));
     let server = source.serve().await;
     let (revocations, health) = (Revocations::default(), Health::new());
     let poll = EndedSessionPoll::new(&server.url("/"), revocations.clone(), &health).unwrap();
@@ -169,7 +169,7 @@ async fn the_list_is_polled_and_sent_only_after_a_change() {
     let before = asked();
     wait_until("two polls", async || asked() > before + 1).await;
     assert_eq!(source.sent.load(Ordering::SeqCst), 1);
-    source.ended.lock().unwrap().push(ended(SESSION));
+    source.ended.lock().unwrap().sessions.push(ended(SESSION));
     wait_until("the change", async || revocations.contains(SESSION)).await;
     poll.abort();
 }
@@ -177,7 +177,7 @@ async fn the_list_is_polled_and_sent_only_after_a_change() {
 #[tokio::test]
 async fn without_the_list_a_service_that_has_started_goes_on() {
     let source = Source::default();
-    source.ended.lock().unwrap().push(ended(SESSION));
+    source.ended.lock().unwrap().sessions.push(ended(SESSION));
     let server = source.serve().await;
     let (revocations, health) = (Revocations::default(), Health::new());
     let url = server.url("");

@@ -3,9 +3,12 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+};
 
 /// Files, in PEM.
 #[derive(Debug, Clone)]
@@ -20,6 +23,17 @@ pub struct Certificates {
 impl Certificates {
     /// New ones, in this folder.
     pub fn create(folder: &Path) -> Self {
+        Self::create_with(folder, |_| {})
+    }
+
+    /// New ones, in this folder, of which the server's expires soon.
+    pub fn create_expiring(folder: &Path, left: Duration) -> Self {
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let expiry = date_time_ymd(1970, 1, 1) + since_1970.expect("a clock") + left;
+        Self::create_with(folder, |server| server.not_after = expiry)
+    }
+
+    fn create_with(folder: &Path, change: impl FnOnce(&mut CertificateParams)) -> Self {
         fs::create_dir_all(folder).expect("the folder of the certificates");
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -28,7 +42,8 @@ impl Certificates {
         let ca_key = KeyPair::generate().expect("a key");
         let issuer = CertifiedIssuer::self_signed(authority, ca_key).expect("an authority");
         let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
-        let server = CertificateParams::new(names).expect("the server's names");
+        let mut server = CertificateParams::new(names).expect("the server's names");
+        change(&mut server);
         let server_key = KeyPair::generate().expect("a key");
         let server = server.signed_by(&server_key, &issuer);
         let write = |name: &str, pem: String| {

@@ -56,6 +56,12 @@ impl Process {
         self
     }
 
+    /// Changes a variable of its environment, for the next start.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
     /// The URL that answers 200 once the process is ready.
     #[must_use]
     pub fn health(mut self, url: String) -> Self {

@@ -29,6 +29,8 @@ pub struct StackConfig {
     pub faults: bool,
     /// Whether it has a PostgreSQL server of its own, and connections to it and to NATS are encrypted.
     pub tls: bool,
+    /// Further lines of the configuration file of NATS.
+    pub nats: String,
     /// Further settings of every service.
     pub environment: Vec<(String, String)>,
 }
@@ -44,6 +46,7 @@ impl Default for StackConfig {
             fanout_max_followers: 3,
             faults: false,
             tls: false,
+            nats: String::new(),
             environment: Vec::new(),
         }
     }
@@ -90,8 +93,8 @@ impl Stack {
         let tls = config
             .tls
             .then(|| Certificates::create(&folder.path().join("tls")));
-        let mut nats =
-            Nats::with_users(folder.path(), &tls.as_ref().map_or(String::new(), nats_tls));
+        let nats_config = tls.as_ref().map_or(String::new(), nats_tls) + &config.nats;
+        let mut nats = Nats::with_users(folder.path(), &nats_config);
         nats.process.launch();
         let mut postgres = None;
         let database = if config.faults || config.tls {

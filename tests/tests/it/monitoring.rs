@@ -10,7 +10,10 @@ use std::{
 use feedmill_events::{Announcement, Changed, Partition, Projection, subject};
 use feedmill_tests::{
     client::{Answer, Client},
-    kit::{Prometheus, Stack, StackConfig, connect_nats, promtool, wait_until, wait_until_within},
+    kit::{
+        Certificates, Prometheus, Stack, StackConfig, connect_nats, promtool, wait_until,
+        wait_until_within,
+    },
     log::{self, Raw},
 };
 use futures::future::join_all;
@@ -150,7 +153,7 @@ async fn every_panel_of_every_dashboard_has_data() {
         }
     }
     assert!(panels >= 50, "{panels} panels");
-    let mut without = Vec::new();
+    let (mut without, mut missing) = (Vec::new(), usize::MAX);
     let have_data = wait_until_within(
         "every query has data",
         Duration::from_secs(120),
@@ -196,15 +199,15 @@ impl Watched {
             up == Ok(vec![1.0])
         })
         .await;
-        // Nothing is wrong with it, but that it was slow at first on a machine that has other work.
         tokio::time::sleep(Duration::from_secs(4)).await;
-        wait_until("no alert fires", async || {
-            let firing = prometheus.firing().await;
-            println!("firing at first: {firing:?}");
-            firing.is_empty()
-        })
-        .await;
-        Self { stack, prometheus }
+        let watched = Self { stack, prometheus };
+        // Nothing is wrong with it, but that it has no backup, and that it was slow at first on a machine that has other work.
+        watched
+            .fires_only(&["BackupMissing", "WalNotArchived"])
+            .await;
+        watched.operate("write-api", &["backup-finished"]);
+        watched.fires_only(&["WalNotArchived"]).await;
+        watched
     }
 
     /// Waits until each of these alerts has fired.
@@ -226,8 +229,23 @@ impl Watched {
         .await;
     }
 
-    fn operate(&self, arguments: &[&str]) {
-        assert!(self.stack.run("projector", arguments).status.success());
+    /// Waits until these alerts fire, and no others.
+    async fn fires_only(&self, alerts: &[&str]) {
+        let mut before = BTreeSet::new();
+        wait_until(&format!("only {alerts:?} fire"), async || {
+            let firing: BTreeSet<String> = self.prometheus.firing().await.into_iter().collect();
+            let equal = firing.iter().eq(alerts);
+            if firing != before {
+                println!("firing: {firing:?}");
+                before = firing;
+            }
+            equal
+        })
+        .await;
+    }
+
+    fn operate(&self, service: &str, arguments: &[&str]) {
+        assert!(self.stack.run(service, arguments).status.success());
     }
 }
 
@@ -254,7 +272,7 @@ async fn alerts_about_projections_and_nats_fire() {
     operator.flush().await.unwrap();
     watched.fires(&["ForeignMessages"]).await;
 
-    watched.operate(&["pause", "digest"]);
+    watched.operate("projector", &["pause", "digest"]);
     watched.fires(&["ProjectionPaused"]).await;
     alice
         .post("one that the digest waits for", None)
@@ -388,6 +406,30 @@ async fn alerts_about_requests_and_the_database_fire() {
         () = failing => {}
         () = watched.fires(&alerts) => {}
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alerts_about_limits_fire() {
+    let mut watched = Watched::start(StackConfig {
+        nats: "jetstream { max_file_store: 64K }".to_owned(),
+        ..StackConfig::default()
+    })
+    .await;
+    let (_, alice) = watched.stack.person("alice").await;
+    let text = "x".repeat(2_000);
+    for _ in 0..50 {
+        alice.post(&text, None).await.expect(201);
+    }
+    watched.fires(&["StreamFull"]).await;
+    alice.get("/v1/me/posts").await.expect(200);
+
+    let folder = watched.stack.file("tls");
+    let certificates = Certificates::create_expiring(&folder, Duration::from_hours(5 * 24));
+    let projector = &mut watched.stack.projectors[0];
+    projector.set("TLS_CERT", &certificates.certificate.display().to_string());
+    projector.set("TLS_KEY", &certificates.key.display().to_string());
+    projector.restart().await;
+    watched.fires(&["CertificateExpires"]).await;
 }
 
 async fn refresh(client: &Client, session: &Answer) -> Answer {

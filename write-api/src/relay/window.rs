@@ -10,7 +10,7 @@ use async_nats::{
     },
     jetstream::{
         Context,
-        context::{ContextBuilder, PublishError},
+        context::{ContextBuilder, PublishError, PublishErrorKind},
         publish::PublishAck,
     },
 };
@@ -32,6 +32,8 @@ const MAX_BYTES_IN_FLIGHT: usize = 8 << 20;
 
 /// How long JetStream may take to acknowledge a message. Usually it takes milliseconds.
 const ACK_TIMEOUT: Duration = Duration::from_secs(2);
+
+pub const REFUSED: &str = "relay_refused_total";
 
 #[derive(Debug, thiserror::Error)]
 pub enum WindowError {
@@ -75,6 +77,12 @@ pub fn context(nats: Client) -> Context {
         .timeout(ACK_TIMEOUT)
         .max_ack_inflight(MAX_IN_FLIGHT + 1)
         .build(nats)
+}
+
+/// Whether the server says that it cannot store the message, whatever comes before it: its storage is full.
+fn is_refused(answer: &Result<PublishAck, PublishError>) -> bool {
+    let error = answer.as_ref().err();
+    error.is_some_and(|error| error.kind() == PublishErrorKind::Other)
 }
 
 impl Window {
@@ -169,6 +177,9 @@ impl Window {
         };
         self.bytes -= settled.bytes;
         self.of_partition[settled.partition] -= 1;
+        if is_refused(&answer) {
+            metrics::counter!(REFUSED).increment(1);
+        }
         // A duplicate, which another leader published after it opened the stream at the same place, is acknowledged too. It
         // takes no sequence number, so the next message is refused, and the leader asks for the end of the stream again.
         let ack = answer?;

@@ -16,7 +16,7 @@ use feedmill_service::{
     Database, nats,
     tokens::revocations::{
         Revocations,
-        list::{self, EndedSession},
+        list::{self, Ended, EndedSession},
     },
 };
 use sha2::{Digest, Sha256};
@@ -83,7 +83,7 @@ impl EndedSessions {
             return;
         };
         for sessions in sessions.chunks(MAX_PER_MESSAGE) {
-            let message = list::encode(sessions);
+            let message = list::encode(&sessions.to_vec().into());
             let key = &secrets.announcements;
             let published =
                 nats::publish_signed(&self.0.nats, key, subject::ENDED_SESSIONS, message.into());
@@ -125,14 +125,14 @@ impl EndedSessions {
         let read = ends::ended(database, clock.now().at());
         let ended = timeout(POLL_TIMEOUT, read).await;
         let ended = ended.map_err(|_| sqlx::Error::PoolTimedOut)??;
-        self.0.revocations.add(&ended);
+        self.0.revocations.extend(&ended);
         Ok(())
     }
 }
 
 impl Document {
-    fn of(sessions: &[EndedSession]) -> Self {
-        let body = list::encode(sessions);
+    fn of(ended: &Ended) -> Self {
+        let body = list::encode(ended);
         let hash = Sha256::digest(&body);
         let hash = URL_SAFE_NO_PAD.encode(&hash[..16]);
         let etag = HeaderValue::try_from(format!("\"{hash}\""));

@@ -1,7 +1,11 @@
 //! Listing and ending sessions. The sessions that have ended lately are in a table of their own, which every instance polls.
 
 use chrono::{DateTime, Utc};
-use feedmill_service::{Database, sql::named, tokens::revocations::list::EndedSession};
+use feedmill_service::{
+    Database,
+    sql::named,
+    tokens::revocations::list::{Ended, EndedSession},
+};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -104,17 +108,24 @@ pub async fn account_exists(connection: &mut PgConnection, account: Uuid) -> sql
 }
 
 /// The ended sessions whose access tokens may not have expired.
-pub async fn ended(database: &Database, now: DateTime<Utc>) -> sqlx::Result<Vec<EndedSession>> {
+pub async fn ended(database: &Database, now: DateTime<Utc>) -> sqlx::Result<Ended> {
     let select = sqlx::query!(
         r#"/* session.ended.list */
-        SELECT session_id, refused_until FROM write.ended_sessions WHERE refused_until > $1"#,
+        SELECT session_id, refused_until AS "at!" FROM write.ended_sessions WHERE refused_until > $1
+        UNION ALL
+        SELECT NULL, began_at FROM write.incarnations"#,
         now
     );
-    let rows = database.all("session.ended.list", select).await?;
-    let ended = rows
-        .into_iter()
-        .map(|row| ended_session(row.session_id, row.refused_until));
-    Ok(ended.collect())
+    let mut ended = Ended::default();
+    for row in database.all("session.ended.list", select).await? {
+        if let Some(session) = row.session_id {
+            ended.sessions.push(ended_session(session, row.at));
+        } else {
+            let began = u64::try_from(row.at.timestamp_millis()).unwrap_or_default();
+            ended.all_before = ended.all_before.max(began);
+        }
+    }
+    Ok(ended)
 }
 
 fn ended_session(session: Uuid, until: DateTime<Utc>) -> EndedSession {

@@ -6,12 +6,14 @@ use std::{
 };
 
 use anyhow::Context;
-use feedmill_service::sql;
+use feedmill_service::{Database, sql};
+use tokio::task::JoinSet;
 
 use crate::{
     config::{APPLICATION_NAME, Config},
     domain::Clock,
     import::{self, Progress},
+    log::parts,
 };
 
 /// `write-api import FILE`: imports an existing community, and shows the progress.
@@ -19,6 +21,9 @@ pub async fn import(config: &Config, path: &Path) -> anyhow::Result<()> {
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     let options = sql::options(config.write_database_url()?, APPLICATION_NAME, None)?;
     let started = Instant::now();
+    let parts = parts::add_ahead(Database::new(options.clone(), 1)?, config.log_part_size);
+    let mut background = JoinSet::new();
+    background.spawn(parts);
     let mut shown = None;
     let summary = import::run(&options, file, Clock::default().now().at(), |progress| {
         show(progress, &mut shown);

@@ -21,6 +21,7 @@ use crate::{
     domain::Clock,
     housekeeping,
     lane::Lanes,
+    log::parts,
     metrics::METRICS,
     relay::Relay,
     router::{admin_router, router},
@@ -104,6 +105,7 @@ impl Server {
         let relay = tokio::spawn(relay.run(stop_relay.clone()));
         background.spawn(watch(database.clone(), nats, health.clone()));
         background.spawn(database.clone().report());
+        background.spawn(parts::add_ahead(database.clone(), config.log_part_size));
         let performance = performance::router(database.clone());
         let housekeeping = tokio::spawn(housekeeping::run(
             database,

@@ -85,9 +85,8 @@ impl EndedSessionPoll {
         let response = response.error_for_status()?;
         let etag = response.headers().get(ETAG).cloned();
         let bytes = fetch::body(response, MAX_BYTES).await?;
-        let sessions =
-            list::decode(&bytes).context("the answer is not a list of ended sessions")?;
-        self.revocations.add(&sessions);
+        let ended = list::decode(&bytes).context("the answer is not a list of ended sessions")?;
+        self.revocations.extend(&ended);
         self.etag = etag;
         Ok(())
     }

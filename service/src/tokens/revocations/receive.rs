@@ -28,7 +28,7 @@ pub async fn receive_ended_sessions(
                         continue;
                     }
                     match list::decode(&message.payload) {
-                        Ok(sessions) => revocations.add(&sessions),
+                        Ok(ended) => revocations.extend(&ended),
                         Err(error) => tracing::warn!(
                             %error,
                             "tokens: ignoring a malformed message about ended sessions"

@@ -1,0 +1,184 @@
+//! `write-api log list|move`: the parts of the log, for its operator. The statements are not checked ones, because they need the rights
+//! of the owner.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
+
+use super::migrate::connect_as_owner;
+use crate::config::{Config, LogAction};
+
+/// How long the exchange of a table waits for those who read or write the log. Whoever comes later waits behind it.
+const LOCK_TIMEOUT: &str = "300ms";
+
+/// The pause before the next attempt.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+pub async fn log(config: &Config, action: &LogAction) -> anyhow::Result<()> {
+    let mut connection = connect_as_owner(config).await?;
+    match action {
+        LogAction::List => list(&mut connection).await,
+        LogAction::Move { part, tablespace } => move_part(&mut connection, part, tablespace).await,
+    }
+}
+
+/// A part of the log.
+#[derive(Debug, sqlx::FromRow)]
+struct Part {
+    name: String,
+    /// None: without a lower bound.
+    lower: Option<i64>,
+    /// None: the part for the rest, which accepts what no other does.
+    upper: Option<i64>,
+    /// An estimate of PostgreSQL.
+    events: i64,
+    bytes: i64,
+    tablespace: String,
+    /// No event will be added to it.
+    is_complete: bool,
+}
+
+async fn parts(connection: &mut PgConnection) -> sqlx::Result<Vec<Part>> {
+    sqlx::query_as(
+        "SELECT c.relname::text AS name, lower, upper, greatest(c.reltuples, 0)::bigint AS events,
+            pg_total_relation_size(c.oid)::bigint AS bytes, coalesce(t.spcname, 'pg_default')::text AS tablespace,
+            coalesce(upper - 1 <= (SELECT min(head) FROM write.partitions), false) AS is_complete
+         FROM write.log_parts
+         JOIN pg_class c ON c.oid = part
+         LEFT JOIN pg_tablespace t ON t.oid = c.reltablespace
+         ORDER BY upper NULLS LAST",
+    )
+    .fetch_all(connection)
+    .await
+}
+
+async fn list(connection: &mut PgConnection) -> anyhow::Result<()> {
+    println!(
+        "{:<24} {:>14} {:>14} {:>14} {:>10} {:<10} tablespace",
+        "part", "from", "to", "events (~)", "MB", "state"
+    );
+    for part in parts(connection).await? {
+        let state = match part.upper {
+            None => "rest",
+            Some(_) if part.is_complete => "complete",
+            Some(_) if part.events == 0 => "next",
+            Some(_) => "open",
+        };
+        let bound = |seq: Option<i64>| seq.map_or_else(|| "-".to_owned(), |seq| seq.to_string());
+        println!(
+            "{:<24} {:>14} {:>14} {:>14} {:>10} {state:<10} {}",
+            part.name,
+            bound(part.lower),
+            bound(part.upper.map(|upper| upper - 1)),
+            part.events,
+            part.bytes >> 20,
+            part.tablespace
+        );
+    }
+    Ok(())
+}
+
+/// Copies a complete part to another tablespace and exchanges the two tables, in one transaction. Everybody can read and append to the
+/// log meanwhile: only the exchange locks it, for a moment. A run that is interrupted changes nothing.
+async fn move_part(
+    connection: &mut PgConnection,
+    name: &str,
+    tablespace: &str,
+) -> anyhow::Result<()> {
+    let all = parts(connection).await?;
+    let part = all.iter().find(|part| part.name == name);
+    let part =
+        part.with_context(|| format!("the log has no part {name:?}; see `write-api log list`"))?;
+    ensure!(
+        part.tablespace != tablespace,
+        "{name} is in the tablespace {tablespace} already"
+    );
+    let Some(upper) = part.upper.filter(|_| part.is_complete) else {
+        bail!("{name} is not complete: some of the 64 partitions will add events to it");
+    };
+    let lower = part
+        .lower
+        .map_or_else(|| "MINVALUE".to_owned(), |lower| lower.to_string());
+    let (old, new, space) = (
+        quoted(name),
+        quoted(&format!("{name}_moved")),
+        quoted(tablespace),
+    );
+    let mut transaction = connection.begin().await?;
+    execute(
+        &mut transaction,
+        "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0",
+    )
+    .await?;
+    // Nobody appends to it any more; a text that is to be erased waits until the part has moved.
+    execute(
+        &mut transaction,
+        &format!("LOCK TABLE ONLY write.{old} IN SHARE MODE"),
+    )
+    .await?;
+    execute(
+        &mut transaction,
+        &format!(
+            "SET LOCAL default_tablespace = {space};
+             CREATE TABLE write.{new} (LIKE write.{old} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE) TABLESPACE {space};
+             INSERT INTO write.{new} SELECT * FROM ONLY write.{old};
+             ALTER TABLE write.{new} ADD PRIMARY KEY (partition, seq);
+             ALTER TABLE write.{new} ADD CONSTRAINT bounds CHECK (seq < {upper}{});
+             ANALYZE write.{new}",
+            part.lower.map_or_else(String::new, |lower| format!(" AND seq >= {lower}"))
+        ),
+    )
+    .await
+    .with_context(|| format!("cannot copy {name} to the tablespace {tablespace}"))?;
+    let locked = format!(
+        "SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; LOCK TABLE write.events IN ACCESS EXCLUSIVE MODE"
+    );
+    loop {
+        execute(&mut transaction, "SAVEPOINT unlocked").await?;
+        let Err(error) = execute(&mut transaction, &locked).await else {
+            break;
+        };
+        // lock_not_available
+        if error
+            .as_database_error()
+            .and_then(|it| it.code())
+            .as_deref()
+            != Some("55P03")
+        {
+            return Err(error.into());
+        }
+        execute(&mut transaction, "ROLLBACK TO unlocked").await?;
+        tokio::time::sleep(RETRY_INTERVAL).await;
+    }
+    // The check saves reading the table again while it is locked.
+    execute(
+        &mut transaction,
+        &format!(
+            "ALTER TABLE write.events DETACH PARTITION write.{old};
+             DROP TABLE write.{old};
+             ALTER TABLE write.{new} RENAME TO {old};
+             ALTER INDEX write.{} RENAME TO {};
+             ALTER TABLE write.events ATTACH PARTITION write.{old} FOR VALUES FROM ({lower}) TO ({upper});
+             ALTER TABLE write.{old} DROP CONSTRAINT bounds",
+            quoted(&format!("{name}_moved_pkey")),
+            quoted(&format!("{name}_pkey")),
+        ),
+    )
+    .await?;
+    transaction.commit().await?;
+    println!("{name} is in the tablespace {tablespace}");
+    Ok(())
+}
+
+async fn execute(transaction: &mut Transaction<'_, Postgres>, sql: &str) -> sqlx::Result<()> {
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// An identifier in SQL.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
