@@ -241,9 +241,9 @@ install_missing() {
         die "cannot install $packages: $(last_error "$log"); see $log"
 }
 
-# need_tools [postgres] [psql] [nats] [browser] [clients] [monitoring]: finds or installs these programs, curl, a C compiler and Rust.
+# need_tools [postgres] [psql] [nats] [browser] [clients] [backup] [monitoring]: finds or installs these programs, curl, a C compiler and Rust.
 # If pg_version is set, only that major version of PostgreSQL will do. `clients` are the tools of the clients' tests: Node.js,
-# Python, and what fetch_tools downloads; `monitoring` is Prometheus. Exports FEEDMILL_TOOLS.
+# Python, and what fetch_tools downloads; `backup` is pgBackRest; `monitoring` is Prometheus. Exports FEEDMILL_TOOLS.
 need_tools() {
     local what packages=()
     for what in curl cc; do
@@ -253,6 +253,7 @@ need_tools() {
         case $what in
         postgres) find_postgres "${pg_version-}" || packages+=(postgresql) ;;
         psql) command -v psql >/dev/null || packages+=(postgresql-client) ;;
+        backup) command -v pgbackrest >/dev/null || packages+=(pgbackrest) ;;
         browser) find_browser || packages+=(chromium chromium-driver) ;;
         clients)
             has_node || packages+=(nodejs npm)

@@ -8,6 +8,7 @@
 //! | [`Postgres`] | a PostgreSQL server that may be killed, stopped or paused |
 //! | [`Nats`] | a nats-server, with or without JetStream, that may be killed, restarted or wiped |
 //! | [`Browser`] | Chromium with its driver, and pages for it on an origin of their own |
+//! | [`Backups`] | backups of a PostgreSQL server |
 //! | [`Certificates`] | a certificate authority, and a certificate of this machine |
 //! | [`Prometheus`] | a Prometheus server that scrapes a stack |
 //! | [`Proxy`] | a TCP proxy that delays, cuts or silences its connections |
@@ -18,6 +19,7 @@
 //! | [`Target`] | addresses, database and key of a running Feedmill, whoever started it |
 //!
 
+mod backup;
 mod binary;
 mod browser;
 mod certificates;
@@ -40,6 +42,7 @@ mod statements;
 mod target;
 mod wait;
 
+pub use backup::Backups;
 pub use binary::service;
 pub use browser::{Browser, page};
 pub use certificates::Certificates;

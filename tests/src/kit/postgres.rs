@@ -5,11 +5,11 @@ use std::{
     net::SocketAddr,
     os::unix::fs::{MetadataExt, PermissionsExt, chown},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
     time::{Duration, Instant},
 };
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::time::{sleep, timeout};
 
 use super::{Certificates, Process, TempFolder, port, process, settings};
@@ -22,6 +22,7 @@ const STOP_TIMEOUT: Duration = Duration::from_mins(1);
 pub struct Postgres {
     pub address: SocketAddr,
     process: Process,
+    data: PathBuf,
     folder: Option<TempFolder>,
     /// Verifies its certificate.
     ca: Option<PathBuf>,
@@ -51,30 +52,32 @@ impl Postgres {
         if let Some((uid, gid)) = user {
             chown(&data, Some(uid), Some(gid)).expect("the data folder's owner");
         }
-        let data = data.display().to_string();
-        let (program, arguments) = as_user(
-            user,
-            "initdb",
-            &format!("-D {data} -U postgres --auth=trust --encoding=UTF8 --locale=C -N"),
-        );
-        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-        let made = process::run(&program, &arguments, &[]);
+        let data_folder = data;
+        let data = data_folder.display().to_string();
+        let initdb = format!("-D {data} -U postgres --auth=trust --encoding=UTF8 --locale=C -N");
+        let initdb = as_user(user, &settings::postgres_program("initdb"), &split(&initdb));
+        let made = initdb.run();
         assert!(made.status.success(), "initdb: {made:?}");
 
         let address: SocketAddr = ([127, 0, 0, 1], port::unused()).into();
         let settings = format!(
-            "-D {data} -p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=on \
+            "-D {data} -p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories={data} -c fsync=on \
              -c timezone=UTC -c log_timezone=UTC -c max_connections=300 -c max_wal_size=2GB{}",
             address.port(),
             tls.map(|tls| enable_tls(tls, &data, user))
                 .unwrap_or_default()
         );
-        let (program, arguments) = as_user(user, "postgres", &settings);
-        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-        let process = Process::new("postgres", &program, folder).arguments(&arguments);
+        let command = as_user(
+            user,
+            &settings::postgres_program("postgres"),
+            &split(&settings),
+        );
+        let arguments: Vec<_> = command.arguments.iter().map(String::as_str).collect();
+        let process = Process::new("postgres", &command.program, folder).arguments(&arguments);
         let mut server = Self {
             address,
             process,
+            data: data_folder,
             folder: None,
             ca: tls.map(|tls| tls.ca.clone()),
         };
@@ -93,6 +96,42 @@ impl Postgres {
             self.address,
             tls.unwrap_or_default()
         )
+    }
+
+    /// Its data folder.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Changes settings and restarts it.
+    pub async fn configure(&mut self, settings: &[(&str, &str)]) {
+        let mut connection = PgConnection::connect(&self.url())
+            .await
+            .expect("a connection");
+        for (name, value) in settings {
+            let value = value.replace('\'', "''");
+            let set = AssertSqlSafe(format!("ALTER SYSTEM SET {name} = '{value}'"));
+            sqlx::query(set)
+                .execute(&mut connection)
+                .await
+                .expect("a setting");
+        }
+        connection.close().await.ok();
+        self.stop().await;
+        self.launch().await;
+    }
+
+    /// A new folder that belongs to its user.
+    pub fn create_folder(&self, path: &Path) {
+        fs::create_dir(path).expect("a folder");
+        if let Some((uid, gid)) = other_user() {
+            chown(path, Some(uid), Some(gid)).expect("the folder's owner");
+        }
+    }
+
+    /// Runs a program as its user.
+    pub fn run_as_its_user(&self, program: &str, arguments: &[String]) -> Output {
+        as_user(other_user(), Path::new(program), arguments).run()
     }
 
     /// SIGKILL to the postmaster: its children notice, and nothing is written any more.
@@ -195,8 +234,21 @@ fn other_user() -> Option<(u32, u32)> {
     })
 }
 
-/// A program of PostgreSQL with its arguments, as that user and in a folder that it may enter.
-fn as_user(user: Option<(u32, u32)>, program: &str, arguments: &str) -> (PathBuf, Vec<String>) {
+/// A program with its arguments.
+struct UserCommand {
+    program: PathBuf,
+    arguments: Vec<String>,
+}
+
+impl UserCommand {
+    fn run(&self) -> Output {
+        let arguments: Vec<_> = self.arguments.iter().map(String::as_str).collect();
+        process::run(&self.program, &arguments, &[])
+    }
+}
+
+/// A program as that user, and in a folder that it may enter.
+fn as_user(user: Option<(u32, u32)>, program: &Path, arguments: &[String]) -> UserCommand {
     let mut all: Vec<String> = Vec::new();
     if let Some((uid, gid)) = user {
         all.extend([
@@ -207,9 +259,16 @@ fn as_user(user: Option<(u32, u32)>, program: &str, arguments: &str) -> (PathBuf
         ]);
     }
     all.extend(["env".to_owned(), "-C".to_owned(), "/".to_owned()]);
-    all.push(settings::postgres_program(program).display().to_string());
-    all.extend(arguments.split(' ').map(str::to_owned));
-    (all.remove(0).into(), all)
+    all.push(program.display().to_string());
+    all.extend_from_slice(arguments);
+    UserCommand {
+        program: all.remove(0).into(),
+        arguments: all,
+    }
+}
+
+fn split(arguments: &str) -> Vec<String> {
+    arguments.split(' ').map(str::to_owned).collect()
 }
 
 /// The options that enable TLS. PostgreSQL insists on a key that only its user can read.

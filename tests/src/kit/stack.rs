@@ -175,6 +175,11 @@ impl Stack {
         self.write.iter().chain(&self.projectors).chain(&self.read)
     }
 
+    pub fn services_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut Process> {
+        let services = self.write.iter_mut().chain(&mut self.projectors);
+        services.chain(&mut self.read)
+    }
+
     /// The PostgreSQL server of its own; panics without `faults`.
     pub fn postgres(&mut self) -> &mut Postgres {
         self.postgres.as_mut().expect("a stack with faults")

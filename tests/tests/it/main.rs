@@ -22,6 +22,7 @@ mod nats_access;
 mod operations;
 mod positions;
 mod property;
+mod restore;
 mod scene;
 mod schemathesis;
 mod session_ends;
