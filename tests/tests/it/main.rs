@@ -16,6 +16,7 @@ mod import;
 mod import_order;
 mod kit;
 mod leaks;
+mod log_parts;
 mod monitoring;
 mod mutations;
 mod nats_access;

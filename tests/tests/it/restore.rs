@@ -1,4 +1,4 @@
-//! PostgreSQL is restored to an earlier time from a backup, and the log's oldest part moves to another tablespace.
+//! PostgreSQL is restored to an earlier time from a backup.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},

@@ -97,6 +97,15 @@ async fn move_part(
     let Some(upper) = part.upper.filter(|_| part.is_complete) else {
         bail!("{name} is not complete: some of the 64 partitions will add events to it");
     };
+    let exists: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_tablespace WHERE spcname = $1)")
+            .bind(tablespace)
+            .fetch_one(&mut *connection)
+            .await?;
+    ensure!(
+        exists,
+        "there is no tablespace {tablespace:?}; create it with CREATE TABLESPACE"
+    );
     let lower = part
         .lower
         .map_or_else(|| "MINVALUE".to_owned(), |lower| lower.to_string());
