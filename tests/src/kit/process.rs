@@ -56,6 +56,11 @@ impl Process {
         self
     }
 
+    /// Changes the program, for the next start.
+    pub fn set_program(&mut self, program: &Path) {
+        program.clone_into(&mut self.program);
+    }
+
     /// Changes a variable of its environment, for the next start.
     pub fn set(&mut self, name: &str, value: &str) {
         self.environment.retain(|(known, _)| known != name);

@@ -29,6 +29,8 @@ pub struct StackConfig {
     pub faults: bool,
     /// Whether it has a PostgreSQL server of its own, and connections to it and to NATS are encrypted.
     pub tls: bool,
+    /// The binaries of the services, and of the migration; those of this build if there are none.
+    pub programs: BTreeMap<&'static str, PathBuf>,
     /// Further lines of the configuration file of NATS.
     pub nats: String,
     /// Further settings of every service.
@@ -46,6 +48,7 @@ impl Default for StackConfig {
             fanout_max_followers: 3,
             faults: false,
             tls: false,
+            programs: BTreeMap::new(),
             nats: String::new(),
             environment: Vec::new(),
         }
@@ -109,7 +112,12 @@ impl Stack {
         if let Some(tls) = &tls {
             environment.push(("NATS_CA_FILE".to_owned(), tls.ca.display().to_string()));
         }
-        database.migrate_with(async { migrate(&environment) }).await;
+        let program = |name: &str| {
+            let other = config.programs.get(name).cloned();
+            other.unwrap_or_else(|| binary::service(name))
+        };
+        let migrating = async { migrate(&program("write-api"), &environment) };
+        database.migrate_with(migrating).await;
 
         let counts = [
             (Role::WriteApi.service(), config.write),
@@ -134,7 +142,7 @@ impl Stack {
                 if let Some(routes) = routes.get(&format!("{name}-{index}")) {
                     environment = Routes::through(routes, &environment);
                 }
-                launch_service(name, index, environment, folder.path())
+                launch_service((name, &program(name)), index, environment, folder.path())
             };
             instances.map(launch).unzip::<_, _, Vec<_>, Vec<_>>()
         };
@@ -253,8 +261,8 @@ fn environment(
         .collect()
 }
 
-fn migrate(environment: &[(String, String)]) {
-    let done = process::run(&binary::service("write-api"), &["migrate"], environment);
+fn migrate(program: &Path, environment: &[(String, String)]) {
+    let done = process::run(program, &["migrate"], environment);
     assert!(
         done.status.success(),
         "write-api migrate: {}",
@@ -270,7 +278,7 @@ struct Urls {
 
 /// Starts a service on ports of its own.
 fn launch_service(
-    name: &str,
+    (name, program): (&str, &Path),
     index: usize,
     mut environment: Vec<(String, String)>,
     folder: &Path,
@@ -283,7 +291,7 @@ fn launch_service(
     let [address, admin] = [(); 2].map(|()| format!("127.0.0.1:{}", port::unused()));
     environment.push((listen.to_owned(), address.clone()));
     environment.push(("ADMIN_LISTEN".to_owned(), admin.clone()));
-    let mut process = Process::new(&format!("{name}-{index}"), &binary::service(name), folder)
+    let mut process = Process::new(&format!("{name}-{index}"), program, folder)
         .environment(environment)
         .health(format!("http://{admin}/health/ready"));
     process.launch();

@@ -31,4 +31,5 @@ mod sessions;
 mod statements;
 mod stream;
 mod traces;
+mod upgrade;
 mod who_sees_what;

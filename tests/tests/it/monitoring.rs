@@ -154,22 +154,18 @@ async fn every_panel_of_every_dashboard_has_data() {
     }
     assert!(panels >= 50, "{panels} panels");
     let (mut without, mut missing) = (Vec::new(), usize::MAX);
-    let have_data = wait_until_within(
-        "every query has data",
-        Duration::from_secs(120),
-        async || {
-            without.clear();
-            for (panel, query) in &queries {
-                match prometheus.query(query).await {
-                    Ok(values) if values.iter().any(|value| value.is_finite()) => {}
-                    Ok(_) => without.push(format!("{panel}: {query}")),
-                    Err(error) => panic!("{panel}: {query}: {error}"),
-                }
+    let have_data = wait_until_within("every query has data", Duration::from_mins(2), async || {
+        without.clear();
+        for (panel, query) in &queries {
+            match prometheus.query(query).await {
+                Ok(values) if values.iter().any(|value| value.is_finite()) => {}
+                Ok(_) => without.push(format!("{panel}: {query}")),
+                Err(error) => panic!("{panel}: {query}: {error}"),
             }
-            println!("without data: {without:#?}");
-            without.is_empty()
-        },
-    );
+        }
+        println!("without data: {without:#?}");
+        without.is_empty()
+    });
     tokio::select! {
         () = activity(&stack) => {}
         _ = have_data => {}
@@ -215,7 +211,7 @@ impl Watched {
         let mut fired = BTreeSet::new();
         wait_until_within(
             &format!("{alerts:?} fire"),
-            Duration::from_secs(120),
+            Duration::from_mins(2),
             async || {
                 for alert in self.prometheus.firing().await {
                     if !fired.contains(&alert) {

@@ -2,7 +2,7 @@
 
 use feedmill_events::Projection;
 use feedmill_tests::{
-    client::{Client, assert_field, assert_problem, http},
+    client::{Client, assert_problem, http},
     kit::{Stack, StackConfig, wait_until},
 };
 
@@ -43,43 +43,6 @@ async fn reads_wait_for_their_projections_and_for_no_others() {
             assert_eq!(answer.status, 200, "{} after {name}", read.path);
         }
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn invalidated_positions_are_refused() {
-    let mut stack = Stack::start(StackConfig::default()).await;
-    let created = stack.client().create_account("alice", "Alice").await;
-    // A client that does not open positions, since it would not know the new key.
-    let alice = Client::new(&stack.target.write[0], &stack.target.read[0])
-        .with_token(&stack.signer.token(created.expect(201).id()));
-    let position = position_of(&alice).await;
-    read_at(&alice, &position).await.expect(200);
-    let output = stack.run("write-api", &["invalidate-positions"]);
-    assert!(output.status.success(), "{output:?}");
-    for service in stack.write.iter_mut().chain(&mut stack.read) {
-        service.restart().await;
-    }
-    let answer = read_at(&alice, &position).await;
-    assert_field(&answer, "Feedmill-Min-Position", "a position of before");
-    let position = position_of(&alice).await;
-    read_at(&alice, &position).await.expect(200);
-}
-
-/// Of a new post.
-async fn position_of(client: &Client) -> String {
-    let answer = client.post("a post", None).await.expect(201);
-    answer
-        .header("feedmill-position")
-        .expect("a position")
-        .to_owned()
-}
-
-async fn read_at(client: &Client, position: &str) -> feedmill_tests::client::Answer {
-    let request = http()
-        .get(format!("{}/v1/feed", client.read))
-        .header("Feedmill-Min-Position", position)
-        .header("Prefer", "wait=10");
-    client.send(client.signed(request)).await
 }
 
 /// Whether a projector that runs has stopped applying: a new event stays behind.

@@ -225,7 +225,7 @@ async fn a_restore_to_an_earlier_time_loses_what_came_after_and_nothing_else() {
 async fn jetstream_has_all(stack: &Stack) {
     wait_until_within(
         "the stream equals the log",
-        Duration::from_secs(60),
+        Duration::from_mins(1),
         async || {
             let compared =
                 jetstream::check(&stack.nats.operator_url(), &stack.pool, &[].into()).await;
@@ -256,7 +256,7 @@ async fn archive(connection: &mut PgConnection) {
 
 /// Waits until the restored server accepts writes.
 async fn recovered(stack: &Stack) {
-    wait_until_within("recovery ends", Duration::from_secs(60), async || {
+    wait_until_within("recovery ends", Duration::from_mins(1), async || {
         let recovering = sqlx::query_scalar("SELECT pg_is_in_recovery()")
             .fetch_one(&stack.pool)
             .await;
