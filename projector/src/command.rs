@@ -13,6 +13,7 @@ mod status;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use feedmill_service::health;
 
 use crate::config::Config;
 
@@ -20,6 +21,8 @@ use crate::config::Config;
 pub enum Command {
     /// Apply events as they arrive (the default)
     Run,
+    /// Ask the instance that runs with these settings whether it is ready; fails if it is not. For the health check of a container
+    Health,
     /// Show how far each projection is, which instances run it, and why partitions do not move
     Status(status::Args),
     /// Pause a projection, or one of its partitions, until `resume`
@@ -54,6 +57,7 @@ pub enum Command {
 pub async fn execute(command: Command, config: &Config) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run => {}
+        Command::Health => health::check(config.admin_listen).await?,
         Command::Status(args) => status::status(&args, config).await?,
         Command::Pause(args) => pause::pause(&args, config).await?,
         Command::Resume(args) => pause::resume(&args, config).await?,

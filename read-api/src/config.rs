@@ -7,8 +7,24 @@ use clap::{Args, Parser};
 use feedmill_service::{HttpArgs, NatsArgs, TelemetryArgs, secret_file, tokens::Trust};
 
 /// The read API of Feedmill: feeds, digests, conversations, notifications, posts, profiles and live updates
-#[derive(Debug, Clone, Parser)]
+#[derive(Debug, Parser)]
 #[command(name = "read-api", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub subcommand: Option<Subcommand>,
+    #[command(flatten)]
+    pub config: Config,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Subcommand {
+    /// Answer reads over HTTP (the default)
+    Serve,
+    /// Ask the instance that runs with these settings whether it is ready; fails if it is not. For the health check of a container
+    Health,
+}
+
+#[derive(Debug, Clone, Args)]
 pub struct Config {
     /// The address to listen on
     #[arg(long, env = "READ_LISTEN", default_value = "127.0.0.1:8081")]
@@ -186,7 +202,7 @@ mod tests {
 
     #[test]
     fn the_settings_are_consistent() {
-        Config::command().debug_assert();
+        Cli::command().debug_assert();
     }
 
     #[test]

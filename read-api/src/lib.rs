@@ -38,7 +38,7 @@ mod warm_up;
 pub use cache::{
     answers::AnswerCache, caches::Caches, feeds::FeedCache, posts::PostCache, scores::ScoreCache,
 };
-pub use config::Config;
+pub use config::{Cli, Config, Subcommand};
 pub use error::ALL as CODES;
 pub use freshness::{
     announcements::receive_announcements, checkpoints::poll_checkpoints, progress::Progress,

@@ -8,6 +8,10 @@ use std::{
 use axum::{Json, Router, http::StatusCode, routing::get};
 use serde_json::{Value, json};
 
+mod check;
+
+pub use check::check;
+
 /// `GET /health/live`: always 200, as long as the process answers. For clients and operators.
 pub(crate) fn live() -> Router {
     let live = get(|| async { Json(json!({ "live": true })) });

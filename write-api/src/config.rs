@@ -34,6 +34,8 @@ pub struct Cli {
 pub enum Subcommand {
     /// Serve commands over HTTP (the default)
     Serve,
+    /// Ask the instance that runs with these settings whether it is ready; fails if it is not. For the health check of a container
+    Health,
     /// Apply the pending migrations of the database, as its owner (DATABASE_URL)
     Migrate,
     /// Begin a new incarnation of the log, as the owner of the database (DATABASE_URL). Run it after restoring PostgreSQL from a

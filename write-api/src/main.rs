@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use feedmill_service::{config, telemetry};
+use feedmill_service::{config, health, telemetry};
 use write_api::{
     config::{Cli, Subcommand},
     subcommand,
@@ -29,6 +29,7 @@ fn run(Cli { subcommand, config }: Cli) -> anyhow::Result<()> {
         let _telemetry = telemetry::init("write-api", &config.telemetry)?;
         match subcommand.unwrap_or(Subcommand::Serve) {
             Subcommand::Serve => subcommand::serve(config).await,
+            Subcommand::Health => health::check(config.admin_listen).await,
             Subcommand::Migrate => subcommand::migrate(&config).await,
             Subcommand::FinishRestore => subcommand::finish_restore(&config).await,
             Subcommand::BackupFinished => subcommand::backup_finished(&config).await,

@@ -13,7 +13,7 @@ fn help(program: &str, subcommand: &[&str], environment: &[(String, String)]) ->
 fn help_prints_no_value_of_the_environment() {
     let programs: [(&str, &[&[&str]]); 3] = [
         ("write-api", &[&[], &["import"], &["token"], &["serve"]]),
-        ("read-api", &[&[]]),
+        ("read-api", &[&[], &["health"]]),
         ("projector", &[&[], &["rebuild"], &["status"], &["run"]]),
     ];
     for (program, subcommands) in programs {
