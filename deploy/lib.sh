@@ -241,9 +241,19 @@ install_missing() {
         die "cannot install $packages: $(last_error "$log"); see $log"
 }
 
-# need_tools [postgres] [psql] [nats] [browser] [clients] [backup] [monitoring]: finds or installs these programs, curl, a C compiler and Rust.
+# image_packages: sets missing to the packages that building images takes and this machine lacks.
+image_packages() {
+    missing=()
+    command -v buildah >/dev/null || missing+=(buildah)
+    # Maps the users of an image to subordinate ids of an ordinary user.
+    ((EUID == 0)) || command -v newuidmap >/dev/null || missing+=(uidmap)
+}
+
+# need_tools [postgres] [psql] [nats] [browser] [clients] [backup] [monitoring] [images] [containers]: finds or installs these
+# programs, curl, a C compiler and Rust.
 # If pg_version is set, only that major version of PostgreSQL will do. `clients` are the tools of the clients' tests: Node.js,
-# Python, and what fetch_tools downloads; `backup` is pgBackRest; `monitoring` is Prometheus. Exports FEEDMILL_TOOLS.
+# Python, and what fetch_tools downloads; `backup` is pgBackRest; `monitoring` is Prometheus;
+# `images` builds container images, and `containers` runs them in tests. Exports FEEDMILL_TOOLS.
 need_tools() {
     local what packages=()
     for what in curl cc; do
@@ -254,6 +264,11 @@ need_tools() {
         postgres) find_postgres "${pg_version-}" || packages+=(postgresql) ;;
         psql) command -v psql >/dev/null || packages+=(postgresql-client) ;;
         backup) command -v pgbackrest >/dev/null || packages+=(pgbackrest) ;;
+        images)
+            image_packages
+            packages+=("${missing[@]}")
+            ;;
+        containers) command -v bwrap >/dev/null || packages+=(bubblewrap) ;;
         browser) find_browser || packages+=(chromium chromium-driver) ;;
         clients)
             has_node || packages+=(nodejs npm)

@@ -10,6 +10,7 @@
 //! | [`Browser`] | Chromium with its driver, and pages for it on an origin of their own |
 //! | [`Backups`] | backups of a PostgreSQL server |
 //! | [`Certificates`] | a certificate authority, and a certificate of this machine |
+//! | [`Image`] | a container image of `deploy/image`, and containers of it |
 //! | [`Prometheus`] | a Prometheus server that scrapes a stack |
 //! | [`Proxy`] | a TCP proxy that delays, cuts or silences its connections |
 //! | [`Process`] | a child process with a log file; [`service`] is a binary of the workspace |
@@ -23,6 +24,7 @@ mod backup;
 mod binary;
 mod browser;
 mod certificates;
+mod container;
 mod database;
 mod folder;
 mod memory;
@@ -46,6 +48,7 @@ pub use backup::Backups;
 pub use binary::service;
 pub use browser::{Browser, page};
 pub use certificates::Certificates;
+pub use container::{Image, first_process, is_root};
 pub use database::{Database, Role};
 pub use folder::TempFolder;
 pub use memory::{peak_memory, resident_memory, services_memory};
@@ -57,7 +60,7 @@ pub use prometheus::{Prometheus, promtool};
 pub use proxy::{Mode, Proxy};
 pub use routes::Routes;
 pub use samples::{Sample, samples, sum};
-pub use secrets::{announcement_key, event_key, position_key};
+pub use secrets::{announcement_key, event_key, position_key, position_key_of};
 pub use settings::setting;
 pub use stack::{Stack, StackConfig};
 pub use statements::{reset_statement_counts, statement_counts};

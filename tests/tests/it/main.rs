@@ -12,6 +12,7 @@ mod grants;
 mod groups;
 mod help;
 mod idempotency;
+mod image;
 mod import;
 mod import_order;
 mod kit;
