@@ -18,6 +18,7 @@ mod import_order;
 mod kit;
 mod leaks;
 mod log_parts;
+mod manifests;
 mod monitoring;
 mod mutations;
 mod nats_access;
