@@ -11,6 +11,7 @@ use feedmill_tests::kit;
 use serde_json::Value;
 
 mod kubernetes;
+mod systemd;
 
 const SERVICES: [&str; 3] = ["write-api", "projector", "read-api"];
 
