@@ -10,6 +10,7 @@ use std::{
 use feedmill_tests::kit;
 use serde_json::Value;
 
+mod compose;
 mod kubernetes;
 mod systemd;
 
