@@ -94,13 +94,12 @@ fn every_service_is_restricted_and_has_its_settings_and_time_to_stop() {
     }
     // The passwords are those that the guide generates, and those that NATS reads.
     let guide = fs::read_to_string(deploy("../docs/operations.md")).expect("the guide");
-    let line = guide
+    let loops = guide
         .lines()
-        .find_map(|line| line.strip_prefix("for name in "));
-    let words = line
-        .expect("a loop over names")
-        .trim_end_matches("; do")
-        .split(' ');
+        .filter_map(|line| line.strip_prefix("for name in "));
+    let mut loops = loops.filter_map(|line| line.strip_suffix("; do"));
+    let words = loops.find(|line| line.contains("OWNER"));
+    let words = words.expect("a loop over names").split(' ');
     let generated = words
         .map(|name| format!("FEEDMILL_{name}_PASSWORD"))
         .collect();
