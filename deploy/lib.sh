@@ -249,16 +249,11 @@ image_packages() {
     ((EUID == 0)) || command -v newuidmap >/dev/null || missing+=(uidmap)
 }
 
-# need_tools [postgres] [psql] [nats] [browser] [clients] [backup] [monitoring] [images] [containers]: finds or installs these
+# need_tools [postgres] [psql] [nats] [browser] [clients] [backup] [monitoring] [images] [containers] [units]: finds or installs these
 # programs, curl, a C compiler and Rust.
 # If pg_version is set, only that major version of PostgreSQL will do. `clients` are the tools of the clients' tests: Node.js,
-# Python, and what fetch_tools downloads; `backup` is pgBackRest; `monitoring` is Prometheus;
-# `images` builds container images, and `containers` runs them in tests. Exports FEEDMILL_TOOLS.
-# need_tools [postgres] [psql] [nats] [browser] [clients] [monitoring] [images] [containers] [units]: finds or installs these programs,
-# curl, a C compiler and Rust.
-# If pg_version is set, only that major version of PostgreSQL will do. `clients` are the tools of the clients' tests: Node.js,
-# Python, and what fetch_tools downloads; `monitoring` is Prometheus;
-# `images` builds container images, `containers` runs them in tests, and `units` checks units of systemd. Exports FEEDMILL_TOOLS.
+# Python, and what fetch_tools downloads; `backup` is pgBackRest; `monitoring` is Prometheus; `images` builds container images,
+# `containers` runs them in tests, and `units` checks units of systemd. Exports FEEDMILL_TOOLS.
 need_tools() {
     local what packages=()
     for what in curl cc; do
