@@ -174,7 +174,7 @@ async fn erase_first_text(stack: &Stack) -> (Uuid, Uuid) {
     let Event::PostCreated(post) = &mut envelope.event else {
         panic!("{envelope:?}");
     };
-    post.text = "erased".to_owned();
+    "erased".clone_into(&mut post.text);
     let ids = (post.author, post.post);
     sqlx::query("UPDATE write.events SET body = $3 WHERE partition = $1 AND seq = $2")
         .bind(partition)

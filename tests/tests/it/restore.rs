@@ -240,13 +240,13 @@ async fn archive(connection: &mut PgConnection) {
     let file: String = sqlx::query_scalar("SELECT pg_walfile_name(pg_switch_wal())")
         .fetch_one(&mut *connection)
         .await
-        .unwrap();
+        .expect("an answer");
     loop {
         let archived: Option<String> =
             sqlx::query_scalar("SELECT last_archived_wal FROM pg_stat_archiver")
                 .fetch_one(&mut *connection)
                 .await
-                .unwrap();
+                .expect("an answer");
         if archived.is_some_and(|archived| archived >= file) {
             return;
         }

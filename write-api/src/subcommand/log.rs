@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use sqlx::{Connection, PgConnection, Postgres, Transaction};
+use sqlx::{Connection, PgConnection, Postgres, Transaction, error::DatabaseError};
 
 use super::migrate::connect_as_owner;
 use crate::config::{Config, LogAction};
@@ -151,7 +151,7 @@ async fn move_part(
         // lock_not_available
         if error
             .as_database_error()
-            .and_then(|it| it.code())
+            .and_then(DatabaseError::code)
             .as_deref()
             != Some("55P03")
         {
