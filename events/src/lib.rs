@@ -12,6 +12,7 @@
 //! - [`announcement`]: what the projector publishes after a commit, and [`tag`]: the cache tags in it.
 
 pub mod announcement;
+mod cache_command;
 pub mod codec;
 pub mod envelope;
 pub mod event;
@@ -24,6 +25,7 @@ pub mod subject;
 pub mod tag;
 
 pub use announcement::{Advance, Announcement, Changed};
+pub use cache_command::CacheCommand;
 pub use codec::{DecodeError, EncodeError, MAX_EVENT_BYTES};
 pub use envelope::Envelope;
 pub use event::{Event, EventType};

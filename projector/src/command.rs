@@ -1,20 +1,23 @@
 //! The operator's subcommands, one file each.
 
-mod common;
-mod events;
-mod explain;
-mod indexes;
+mod audit;
+pub mod cache;
+pub mod common;
+pub mod events;
+pub mod explain;
+pub mod indexes;
 mod lost_events;
-mod pause;
+pub mod pause;
 mod rebuild;
-mod skip;
-mod status;
+pub mod skip;
+pub mod status;
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use feedmill_service::health;
 
+use self::common::connect;
 use crate::config::Config;
 
 #[derive(Debug, Clone, Subcommand)]
@@ -42,11 +45,15 @@ pub enum Command {
     DropPrevious(rebuild::OneArgs),
     /// Drop an unfinished rebuild
     Abort(rebuild::OneArgs),
-    /// Print the events of the log
+    /// Print the events of the log, without people's texts unless they are asked for
     Events(events::Args),
     /// After a restore of PostgreSQL, and before write-api starts: print the events that the stream has and the log does not,
     /// and that deleted, blocked, hid or took back something
     LostEvents(lost_events::Args),
+    /// Show what operators did, and why
+    Audit(audit::Args),
+    /// Empty or clean up the caches of all read-apis
+    Cache(cache::Args),
     /// Show size, use, bloat and redundancy of every index and the sequential scans of every table, with advice
     Indexes(indexes::Args),
     /// Show why somebody sees a post or does not: the rule that decides, and the events behind it. Recorded in the audit log
@@ -59,9 +66,19 @@ pub async fn execute(command: Command, config: &Config) -> anyhow::Result<ExitCo
         Command::Run => {}
         Command::Health => health::check(config.admin_listen).await?,
         Command::Status(args) => status::status(&args, config).await?,
-        Command::Pause(args) => pause::pause(&args, config).await?,
-        Command::Resume(args) => pause::resume(&args, config).await?,
-        Command::Skip(args) => skip::skip(&args, config).await?,
+        Command::Pause(args) => println!(
+            "{}",
+            pause::pause(&args, &mut connect(config).await?).await?
+        ),
+        Command::Resume(args) => println!(
+            "{}",
+            pause::resume(&args, &mut connect(config).await?).await?
+        ),
+        Command::Skip(args) => {
+            println!("{}", skip::skip(&args, &mut connect(config).await?).await?)
+        }
+        Command::Audit(args) => audit::audit(&args, config).await?,
+        Command::Cache(args) => println!("{}", cache::cache(&args, config).await?),
         Command::Events(args) => events::events(&args, config).await?,
         Command::LostEvents(args) => lost_events::lost_events(&args, config).await?,
         Command::Indexes(args) => indexes::indexes(&args, config).await?,

@@ -1,12 +1,16 @@
-//! The log's events for people: from its beginning or a later position, to its end or for ever.
+//! The log's events for people: from its beginning or a later position, to its end or for ever; or in pages, latest first.
 //!
-//! Events are read from the stream, which spares the database. What the stream lacks (deleted or expired messages, all of
+//! For a dump, events are read from the stream, which spares the database. What the stream lacks (deleted or expired messages, all of
 //! them without NATS) is read from `write.events`. So the events of a partition are always in order and complete.
 
+mod browse;
 mod lost;
 mod record;
+mod shown;
 mod stored;
 mod streamed;
+mod subject;
+mod texts;
 
 use std::time::Duration;
 
@@ -14,10 +18,14 @@ use sqlx::PgPool;
 use tokio::time::timeout;
 
 pub use self::{
+    browse::{Cursor, Page, Query, browse, records},
     lost::lost,
     record::{Part, Record, Sink},
+    shown::ShownEvent,
     stored::count,
     streamed::EventStream,
+    subject::{Subject, account_id},
+    texts::hide_texts,
 };
 use crate::log::{self, Offsets};
 

@@ -12,7 +12,7 @@
 //! - [`instance`]: which partitions this process owns among all running ones.
 //! - [`stream_message`]: which messages of the stream are the relay's.
 //! - [`announce`]: tells caches what changed.
-//! - [`history`]: the log's events in a form for people.
+//! - [`history`]: the log's events in a form for people; [`effects`]: what one of them did to the read models.
 //! - [`schema`], [`migrations`]: create the schemas of the read models.
 //! - [`connection`]: connections to PostgreSQL.
 //! - [`secrets`]: keys that are shared with the other services.
@@ -31,6 +31,7 @@ pub mod command;
 pub mod config;
 pub mod connection;
 pub mod consumer;
+pub mod effects;
 pub mod error;
 pub mod history;
 pub mod instance;

@@ -11,18 +11,22 @@ mod compare;
 mod control;
 mod cutover;
 pub mod output;
+pub mod progress;
 mod replay;
 mod schemas;
 mod session;
 mod settings;
 mod shadow;
 mod source;
-mod tables;
+pub(crate) mod tables;
 
 use anyhow::{bail, ensure};
 
-pub use self::settings::{Outcome, Settings};
 use self::{cutover::Reason, output::Output, session::Session, shadow::Shadow};
+pub use self::{
+    session::LOCK_KEY,
+    settings::{Outcome, Settings},
+};
 use crate::projection::Definition;
 
 /// Fills the next generation and cuts over to it, if it equals the live one or `accept_differences` is set.
@@ -38,17 +42,18 @@ pub async fn rebuild(
     let mut next = Shadow::next(&mut session, output).await?;
     next.fill(&mut session, output).await?;
     let differences = compare::compare(&mut session, &mut next, output).await?;
-    for difference in &differences {
+    let is_equal = differences.is_empty();
+    for difference in differences {
         output.difference(projection, difference);
     }
-    if !differences.is_empty() && !accept_differences {
+    if !is_equal && !accept_differences {
         output.message(
             projection,
             "the rebuilt model differs from the live one, which stays live; see --accept-differences",
         );
         return Ok(Outcome::Differs);
     }
-    let reason = if differences.is_empty() {
+    let reason = if is_equal {
         Reason::Equal
     } else {
         Reason::Accepted
@@ -70,12 +75,13 @@ pub async fn verify(
     let mut shadow = Shadow::temporary(&mut session).await?;
     shadow.fill(&mut session, output).await?;
     let differences = compare::compare(&mut session, &mut shadow, output).await?;
-    for difference in &differences {
+    let is_equal = differences.is_empty();
+    for difference in differences {
         output.difference(projection, difference);
     }
     shadow.discard(&mut session).await?;
     session.close().await?;
-    if differences.is_empty() {
+    if is_equal {
         output.message(projection, "the live model equals the log");
         Ok(Outcome::Done)
     } else {

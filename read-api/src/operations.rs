@@ -11,7 +11,7 @@ use axum::{
     routing::post,
 };
 use bytes::Bytes;
-use feedmill_events::{AnnouncementKey, subject};
+use feedmill_events::{AnnouncementKey, CacheCommand, subject};
 use feedmill_service::nats::{is_authentic, publish_signed};
 use futures::StreamExt;
 use serde_json::json;
@@ -39,34 +39,14 @@ pub struct Operations {
     received: Arc<watch::Sender<u64>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Command {
-    /// Removes everything, and has loads in progress not be served as fresh.
-    Clear,
-    /// Removes what is stale.
-    Cleanup,
-}
-
-impl Command {
-    const ALL: [Self; 2] = [Self::Clear, Self::Cleanup];
-
-    /// The payload of its message.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Clear => "clear",
-            Self::Cleanup => "cleanup",
-        }
-    }
-}
-
 /// The routes for the operators' listener.
 pub fn router(operations: Operations) -> Router {
     let run = |command| {
         post(async move |State(operations): State<Operations>| operations.run(command).await)
     };
     Router::new()
-        .route("/health/cache/clear", run(Command::Clear))
-        .route("/performance/cleanup-cache", run(Command::Cleanup))
+        .route("/health/cache/clear", run(CacheCommand::Clear))
+        .route("/performance/cleanup-cache", run(CacheCommand::Cleanup))
         .with_state(operations)
 }
 
@@ -83,7 +63,7 @@ impl Operations {
 
     /// Has a command carried out by all instances that NATS reaches. 200 with `{instances: "all"}`; or, if this instance does not hear
     /// of its own command, 503 with `"this"`.
-    async fn run(&self, command: Command) -> Response {
+    async fn run(&self, command: CacheCommand) -> Response {
         let mut received = self.received.subscribe();
         let announced = async {
             let secrets = self
@@ -116,14 +96,14 @@ impl Operations {
         }
     }
 
-    fn apply(&self, command: Command) {
+    fn apply(&self, command: CacheCommand) {
         tracing::info!(command = command.name(), "cache: an operator's command");
         match command {
-            Command::Clear => {
+            CacheCommand::Clear => {
                 self.tag_versions.invalidate_all();
                 self.caches.clear();
             }
-            Command::Cleanup => self.caches.remove_stale(),
+            CacheCommand::Cleanup => self.caches.remove_stale(),
         }
     }
 
@@ -147,9 +127,9 @@ impl Operations {
     }
 
     fn apply_message(&self, key: &AnnouncementKey, message: &async_nats::Message) {
-        let named = |command: &Command| command.name().as_bytes() == message.payload;
+        let named = |command: &CacheCommand| command.name().as_bytes() == message.payload;
         if is_authentic(message, key)
-            && let Some(command) = Command::ALL.into_iter().find(named)
+            && let Some(command) = CacheCommand::ALL.into_iter().find(named)
         {
             self.apply(command);
             self.received.send_modify(|count| *count += 1);

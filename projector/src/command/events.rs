@@ -1,23 +1,26 @@
-//! `projector events dump|tail|count`
+//! `projector events dump|tail|count|show`
 
-use std::{
-    io::{BufWriter, ErrorKind, Write as _},
-    time::{Duration, SystemTime},
-};
+mod filter;
+mod show;
+mod time;
+
+use std::io::{BufWriter, ErrorKind, Write as _};
 
 use anyhow::Context as _;
-use chrono::{DateTime, SecondsFormat, Utc};
-use clap::{Subcommand, builder::PossibleValuesParser};
-use feedmill_events::{Envelope, Event, EventType, Partition};
+use clap::Subcommand;
 use feedmill_service::nats;
 use serde::Serialize;
 use sqlx::{PgPool, postgres::PgPoolOptions};
 
-use super::common::partition;
+pub use self::{
+    filter::{Filter, Texts},
+    show::{EventReport, event_report, place},
+    time::parse_time,
+};
 use crate::{
     config::Config,
     connection,
-    history::{self, EventStream, Part, Record},
+    history::{self, EventStream, Record, ShownEvent, Subject},
     secrets::ProjectorSecrets,
 };
 
@@ -30,66 +33,41 @@ pub struct Args {
 #[derive(Debug, Clone, Subcommand)]
 enum Action {
     /// Print the events in the log, one JSON object per line
-    Dump(Filter),
+    Dump(DumpArgs),
     /// Print new events as they are appended; with --from or --since, first earlier ones
-    Tail(Filter),
+    Tail(DumpArgs),
     /// Print the number of events by type
     Count(Filter),
+    /// Print one event, what it did to each read model, and what operators did with it
+    Show(show::Args),
 }
 
 #[derive(Debug, Clone, clap::Args)]
-struct Filter {
-    /// Only events of this partition, 0 to 63
-    #[arg(long, value_parser = partition)]
-    partition: Option<Partition>,
-    /// Start with this sequence number in each partition
-    #[arg(long, value_name = "SEQ", value_parser = clap::value_parser!(i64).range(1..))]
-    from: Option<i64>,
-    /// Only events of this type
-    #[arg(long = "type", value_name = "NAME", value_parser = PossibleValuesParser::new(EventType::ALL.iter().map(|event_type| event_type.name())))]
-    kind: Option<String>,
-    /// Only events since this time: RFC 3339, or how long ago, such as 90s, 15m, 2h or 3d
-    #[arg(long, value_name = "TIME", value_parser = since)]
-    since: Option<DateTime<Utc>>,
+struct DumpArgs {
+    #[command(flatten)]
+    filter: Filter,
     /// At most this many events
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
+    #[command(flatten)]
+    texts: Texts,
 }
 
-/// A line of output.
-#[derive(Serialize)]
-struct Line<'a> {
-    partition: u8,
-    seq: i64,
-    at: String,
+/// The number of events of a type.
+#[derive(Debug, Serialize)]
+pub struct Count {
     #[serde(rename = "type")]
-    kind: &'a str,
-    /// The version of `data`. Older versions are upcast.
-    version: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trace: Option<&'a str>,
-    data: &'a Event,
-}
-
-/// A line for an event that cannot be decoded.
-#[derive(Serialize)]
-struct UndecodableLine<'a> {
-    partition: u8,
-    seq: i64,
-    #[serde(rename = "type")]
-    kind: &'a str,
-    error: String,
-}
-
-#[derive(Serialize)]
-struct Count {
-    #[serde(rename = "type")]
-    kind: String,
-    count: i64,
+    pub kind: String,
+    pub count: i64,
 }
 
 pub async fn events(args: &Args, config: &Config) -> anyhow::Result<()> {
-    let result = print(args, config).await;
+    let result = match &args.action {
+        Action::Dump(args) => print(args, false, config).await,
+        Action::Tail(args) => print(args, true, config).await,
+        Action::Count(filter) => print_counts(filter, config).await,
+        Action::Show(args) => show::show(args, config).await,
+    };
     // The reader has closed the pipe.
     match &result {
         Err(error) if error.downcast_ref().is_some_and(is_broken_pipe) => Ok(()),
@@ -101,35 +79,40 @@ fn is_broken_pipe(error: &std::io::Error) -> bool {
     error.kind() == ErrorKind::BrokenPipe
 }
 
-async fn print(args: &Args, config: &Config) -> anyhow::Result<()> {
-    let (Action::Dump(filter) | Action::Tail(filter) | Action::Count(filter)) = &args.action;
+/// With one connection, whose statements may take long.
+fn pool(config: &Config) -> anyhow::Result<PgPool> {
     let options = connection::control_options(&config.database_url)
         .context("PROJECTOR_DATABASE_URL is not a PostgreSQL URL")?
         .options([("statement_timeout", "0")]);
-    let pool = PgPoolOptions::new()
-        .max_connections(1)
-        .connect_lazy_with(options);
-    let part = Part {
-        partitions: filter
-            .partition
-            .map_or_else(|| Partition::all().collect(), |one| vec![one]),
-        from: filter.from,
-        since: filter.since,
-    };
+    let pool = PgPoolOptions::new().max_connections(1);
+    Ok(pool.connect_lazy_with(options))
+}
+
+async fn print_counts(filter: &Filter, config: &Config) -> anyhow::Result<()> {
+    filter.ensure_countable()?;
+    let pool = pool(config)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
-    if let Action::Count(_) = args.action {
-        for (kind, count) in history::count(&pool, &part, filter.kind.as_deref()).await? {
-            write_line(&mut out, &Count { kind, count })?;
-        }
-        return Ok(out.flush()?);
+    for (kind, count) in history::count(&pool, &filter.part(None), filter.kind.as_deref()).await? {
+        write_line(&mut out, &Count { kind, count })?;
     }
-    let is_tail = matches!(args.action, Action::Tail(_));
-    let mut remaining = filter.limit.unwrap_or(u64::MAX);
+    Ok(out.flush()?)
+}
+
+async fn print(args: &DumpArgs, is_tail: bool, config: &Config) -> anyhow::Result<()> {
+    let pool = pool(config)?;
+    let mut remaining = args.limit.unwrap_or(u64::MAX);
     if remaining == 0 {
         return Ok(());
     }
+    let mut db = pool.acquire().await?;
+    let subject = args.filter.subject(&mut db).await?;
+    args.texts
+        .record(None, &args.filter.to_string(), &mut db)
+        .await?;
+    drop(db);
+    let mut out = BufWriter::new(std::io::stdout().lock());
     let sink = |record: &Record| {
-        if write_record(&mut out, record, filter)? {
+        if write_record(&mut out, record, args, subject.as_ref())? {
             remaining -= 1;
             if is_tail {
                 out.flush()?;
@@ -137,6 +120,7 @@ async fn print(args: &Args, config: &Config) -> anyhow::Result<()> {
         }
         Ok(remaining > 0)
     };
+    let part = args.filter.part(subject.as_ref());
     let stream = stream(config, &pool).await?;
     if is_tail {
         history::tail(&pool, stream, &part, sink).await?;
@@ -150,46 +134,22 @@ async fn print(args: &Args, config: &Config) -> anyhow::Result<()> {
 fn write_record(
     out: &mut impl std::io::Write,
     record: &Record,
-    filter: &Filter,
+    args: &DumpArgs,
+    subject: Option<&Subject>,
 ) -> anyhow::Result<bool> {
-    if filter
+    let is_of_type = args
+        .filter
         .kind
         .as_ref()
-        .is_some_and(|kind| *kind != record.kind)
-    {
+        .is_none_or(|kind| *kind == record.kind);
+    if !is_of_type || subject.is_some_and(|subject| !subject.is_named_in(&record.body)) {
         return Ok(false);
     }
-    let (partition, seq, kind) = (record.partition.number(), record.seq, record.kind.as_str());
-    let decoded = Envelope::decode(&record.body).map_err(|error| error.to_string());
-    let event = decoded.and_then(|envelope| {
-        let at = DateTime::from_timestamp_millis(envelope.at);
-        at.map(|at| (at, envelope.event))
-            .ok_or_else(|| format!("{} ms is not a valid time", envelope.at))
-    });
-    match event {
-        Ok((at, _)) if filter.since.is_some_and(|since| at < since) => return Ok(false),
-        Ok((at, event)) => write_line(
-            out,
-            &Line {
-                partition,
-                seq,
-                at: at.to_rfc3339_opts(SecondsFormat::Millis, true),
-                kind,
-                version: event.event_type().version(),
-                trace: record.trace.as_deref(),
-                data: &event,
-            },
-        )?,
-        Err(error) => write_line(
-            out,
-            &UndecodableLine {
-                partition,
-                seq,
-                kind,
-                error,
-            },
-        )?,
+    let shown = ShownEvent::new(record, args.texts.texts);
+    if shown.at.is_some_and(|at| !args.filter.is_within(at)) {
+        return Ok(false);
     }
+    write_line(out, &shown)?;
     Ok(true)
 }
 
@@ -211,51 +171,6 @@ async fn stream(config: &Config, pool: &PgPool) -> anyhow::Result<Option<EventSt
         Err(error) => {
             tracing::warn!(%error, "events: cannot connect to NATS, reading from PostgreSQL");
             Ok(None)
-        }
-    }
-}
-
-fn since(text: &str) -> Result<DateTime<Utc>, String> {
-    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
-        return Ok(at.to_utc());
-    }
-    let invalid =
-        || "a time is written as 2026-01-31T12:00:00Z, or as 90s, 15m, 2h or 3d ago".to_owned();
-    let unit = match text.chars().last() {
-        Some('s') => 1,
-        Some('m') => 60,
-        Some('h') => 3_600,
-        Some('d') => 86_400,
-        _ => return Err(invalid()),
-    };
-    let count: u64 = text[..text.len() - 1].parse().map_err(|_| invalid())?;
-    let ago = count.checked_mul(unit).map(Duration::from_secs);
-    let at = ago.and_then(|ago| SystemTime::now().checked_sub(ago));
-    at.map(DateTime::from).ok_or_else(invalid)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn since_is_a_time_or_a_duration_before_now() {
-        assert_eq!(
-            since("2026-01-31T12:00:00Z").unwrap().timestamp(),
-            1_769_860_800
-        );
-        let hour = DateTime::<Utc>::from(SystemTime::now()) - since("60m").unwrap();
-        assert!((3_599..=3_601).contains(&hour.num_seconds()));
-        for invalid in [
-            "",
-            "5",
-            "m",
-            "-5m",
-            "5w",
-            "yesterday",
-            "99999999999999999999d",
-        ] {
-            assert!(since(invalid).is_err(), "{invalid:?}");
         }
     }
 }

@@ -19,47 +19,52 @@ use super::common::{connect, print};
 use crate::{
     audit::{self, AuditEntry},
     config::Config,
-    connection,
+    connection, history,
     projection::feed,
 };
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// Who looks: a handle (@alice), or the id of an account
-    viewer: String,
+    pub viewer: String,
     /// The id of the post
-    post: Uuid,
+    pub post: Uuid,
     /// Why, for the audit log
     #[arg(long)]
-    reason: String,
+    pub reason: String,
     /// Who, for the audit log
     #[arg(long, env = "USER", default_value_t = audit::os_user())]
-    by: String,
+    pub by: String,
     /// Print one JSON object, for programs
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 #[derive(Debug, Serialize)]
-struct Report {
-    viewer: Uuid,
-    post: Uuid,
-    author: Uuid,
+pub struct Report {
+    pub viewer: Uuid,
+    pub post: Uuid,
+    pub author: Uuid,
     /// The first post of its thread, and its author.
-    root: Uuid,
-    root_author: Uuid,
-    visible: bool,
-    rule: Rule,
-    meaning: String,
+    pub root: Uuid,
+    pub root_author: Uuid,
+    pub visible: bool,
+    pub rule: Rule,
+    pub meaning: String,
     /// The events that the rule depends on, in the order of the log.
-    events: Vec<Evidence>,
+    pub events: Vec<Evidence>,
 }
 
-/// Prints the rule of `visible` that decides, and the events behind it, without texts. Errors: there is no such account or post in the
-/// read models.
+/// Prints the report.
 pub async fn explain(args: &Args, config: &Config) -> anyhow::Result<()> {
+    print(&report(args, config).await?, args.json, text)
+}
+
+/// The rule of `visible` that decides, and the events behind it, without texts. Errors: there is no such account or post in the
+/// read models.
+pub async fn report(args: &Args, config: &Config) -> anyhow::Result<Report> {
     let mut control = connect(config).await?;
-    let viewer = viewer(&args.viewer, &mut control).await?;
+    let viewer = history::account_id(&args.viewer, &mut control).await?;
     let entry = AuditEntry {
         by: &args.by,
         action: "explain",
@@ -85,7 +90,7 @@ pub async fn explain(args: &Args, config: &Config) -> anyhow::Result<()> {
         rule.shows() == is_visible,
         "this program ({rule:?}) and the predicate `visible` ({is_visible}) disagree: please report it"
     );
-    let report = Report {
+    Ok(Report {
         viewer,
         post: args.post,
         author: facts.author,
@@ -95,8 +100,7 @@ pub async fn explain(args: &Args, config: &Config) -> anyhow::Result<()> {
         meaning: rule.meaning(&facts),
         events: evidence(&facts, &rule, &mut db).await?,
         rule,
-    };
-    print(&report, args.json, text)
+    })
 }
 
 fn text(report: &Report) -> Result<String, std::fmt::Error> {
@@ -121,25 +125,6 @@ fn text(report: &Report) -> Result<String, std::fmt::Error> {
         )?;
     }
     Ok(out)
-}
-
-/// The account that an argument names.
-async fn viewer(text: &str, db: &mut PgConnection) -> anyhow::Result<Uuid> {
-    let found = if let Ok(id) = text.parse::<Uuid>() {
-        let statement = query_scalar!(
-            "/* explain.account */ SELECT id FROM profiles.accounts WHERE id = $1",
-            id
-        );
-        named("explain.account", statement.fetch_optional(db)).await?
-    } else {
-        let handle = text.trim_start_matches('@').to_lowercase();
-        let statement = query_scalar!(
-            "/* explain.handle */ SELECT id FROM profiles.accounts WHERE handle = $1",
-            handle
-        );
-        named("explain.handle", statement.fetch_optional(db)).await?
-    };
-    found.with_context(|| format!("there is no account {text} in the read models"))
 }
 
 /// What the tables say about the viewer and the post.

@@ -1,11 +1,12 @@
 //! `projector indexes`
 
-mod advice;
-mod inspect;
+pub mod advice;
+pub mod inspect;
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use sqlx::PgConnection;
 
 use self::{
     advice::{advice, bytes},
@@ -22,20 +23,24 @@ pub struct Args {
 }
 
 #[derive(Serialize)]
-struct Report {
+pub struct Report {
     #[serde(flatten)]
-    found: Inspection,
-    advice: Vec<String>,
+    pub found: Inspection,
+    pub advice: Vec<String>,
 }
 
-/// Prints the indexes and tables of the log, the state and the read models. Reads only PostgreSQL's statistics, so it takes no locks
-/// that others wait for.
+/// Prints the report.
 pub async fn indexes(args: &Args, config: &Config) -> anyhow::Result<()> {
     let mut connection = connect(config).await?;
-    let found = inspect(&mut connection).await?;
+    print(&report(&mut connection).await?, args.json, text)
+}
+
+/// The indexes and tables of the log, the state and the read models. Reads only PostgreSQL's statistics, so it takes no locks that others
+/// wait for.
+pub async fn report(db: &mut PgConnection) -> sqlx::Result<Report> {
+    let found = inspect(db).await?;
     let advice = advice(&found);
-    let report = Report { found, advice };
-    print(&report, args.json, text)
+    Ok(Report { found, advice })
 }
 
 fn text(report: &Report) -> Result<String, std::fmt::Error> {

@@ -5,10 +5,9 @@ use feedmill_events::Partition;
 use feedmill_service::sql::named;
 use sqlx::{Connection as _, PgConnection, query, query_scalar};
 
-use super::common::{connect, format_time, partition};
+use super::common::{format_time, partition};
 use crate::{
     audit::{self, AuditEntry},
-    config::Config,
     projection::{self, Definition},
 };
 
@@ -19,16 +18,16 @@ const ALL_PARTITIONS: i16 = -1;
 pub struct Args {
     /// The projection
     #[arg(value_parser = projection::by_name)]
-    name: &'static Definition,
+    pub name: &'static Definition,
     /// One of its partitions, 0 to 63. Without it, the whole projection
     #[arg(value_parser = partition)]
-    partition: Option<Partition>,
+    pub partition: Option<Partition>,
     /// Why, for the audit log and `status`
     #[arg(long, default_value = "no reason given")]
-    reason: String,
+    pub reason: String,
     /// Who, for the audit log and `status`
     #[arg(long, env = "USER", default_value_t = audit::os_user())]
-    by: String,
+    pub by: String,
 }
 
 impl Args {
@@ -56,10 +55,9 @@ impl Args {
     }
 }
 
-/// Instances notice within a second. Errors: it is already paused.
-pub async fn pause(args: &Args, config: &Config) -> anyhow::Result<()> {
-    let mut connection = connect(config).await?;
-    let mut tx = connection.begin().await?;
+/// Returns what was done, for people. Instances notice within a second. Errors: it is already paused.
+pub async fn pause(args: &Args, db: &mut PgConnection) -> anyhow::Result<String> {
+    let mut tx = db.begin().await?;
     let statement = query!(
         "/* pause.pause */
         INSERT INTO pauses (projection, partition, paused_by, reason) VALUES ($1, $2, $3, $4)
@@ -79,17 +77,15 @@ pub async fn pause(args: &Args, config: &Config) -> anyhow::Result<()> {
     }
     args.audit("pause", &mut tx).await?;
     tx.commit().await?;
-    println!(
+    Ok(format!(
         "{} is paused; instances stop within a second",
         args.target()
-    );
-    Ok(())
+    ))
 }
 
-/// Instances notice within a second. Errors: it is not paused itself.
-pub async fn resume(args: &Args, config: &Config) -> anyhow::Result<()> {
-    let mut connection = connect(config).await?;
-    let mut tx = connection.begin().await?;
+/// Returns what was done, for people. Instances notice within a second. Errors: it is not paused itself.
+pub async fn resume(args: &Args, db: &mut PgConnection) -> anyhow::Result<String> {
+    let mut tx = db.begin().await?;
     let name = args.name.name();
     let statement = query!(
         "/* pause.resume */ DELETE FROM pauses WHERE projection = $1 AND partition = $2",
@@ -118,14 +114,14 @@ pub async fn resume(args: &Args, config: &Config) -> anyhow::Result<()> {
     }
     args.audit("resume", &mut tx).await?;
     tx.commit().await?;
-    println!(
+    let mut done = format!(
         "{} is resumed; instances continue within a second",
         args.target()
     );
     for other in others {
-        println!("but {other}");
+        done += &format!("\nbut {other}");
     }
-    Ok(())
+    Ok(done)
 }
 
 async fn paused_by(args: &Args, db: &mut PgConnection) -> sqlx::Result<String> {

@@ -5,10 +5,9 @@ use feedmill_events::Partition;
 use feedmill_service::sql::named;
 use sqlx::{Connection as _, PgConnection, query, query_scalar};
 
-use super::common::{connect, partition};
+use super::common::partition;
 use crate::{
     audit::{self, AuditEntry},
-    config::Config,
     projection::{self, Definition},
 };
 
@@ -16,27 +15,26 @@ use crate::{
 pub struct Args {
     /// The projection
     #[arg(value_parser = projection::by_name)]
-    name: &'static Definition,
+    pub name: &'static Definition,
     /// The blocked partition, 0 to 63
     #[arg(value_parser = partition)]
-    partition: Partition,
+    pub partition: Partition,
     /// The sequence number of the event that blocks it, as shown by `status`
-    seq: i64,
+    pub seq: i64,
     /// Why, for the audit log and `status`
     #[arg(long)]
-    reason: String,
+    pub reason: String,
     /// Who, for the audit log and `status`
     #[arg(long, env = "USER", default_value_t = audit::os_user())]
-    by: String,
+    pub by: String,
 }
 
 /// Moves the checkpoint over the event that currently blocks the partition. The read model lacks this event, and later
-/// events that depend on it may block too. Errors: any other event.
-pub async fn skip(args: &Args, config: &Config) -> anyhow::Result<()> {
+/// events that depend on it may block too. Returns what was done, for people. Errors: any other event.
+pub async fn skip(args: &Args, db: &mut PgConnection) -> anyhow::Result<String> {
     let Args { partition, seq, .. } = *args;
     let name = args.name.name();
-    let mut connection = connect(config).await?;
-    let mut tx = connection.begin().await?;
+    let mut tx = db.begin().await?;
     // Locked as by every batch, so that there is no cutover meanwhile.
     let statement = query_scalar!(
         "/* skip.generation */ SELECT generation FROM projections WHERE name = $1 FOR SHARE",
@@ -81,11 +79,10 @@ pub async fn skip(args: &Args, config: &Config) -> anyhow::Result<()> {
     };
     audit::record(&entry, &mut tx).await?;
     tx.commit().await?;
-    println!(
+    Ok(format!(
         "{name} skips event {partition}:{seq}, which failed {} times ({}); the partition continues within two seconds",
         blocked.attempts, blocked.error
-    );
-    Ok(())
+    ))
 }
 
 async fn blocking_event(

@@ -1,14 +1,17 @@
 //! `projector status`
 
-mod report;
-mod snapshot;
-mod table;
+pub mod report;
+pub mod snapshot;
+pub mod table;
 
 use std::time::Duration;
 
 use feedmill_service::nats;
 
-use self::{report::Report, snapshot::Snapshot};
+use self::{
+    report::{Relay, Report},
+    snapshot::Snapshot,
+};
 use super::common::{connect, print};
 use crate::{
     config::Config,
@@ -30,17 +33,17 @@ pub struct Args {
 /// Prints a report from two snapshots, a second apart. Works without running projectors and without NATS.
 pub async fn status(args: &Args, config: &Config) -> anyhow::Result<()> {
     let mut connection = connect(config).await?;
-    let before = Snapshot::read(&mut connection).await?;
+    let before = Snapshot::read(&mut connection, None).await?;
     let (after, stream) = tokio::try_join!(
         async {
             tokio::time::sleep(RATE_INTERVAL).await;
-            Snapshot::read(&mut connection)
+            Snapshot::read(&mut connection, Some(&before))
                 .await
                 .map_err(anyhow::Error::from)
         },
         async { Ok(stream(config, &before.heads).await) },
     )?;
-    let report = Report::new(&before, &after, stream);
+    let report = Report::new(&before, &after, Relay::new(&before, &after, stream));
     print(&report, args.json, |report| Ok(table::table(report)))
 }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use feedmill_events::Partition;
 use feedmill_service::sql::named;
-use sqlx::{PgPool, query};
+use sqlx::{PgExecutor, PgPool, query};
 
 use super::record::{Part, Record, Sink};
 use crate::{error::ApplyError, log::Offsets};
@@ -98,7 +98,7 @@ pub async fn fill(
 
 /// The number of events by type, for one type or all.
 pub async fn count(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     part: &Part,
     kind: Option<&str>,
 ) -> sqlx::Result<Vec<(String, i64)>> {
@@ -118,6 +118,6 @@ pub async fn count(
         part.since,
         kind,
     );
-    let rows = named("history.count", statement.fetch_all(pool)).await?;
+    let rows = named("history.count", statement.fetch_all(db)).await?;
     Ok(rows.into_iter().map(|row| (row.kind, row.count)).collect())
 }

@@ -8,7 +8,8 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::{
     control,
-    output::{Difference, Output},
+    output::Output,
+    progress::{Difference, DifferingRow},
     schemas::{allow_table_scans, run, set_search_path},
     session::Session,
     shadow::Shadow,
@@ -222,7 +223,7 @@ async fn merge(
     mut old: BoxStream<'_, sqlx::Result<KeyedRow>>,
     mut now: BoxStream<'_, sqlx::Result<KeyedRow>>,
     limit: usize,
-) -> sqlx::Result<Vec<(Option<Value>, Option<Value>)>> {
+) -> sqlx::Result<Vec<DifferingRow>> {
     let mut differing = vec![];
     let mut left = old.next().await.transpose()?;
     let mut right = now.next().await.transpose()?;
@@ -243,7 +244,10 @@ async fn merge(
             right = now.next().await.transpose()?;
         }
         if one != two {
-            differing.push((one, two));
+            differing.push(DifferingRow {
+                live: one,
+                log: two,
+            });
         }
     }
     // The streams must be read to their ends before the connections can be used again.

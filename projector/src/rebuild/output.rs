@@ -1,4 +1,4 @@
-//! The output of rebuilds: a progress bar on a terminal, lines elsewhere, JSON for programs.
+//! The output of rebuilds: a progress bar on a terminal, lines elsewhere, JSON for programs, and what the console shows.
 
 use std::{
     io::{IsTerminal as _, Write as _},
@@ -6,8 +6,9 @@ use std::{
 };
 
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::progress::{Difference, Progress};
 use crate::{
     log::{Offsets, distance},
     projection::Definition,
@@ -15,29 +16,24 @@ use crate::{
 
 /// The minimum time between two lines about one phase.
 const LINE_INTERVAL: Duration = Duration::from_secs(3);
+/// The same for a page, which is refreshed this often.
+const SINK_INTERVAL: Duration = Duration::from_millis(500);
 const BAR: &str = "{prefix:13} {msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}";
+
+/// Takes the progress of a projection.
+pub type Sink = Box<dyn Fn(&Definition, Progress) + Send + Sync>;
 
 enum Format {
     Bar(ProgressBar),
     Lines,
-    Json,
-}
-
-/// A difference between the live model and a shadow, in a table or one of its partitions.
-#[derive(Debug)]
-pub struct Difference {
-    pub table: String,
-    /// None if it is about the whole table.
-    pub partition: Option<i16>,
-    pub text: String,
-    /// The first differing rows: the live one, and the one that follows from the log.
-    pub rows: Vec<(Option<Value>, Option<Value>)>,
+    Progress(Sink),
 }
 
 pub struct Output {
     format: Format,
     phase: &'static str,
     phase_start: Instant,
+    line_interval: Duration,
     last_line: Instant,
     /// Events applied in the phase, and its total.
     applied: i64,
@@ -51,7 +47,9 @@ impl Output {
     /// Writes to standard output, except progress bars, which go to standard error.
     pub fn new(json: bool) -> Self {
         let format = if json {
-            Format::Json
+            Format::Progress(Box::new(|projection, progress| {
+                line(&progress.to_json(projection));
+            }))
         } else if std::io::stderr().is_terminal() && std::io::stdout().is_terminal() {
             let bar = ProgressBar::no_length();
             if let Ok(style) = ProgressStyle::with_template(BAR) {
@@ -61,9 +59,19 @@ impl Output {
         } else {
             Format::Lines
         };
+        Self::with(format, LINE_INTERVAL)
+    }
+
+    /// Passes on the progress.
+    pub fn to(sink: Sink) -> Self {
+        Self::with(Format::Progress(sink), SINK_INTERVAL)
+    }
+
+    fn with(format: Format, line_interval: Duration) -> Self {
         let now = Instant::now();
         Self {
             format,
+            line_interval,
             phase: "",
             phase_start: now,
             last_line: now,
@@ -107,7 +115,7 @@ impl Output {
                 bar.set_message(step);
             }
             Format::Lines => line(&format!("{}: {step}", projection.name())),
-            Format::Json => json_line(&json!({"projection": projection.name(), "phase": step})),
+            Format::Progress(sink) => sink(projection, Progress::Step { phase: step }),
         }
     }
 
@@ -124,7 +132,7 @@ impl Output {
         if let Format::Bar(bar) = &self.format {
             bar.inc(events.unsigned_abs());
         } else if self.total > 0
-            && (self.applied == self.total || self.last_line.elapsed() > LINE_INTERVAL)
+            && (self.applied == self.total || self.last_line.elapsed() > self.line_interval)
         {
             self.progress(projection);
         }
@@ -134,11 +142,15 @@ impl Output {
         self.last_line = Instant::now();
         let rate = self.applied as f64 / self.phase_start.elapsed().as_secs_f64().max(0.001);
         let left = (rate > 0.0).then(|| (self.total - self.applied) as f64 / rate);
-        if let Format::Json = self.format {
-            json_line(&json!({
-                "projection": projection.name(), "phase": self.phase, "events": self.applied,
-                "total": self.total, "events_per_second": rate.round(), "seconds_left": left.map(f64::round),
-            }));
+        if let Format::Progress(sink) = &self.format {
+            let progress = Progress::Phase {
+                phase: self.phase,
+                events: self.applied,
+                total: self.total,
+                events_per_second: rate.round(),
+                seconds_left: left.map(f64::round),
+            };
+            sink(projection, progress);
         } else {
             let left = left
                 .filter(|_| self.applied > 0)
@@ -162,7 +174,7 @@ impl Output {
                 "{} (waiting: the live model is {lag} events behind)",
                 self.phase
             ));
-        } else if self.last_line.elapsed() > LINE_INTERVAL {
+        } else if self.last_line.elapsed() > self.line_interval {
             self.last_line = Instant::now();
             self.message(
                 projection,
@@ -172,38 +184,37 @@ impl Output {
     }
 
     /// Reports a difference between the live model and the shadow.
-    pub(super) fn difference(&self, projection: &Definition, difference: &Difference) {
-        let Difference {
-            table,
-            partition,
-            text,
-            rows,
-        } = difference;
-        if let Format::Json = self.format {
-            let rows: Vec<Value> = rows
-                .iter()
-                .map(|(live, log)| json!({"live": live, "log": log}))
-                .collect();
-            return json_line(&json!({"projection": projection.name(), "difference": {
-                "table": table, "partition": partition, "text": text, "rows": rows,
-            }}));
+    pub(super) fn difference(&self, projection: &Definition, difference: Difference) {
+        if let Format::Progress(sink) = &self.format {
+            return sink(projection, Progress::Difference { difference });
         }
-        let place = partition.map_or_else(String::new, |n| format!(", partition {n}"));
-        self.print(&format!("{}: {table}{place}: {text}", projection.name()));
+        let place = difference.place();
+        self.print(&format!(
+            "{}: {place}: {}",
+            projection.name(),
+            difference.text
+        ));
         let side = |row: &Option<Value>| row.as_ref().map_or("no row".to_owned(), Value::to_string);
-        for (live, log) in rows {
-            self.print(&format!("    live {}\n     log {}", side(live), side(log)));
+        for row in &difference.rows {
+            self.print(&format!(
+                "    live {}\n     log {}",
+                side(&row.live),
+                side(&row.log)
+            ));
         }
     }
 
     /// Reports a completed cutover.
-    pub(super) fn live(&self, projection: &Definition, generation: i32, how: &str) {
+    pub(super) fn live(&self, projection: &Definition, generation: i32, how: &'static str) {
         let (events, seconds) = (self.events, self.start.elapsed().as_secs_f64());
-        if let Format::Json = self.format {
-            return json_line(&json!({
-                "projection": projection.name(), "live": generation, "how": how, "events": events,
-                "seconds": (seconds * 1_000.0).round() / 1_000.0,
-            }));
+        if let Format::Progress(sink) = &self.format {
+            let progress = Progress::Live {
+                live: generation,
+                how,
+                events,
+                seconds: (seconds * 1_000.0).round() / 1_000.0,
+            };
+            return sink(projection, progress);
         }
         self.print(&format!(
             "{}: generation {generation} is live, {how}; {} events in {} ({:.0}/s)",
@@ -216,7 +227,12 @@ impl Output {
 
     pub(super) fn message(&self, projection: &Definition, text: &str) {
         match &self.format {
-            Format::Json => json_line(&json!({"projection": projection.name(), "says": text})),
+            Format::Progress(sink) => sink(
+                projection,
+                Progress::Says {
+                    says: text.to_owned(),
+                },
+            ),
             _ => self.print(&format!("{}: {text}", projection.name())),
         }
     }
@@ -227,10 +243,6 @@ impl Output {
             _ => line(text),
         }
     }
-}
-
-fn json_line(value: &Value) {
-    line(&value.to_string());
 }
 
 /// Ignores errors: a closed output is no reason to stop.

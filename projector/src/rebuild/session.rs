@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The first half of the advisory locks' key; the second is a hash of the projection's name.
-const LOCK_KEY: i32 = 0x7265_6275; // "rebu"
+pub const LOCK_KEY: i32 = 0x7265_6275; // "rebu"
 /// A killed process holds the lock until the server notices, which takes up to a second.
 const LOCK_ATTEMPTS: u32 = 6;
 const LOCK_RETRY_DELAY: Duration = Duration::from_millis(500);

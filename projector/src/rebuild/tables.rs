@@ -15,6 +15,8 @@ pub struct Table {
     pub column_names: Vec<String>,
     /// The columns of the primary key, separated by commas.
     pub key: String,
+    /// Those of them that are ids.
+    pub key_ids: Vec<String>,
     /// An expression for the partition of a row, as a smallint.
     pub partition: String,
 }
@@ -24,7 +26,7 @@ pub async fn tables(schema: &str, db: &mut PgConnection) -> sqlx::Result<Vec<Tab
     let statement = query!(
         r#"/* rebuild.tables */
         SELECT quote_ident(c.relname) AS "name!", columns.list AS "columns!", columns.names AS "names!",
-            key.list AS "key!",
+            key.list AS "key!", coalesce(key.ids, '{}') AS "key_ids!",
             CASE WHEN key.type = 'uuid'::regtype
                 THEN format('(get_byte(uuid_send(%s), 15) & 63)::smallint', key.first) ELSE '0::smallint'
             END AS "partition!"
@@ -38,7 +40,8 @@ pub async fn tables(schema: &str, db: &mut PgConnection) -> sqlx::Result<Vec<Tab
         CROSS JOIN LATERAL (
             SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY k.place) AS list,
                 min(quote_ident(a.attname)) FILTER (WHERE k.place = 1) AS first,
-                min(a.atttypid) FILTER (WHERE k.place = 1) AS type
+                min(a.atttypid) FILTER (WHERE k.place = 1) AS type,
+                array_agg(quote_ident(a.attname) ORDER BY k.place) FILTER (WHERE a.atttypid = 'uuid'::regtype) AS ids
             FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k(attnum, place)
             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
         ) key
@@ -54,6 +57,7 @@ pub async fn tables(schema: &str, db: &mut PgConnection) -> sqlx::Result<Vec<Tab
             columns: row.columns,
             column_names: row.names,
             key: row.key,
+            key_ids: row.key_ids,
             partition: row.partition,
         })
         .collect())

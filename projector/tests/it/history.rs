@@ -7,13 +7,15 @@ use std::{
     time::Duration,
 };
 
-use feedmill_events::{Envelope, Partition};
+use feedmill_events::{Envelope, Event, Partition};
 use feedmill_tests::kit::Nats;
+use projector::projection::{feed, profiles};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::support::{
     database::Database,
-    program::{command, run},
+    program::{command, run, start},
     stream::{create_stream, publish},
     world::World,
 };
@@ -65,7 +67,7 @@ fn places(
 async fn a_dump_is_complete_whatever_the_stream_lacks() {
     let (database, mut nats, mut world) =
         (Database::new().await, Nats::start().await, World::new(41));
-    let dump = ["events", "dump"];
+    let dump = ["events", "dump", "--texts", "--reason", "a test"];
     // There is no stream.
     let mut all = append(&database, &mut world, 150).await;
     assert_complete(&lines(&run(&database, &nats.url(), &dump).await.text), &all);
@@ -181,7 +183,9 @@ async fn a_tail_prints_new_events_with_or_without_the_stream() {
     let mut all = append(&database, &mut world, 20).await;
     publish(&nats, places(&all)).await;
     let mut child = command(&database, &nats.url())
-        .args(["events", "tail", "--from", "1"])
+        .args([
+            "events", "tail", "--from", "1", "--texts", "--reason", "a test",
+        ])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -228,4 +232,89 @@ async fn a_closed_output_is_not_an_error() {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+#[tokio::test]
+async fn texts_are_hidden_unless_asked_for_which_is_recorded() {
+    let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(45));
+    let all = append(&database, &mut world, 300).await;
+    let run = async |args: &[&str]| run(&database, &nats.url(), args).await;
+    let texts = all
+        .iter()
+        .filter_map(|(envelope, _)| match &envelope.event {
+            Event::PostCreated(post) => Some(post.text.clone()),
+            _ => None,
+        });
+    let texts: Vec<String> = texts.collect();
+    let plain = run(&["events", "dump"]).await.text;
+    assert!(lines(&plain).len() == all.len() && plain.contains("[hidden: "));
+    assert!(!texts.is_empty() && texts.iter().all(|text| !plain.contains(text)));
+    let without_reason = run(&["events", "dump", "--texts"]).await;
+    assert_eq!(without_reason.code, 2, "{}", without_reason.text);
+    let why = ["--texts", "--reason", "a report of abuse"];
+    let shown = run(&[&["events", "dump", "--type", "post.created"][..], &why].concat()).await;
+    assert!(texts.iter().all(|text| shown.text.contains(text)));
+    let post = all
+        .iter()
+        .find(|(it, _)| matches!(it.event, Event::PostCreated(_)))
+        .unwrap();
+    let place = format!("{}:{}", post.1.0, post.1.1);
+    let shown = run(&[&["events", "show", &place][..], &why].concat()).await;
+    assert!(
+        shown.text.contains(&texts[0]) && shown.text.contains("texts"),
+        "{}",
+        shown.text
+    );
+    let audit = run(&["audit", "--action", "texts", "--json"]).await.text;
+    let audit: Value = serde_json::from_str(&audit).unwrap();
+    let details = [&format!("event {place}"), "events: type post.created"];
+    for (entry, detail) in audit.as_array().unwrap().iter().zip(details) {
+        assert_eq!(
+            (&entry["detail"], &entry["by"]),
+            (&detail.into(), &"somebody".into())
+        );
+        assert_eq!(entry["reason"], "a report of abuse");
+    }
+}
+
+#[tokio::test]
+async fn the_events_of_an_account_and_of_a_thread_are_found() {
+    let (database, nats, mut world) = (Database::new().await, Nats::absent(), World::new(46));
+    let process = start(&database, &nats.url(), &[]);
+    let all = append(&database, &mut world, 600).await;
+    for projection in [&feed::DEFINITION, &profiles::DEFINITION] {
+        database
+            .caught_up(projection, Duration::from_secs(20))
+            .await;
+    }
+    let run = async |args: &[&str]| run(&database, &nats.url(), args).await.text;
+    let naming = |ids: &[String]| {
+        let named = |envelope: &Envelope| {
+            let text = serde_json::to_string(&envelope.event).unwrap();
+            ids.iter().any(|id| text.contains(id))
+        };
+        all.iter().filter(|(envelope, _)| named(envelope)).count()
+    };
+    let (id, account) = world.oracle.accounts.iter().next().unwrap();
+    let handle = format!("@{}", account.handle);
+    let found = lines(&run(&["events", "dump", "--account", &handle]).await);
+    assert_eq!(found.len(), naming(&[id.to_string()]));
+    // A thread with replies: all of its posts, whichever of them is named.
+    let thread: (Uuid, Vec<Uuid>) = sqlx::query_as(
+        "SELECT root, array_agg(id) FROM feed.posts GROUP BY 1 HAVING count(*) > 1 AND bool_or(id = root) LIMIT 1",
+    )
+    .fetch_one(&database.pool)
+    .await
+    .unwrap();
+    let posts: Vec<String> = thread.1.iter().map(Uuid::to_string).collect();
+    for post in &posts {
+        let found = lines(&run(&["events", "dump", "--thread", post]).await);
+        assert_eq!(found.len(), naming(&posts), "{post}");
+    }
+    let unknown = run(&["events", "dump", "--account", "@nobody_here"]).await;
+    assert!(
+        unknown.contains("there is no account @nobody_here"),
+        "{unknown}"
+    );
+    drop(process);
 }

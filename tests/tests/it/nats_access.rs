@@ -52,6 +52,7 @@ async fn a_service_receives_only_what_it_needs() {
         ("write-api", "feedmill.sessions.ended"),
         ("write-api", "_INBOX_write-api.1"),
         ("projector", "feedmill.projectors"),
+        ("projector", "feedmill.cache"),
         ("projector", "_INBOX_projector.1"),
         ("read-api", "feedmill.projected.feed"),
         ("read-api", "feedmill.sessions.ended"),

@@ -7,15 +7,15 @@ use feedmill_events::Partition;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::snapshot::{AuditEntry, Blocked, Instance, Paused, Snapshot};
-use crate::{instance, log::distance, stream_lag::StreamState};
+use super::snapshot::{Blocked, Cutover, Instance, Live, Paused, Rebuilding, Snapshot};
+use crate::{audit::Recorded, instance, log::distance, stream_lag::StreamState};
 
 /// A stream with a shorter lag is up to date. In seconds.
 const MAX_EXPECTED_STREAM_LAG: f64 = 3.0;
 /// A partition that is behind and has not moved for longer is stalled. In seconds.
 const STALL_TIMEOUT: f64 = 10.0;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Report {
     pub at: DateTime<Utc>,
     pub relay: Relay,
@@ -23,11 +23,11 @@ pub struct Report {
     pub instances: Vec<Instance>,
     pub projections: Vec<ProjectionReport>,
     /// Latest first.
-    pub audit: Vec<AuditEntry>,
+    pub audit: Vec<Recorded>,
 }
 
 /// The lag of the stream behind the log.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Relay {
     Ok {
@@ -47,11 +47,19 @@ pub enum Relay {
     },
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ProjectionReport {
     pub name: String,
     /// The live generation.
     pub generation: i32,
+    /// The generation that a rollback would make live again.
+    pub previous: Option<i32>,
+    /// How the live generation became live; None for the first one.
+    pub last_cutover: Option<Cutover>,
+    /// A rebuild, a verification or a rollback is running, in any process.
+    pub is_locked: bool,
+    /// The unfinished rebuild, which runs if `is_locked`, and otherwise continues at the next `rebuild`.
+    pub rebuilding: Option<Rebuilding>,
     /// Events in the log that are not applied.
     pub lag_events: i64,
     /// The maximum over all partitions.
@@ -65,7 +73,7 @@ pub struct ProjectionReport {
     pub partitions: Vec<PartitionReport>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct PartitionReport {
     pub partition: Partition,
     pub checkpoint: i64,
@@ -109,12 +117,12 @@ impl Standing {
     }
 }
 
-impl Report {
-    /// Takes two snapshots, and what the stream has or why that is unknown.
+impl Relay {
+    /// Takes two snapshots, and what the stream had between them or why that is unknown.
     pub fn new(before: &Snapshot, after: &Snapshot, stream: Result<StreamState, String>) -> Self {
-        let relay = match stream {
-            Err(reason) => Relay::Unknown { reason },
-            Ok(StreamState { forked, .. }) if !forked.is_empty() => Relay::Forked {
+        match stream {
+            Err(reason) => Self::Unknown { reason },
+            Ok(StreamState { forked, .. }) if !forked.is_empty() => Self::Forked {
                 partitions: forked.into_iter().map(i16::from).collect(),
             },
             Ok(StreamState {
@@ -126,36 +134,44 @@ impl Report {
                     .filter(|partition| before.heads[*partition] > stream[*partition])
                     .map(|partition| since(after, partition, stream[partition]))
                     .fold(0.0, f64::max);
-                if lag_seconds > MAX_EXPECTED_STREAM_LAG {
-                    Relay::Behind {
-                        lag_events,
-                        lag_seconds,
-                    }
-                } else {
-                    Relay::Ok { lag_events }
-                }
+                Self::of_lag(lag_events, lag_seconds)
             }
-        };
-        Self {
-            at: after.at,
-            relay,
-            instances: after.instances.clone(),
-            projections: after
-                .projections
-                .iter()
-                .map(|(name, generation)| projection(name, *generation, before, after))
-                .collect(),
-            audit: after.audit.clone(),
+        }
+    }
+
+    pub fn of_lag(lag_events: i64, lag_seconds: f64) -> Self {
+        if lag_seconds > MAX_EXPECTED_STREAM_LAG {
+            Self::Behind {
+                lag_events,
+                lag_seconds,
+            }
+        } else {
+            Self::Ok { lag_events }
         }
     }
 }
 
-fn projection(
-    name: &str,
-    generation: i32,
-    before: &Snapshot,
-    after: &Snapshot,
-) -> ProjectionReport {
+impl Report {
+    /// Takes two snapshots.
+    pub fn new(before: &Snapshot, after: &Snapshot, relay: Relay) -> Self {
+        let projections = after.projections.iter();
+        Self {
+            at: after.at,
+            relay,
+            instances: after.instances.clone(),
+            projections: projections
+                .map(|(name, live)| projection(name, live, before, after))
+                .collect(),
+            audit: after.audit.clone(),
+        }
+    }
+
+    pub fn projection(&self, name: &str) -> Option<&ProjectionReport> {
+        self.projections.iter().find(|it| it.name == name)
+    }
+}
+
+fn projection(name: &str, live: &Live, before: &Snapshot, after: &Snapshot) -> ProjectionReport {
     let running = |instance: &&Instance| instance.projections.iter().any(|p| p == name);
     let living: Vec<&Instance> = after
         .instances
@@ -192,7 +208,11 @@ fn projection(
     }
     ProjectionReport {
         name: name.to_owned(),
-        generation,
+        generation: live.generation,
+        previous: live.previous,
+        last_cutover: live.last_cutover.clone(),
+        is_locked: live.is_locked,
+        rebuilding: after.rebuilds.get(name).cloned(),
         lag_events: partitions.iter().map(|p| p.lag_events).sum(),
         lag_seconds: partitions.iter().map(|p| p.lag_seconds).fold(0.0, f64::max),
         events_per_second: partitions.iter().map(|p| p.events_per_second).sum(),

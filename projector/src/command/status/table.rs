@@ -54,25 +54,23 @@ fn write_all(report: &Report, out: &mut String) -> std::fmt::Result {
         )?;
     }
     for p in &report.projections {
+        if let Some(line) = rebuilding(p) {
+            writeln!(out, "\n{:<15} {line}", p.name)?;
+        }
         partitions(p, out)?;
     }
     if !report.audit.is_empty() {
         writeln!(out, "\nAudit log, latest first")?;
     }
     for entry in &report.audit {
-        let place = match (entry.partition, entry.seq) {
-            (Some(partition), Some(seq)) => format!(" {partition}:{seq}"),
-            (Some(partition), None) => format!(" {partition}"),
-            _ => String::new(),
-        };
         let detail = entry.detail.as_ref().map(|detail| format!(" ({detail})"));
         writeln!(
             out,
-            "  {}  {}  {} {}{place}: {}{}",
+            "  {}  {}  {} {}: {}{}",
             format_time(entry.at),
             entry.by,
             entry.action,
-            entry.projection,
+            entry.place(),
             entry.reason,
             detail.unwrap_or_default(),
         )?;
@@ -80,7 +78,7 @@ fn write_all(report: &Report, out: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-fn relay(relay: &Relay) -> String {
+pub fn relay(relay: &Relay) -> String {
     match relay {
         Relay::Ok { lag_events: 0 } => "up to date with the log".to_owned(),
         Relay::Ok { lag_events } => format!("{lag_events} events behind the log"),
@@ -121,6 +119,27 @@ fn state(p: &ProjectionReport) -> String {
         state
     } else {
         format!("{state}; {}", owners.join(", "))
+    }
+}
+
+/// The rebuild, verification or rollback that runs, or the rebuild that is unfinished.
+pub fn rebuilding(p: &ProjectionReport) -> Option<String> {
+    let head: i64 = p.partitions.iter().map(|it| it.head).sum();
+    match (&p.rebuilding, p.is_locked) {
+        (None, false) => None,
+        (None, true) => Some("a verification or a rollback is running".to_owned()),
+        (Some(it), is_running) => Some(format!(
+            "the rebuild of generation {} {}: phase {}, {} of {head} events, since {}",
+            it.generation,
+            if is_running {
+                "is running"
+            } else {
+                "is not running and continues at the next `rebuild`"
+            },
+            it.phase,
+            it.applied,
+            format_time(it.started_at),
+        )),
     }
 }
 
@@ -192,7 +211,7 @@ fn partitions(p: &ProjectionReport, out: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-fn describe(standing: &Standing) -> String {
+pub fn describe(standing: &Standing) -> String {
     match standing {
         Standing::Paused(paused) => format!(
             "; PAUSED by {} since {}: {}",

@@ -1,0 +1,54 @@
+//! Hides what people wrote.
+
+use chrono::DateTime;
+use serde_json::Value;
+use uuid::Uuid;
+
+/// The fields whose strings are not written by people: names of variants, and handles, which are public.
+const VISIBLE_FIELDS: [&str; 4] = ["handle", "audience", "default_audience", "who_may_message"];
+
+/// Replaces all strings but ids, times and `VISIBLE_FIELDS` by their lengths. So a new field with a text is hidden, too.
+pub fn hide_texts(value: Value) -> Value {
+    match value {
+        Value::String(text) if is_visible(&text) => Value::String(text),
+        Value::String(text) => format!("[hidden: {} characters]", text.chars().count()).into(),
+        Value::Array(items) => items.into_iter().map(hide_texts).collect(),
+        Value::Object(fields) => {
+            let hide = |(name, value): (String, Value)| {
+                let is_visible = VISIBLE_FIELDS.contains(&name.as_str());
+                let value = if is_visible { value } else { hide_texts(value) };
+                (name, value)
+            };
+            Value::Object(fields.into_iter().map(hide).collect())
+        }
+        other => other,
+    }
+}
+
+fn is_visible(text: &str) -> bool {
+    text.is_empty() || Uuid::try_parse(text).is_ok() || DateTime::parse_from_rfc3339(text).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_ids_times_handles_and_names_of_variants_stay() {
+        let id = "0191b3a4-0000-7000-8000-000000000001";
+        let shown = json!({
+            "post": id, "author": id, "handle": "ann", "audience": "Connections", "reply_to": {"post": id},
+            "created_at": "2026-01-31T12:00:00+00:00", "seq": 5, "title": null, "bio": "",
+        });
+        assert_eq!(hide_texts(shown.clone()), shown);
+        let hidden = hide_texts(
+            json!({"text": "salt & pépper", "names": ["x"], "audience": {"Tags": [id]}}),
+        );
+        let expected = json!({
+            "text": "[hidden: 13 characters]", "names": ["[hidden: 1 characters]"], "audience": {"Tags": [id]},
+        });
+        assert_eq!(hidden, expected);
+    }
+}
