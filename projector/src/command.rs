@@ -18,7 +18,7 @@ use clap::Subcommand;
 use feedmill_service::health;
 
 use self::common::connect;
-use crate::config::Config;
+use crate::{config::Config, rebuild::Operation};
 
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
@@ -85,9 +85,13 @@ pub async fn execute(command: Command, config: &Config) -> anyhow::Result<ExitCo
         Command::Explain(args) => explain::explain(&args, config).await?,
         Command::Rebuild(args) => return rebuild::rebuild(&args, config).await,
         Command::Verify(args) => return rebuild::verify(&args, config).await,
-        Command::Rollback(args) => return rebuild::rollback(&args, config).await,
-        Command::DropPrevious(args) => return rebuild::drop_previous(&args, config).await,
-        Command::Abort(args) => return rebuild::abort(&args, config).await,
+        Command::Rollback(args) => {
+            return rebuild::one(Operation::Rollback, &args, config).await;
+        }
+        Command::DropPrevious(args) => {
+            return rebuild::one(Operation::DropPrevious, &args, config).await;
+        }
+        Command::Abort(args) => return rebuild::one(Operation::Abort, &args, config).await,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 
 use feedmill_service::config::{HttpArgs, NatsArgs, TelemetryArgs};
 
-use crate::projection::{self, Context, Definition};
+use crate::{
+    console::settings::ConsoleArgs,
+    projection::{self, Context, Definition},
+};
 
 // No doc comment: clap would take it for the program's description.
 #[derive(Debug, Clone, clap::Args)]
@@ -36,6 +39,8 @@ pub struct Config {
     #[arg(long, env = "FANOUT_MAX_FOLLOWERS", default_value = "10000", value_parser = clap::value_parser!(i64).range(0..))]
     pub fanout_max_followers: i64,
 
+    #[command(flatten)]
+    pub console: ConsoleArgs,
     #[command(flatten)]
     pub nats: NatsArgs,
     #[command(flatten)]

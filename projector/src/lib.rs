@@ -7,6 +7,7 @@
 //! - [`cli`], [`config`]: the command line; flags and environment variables.
 //! - [`run`]: starts the workers and what they share.
 //! - [`command`]: the operator's subcommands.
+//! - [`console`]: the operator's pages.
 //! - [`audit`]: the log of what operators did.
 //! - [`rebuild`]: fills a projection's tables anew beside the live ones, compares the two, and cuts over.
 //! - [`instance`]: which partitions this process owns among all running ones.
@@ -30,6 +31,7 @@ pub mod cli;
 pub mod command;
 pub mod config;
 pub mod connection;
+pub mod console;
 pub mod consumer;
 pub mod effects;
 pub mod error;

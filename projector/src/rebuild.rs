@@ -10,6 +10,7 @@
 mod compare;
 mod control;
 mod cutover;
+mod operation;
 pub mod output;
 pub mod progress;
 mod replay;
@@ -24,6 +25,7 @@ use anyhow::{bail, ensure};
 
 use self::{cutover::Reason, output::Output, session::Session, shadow::Shadow};
 pub use self::{
+    operation::Operation,
     session::LOCK_KEY,
     settings::{Outcome, Settings},
 };
@@ -39,6 +41,12 @@ pub async fn rebuild(
     let Some(mut session) = Session::open(projection, settings).await? else {
         return Ok(Outcome::Busy);
     };
+    let how = if accept_differences {
+        "started; differences are accepted"
+    } else {
+        "started"
+    };
+    session.audit("rebuild", how).await?;
     let mut next = Shadow::next(&mut session, output).await?;
     next.fill(&mut session, output).await?;
     let differences = compare::compare(&mut session, &mut next, output).await?;
@@ -72,6 +80,7 @@ pub async fn verify(
     let Some(mut session) = Session::open(projection, settings).await? else {
         return Ok(Outcome::Busy);
     };
+    session.audit("verify", "started").await?;
     let mut shadow = Shadow::temporary(&mut session).await?;
     shadow.fill(&mut session, output).await?;
     let differences = compare::compare(&mut session, &mut shadow, output).await?;
@@ -106,6 +115,7 @@ pub async fn rollback(
         );
     }
     let mut shadow = Shadow::previous(&mut session).await?;
+    session.audit("rollback", "started").await?;
     shadow.follow(&mut session, output).await?;
     cutover::cut_over(&mut session, &mut shadow, Reason::RolledBack, output).await?;
     session.close().await?;

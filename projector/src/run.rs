@@ -20,6 +20,7 @@ use crate::{
     backups,
     config::Config,
     connection::{self, LazyConnection},
+    console,
     instance::Instance,
     metrics,
     projection::{self, Definition},
@@ -29,8 +30,8 @@ use crate::{
     worker::{Job, Worker},
 };
 
-/// For what operators ask over HTTP. Each worker has a connection of its own.
-const OPERATOR_CONNECTIONS: usize = 2;
+/// For what operators ask over HTTP, and the console's pages. Each worker has a connection of its own.
+const OPERATOR_CONNECTIONS: usize = 4;
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 const INVALID_URL: &str = "PROJECTOR_DATABASE_URL is not a PostgreSQL URL";
 
@@ -46,6 +47,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let mut tasks = JoinSet::new();
     let stop = shutdown.clone();
     let performance = performance::router(operators.clone());
+    let console = console::router(&config, operators.clone(), &shutdown)?;
     for task in [
         operators.clone().report().boxed(),
         totals::report(operators.clone()).boxed(),
@@ -55,7 +57,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     }
     tasks.spawn(async move {
         listeners
-            .serve(Router::new(), performance, &http, &parts, stop)
+            .serve_with_pages(Router::new(), performance, console, &http, &parts, stop)
             .await
     });
     let stop = shutdown.clone();

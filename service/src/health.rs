@@ -28,11 +28,22 @@ enum Part {
 
 /// The parts of a service and their states. Clones share the state.
 #[derive(Debug, Clone, Default)]
-pub struct Health(Arc<Mutex<BTreeMap<&'static str, Part>>>);
+pub struct Health {
+    parts: Arc<Mutex<BTreeMap<&'static str, Part>>>,
+    is_unreported: bool,
+}
 
 impl Health {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// For what the service can always do without: changes are logged, and concern its readiness in no way.
+    pub fn unreported() -> Self {
+        Self {
+            is_unreported: true,
+            ..Self::default()
+        }
     }
 
     /// Sets the state of a part that the service needs. `Err` is the reason why it is not ready. Changes are logged,
@@ -89,7 +100,9 @@ impl Health {
 
     fn put(&self, name: &'static str, part: Part) {
         let before = self.lock().insert(name, part.clone());
-        metrics::gauge!("service_ready").set(f64::from(u8::from(self.is_ready())));
+        if !self.is_unreported {
+            metrics::gauge!("service_ready").set(f64::from(u8::from(self.is_ready())));
+        }
         match (before, part) {
             (before, part) if before.as_ref() == Some(&part) => {}
             (None, _) => {}
@@ -108,6 +121,6 @@ impl Health {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, Part>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

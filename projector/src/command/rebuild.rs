@@ -6,7 +6,7 @@ use crate::{
     audit,
     config::Config,
     projection::{self, Definition},
-    rebuild::{self, Outcome, Settings, output::Output},
+    rebuild::{Operation, Outcome, Settings, output::Output},
 };
 
 /// Part of `--help`.
@@ -61,7 +61,7 @@ struct Selection {
 #[derive(Debug, Clone, clap::Args)]
 struct Options {
     /// Pause the replay while the live model is more than this many events behind the log
-    #[arg(long, default_value = "5000", value_parser = clap::value_parser!(i64).range(0..))]
+    #[arg(long, default_value_t = Settings::DEFAULT_MAX_LIVE_LAG, value_parser = clap::value_parser!(i64).range(0..))]
     max_live_lag: i64,
     /// Also apply the events that were skipped with `skip`
     #[arg(long)]
@@ -98,49 +98,44 @@ impl Selection {
 }
 
 pub async fn rebuild(args: &RebuildArgs, config: &Config) -> anyhow::Result<ExitCode> {
-    let accept = args.accept_differences;
-    let rebuild = async |projection, settings: &Settings, output: &mut Output| {
-        rebuild::rebuild(projection, settings, accept, output).await
-    };
+    let accept_differences = args.accept_differences;
+    let operation = Operation::Rebuild { accept_differences };
     run(
+        operation,
         &args.selection.projections(),
         &args.options,
         config,
-        rebuild,
     )
     .await
 }
 
 pub async fn verify(args: &VerifyArgs, config: &Config) -> anyhow::Result<ExitCode> {
     let projections = args.selection.projections();
-    run(&projections, &args.options, config, rebuild::verify).await
+    run(Operation::Verify, &projections, &args.options, config).await
 }
 
-pub async fn rollback(args: &OneArgs, config: &Config) -> anyhow::Result<ExitCode> {
-    run(&[args.name], &args.options, config, rebuild::rollback).await
-}
-
-pub async fn drop_previous(args: &OneArgs, config: &Config) -> anyhow::Result<ExitCode> {
-    run(&[args.name], &args.options, config, rebuild::drop_previous).await
-}
-
-pub async fn abort(args: &OneArgs, config: &Config) -> anyhow::Result<ExitCode> {
-    run(&[args.name], &args.options, config, rebuild::abort).await
+/// An operation on one projection, by its arguments.
+pub async fn one(
+    operation: Operation,
+    args: &OneArgs,
+    config: &Config,
+) -> anyhow::Result<ExitCode> {
+    run(operation, &[args.name], &args.options, config).await
 }
 
 /// Runs an operation for each projection. A projection that differs does not stop the ones after it. The exit code is that
 /// of the worst outcome.
 async fn run(
+    operation: Operation,
     projections: &[&'static Definition],
     options: &Options,
     config: &Config,
-    operation: impl AsyncFn(&'static Definition, &Settings, &mut Output) -> anyhow::Result<Outcome>,
 ) -> anyhow::Result<ExitCode> {
     let (settings, mut output) = (options.settings(config), Output::new(options.json));
     let mut worst = Outcome::Done;
     for projection in projections {
         output.start();
-        let outcome = operation(projection, &settings, &mut output).await?;
+        let outcome = operation.run(projection, &settings, &mut output).await?;
         if outcome == Outcome::Busy {
             eprintln!(
                 "another rebuild, verification or rollback of {} is running",

@@ -80,6 +80,18 @@ impl Session {
         self.options.connect().await
     }
 
+    /// Records that the operation has started.
+    pub async fn audit(&mut self, action: &str, how: &str) -> sqlx::Result<()> {
+        let entry = AuditEntry {
+            by: &self.by,
+            action,
+            projection: self.projection.name(),
+            reason: how,
+            ..AuditEntry::default()
+        };
+        audit::record(&entry, &mut self.db).await
+    }
+
     /// Drops a schema and what the control schema has about it and these generations.
     pub async fn drop_schema(
         &mut self,

@@ -19,6 +19,10 @@ pub struct Settings {
     pub by: String,
 }
 
+impl Settings {
+    pub const DEFAULT_MAX_LIVE_LAG: i64 = 5_000;
+}
+
 /// How an operation ended that did not fail, from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {

@@ -39,8 +39,9 @@ pub fn standard(app: Router, args: &HttpArgs) -> Router {
     }
 }
 
-/// The router of a service for its operators: its own routes, `/metrics` and `/health/…`.
-pub fn admin(own: Router, args: &HttpArgs, health: &Health) -> Router {
+/// The router of a service for its operators: its own routes, `/metrics` and `/health/…`; and `pages`, which refuse forged requests
+/// themselves.
+pub fn admin(own: Router, pages: Router, args: &HttpArgs, health: &Health) -> Router {
     let metrics = telemetry::metrics();
     let app = own.merge(health.router()).route(
         "/metrics",
@@ -51,7 +52,7 @@ pub fn admin(own: Router, args: &HttpArgs, health: &Health) -> Router {
             )
         }),
     );
-    complete(app, args).layer(from_fn(refuse_pages))
+    complete(app.layer(from_fn(refuse_pages)).merge(pages), args)
 }
 
 /// Refuses what a page in an operator's browser sends: there is no token here that the page would need. Browsers send `Origin` with every

@@ -45,13 +45,28 @@ impl Listeners {
         health: &Health,
         shutdown: Shutdown,
     ) -> anyhow::Result<()> {
+        let pages = Router::new();
+        self.serve_with_pages(app, admin, pages, args, health, shutdown)
+            .await
+    }
+
+    /// The same, with pages for operators' browsers, which refuse forged requests themselves.
+    pub async fn serve_with_pages(
+        self,
+        app: Router,
+        admin: Router,
+        pages: Router,
+        args: &HttpArgs,
+        health: &Health,
+        shutdown: Shutdown,
+    ) -> anyhow::Result<()> {
         let (drain, health_of_service) = (shutdown.drain.clone(), health.clone());
         tokio::spawn(async move {
             drain.cancelled().await;
             health_of_service.set("service", Err("shutting down".to_owned()));
         });
         let app = layers::standard(app, args);
-        let admin = layers::admin(admin, args, health);
+        let admin = layers::admin(admin, pages, args, health);
         let private = HttpArgs {
             tls: TlsArgs::default(),
             ..args.clone()

@@ -99,28 +99,29 @@ impl DatabaseHealth {
 
 /// How long something takes, since the start of the process.
 #[derive(Debug, Clone, Serialize)]
-struct Latency {
+pub struct Latency {
     /// `method` and `route`, or `statement`.
     #[serde(flatten)]
-    labels: Labels,
-    count: u64,
-    mean_ms: f64,
-    p50_ms: f64,
-    p95_ms: f64,
-    p99_ms: f64,
+    pub labels: Labels,
+    pub count: u64,
+    pub mean_ms: f64,
+    pub p50_ms: f64,
+    pub p95_ms: f64,
+    pub p99_ms: f64,
 }
 
 /// The slowest are those with the longest 99th percentiles.
 #[derive(Debug, Serialize)]
-struct Latencies {
-    slowest_routes: Vec<Latency>,
-    slowest_statements: Vec<Latency>,
-    routes: Vec<Latency>,
-    statements: Vec<Latency>,
+pub struct Latencies {
+    pub slowest_routes: Vec<Latency>,
+    pub slowest_statements: Vec<Latency>,
+    pub routes: Vec<Latency>,
+    pub statements: Vec<Latency>,
 }
 
 impl Latencies {
-    fn now() -> Self {
+    /// Of this process.
+    pub fn now() -> Self {
         let samples = Samples::now();
         let of = |name| -> Vec<Latency> {
             let histograms = samples.histograms(name).into_iter();

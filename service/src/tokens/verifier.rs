@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{decode, decode_header, errors::ErrorKind, jwk::JwkSet};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{
@@ -45,10 +46,10 @@ struct Claims {
     sub: String,
     /// Any number. The validation checks it.
     #[serde(default)]
-    exp: serde_json::Value,
+    exp: Value,
     /// Any value: an external identity provider means by it what it likes.
     #[serde(default)]
-    sid: serde_json::Value,
+    sid: Value,
     preferred_username: Option<String>,
     name: Option<String>,
 }
@@ -108,6 +109,19 @@ impl Verifier {
     /// cached. A token with an unknown key may wait until the key set is fetched.
     pub async fn verify(&self, token: &str) -> Result<Identity, TokenError> {
         Ok(self.admitted(token).await?.identity.clone())
+    }
+
+    /// Like [`Self::verify`], with all claims of the token.
+    pub async fn verify_claims(
+        &self,
+        token: &str,
+    ) -> Result<(Identity, Map<String, Value>), TokenError> {
+        let identity = self.verify(token).await?;
+        // The signature of this payload was verified.
+        let payload = token.split('.').nth(1).unwrap_or_default();
+        let claims = URL_SAFE_NO_PAD.decode(payload).ok();
+        let claims = claims.and_then(|json| serde_json::from_slice(&json).ok());
+        Ok((identity, claims.ok_or(TokenError::Malformed)?))
     }
 
     /// Like [`Self::verify`], and faster for the token that was last verified on this connection.
@@ -202,7 +216,7 @@ impl Verifier {
     }
 
     /// The session in a token of write-api. Every one that it signs for a session has a well-formed claim.
-    fn session(&self, sid: &serde_json::Value) -> Result<Option<Uuid>, TokenError> {
+    fn session(&self, sid: &Value) -> Result<Option<Uuid>, TokenError> {
         if self.0.trust.external || sid.is_null() {
             return Ok(None);
         }
@@ -254,7 +268,7 @@ fn has_critical_parameters(token: &str) -> bool {
     let parameters = URL_SAFE_NO_PAD
         .decode(header)
         .ok()
-        .and_then(|json| serde_json::from_slice::<serde_json::Map<_, _>>(&json).ok());
+        .and_then(|json| serde_json::from_slice::<Map<String, Value>>(&json).ok());
     parameters.is_none_or(|parameters| parameters.contains_key("crit"))
 }
 

@@ -42,7 +42,12 @@ pub async fn start(app: Router, args: HttpArgs) -> Server {
 /// What operators see.
 pub async fn start_admin(args: HttpArgs) -> Server {
     let health = Health::new();
-    serve(http::admin(Router::new(), &args, &health), args, health).await
+    serve(
+        http::admin(Router::new(), Router::new(), &args, &health),
+        args,
+        health,
+    )
+    .await
 }
 
 async fn serve(app: Router, args: HttpArgs, health: Health) -> Server {

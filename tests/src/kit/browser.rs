@@ -59,6 +59,7 @@ impl Browser {
         let capabilities = [
             ("browserName", json!("chrome")),
             ("goog:chromeOptions", options),
+            ("goog:loggingPrefs", json!({"browser": "ALL"})),
         ];
         capabilities
             .map(|(name, value)| (name.to_owned(), value))

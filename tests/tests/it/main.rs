@@ -6,6 +6,7 @@ mod browser;
 mod cache;
 mod clients;
 mod concurrency;
+mod console;
 mod fanout;
 mod faults;
 mod grants;
