@@ -114,7 +114,7 @@ pub async fn act(
             let settings = console.settings(&fields, &visitor)?;
             let started = console.tasks.start(operation, vec![projection], settings);
             started.map_err(PageError::conflict)?;
-            visitor.notify(format!("{action} of {} has started.", projection.name()));
+            visitor.notify(format!("Started: {action} of {}.", projection.name()));
         }
     }
     Ok(Redirect::to(&format!("/console/projections/{}", projection.name())).into_response())

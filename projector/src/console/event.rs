@@ -14,6 +14,7 @@ use super::{
     fields::Fields,
     format,
     guard::Visitor,
+    log::filter_of,
     page::{Page, html},
 };
 use crate::command::events::{EventReport, Texts, event_report, place};
@@ -37,12 +38,8 @@ impl EventPage {
             .and_then(|data| data.as_object());
         let id = |(name, value): (&String, &serde_json::Value)| {
             let id = Uuid::parse_str(value.as_str()?).ok()?;
-            let filter = match name.as_str() {
-                "post" | "conversation" => "thread",
-                "message" | "tag" | "up_to" | "since" | "until" => return None,
-                _ => "account",
-            };
-            Some((name.clone(), id, filter))
+            let filter = filter_of(name)?;
+            Some((name.replace('_', " "), id, filter))
         };
         fields.into_iter().flatten().filter_map(id).collect()
     }

@@ -41,6 +41,16 @@ pub fn count(number: impl Plain<i64>) -> String {
     if number < 0 { format!("-{text}") } else { text }
 }
 
+/// `1 event` or `12,345 events`
+pub fn events(number: impl Plain<i64>) -> String {
+    let number = number.plain();
+    format!(
+        "{} event{}",
+        count(number),
+        if number == 1 { "" } else { "s" }
+    )
+}
+
 /// `2026-01-31 12:00:00`, in UTC.
 pub fn time(at: impl Plain<DateTime<Utc>>) -> String {
     at.plain().format("%Y-%m-%d %H:%M:%S").to_string()
@@ -105,6 +115,7 @@ mod tests {
     fn numbers_are_readable() {
         let counts = [0, 999, 1_000, 1_234_567, -12_345].map(count);
         assert_eq!(counts, ["0", "999", "1,000", "1,234,567", "-12,345"]);
+        assert_eq!([1, 2_000].map(events), ["1 event", "2,000 events"]);
         let spans = [0.04, 9.96, 119.0, 120.0, 7_300.0].map(seconds);
         assert_eq!(spans, ["0.0 s", "10.0 s", "119 s", "2 min", "2.0 h"]);
         assert_eq!([0.5, 12.4, 4_321.0].map(rate), ["0.5", "12", "4,321"]);

@@ -122,32 +122,25 @@ async fn visitor(console: &Console, headers: &HeaderMap) -> Result<Option<Visito
         }
         return Ok(Some(of(session.operator, session.csrf)));
     }
-    let bearer = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    let Some(("bearer", token)) =
-        bearer
-            .and_then(|value| value.split_once(' '))
-            .map(|(scheme, token)| {
-                (
-                    if scheme.eq_ignore_ascii_case("bearer") {
-                        "bearer"
-                    } else {
-                        ""
-                    },
-                    token,
-                )
-            })
-    else {
+    let Some(token) = bearer(headers) else {
         return Ok(None);
     };
-    match console.access.authenticate(token.trim()).await {
+    match console.access.authenticate(token).await {
         Ok(operator) => Ok(Some(of(operator, String::new()))),
         Err(Refusal::Wrong) => Ok(None),
         Err(Refusal::Busy) => Err(PageError::busy(
             "Too many tokens are being checked. Try again.",
         )),
     }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn sign_in_first(headers: &HeaderMap) -> Response {

@@ -140,9 +140,6 @@ pub async fn all(
         .tasks
         .start(operation, projections, settings)
         .map_err(PageError::conflict)?;
-    visitor.notify(format!(
-        "{} of all projections has started.",
-        operation.name()
-    ));
+    visitor.notify(format!("Started: {} of all projections.", operation.name()));
     Ok(Redirect::to(HOME).into_response())
 }

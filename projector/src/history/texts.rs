@@ -1,6 +1,6 @@
 //! Hides what people wrote.
 
-use chrono::DateTime;
+use chrono::{DateTime, NaiveDate};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -26,7 +26,10 @@ pub fn hide_texts(value: Value) -> Value {
 }
 
 fn is_visible(text: &str) -> bool {
-    text.is_empty() || Uuid::try_parse(text).is_ok() || DateTime::parse_from_rfc3339(text).is_ok()
+    text.is_empty()
+        || Uuid::try_parse(text).is_ok()
+        || DateTime::parse_from_rfc3339(text).is_ok()
+        || text.parse::<NaiveDate>().is_ok()
 }
 
 #[cfg(test)]
@@ -40,7 +43,7 @@ mod tests {
         let id = "0191b3a4-0000-7000-8000-000000000001";
         let shown = json!({
             "post": id, "author": id, "handle": "ann", "audience": "Connections", "reply_to": {"post": id},
-            "created_at": "2026-01-31T12:00:00+00:00", "seq": 5, "title": null, "bio": "",
+            "created_at": "2026-01-31T12:00:00+00:00", "day": "2026-01-31", "seq": 5, "title": null, "bio": "",
         });
         assert_eq!(hide_texts(shown.clone()), shown);
         let hidden = hide_texts(

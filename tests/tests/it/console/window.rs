@@ -15,6 +15,50 @@ use serde_json::{Value, json};
 const TIMEOUT: Duration = Duration::from_secs(60);
 const WIDTH: u32 = 1280;
 
+/// What is wrong with the page: text whose contrast is below 4.5, fields without labels, tables without captions or scopes, images
+/// without names, ids that are there twice, and more or fewer headings of the first level than one.
+const ACCESSIBILITY: &str = r##"
+const wrong = [];
+const channels = color => color.match(/[\d.]+/g).map(Number);
+const luminance = ([r, g, b]) => {
+    const linear = [r, g, b].map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+};
+const background = element => {
+    for (let it = element; it; it = it.parentElement) {
+        const color = channels(getComputedStyle(it).backgroundColor);
+        if (color.length < 4 || color[3] > 0) return color;
+    }
+    return [255, 255, 255];
+};
+for (const element of document.body.querySelectorAll("*")) {
+    const hasText = [...element.childNodes].some(node => node.nodeType === Node.TEXT_NODE && node.data.trim());
+    if (!hasText || !element.checkVisibility() || element.closest(".unseen, .skip")) continue;
+    const [one, other] = [luminance(channels(getComputedStyle(element).color)), luminance(background(element))];
+    const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+    if (contrast < 4.5) wrong.push(`contrast ${contrast.toFixed(2)}: ${element.textContent.trim().slice(0, 40)}`);
+}
+for (const field of document.querySelectorAll("input:not([type=hidden]):not([hidden]), select")) {
+    if (field.labels.length === 0) wrong.push(`no label: ${field.name}`);
+}
+for (const table of document.querySelectorAll("table")) {
+    // What an image consists of is not read out.
+    if (table.closest("[role=img]")) continue;
+    if (!table.caption) wrong.push("a table without a caption");
+    for (const cell of table.querySelectorAll("th:not([scope])")) wrong.push(`no scope: ${cell.textContent}`);
+}
+for (const image of document.querySelectorAll("img, [role=img]")) {
+    if (!image.alt && !image.getAttribute("aria-label")) wrong.push("an image without a name");
+}
+const ids = [...document.querySelectorAll("[id]")].map(element => element.id);
+for (const id of ids.filter((id, n) => ids.indexOf(id) < n)) wrong.push(`id ${id} is there twice`);
+if (document.querySelectorAll("h1").length !== 1) wrong.push("not one h1");
+for (const landmark of ["header", "main", "footer"]) {
+    if (!document.querySelector(landmark)) wrong.push(`no ${landmark}`);
+}
+return wrong;
+"##;
+
 pub struct Window {
     pub client: Client,
     /// The session's URL at the driver.
@@ -43,6 +87,13 @@ impl Window {
             origin: origin.to_owned(),
             shots: 0,
         }
+    }
+
+    pub async fn sign_in(&self, token: &str) {
+        self.goto("/console").await;
+        self.fill("token", token).await;
+        self.press("Sign in").await;
+        self.shows("Signed in as").await;
     }
 
     pub async fn goto(&self, path: &str) {
@@ -126,16 +177,24 @@ impl Window {
         entries.as_array().cloned().unwrap_or_default()
     }
 
-    /// Saves pictures of the whole page in both colour schemes to the folder `CONSOLE_SCREENSHOTS`, if that is set.
+    /// Checks that the page is accessible, in both colour schemes. Saves pictures of it to the folder `CONSOLE_SCREENSHOTS`, if that is set.
     pub async fn picture(&mut self, name: &str) {
-        let Some(folder) = setting("CONSOLE_SCREENSHOTS") else {
-            return;
-        };
         self.shots += 1;
+        self.devtools("Emulation.setScrollbarsHidden", json!({"hidden": true}))
+            .await;
         for scheme in ["light", "dark"] {
             let feature = json!({"name": "prefers-color-scheme", "value": scheme});
             self.devtools("Emulation.setEmulatedMedia", json!({"features": [feature]}))
                 .await;
+            let found = self
+                .client
+                .execute(ACCESSIBILITY, vec![])
+                .await
+                .expect("a list");
+            assert_eq!(found, json!([]), "{name}, {scheme}");
+            let Some(folder) = setting("CONSOLE_SCREENSHOTS") else {
+                continue;
+            };
             tokio::time::sleep(Duration::from_millis(300)).await;
             let options = json!({"captureBeyondViewport": true, "format": "png"});
             let picture = self.devtools("Page.captureScreenshot", options).await;
