@@ -51,6 +51,8 @@
     const color = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
     const plots = new Map();
 
+    const STEPS = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7].flatMap(unit => [unit, 2 * unit, 5 * unit]);
+
     // 12:00:05, in UTC.
     const clock = at => new Date(at * 1e3).toISOString().slice(11, 19);
 
@@ -70,7 +72,7 @@
             width,
             height: 220,
             scales: {y: {range}},
-            axes: [{...axis, values: (plot, ticks) => ticks.map(clock), space: 80}, {...axis, size: 56}],
+            axes: [{...axis, values: (plot, ticks) => ticks.map(clock), space: 80}, {...axis, size: 56, incrs: STEPS}],
             series: [{}, ...series],
             legend: {live: false},
             cursor: {points: {show: false}},

@@ -75,7 +75,7 @@ pub async fn execute(command: Command, config: &Config) -> anyhow::Result<ExitCo
             pause::resume(&args, &mut connect(config).await?).await?
         ),
         Command::Skip(args) => {
-            println!("{}", skip::skip(&args, &mut connect(config).await?).await?)
+            println!("{}", skip::skip(&args, &mut connect(config).await?).await?);
         }
         Command::Audit(args) => audit::audit(&args, config).await?,
         Command::Cache(args) => println!("{}", cache::cache(&args, config).await?),

@@ -114,14 +114,12 @@ pub async fn resume(args: &Args, db: &mut PgConnection) -> anyhow::Result<String
     }
     args.audit("resume", &mut tx).await?;
     tx.commit().await?;
-    let mut done = format!(
+    let done = format!(
         "{} is resumed; instances continue within a second",
         args.target()
     );
-    for other in others {
-        done += &format!("\nbut {other}");
-    }
-    Ok(done)
+    let but = others.into_iter().map(|other| format!("but {other}"));
+    Ok([done].into_iter().chain(but).collect::<Vec<_>>().join("\n"))
 }
 
 async fn paused_by(args: &Args, db: &mut PgConnection) -> sqlx::Result<String> {

@@ -100,7 +100,7 @@ pub async fn act(
     let projection = definition(&name)?;
     match action.as_str() {
         "pause" | "resume" => {
-            change_pause(&console, &visitor, projection, &action, &fields).await?
+            change_pause(&console, &visitor, projection, &action, &fields).await?;
         }
         _ => {
             let unknown = || PageError::not_found(format!("action {action}"));

@@ -1,8 +1,9 @@
 //! Numbers and times for people.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::Value;
 
-use crate::command::indexes::advice;
+use crate::{command::indexes::advice, history::hide_texts};
 
 /// A value behind any number of references, as templates have it.
 pub trait Plain<T> {
@@ -103,8 +104,13 @@ pub fn percent(share: impl Plain<f64>) -> String {
 }
 
 /// JSON on several lines.
-pub fn pretty(value: &serde_json::Value) -> String {
+pub fn pretty(value: &Value) -> String {
     format!("{value:#}")
+}
+
+/// A row as JSON, without people's texts.
+pub fn row(row: &Value) -> String {
+    hide_texts(row.clone()).to_string()
 }
 
 #[cfg(test)]

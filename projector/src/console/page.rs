@@ -6,11 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{
-    assets::{ASSETS, Assets},
-    error::PageError,
-    guard::Visitor,
-};
+use super::{error::PageError, guard::Visitor};
 
 /// Scripts, styles and requests are of the same origin only, and nobody may put a page into a frame. uPlot sets styles by the
 /// object model, which this allows.
@@ -36,10 +32,6 @@ impl Page {
             notice: visitor.take_notice(),
             visitor: Some(visitor.clone()),
         }
-    }
-
-    pub fn assets(&self) -> &'static Assets {
-        &ASSETS
     }
 
     /// What a form has to send.

@@ -8,8 +8,6 @@ use axum::{
     response::Response,
 };
 
-use serde_json::Value;
-
 use super::{
     Console,
     badge::Badge,
@@ -25,7 +23,6 @@ use crate::{
         snapshot::Blocked,
         table,
     },
-    history::hide_texts,
     projection::{self, Definition},
     rebuild::{Operation, Settings},
 };
@@ -132,11 +129,6 @@ impl LiveProjection {
         let projection = self.projection();
         let head = projection.partitions.iter().map(|it| it.head).sum();
         projection.rebuilding.as_ref().map(|it| (it.applied, head))
-    }
-
-    /// A row, without people's texts.
-    fn hidden(&self, row: &Value) -> Value {
-        hide_texts(row.clone())
     }
 
     /// Whether the rebuilt tables wait for a decision about their differences.

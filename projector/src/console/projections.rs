@@ -83,7 +83,7 @@ impl Row<'_> {
             .collect();
         match self.task {
             Some(task) if task.state.is_active() => {
-                parts.push(format!("{} is running", task.operation.name()))
+                parts.push(format!("{} is running", task.operation.name()));
             }
             _ => parts.extend(table::rebuilding(self.report).map(|_| {
                 let what = if self.report.is_locked {

@@ -72,6 +72,10 @@ fn decode(record: &Record, with_texts: bool) -> Result<(DateTime<Utc>, Event, Va
     Ok((at, envelope.event, data))
 }
 
+#[expect(
+    clippy::ref_option,
+    reason = "serde calls it with a reference to the field"
+)]
 fn millis<S: serde::Serializer>(
     at: &Option<DateTime<Utc>>,
     serializer: S,

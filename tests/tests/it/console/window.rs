@@ -12,12 +12,12 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
 /// Until a page shows what was done. A rebuild takes some seconds.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 const WIDTH: u32 = 1280;
 
 /// What is wrong with the page: text whose contrast is below 4.5, fields without labels, tables without captions or scopes, images
 /// without names, ids that are there twice, and more or fewer headings of the first level than one.
-const ACCESSIBILITY: &str = r##"
+const ACCESSIBILITY: &str = r#"
 const wrong = [];
 const channels = color => color.match(/[\d.]+/g).map(Number);
 const luminance = ([r, g, b]) => {
@@ -57,7 +57,7 @@ for (const landmark of ["header", "main", "footer"]) {
     if (!document.querySelector(landmark)) wrong.push(`no ${landmark}`);
 }
 return wrong;
-"##;
+"#;
 
 pub struct Window {
     pub client: Client,
