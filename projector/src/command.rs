@@ -8,7 +8,7 @@ pub mod explain;
 pub mod indexes;
 mod lost_events;
 pub mod pause;
-mod rebuild;
+pub mod rebuild;
 pub mod skip;
 pub mod status;
 
@@ -17,8 +17,8 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use feedmill_service::health;
 
-use self::common::connect;
-use crate::{config::Config, rebuild::Operation};
+use self::{common::connect, rebuild::Operation};
+use crate::config::Config;
 
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {

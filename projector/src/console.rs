@@ -4,9 +4,9 @@
 //! that work without scripts; htmx refreshes parts of it, and uPlot draws the charts. There is no console unless somebody may use it
 //! ([`settings`]).
 //!
-//! - `tokens`, `access`, `session`, `guard`, `sign_in`: who may use it, and protection against forged requests.
-//! - `page`, `error`, `fields`, `format`, `badge`, `assets`: what all pages share.
-//! - `live`, `tasks`: the state of the projections, and the operations that run.
+//! - `tokens`, `access`, `session`, `visitor`, `guard`, `sign_in`: who may use it, and protection against forged requests.
+//! - `page`, `error`, `fields`, `format`, `badge`, `brief`, `assets`: what all pages share.
+//! - `live`, `tasks`, `state`: the state of the projections, the operations that run, and what the handlers need.
 //! - `projections`, `projection`, `actions`, `skip`, `log`, `event`, `operations`, `explain`, `audit`: the pages.
 
 mod access;
@@ -14,6 +14,7 @@ mod actions;
 mod assets;
 mod audit;
 mod badge;
+mod brief;
 mod error;
 mod event;
 mod explain;
@@ -30,10 +31,10 @@ mod session;
 pub mod settings;
 mod sign_in;
 mod skip;
+mod state;
 mod tasks;
 mod tokens;
-
-use std::sync::Arc;
+mod visitor;
 
 use axum::{
     Router,
@@ -41,58 +42,23 @@ use axum::{
     response::Redirect,
     routing::{get, post},
 };
-use feedmill_service::{Database, Shutdown};
+use feedmill_service::{Database, Shutdown, http::Pages};
 
 use self::{
-    access::Access, error::PageError, fields::Fields, guard::Visitor, live::LiveStatus,
-    session::Sessions, tasks::Tasks,
+    access::Access,
+    page::{HOME, SIGN_IN},
+    state::Console,
 };
-use crate::{config::Config, rebuild::Settings};
-
-const HOME: &str = "/console/projections";
-
-/// Cheap to clone.
-#[derive(Clone)]
-struct Console {
-    access: Access,
-    sessions: Sessions,
-    database: Database,
-    live: LiveStatus,
-    tasks: Tasks,
-    config: Arc<Config>,
-}
-
-impl Console {
-    /// The settings of a rebuild and the like, from the fields of a form.
-    fn settings(&self, fields: &Fields, visitor: &Visitor) -> Result<Settings, PageError> {
-        Ok(Settings {
-            url: self.config.database_url.clone(),
-            nats: self.config.nats.clone(),
-            context: self.config.context(),
-            max_live_lag: fields
-                .number("max_live_lag", 0)?
-                .unwrap_or(Settings::DEFAULT_MAX_LIVE_LAG),
-            with_skipped: fields.is_set("with_skipped"),
-            by: visitor.name().to_owned(),
-        })
-    }
-}
+use crate::config::Config;
 
 /// The pages; none unless somebody may use them. Errors: invalid settings.
-pub fn router(config: &Config, database: Database, shutdown: &Shutdown) -> anyhow::Result<Router> {
+pub fn pages(config: &Config, database: Database, shutdown: &Shutdown) -> anyhow::Result<Pages> {
     let Some(access) = Access::new(&config.console, shutdown)? else {
-        return Ok(Router::new());
+        return Ok(Pages::default());
     };
-    let console = Console {
-        access,
-        sessions: Sessions::default(),
-        live: LiveStatus::new(database.clone()),
-        database,
-        tasks: Tasks::default(),
-        config: Arc::new(config.clone()),
-    };
+    let console = Console::new(access, config, database);
     let open = Router::new()
-        .route(guard::SIGN_IN, get(sign_in::form).post(sign_in::sign_in))
+        .route(SIGN_IN, get(sign_in::form).post(sign_in::sign_in))
         .route("/console/assets/{name}", get(assets::asset))
         .layer(from_fn(guard::open));
     let home = || async { Redirect::to(HOME) };
@@ -137,5 +103,8 @@ pub fn router(config: &Config, database: Database, shutdown: &Shutdown) -> anyho
         .route("/console/explain", get(explain::form).post(explain::show))
         .route("/console/audit", get(audit::list))
         .layer(from_fn_with_state(console.clone(), guard::guard));
-    Ok(open.merge(pages).with_state(console))
+    Ok(Pages {
+        router: open.merge(pages).with_state(console),
+        path: "/console",
+    })
 }

@@ -10,7 +10,6 @@
 mod compare;
 mod control;
 mod cutover;
-mod operation;
 pub mod output;
 pub mod progress;
 mod replay;
@@ -25,7 +24,6 @@ use anyhow::{bail, ensure};
 
 use self::{cutover::Reason, output::Output, session::Session, shadow::Shadow};
 pub use self::{
-    operation::Operation,
     session::LOCK_KEY,
     settings::{Outcome, Settings},
 };

@@ -47,7 +47,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let mut tasks = JoinSet::new();
     let stop = shutdown.clone();
     let performance = performance::router(operators.clone());
-    let console = console::router(&config, operators.clone(), &shutdown)?;
+    let console = console::pages(&config, operators.clone(), &shutdown)?;
     for task in [
         operators.clone().report().boxed(),
         totals::report(operators.clone()).boxed(),

@@ -19,7 +19,7 @@ mod tls;
 mod write_timeout;
 
 pub(crate) use cors::origin;
-pub use layers::{admin, standard};
+pub use layers::{Pages, admin, standard};
 pub use listeners::Listeners;
 pub use server::serve;
 pub use tls::TlsArgs;

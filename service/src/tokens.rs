@@ -8,6 +8,7 @@
 
 mod cache;
 mod caller;
+mod claims;
 mod connection_token;
 mod error;
 mod fetch;

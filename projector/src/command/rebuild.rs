@@ -1,12 +1,15 @@
 //! `projector rebuild`, `verify`, `rollback`, `drop-previous` and `abort`
 
+mod operation;
+
 use std::process::ExitCode;
 
+pub use self::operation::Operation;
 use crate::{
     audit,
     config::Config,
     projection::{self, Definition},
-    rebuild::{Operation, Outcome, Settings, output::Output},
+    rebuild::{Outcome, Settings, output::Output},
 };
 
 /// Part of `--help`.

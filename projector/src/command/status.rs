@@ -1,5 +1,7 @@
 //! `projector status`
 
+mod age;
+pub mod relay;
 pub mod report;
 pub mod snapshot;
 pub mod table;
@@ -8,10 +10,7 @@ use std::time::Duration;
 
 use feedmill_service::nats;
 
-use self::{
-    report::{Relay, Report},
-    snapshot::Snapshot,
-};
+use self::{relay::Relay, report::Report, snapshot::Snapshot};
 use super::common::{connect, print};
 use crate::{
     config::Config,

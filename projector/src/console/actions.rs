@@ -7,17 +7,17 @@ use axum::{
 };
 
 use super::{
-    Console,
     error::PageError,
     fields::Fields,
-    guard::Visitor,
     page::{Page, html},
     projection::definition,
+    state::Console,
+    visitor::Visitor,
 };
 use crate::{
     command::pause::{self, pause, resume},
+    command::rebuild::Operation,
     projection::Definition,
-    rebuild::Operation,
 };
 
 /// The page that asks before something is lost.

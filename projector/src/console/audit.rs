@@ -4,12 +4,12 @@ use askama::Template;
 use axum::{extract::State, response::Response};
 
 use super::{
-    Console,
     error::PageError,
     fields::Fields,
     format,
-    guard::Visitor,
     page::{Page, html},
+    state::Console,
+    visitor::Visitor,
 };
 use crate::{
     audit::{self, Filter, Recorded},

@@ -9,13 +9,13 @@ use feedmill_events::Partition;
 use uuid::Uuid;
 
 use super::{
-    Console,
+    brief::filter_of,
     error::PageError,
     fields::Fields,
     format,
-    guard::Visitor,
-    log::filter_of,
     page::{Page, html},
+    state::Console,
+    visitor::Visitor,
 };
 use crate::command::events::{EventReport, Texts, event_report, place};
 

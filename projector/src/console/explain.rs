@@ -5,11 +5,11 @@ use axum::{extract::State, response::Response};
 use uuid::Uuid;
 
 use super::{
-    Console,
     error::PageError,
     fields::Fields,
-    guard::Visitor,
     page::{Page, html},
+    state::Console,
+    visitor::Visitor,
 };
 use crate::command::explain::{self, Report};
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use axum::{extract::FromRequestParts, http::request::Parts};
 use feedmill_events::Partition;
 
 use super::error::PageError;
@@ -85,6 +86,18 @@ impl Fields {
             let number = text.parse().ok().filter(|number| *number >= min);
             number.ok_or_else(|| format!("is not a number from {min} on"))
         })
+    }
+}
+
+/// The fields of a form, or of the query string of a GET.
+impl<S: Send + Sync> FromRequestParts<S> for Fields {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PageError> {
+        match parts.extensions.get::<Self>() {
+            Some(form) => Ok(form.clone()),
+            None => Self::parse(parts.uri.query().unwrap_or_default().as_bytes()),
+        }
     }
 }
 

@@ -2,76 +2,26 @@
 
 use axum::{
     body::Body,
-    extract::{FromRequestParts, Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
 
 use super::{
-    Console,
-    access::{Operator, Refusal},
+    access::Refusal,
     error::PageError,
     fields::Fields,
-    page::{error_page, secure},
-    session::Sessions,
+    page::{SIGN_IN, error_page, secure},
+    state::Console,
+    visitor::Visitor,
 };
 
-pub const SIGN_IN: &str = "/console/sign-in";
 /// A form of the console is smaller.
 const MAX_FORM_BYTES: usize = 32 << 10;
 const HTMX: &str = "hx-request";
 const HTMX_REDIRECT: &str = "hx-redirect";
 const CSRF_HEADER: &str = "x-csrf-token";
-
-/// Somebody who may use the console.
-#[derive(Debug, Clone)]
-pub struct Visitor {
-    pub operator: Operator,
-    /// Of the session; empty with `Authorization`, which no other page can send.
-    pub csrf: String,
-    sessions: Sessions,
-    headers: HeaderMap,
-}
-
-impl Visitor {
-    pub fn name(&self) -> &str {
-        &self.operator.name
-    }
-
-    /// Has the next page say what an action led to.
-    pub fn notify(&self, notice: impl Into<String>) {
-        self.sessions.notify(&self.headers, notice.into());
-    }
-
-    pub fn take_notice(&self) -> Option<String> {
-        self.sessions.take_notice(&self.headers)
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Visitor {
-    type Rejection = PageError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PageError> {
-        parts
-            .extensions
-            .get()
-            .cloned()
-            .ok_or_else(|| PageError::forbidden("Sign in first."))
-    }
-}
-
-/// The fields of a form, or of the query string of a GET.
-impl<S: Send + Sync> FromRequestParts<S> for Fields {
-    type Rejection = PageError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PageError> {
-        match parts.extensions.get::<Self>() {
-            Some(form) => Ok(form.clone()),
-            None => Self::parse(parts.uri.query().unwrap_or_default().as_bytes()),
-        }
-    }
-}
 
 /// For the pages that need a sign-in. Others are sent to it: 303, or 401 for what a script of a page requests.
 pub async fn guard(State(console): State<Console>, request: Request, next: Next) -> Response {

@@ -13,10 +13,7 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 
 use crate::{
-    command::status::{
-        report::{Relay, Report},
-        snapshot::Snapshot,
-    },
+    command::status::{relay::Relay, report::Report, snapshot::Snapshot},
     metrics,
 };
 

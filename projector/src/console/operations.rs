@@ -14,12 +14,12 @@ use feedmill_service::{
 };
 
 use super::{
-    Console,
     error::PageError,
     fields::Fields,
     format,
-    guard::Visitor,
     page::{Page, html},
+    state::Console,
+    visitor::Visitor,
 };
 use crate::command::{
     cache, indexes,

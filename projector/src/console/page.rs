@@ -6,7 +6,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{error::PageError, guard::Visitor};
+use super::{error::PageError, visitor::Visitor};
+
+pub const HOME: &str = "/console/projections";
+pub const SIGN_IN: &str = "/console/sign-in";
 
 /// Scripts, styles and requests are of the same origin only, and nobody may put a page into a frame. uPlot sets styles by the
 /// object model, which this allows.

@@ -9,22 +9,23 @@ use axum::{
 };
 
 use super::{
-    Console,
     badge::Badge,
     error::PageError,
     format,
-    guard::Visitor,
     page::{Page, html},
+    state::Console,
     tasks::{Task, TaskState},
+    visitor::Visitor,
 };
 use crate::{
+    command::rebuild::Operation,
     command::status::{
         report::{PartitionReport, ProjectionReport, Report, Standing},
         snapshot::Blocked,
         table,
     },
     projection::{self, Definition},
-    rebuild::{Operation, Settings},
+    rebuild::Settings,
 };
 
 #[derive(Template)]
@@ -141,16 +142,21 @@ impl LiveProjection {
 
 impl Task {
     fn sentence(&self) -> String {
-        let name = self.operation.name();
+        let noun = match self.operation {
+            Operation::Rebuild { .. } => "rebuild",
+            Operation::Verify => "verification",
+            Operation::Rollback => "rollback",
+            Operation::DropPrevious | Operation::Abort => "deletion",
+        };
         match &self.state {
-            TaskState::Waiting => format!("{name} waits for the projections before it"),
-            TaskState::Running => format!("{name} is running"),
-            TaskState::Done => format!("{name} is complete"),
-            TaskState::Differs => format!("{name} has found differences and changed nothing"),
+            TaskState::Waiting => format!("The {noun} waits for the projections before it"),
+            TaskState::Running => format!("The {noun} is running"),
+            TaskState::Done => format!("The {noun} is complete"),
+            TaskState::Differs => format!("The {noun} has found differences and changed nothing"),
             TaskState::Busy => {
-                format!("{name} did not start: another operation of this projection is running")
+                format!("The {noun} did not start: another operation of this projection is running")
             }
-            TaskState::Failed(error) => format!("{name} failed: {error}"),
+            TaskState::Failed(error) => format!("The {noun} failed: {error}"),
         }
     }
 

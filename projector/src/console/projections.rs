@@ -10,22 +10,22 @@ use axum::{
 };
 
 use super::{
-    Console, HOME,
     badge::Badge,
     error::PageError,
     fields::Fields,
     format,
-    guard::Visitor,
-    page::{Page, html},
+    page::{HOME, Page, html},
+    state::Console,
     tasks::Task,
+    visitor::Visitor,
 };
 use crate::{
+    command::rebuild::Operation,
     command::status::{
         report::{ProjectionReport, Report},
         table,
     },
     projection,
-    rebuild::Operation,
 };
 
 #[derive(Template)]

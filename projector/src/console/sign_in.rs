@@ -8,12 +8,12 @@ use axum::{
 };
 
 use super::{
-    Console, HOME,
     access::{Operator, Refusal},
     error::PageError,
     fields::Fields,
-    guard::{SIGN_IN, Visitor},
-    page::{Page, html_with},
+    page::{HOME, Page, SIGN_IN, html_with},
+    state::Console,
+    visitor::Visitor,
 };
 use crate::audit::{self, AuditEntry};
 

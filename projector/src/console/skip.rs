@@ -7,14 +7,14 @@ use axum::{
 };
 
 use super::{
-    Console,
     error::PageError,
     event::event_at,
     fields::Fields,
     format,
-    guard::Visitor,
     page::{Page, html},
     projection::definition,
+    state::Console,
+    visitor::Visitor,
 };
 use crate::{
     command::{

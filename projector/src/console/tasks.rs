@@ -12,9 +12,10 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use crate::{
+    command::rebuild::Operation,
     projection::Definition,
     rebuild::{
-        Operation, Outcome, Settings,
+        Outcome, Settings,
         output::Output,
         progress::{Difference, Progress},
     },

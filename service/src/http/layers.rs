@@ -7,7 +7,7 @@ use axum::{
     body::HttpBody,
     extract::{MatchedPath, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
-    middleware::{Next, from_fn, from_fn_with_state},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -39,9 +39,23 @@ pub fn standard(app: Router, args: &HttpArgs) -> Router {
     }
 }
 
-/// The router of a service for its operators: its own routes, `/metrics` and `/health/…`; and `pages`, which refuse forged requests
-/// themselves.
-pub fn admin(own: Router, pages: Router, args: &HttpArgs, health: &Health) -> Router {
+/// Pages for operators' browsers, which refuse forged requests themselves.
+#[derive(Debug, Clone, Default)]
+pub struct Pages {
+    pub router: Router,
+    /// Where all of its paths begin, such as `/console`. Empty without pages.
+    pub path: &'static str,
+}
+
+impl Pages {
+    fn have(&self, path: &str) -> bool {
+        let rest = path.strip_prefix(self.path);
+        !self.path.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+/// The router of a service for its operators: its own routes, `/metrics` and `/health/…`, and pages.
+pub fn admin(own: Router, pages: Pages, args: &HttpArgs, health: &Health) -> Router {
     let metrics = telemetry::metrics();
     let app = own.merge(health.router()).route(
         "/metrics",
@@ -52,13 +66,16 @@ pub fn admin(own: Router, pages: Router, args: &HttpArgs, health: &Health) -> Ro
             )
         }),
     );
-    complete(app.layer(from_fn(refuse_pages)).merge(pages), args)
+    let app = app.merge(pages.router.clone());
+    complete(app, args).layer(from_fn_with_state(pages, refuse_pages))
 }
 
-/// Refuses what a page in an operator's browser sends: there is no token here that the page would need. Browsers send `Origin` with every
-/// request that is not a GET or HEAD.
-async fn refuse_pages(request: Request, next: Next) -> Response {
-    if !request.method().is_safe() && request.headers().contains_key(header::ORIGIN) {
+/// Refuses what a page in an operator's browser sends to anything but `pages`: there is no token here that the page would need. Browsers
+/// send `Origin` with every request that is not a GET or HEAD.
+async fn refuse_pages(State(pages): State<Pages>, request: Request, next: Next) -> Response {
+    let is_sent_by_page =
+        !request.method().is_safe() && request.headers().contains_key(header::ORIGIN);
+    if is_sent_by_page && !pages.have(request.uri().path()) {
         let message = "a page in a browser may not change anything here";
         return Problem::field("Origin", message).into_response();
     }

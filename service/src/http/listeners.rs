@@ -6,7 +6,11 @@ use anyhow::Context;
 use axum::Router;
 use tokio::net::TcpListener;
 
-use super::{layers, server, tls::TlsArgs};
+use super::{
+    layers::{self, Pages},
+    server,
+    tls::TlsArgs,
+};
 use crate::{config::HttpArgs, health::Health, shutdown::Shutdown};
 
 pub struct Listeners {
@@ -45,17 +49,17 @@ impl Listeners {
         health: &Health,
         shutdown: Shutdown,
     ) -> anyhow::Result<()> {
-        let pages = Router::new();
+        let pages = Pages::default();
         self.serve_with_pages(app, admin, pages, args, health, shutdown)
             .await
     }
 
-    /// The same, with pages for operators' browsers, which refuse forged requests themselves.
+    /// The same, with pages for operators' browsers.
     pub async fn serve_with_pages(
         self,
         app: Router,
         admin: Router,
-        pages: Router,
+        pages: Pages,
         args: &HttpArgs,
         health: &Health,
         shutdown: Shutdown,

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{decode, decode_header, errors::ErrorKind, jwk::JwkSet};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
@@ -109,19 +109,6 @@ impl Verifier {
     /// cached. A token with an unknown key may wait until the key set is fetched.
     pub async fn verify(&self, token: &str) -> Result<Identity, TokenError> {
         Ok(self.admitted(token).await?.identity.clone())
-    }
-
-    /// Like [`Self::verify`], with all claims of the token.
-    pub async fn verify_claims(
-        &self,
-        token: &str,
-    ) -> Result<(Identity, Map<String, Value>), TokenError> {
-        let identity = self.verify(token).await?;
-        // The signature of this payload was verified.
-        let payload = token.split('.').nth(1).unwrap_or_default();
-        let claims = URL_SAFE_NO_PAD.decode(payload).ok();
-        let claims = claims.and_then(|json| serde_json::from_slice(&json).ok());
-        Ok((identity, claims.ok_or(TokenError::Malformed)?))
     }
 
     /// Like [`Self::verify`], and faster for the token that was last verified on this connection.
@@ -268,7 +255,7 @@ fn has_critical_parameters(token: &str) -> bool {
     let parameters = URL_SAFE_NO_PAD
         .decode(header)
         .ok()
-        .and_then(|json| serde_json::from_slice::<Map<String, Value>>(&json).ok());
+        .and_then(|json| serde_json::from_slice::<serde_json::Map<_, _>>(&json).ok());
     parameters.is_none_or(|parameters| parameters.contains_key("crit"))
 }
 

@@ -43,7 +43,7 @@ pub async fn start(app: Router, args: HttpArgs) -> Server {
 pub async fn start_admin(args: HttpArgs) -> Server {
     let health = Health::new();
     serve(
-        http::admin(Router::new(), Router::new(), &args, &health),
+        http::admin(Router::new(), http::Pages::default(), &args, &health),
         args,
         health,
     )

@@ -7,11 +7,13 @@ use feedmill_events::Partition;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::snapshot::{Blocked, Cutover, Instance, Live, Paused, Rebuilding, Snapshot};
-use crate::{audit::Recorded, instance, log::distance, stream_lag::StreamState};
+use super::{
+    age::{seconds, since},
+    relay::Relay,
+    snapshot::{Blocked, Cutover, Instance, Live, Paused, Rebuilding, Snapshot},
+};
+use crate::{audit::Recorded, instance};
 
-/// A stream with a shorter lag is up to date. In seconds.
-const MAX_EXPECTED_STREAM_LAG: f64 = 3.0;
 /// A partition that is behind and has not moved for longer is stalled. In seconds.
 const STALL_TIMEOUT: f64 = 10.0;
 
@@ -24,27 +26,6 @@ pub struct Report {
     pub projections: Vec<ProjectionReport>,
     /// Latest first.
     pub audit: Vec<Recorded>,
-}
-
-/// The lag of the stream behind the log.
-#[derive(Debug, Clone, Serialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
-pub enum Relay {
-    Ok {
-        lag_events: i64,
-    },
-    Behind {
-        lag_events: i64,
-        /// Time since the oldest event that is not in the stream was first seen in the log; at most an hour.
-        lag_seconds: f64,
-    },
-    /// The last message of these partitions is not the event that the log has in its place.
-    Forked {
-        partitions: Vec<i16>,
-    },
-    Unknown {
-        reason: String,
-    },
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -113,40 +94,6 @@ impl Standing {
             Self::Blocked(_) => "blocked",
             Self::Unowned { .. } => "unowned",
             Self::Stalled { .. } => "stalled",
-        }
-    }
-}
-
-impl Relay {
-    /// Takes two snapshots, and what the stream had between them or why that is unknown.
-    pub fn new(before: &Snapshot, after: &Snapshot, stream: Result<StreamState, String>) -> Self {
-        match stream {
-            Err(reason) => Self::Unknown { reason },
-            Ok(StreamState { forked, .. }) if !forked.is_empty() => Self::Forked {
-                partitions: forked.into_iter().map(i16::from).collect(),
-            },
-            Ok(StreamState {
-                offsets: stream, ..
-            }) => {
-                // The stream was read after the first snapshot.
-                let lag_events = distance(&stream, &before.heads);
-                let lag_seconds = Partition::all()
-                    .filter(|partition| before.heads[*partition] > stream[*partition])
-                    .map(|partition| since(after, partition, stream[partition]))
-                    .fold(0.0, f64::max);
-                Self::of_lag(lag_events, lag_seconds)
-            }
-        }
-    }
-
-    pub fn of_lag(lag_events: i64, lag_seconds: f64) -> Self {
-        if lag_seconds > MAX_EXPECTED_STREAM_LAG {
-            Self::Behind {
-                lag_events,
-                lag_seconds,
-            }
-        } else {
-            Self::Ok { lag_events }
         }
     }
 }
@@ -281,24 +228,4 @@ fn standing(
         .map_or(f64::INFINITY, |at| seconds(at, snapshot.at))
         .min(report.lag_seconds);
     (report.lag_events > 0 && still > STALL_TIMEOUT).then_some(Standing::Stalled { seconds: still })
-}
-
-/// The seconds since the event after `seq` was first seen in the log.
-fn since(snapshot: &Snapshot, partition: Partition, seq: i64) -> f64 {
-    let index = usize::from(partition.number());
-    let beyond = |heads: &[i64]| heads.get(index).is_some_and(|head| *head > seq);
-    // Heads only increase.
-    let first = snapshot
-        .heads_seen
-        .partition_point(|(_, heads)| !beyond(heads));
-    let at = snapshot
-        .heads_seen
-        .get(first)
-        .map_or(snapshot.at, |(at, _)| *at);
-    seconds(at, snapshot.at)
-}
-
-/// Seconds between two times, to the millisecond.
-fn seconds(from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
-    (to - from).num_milliseconds().max(0) as f64 / 1000.0
 }

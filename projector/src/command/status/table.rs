@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, fmt::Write as _};
 
 use chrono::{DateTime, Utc};
 
-use super::report::{PartitionReport, ProjectionReport, Relay, Report, Standing};
+use super::{
+    relay::Relay,
+    report::{PartitionReport, ProjectionReport, Report, Standing},
+};
 use crate::command::common::format_time;
 
 /// The number of partitions that are listed per projection: those that do not move, then those with the greatest lag.

@@ -157,7 +157,7 @@ async fn an_operator_finds_damaged_rows_and_swaps_in_the_rebuilt_ones() {
     window.goto("/console/projections/profiles").await;
     window.press("Verify").await;
     window
-        .shows("verify has found differences and changed nothing")
+        .shows("verification has found differences and changed nothing")
         .await;
     window.shows("Rows that differ").await;
     let text = window.text().await;

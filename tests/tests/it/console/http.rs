@@ -679,7 +679,7 @@ async fn what_another_process_does_is_shown_and_not_disturbed() {
         .unwrap();
     shows("the rebuild of generation 2 is running").await;
     assert_eq!(ann.sent(&format!("{page}/act/verify"), &[]).await.0, 303);
-    let busy = "verify did not start: another operation of this projection is running";
+    let busy = "The verification did not start: another operation of this projection is running";
     wait_until(busy, async || ann.page(page).await.contains(busy)).await;
     other.close().await.unwrap();
     shows("is not running").await;

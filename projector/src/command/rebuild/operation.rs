@@ -1,13 +1,9 @@
 //! The operations, as an operator chooses them.
 
-use super::{
-    abort, drop_previous,
-    output::Output,
-    rebuild, rollback,
-    settings::{Outcome, Settings},
-    verify,
+use crate::{
+    projection::Definition,
+    rebuild::{self, Outcome, Settings, output::Output},
 };
-use crate::projection::Definition;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
@@ -41,12 +37,12 @@ impl Operation {
     ) -> anyhow::Result<Outcome> {
         match self {
             Self::Rebuild { accept_differences } => {
-                rebuild(projection, settings, accept_differences, output).await
+                rebuild::rebuild(projection, settings, accept_differences, output).await
             }
-            Self::Verify => verify(projection, settings, output).await,
-            Self::Rollback => rollback(projection, settings, output).await,
-            Self::DropPrevious => drop_previous(projection, settings, output).await,
-            Self::Abort => abort(projection, settings, output).await,
+            Self::Verify => rebuild::verify(projection, settings, output).await,
+            Self::Rollback => rebuild::rollback(projection, settings, output).await,
+            Self::DropPrevious => rebuild::drop_previous(projection, settings, output).await,
+            Self::Abort => rebuild::abort(projection, settings, output).await,
         }
     }
 }
