@@ -43,6 +43,15 @@
     document.body.addEventListener("htmx:responseError", failed);
     document.body.addEventListener("htmx:sendError", failed);
 
+    // A screen reader reads what is new about an operation, and not the rest of what was refreshed.
+    const announcement = document.getElementById("announcement");
+    const announce = () => {
+        const text = document.querySelector("[data-announce]")?.textContent ?? "";
+        if (announcement && announcement.textContent !== text) announcement.textContent = text;
+    };
+    announce();
+    document.body.addEventListener("htmx:afterSwap", announce);
+
     // ---- charts, by uPlot ----
 
     const charts = document.getElementById("lag-charts");

@@ -1,7 +1,10 @@
 //! The operators' console.
 
 mod browser;
-mod http;
+mod input;
+mod pages;
+mod sign_in;
+mod visitor;
 mod window;
 
 use feedmill_events::Partition;

@@ -15,6 +15,19 @@ fn help_prints_no_value_of_the_environment() {
         ("write-api", &[&[], &["import"], &["token"], &["serve"]]),
         ("read-api", &[&[], &["health"]]),
         ("projector", &[&[], &["rebuild"], &["status"], &["run"]]),
+        ("read-api", &[&[]]),
+        (
+            "projector",
+            &[
+                &[],
+                &["rebuild"],
+                &["status"],
+                &["run"],
+                &["audit"],
+                &["cache", "clear"],
+                &["events", "show"],
+            ],
+        ),
     ];
     for (program, subcommands) in programs {
         for subcommand in subcommands {

@@ -118,6 +118,9 @@ async fn an_operator_pauses_skips_rebuilds_and_rolls_back() {
     window.press("Rebuild").await;
     window.shows("rebuild is running: replaying the log").await;
     window.shows("waiting: the live model is").await;
+    let announced = "return document.getElementById('announcement').textContent";
+    let announced = window.client.execute(announced, vec![]).await.unwrap();
+    assert_eq!(announced, "The rebuild is running: replaying the log");
     window.picture("progress").await;
     window.shows("generation 2 is live").await;
 
