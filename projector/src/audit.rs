@@ -57,13 +57,19 @@ pub struct Recorded {
 impl Recorded {
     /// What the action concerned: a projection, a partition or an event, as far as the entry has them.
     pub fn place(&self) -> String {
-        match (self.partition, self.seq) {
-            (Some(partition), Some(seq)) => format!("{} {partition}:{seq}", self.projection),
-            (Some(partition), None) => format!("{} {partition}", self.projection),
-            _ => self.projection.clone(),
-        }
-        .trim_start()
-        .to_owned()
+        let event = self.partition.map(|partition| match self.seq {
+            Some(seq) => format!("{partition}:{seq}"),
+            None => partition.to_string(),
+        });
+        let parts = [self.projection.clone(), event.unwrap_or_default()];
+        parts.join(" ").trim().to_owned()
+    }
+
+    /// The action and what it concerned.
+    pub fn action_and_place(&self) -> String {
+        format!("{} {}", self.action, self.place())
+            .trim_end()
+            .to_owned()
     }
 }
 

@@ -27,6 +27,15 @@ pub fn load_or_create(
         }
         read => read,
     };
+    checked(file, text)
+}
+
+/// The text of `file`, which must exist. Blocks. Errors: the file cannot be read.
+pub fn load(file: &Path) -> anyhow::Result<String> {
+    checked(file, std::fs::read_to_string(file))
+}
+
+fn checked(file: &Path, text: std::io::Result<String>) -> anyhow::Result<String> {
     let text = text.with_context(|| format!("cannot read the secret file {}", file.display()))?;
     if std::fs::metadata(file)?
         .permissions()

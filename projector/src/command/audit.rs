@@ -48,10 +48,9 @@ fn text(entries: &[Recorded]) -> Result<String, std::fmt::Error> {
         let detail = entry.detail.as_ref().map(|detail| format!(" ({detail})"));
         writeln!(
             out,
-            "{at}  {}  {} {}: {}{}",
+            "{at}  {}  {}: {}{}",
             entry.by,
-            entry.action,
-            entry.place(),
+            entry.action_and_place(),
             entry.reason,
             detail.unwrap_or_default()
         )?;

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
+use feedmill_service::secret_file;
 use sha2::{Digest as _, Sha256};
 
 const MIN_LENGTH: usize = 32;
@@ -97,8 +98,7 @@ impl TokenFile {
             return Ok(());
         }
         self.read = Some(modified);
-        let text = fs::read_to_string(&self.path);
-        let text = text.with_context(|| format!("cannot read CONSOLE_TOKEN_FILE {path}"))?;
+        let text = secret_file::load(&self.path)?;
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         self.names = parse(lines).with_context(|| format!("CONSOLE_TOKEN_FILE {path}"))?;
         Ok(())

@@ -93,14 +93,8 @@ fn text(report: &EventReport) -> Result<String, std::fmt::Error> {
     }
     for entry in &report.audit {
         let at = format_time(entry.at);
-        writeln!(
-            out,
-            "  {at}  {}  {} {}: {}",
-            entry.by,
-            entry.action,
-            entry.place(),
-            entry.reason
-        )?;
+        let what = entry.action_and_place();
+        writeln!(out, "  {at}  {}  {what}: {}", entry.by, entry.reason)?;
     }
     Ok(out)
 }

@@ -69,11 +69,10 @@ fn write_all(report: &Report, out: &mut String) -> std::fmt::Result {
         let detail = entry.detail.as_ref().map(|detail| format!(" ({detail})"));
         writeln!(
             out,
-            "  {}  {}  {} {}: {}{}",
+            "  {}  {}  {}: {}{}",
             format_time(entry.at),
             entry.by,
-            entry.action,
-            entry.place(),
+            entry.action_and_place(),
             entry.reason,
             detail.unwrap_or_default(),
         )?;

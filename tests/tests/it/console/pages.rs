@@ -128,7 +128,13 @@ async fn pages_say_what_the_subcommands_say() {
     );
     let page = ann.page("/console/audit").await;
     for line in operate(&stack, &["audit"]).lines() {
-        let action = line.split("  ").nth(2).unwrap().split(' ').next().unwrap();
+        let action = line
+            .split("  ")
+            .nth(2)
+            .unwrap()
+            .split([' ', ':'])
+            .next()
+            .unwrap();
         assert!(page.contains(&format!("<td>{action}</td>")), "{line}");
     }
 }

@@ -13,6 +13,46 @@ use super::{
     visitor::{FORMS, PAGES, Visitor},
 };
 
+/// Paths that need a sign-in, beside pages and forms.
+const OTHERS: [&str; 4] = [
+    "/console",
+    "/console/nothing",
+    "/console/log/1/1",
+    "/console/projections/feed/skip/1/1",
+];
+/// Paths that need none.
+const OPEN: [&str; 2] = ["/console/sign-in", "/console/assets/x"];
+
+#[test]
+fn every_route_is_among_the_tested_ones() {
+    let source = include_str!("../../../../projector/src/console.rs");
+    let routes = source.split(".route(").skip(1).filter_map(|rest| {
+        let pattern = rest.split('"').nth(1)?;
+        rest.trim_start().starts_with('"').then_some(pattern)
+    });
+    let fits = |pattern: &str, path: &&str| {
+        let (mut parts, mut segments) = (pattern.split('/'), path.split('/'));
+        loop {
+            match (parts.next(), segments.next()) {
+                (Some(part), Some(_)) if part.starts_with("{*") => return true,
+                (Some(part), Some(_)) if part.starts_with('{') => {}
+                (None, None) => return true,
+                (part, segment) if part == segment => {}
+                _ => return false,
+            }
+        }
+    };
+    let tested = [&PAGES[..], &FORMS, &OTHERS, &OPEN, &["/console/"]].concat();
+    let routes: Vec<&str> = routes.collect();
+    assert!(routes.len() > 20, "{routes:?}");
+    for route in routes {
+        assert!(
+            tested.iter().any(|path| fits(route, path)),
+            "{route} is not tested"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_token_there_is_no_console() {
     let stack = Stack::start(StackConfig::default()).await;
@@ -40,12 +80,7 @@ async fn nobody_sees_or_does_anything_without_signing_in() {
             "{path}"
         );
     };
-    for path in [
-        &["/console", "/console/nothing", "/console/log/1/1"][..],
-        &PAGES,
-    ]
-    .concat()
-    {
+    for path in [&OTHERS[..], &PAGES].concat() {
         to_sign_in(&stranger.get(path).await, path);
         let by_script = stranger
             .request(Method::GET, path)

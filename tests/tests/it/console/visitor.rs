@@ -4,13 +4,15 @@ use feedmill_tests::kit::Process;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header, redirect::Policy};
 
 /// Pages that answer 200 to whoever has signed in.
-pub const PAGES: [&str; 13] = [
+pub const PAGES: [&str; 15] = [
     "/console/projections",
     "/console/projections/table",
     "/console/projections/lag.json",
     "/console/projections/feed",
     "/console/projections/feed/live",
     "/console/projections/feed/confirm/swap",
+    "/console/projections/feed/confirm/drop-previous",
+    "/console/projections/feed/confirm/abort",
     "/console/log",
     "/console/log/table",
     "/console/operations",
@@ -21,14 +23,18 @@ pub const PAGES: [&str; 13] = [
 ];
 
 /// Where forms are sent.
-pub const FORMS: [&str; 12] = [
+pub const FORMS: [&str; 16] = [
     "/console/sign-out",
     "/console/all/verify",
     "/console/all/rebuild",
     "/console/projections/feed/act/pause",
     "/console/projections/feed/act/verify",
     "/console/projections/feed/act/rebuild",
+    "/console/projections/feed/act/resume",
+    "/console/projections/feed/act/rollback",
+    "/console/projections/feed/act/swap",
     "/console/projections/feed/act/drop-previous",
+    "/console/projections/feed/act/abort",
     "/console/projections/feed/skip/1/1",
     "/console/log/texts",
     "/console/log/1/1/texts",
