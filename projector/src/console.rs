@@ -5,7 +5,7 @@
 //! ([`settings`]).
 //!
 //! - `tokens`, `access`, `session`, `visitor`, `guard`, `sign_in`: who may use it, and protection against forged requests.
-//! - `page`, `error`, `fields`, `format`, `badge`, `brief`, `assets`: what all pages share.
+//! - `page`, `error`, `fields`, `format`, `badge`, `brief`, `differing`, `assets`: what all pages share.
 //! - `live`, `tasks`, `state`: the state of the projections, the operations that run, and what the handlers need.
 //! - `projections`, `projection`, `actions`, `skip`, `log`, `event`, `operations`, `explain`, `audit`: the pages.
 
@@ -15,6 +15,7 @@ mod assets;
 mod audit;
 mod badge;
 mod brief;
+mod differing;
 mod error;
 mod event;
 mod explain;

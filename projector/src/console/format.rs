@@ -3,7 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value;
 
-use crate::{command::indexes::advice, history::hide_texts};
+use crate::command::indexes::advice;
 
 /// A value behind any number of references, as templates have it.
 pub trait Plain<T> {
@@ -106,11 +106,6 @@ pub fn percent(share: impl Plain<f64>) -> String {
 /// JSON on several lines.
 pub fn pretty(value: &Value) -> String {
     format!("{value:#}")
-}
-
-/// A row as JSON, without people's texts.
-pub fn row(row: &Value) -> String {
-    hide_texts(row.clone()).to_string()
 }
 
 #[cfg(test)]
