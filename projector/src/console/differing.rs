@@ -24,15 +24,20 @@ pub fn fields(row: &DifferingRow) -> [Option<Vec<Field>>; 2] {
 }
 
 fn compared(row: &Map<String, Value>, other: Option<&Map<String, Value>>) -> Vec<Field> {
+    let hidden = hide_texts(Value::Object(row.clone()));
     let field = |(name, value): (&String, &Value)| Field {
         name: name.clone(),
-        text: match hide_texts(value.clone()) {
-            Value::String(text) => text,
-            value => value.to_string(),
-        },
-        differs: other.is_some_and(|other| other.get(name) != Some(value)),
+        text: value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned),
+        differs: other.is_some_and(|other| other.get(name) != row.get(name)),
     };
-    row.iter().map(field).collect()
+    hidden
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(field)
+        .collect()
 }
 
 #[cfg(test)]
@@ -44,8 +49,8 @@ mod tests {
     #[test]
     fn a_hidden_text_differs_even_if_its_length_does_not() {
         let row = DifferingRow {
-            live: Some(json!({"posts": 1, "text": "one"})),
-            log: Some(json!({"posts": 1, "text": "two"})),
+            live: Some(json!({"handle": "ann", "posts": 1, "text": "one"})),
+            log: Some(json!({"handle": "ann", "posts": 1, "text": "two"})),
         };
         let field = |name: &str, text: &str, differs| Field {
             name: name.to_owned(),
@@ -54,6 +59,7 @@ mod tests {
         };
         let expected = || {
             Some(vec![
+                field("handle", "ann", false),
                 field("posts", "1", false),
                 field("text", "[hidden: 3 characters]", true),
             ])
