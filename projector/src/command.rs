@@ -6,7 +6,6 @@ pub mod common;
 pub mod events;
 pub mod explain;
 pub mod indexes;
-mod lost_events;
 pub mod pause;
 pub mod rebuild;
 pub mod skip;
@@ -47,9 +46,6 @@ pub enum Command {
     Abort(rebuild::OneArgs),
     /// Print the events of the log, without people's texts unless they are asked for
     Events(events::Args),
-    /// After a restore of PostgreSQL, and before write-api starts: print the events that the stream has and the log does not,
-    /// and that deleted, blocked, hid or took back something
-    LostEvents(lost_events::Args),
     /// Show what operators did, and why
     Audit(audit::Args),
     /// Empty or clean up the caches of all read-apis
@@ -80,7 +76,6 @@ pub async fn execute(command: Command, config: &Config) -> anyhow::Result<ExitCo
         Command::Audit(args) => audit::audit(&args, config).await?,
         Command::Cache(args) => println!("{}", cache::cache(&args, config).await?),
         Command::Events(args) => events::events(&args, config).await?,
-        Command::LostEvents(args) => lost_events::lost_events(&args, config).await?,
         Command::Indexes(args) => indexes::indexes(&args, config).await?,
         Command::Explain(args) => explain::explain(&args, config).await?,
         Command::Rebuild(args) => return rebuild::rebuild(&args, config).await,

@@ -1,6 +1,7 @@
-//! `projector events dump|tail|count|show`
+//! `projector events dump|tail|count|show|lost`
 
 mod filter;
+mod lost;
 mod show;
 mod time;
 
@@ -40,6 +41,9 @@ enum Action {
     Count(Filter),
     /// Print one event, what it did to each read model, and what operators did with it
     Show(show::Args),
+    /// After a restore of PostgreSQL, and before write-api starts: print the events that the stream has and the log does not, if
+    /// they deleted, blocked, hid or took back something
+    Lost(lost::Args),
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -67,6 +71,7 @@ pub async fn events(args: &Args, config: &Config) -> anyhow::Result<()> {
         Action::Tail(args) => print(args, true, config).await,
         Action::Count(filter) => print_counts(filter, config).await,
         Action::Show(args) => show::show(args, config).await,
+        Action::Lost(args) => lost::lost(args, config).await,
     };
     // The reader has closed the pipe.
     match &result {

@@ -14,8 +14,6 @@ fn help_prints_no_value_of_the_environment() {
     let programs: [(&str, &[&[&str]]); 3] = [
         ("write-api", &[&[], &["import"], &["token"], &["serve"]]),
         ("read-api", &[&[], &["health"]]),
-        ("projector", &[&[], &["rebuild"], &["status"], &["run"]]),
-        ("read-api", &[&[]]),
         (
             "projector",
             &[

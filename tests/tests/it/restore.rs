@@ -138,7 +138,7 @@ async fn a_restore_to_an_earlier_time_loses_what_came_after_and_nothing_else() {
     stack.postgres().launch().await;
     recovered(&stack).await;
 
-    let lost = stack.run("projector", &["lost-events"]);
+    let lost = stack.run("projector", &["events", "lost"]);
     assert!(lost.status.success(), "{lost:?}");
     let lines: Vec<Value> = String::from_utf8_lossy(&lost.stdout)
         .lines()
@@ -214,7 +214,7 @@ async fn a_restore_to_an_earlier_time_loses_what_came_after_and_nothing_else() {
     jetstream_has_all(&stack).await;
     let verified = stack.run("projector", &["verify", "--all"]);
     assert!(verified.status.success(), "{verified:?}");
-    let nothing = stack.run("projector", &["lost-events", "--all"]);
+    let nothing = stack.run("projector", &["events", "lost", "--all"]);
     assert!(
         nothing.status.success() && nothing.stdout.is_empty(),
         "{nothing:?}"

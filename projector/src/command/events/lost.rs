@@ -1,50 +1,34 @@
-//! `projector lost-events`
+//! `projector events lost`
 
 use std::{collections::BTreeMap, io::Write as _};
 
 use anyhow::Context as _;
-use chrono::{DateTime, SecondsFormat};
-use feedmill_events::{Envelope, Event, EventType};
+use feedmill_events::EventType;
 use feedmill_service::nats;
-use serde::Serialize;
-use sqlx::postgres::PgPoolOptions;
 
+use super::{Texts, pool, write_line};
 use crate::{
     config::Config,
-    connection,
-    history::{self, EventStream, Record},
+    history::{self, EventStream, ShownEvent},
     secrets::ProjectorSecrets,
 };
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Print all of them, with their texts, not only those that took something away
+    /// Print all of them, not only those that took something away
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    texts: Texts,
 }
 
-/// A line of output.
-#[derive(Serialize)]
-struct Line<'a> {
-    partition: u8,
-    seq: i64,
-    at: Option<String>,
-    #[serde(rename = "type")]
-    kind: &'a str,
-    data: Option<Event>,
-}
-
-/// Prints the events that the stream has and the log does not.
-pub async fn lost_events(args: &Args, config: &Config) -> anyhow::Result<()> {
-    let options = connection::control_options(&config.database_url)
-        .context("PROJECTOR_DATABASE_URL is not a PostgreSQL URL")?;
-    let pool = PgPoolOptions::new()
-        .max_connections(1)
-        .connect_with(options)
-        .await?;
-    let key = ProjectorSecrets::read(&mut *pool.acquire().await?)
-        .await?
-        .events;
+/// Prints the events that the stream has and the log does not. Their number by type goes to the standard error.
+pub async fn lost(args: &Args, config: &Config) -> anyhow::Result<()> {
+    let pool = pool(config)?;
+    let mut db = pool.acquire().await?;
+    let key = ProjectorSecrets::read(&mut db).await?.events;
+    args.texts.record(None, "lost events", &mut db).await?;
+    drop(db);
     let client = nats::connect_once(&config.nats, "projector")
         .await
         .context("cannot connect to NATS")?;
@@ -53,38 +37,21 @@ pub async fn lost_events(args: &Args, config: &Config) -> anyhow::Result<()> {
     history::lost(&pool, EventStream { client, key }, |record| {
         *counts.entry(record.kind.clone()).or_default() += 1;
         if args.all || takes_away(&record.kind) {
-            let mut line = serde_json::to_vec(&line(record))?;
-            line.push(b'\n');
-            out.write_all(&line)?;
+            write_line(&mut out, &ShownEvent::new(record, args.texts.texts))?;
         }
         Ok(true)
     })
     .await?;
-    let counts: Vec<_> = counts
-        .iter()
-        .map(|(kind, count)| format!("{count} {kind}"))
-        .collect();
-    let counts = if counts.is_empty() {
+    out.flush()?;
+    let counts = counts.iter().map(|(kind, count)| format!("{count} {kind}"));
+    let counts: Vec<_> = counts.collect();
+    let summary = if counts.is_empty() {
         "none".to_owned()
     } else {
         counts.join(", ")
     };
-    eprintln!("events that the stream has and the log does not: {counts}");
+    eprintln!("events that the stream has and the log does not: {summary}");
     Ok(())
-}
-
-fn line(record: &Record) -> Line<'_> {
-    let envelope = Envelope::decode(&record.body).ok();
-    let at = envelope
-        .as_ref()
-        .and_then(|it| DateTime::from_timestamp_millis(it.at));
-    Line {
-        partition: record.partition.number(),
-        seq: record.seq,
-        at: at.map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true)),
-        kind: &record.kind,
-        data: envelope.map(|it| it.event),
-    }
 }
 
 /// Whether an event of this type deleted, blocked, hid or took back something, which is there again now that the event is lost. Types
