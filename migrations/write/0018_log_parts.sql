@@ -1,5 +1,6 @@
 -- The log becomes a partitioned table, so that old parts of it can be moved to other storage. Its rows stay where they are: the table
--- becomes the first part. PostgreSQL reads it once, to check that no sequence number is beyond the part's bound.
+-- becomes the first part. PostgreSQL reads it once, to check that no sequence number is beyond the part's bound. There is room in it for at
+-- least a million events of each partition, since a write-api of the version before adds no parts.
 --
 -- Parts are ranges of sequence numbers and not of time, because the primary key is what makes the log dense: (partition, seq) is
 -- unique in all of it. (A "part" is a table; a "partition" is one of the 64 of the log, and has events in all parts.)
@@ -21,7 +22,7 @@ CREATE TABLE write.events_rest PARTITION OF write.events DEFAULT;
 
 DO $$
 DECLARE
-    bound bigint := 1000000 * (1 + (SELECT max(head) FROM write.partitions) / 1000000);
+    bound bigint := 1000000 * (2 + (SELECT max(head) FROM write.partitions) / 1000000);
 BEGIN
     EXECUTE format('ALTER TABLE write.events ATTACH PARTITION write.events_0 FOR VALUES FROM (MINVALUE) TO (%s)', bound);
 END
@@ -53,13 +54,15 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 -- A part is attached without waiting: whoever reads the log after it would wait behind it. The caller tries again.
 SET lock_timeout = '300ms'
+SET default_tablespace = ''
 AS $$
 DECLARE
     last record;
+    first bigint;
     name text;
 BEGIN
-    IF size < 1 THEN
-        RAISE EXCEPTION 'a part of % sequence numbers', size;
+    IF size NOT BETWEEN 1 AND 1000000000 THEN
+        RAISE EXCEPTION 'a part of % sequence numbers instead of 1 to 1000000000', size;
     END IF;
     SELECT lower, upper INTO STRICT last FROM write.log_parts WHERE upper IS NOT NULL ORDER BY upper DESC LIMIT 1;
     IF (SELECT max(head) FROM write.partitions) < coalesce(last.lower, 0) THEN
@@ -70,11 +73,16 @@ BEGIN
     IF EXISTS (SELECT FROM write.log_parts WHERE upper > last.upper) THEN
         RETURN false;
     END IF;
-    name := format('events_%s', last.upper);
+    first := last.upper;
+    IF EXISTS (SELECT FROM write.events_rest) THEN
+        -- No part was added for as long as a whole part lasts. What is there, and what comes until the next part begins, stays there.
+        first := (SELECT max(head) FROM write.partitions) + size;
+    END IF;
+    name := format('events_%s', first);
     EXECUTE format('CREATE TABLE write.%I (LIKE write.events INCLUDING ALL)', name);
     -- Attaching a table locks out nobody who writes the log, unlike creating it as a part.
     EXECUTE format('ALTER TABLE write.events ATTACH PARTITION write.%I FOR VALUES FROM (%s) TO (%s)',
-        name, last.upper, last.upper + size);
+        name, first, first + size);
     RETURN true;
 END
 $$;

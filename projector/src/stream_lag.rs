@@ -90,9 +90,9 @@ pub async fn stream_state(
 
 /// What the last message of a partition says that it is.
 #[derive(Default)]
-struct LastEvent {
+pub struct LastEvent {
     /// 0 if no relay published the message.
-    seq: i64,
+    pub seq: i64,
     /// None from a relay of a version before signatures.
     code: Option<String>,
 }
@@ -105,10 +105,10 @@ impl LastEvent {
 }
 
 /// The last event of each partition, None without messages.
-type LastEvents = Vec<(Partition, Option<LastEvent>)>;
+pub type LastEvents = Vec<(Partition, Option<LastEvent>)>;
 
 /// Also returns whether the stream never lost a message.
-async fn last_events(nats: &Client) -> Result<(LastEvents, bool), String> {
+pub async fn last_events(nats: &Client) -> Result<(LastEvents, bool), String> {
     let stream = jetstream::new(nats.clone())
         .get_stream(subject::STREAM)
         .await
@@ -204,7 +204,7 @@ pub async fn watch(
             // A note is logged when it changes, so it has no changing numbers: those are in the metrics.
             let new = if !stream.forked.is_empty() {
                 Some(
-                    "the stream has events that the log does not have; write-api's relay removes them when it runs",
+                    "the stream has events that the log does not have; write-api's relay removes them, or says what to do",
                 )
             } else if duration > MAX_EXPECTED_LAG {
                 Some(

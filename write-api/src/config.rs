@@ -112,7 +112,7 @@ pub struct Config {
     pub lanes: u16,
     /// How many sequence numbers of each of the 64 partitions a new part of the log has. Parts are what `log move` moves. Lower it
     /// if the log grows by less than a part in a year
-    #[arg(long, env = "LOG_PART_SIZE", default_value_t = 1_000_000, value_parser = clap::value_parser!(i64).range(1..))]
+    #[arg(long, env = "LOG_PART_SIZE", default_value_t = 1_000_000, value_parser = clap::value_parser!(i64).range(1..=1_000_000_000))]
     pub log_part_size: i64,
     #[command(flatten)]
     pub auth: AuthArgs,

@@ -13,6 +13,8 @@ pub struct ReadSecrets {
     pub announcements: AnnouncementKey,
     /// Opens the positions in requests.
     pub positions: PositionKey,
+    /// When the present incarnation of the log began, in Unix milliseconds; 0 if PostgreSQL was never restored.
+    pub incarnation: i64,
 }
 
 pub type Secrets = secrets::Secrets<ReadSecrets>;
@@ -20,12 +22,15 @@ pub type Secrets = secrets::Secrets<ReadSecrets>;
 impl secrets::Read for ReadSecrets {
     async fn read(database: &Database) -> sqlx::Result<Self> {
         let select = sqlx::query!(
-            "/* secrets.read.read */ SELECT announcement_key, position_key FROM write.secrets"
+            r#"/* secrets.read.read */
+            SELECT announcement_key, position_key, (SELECT max(began_at) FROM write.incarnations) AS "began_at?"
+            FROM write.secrets"#
         );
         let row = database.one("secrets.read.read", select).await?;
         Ok(Self {
             announcements: key(AnnouncementKey::new(&row.announcement_key))?,
             positions: key(PositionKey::new(&row.position_key))?,
+            incarnation: row.began_at.map_or(0, |at| at.timestamp_millis()),
         })
     }
 }

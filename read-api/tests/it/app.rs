@@ -163,6 +163,7 @@ impl App {
                 ReadSecrets {
                     announcements: announcement_key(),
                     positions: position_key(),
+                    incarnation: 0,
                 },
             ),
             caches: Caches {

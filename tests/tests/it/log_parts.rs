@@ -105,8 +105,8 @@ async fn an_old_part_moves_while_commands_go_on_and_is_read_and_erased_like_the_
 async fn shorten_first_part(stack: &Stack) {
     let statements = format!(
         "BEGIN;
-         ALTER TABLE write.events DETACH PARTITION write.events_1000000;
-         DROP TABLE write.events_1000000;
+         ALTER TABLE write.events DETACH PARTITION write.events_2000000;
+         DROP TABLE write.events_2000000;
          ALTER TABLE write.events DETACH PARTITION write.events_0;
          ALTER TABLE write.events ATTACH PARTITION write.events_0 FOR VALUES FROM (MINVALUE) TO ({BOUND});
          SELECT write.add_log_part(1000000);

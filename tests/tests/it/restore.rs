@@ -109,6 +109,9 @@ async fn a_restore_to_an_earlier_time_loses_what_came_after_and_nothing_else() {
         .await
         .unwrap();
 
+    let mut stream = alice.client.stream(None).await.expect("a stream");
+    stream.next().await.expect("an event");
+
     // What is lost.
     let late = Device::sign_in(&stack, "alice").await;
     alice.client.delete_post(doomed).await.expect(204);
@@ -180,6 +183,7 @@ async fn a_restore_to_an_earlier_time_loses_what_came_after_and_nothing_else() {
         refused.expect_problem(401, "session_ended");
         assert_eq!(device.refresh().await.status, 401);
     }
+    let old_event = stream.last_event_id.clone().expect("an id");
     let old_position = alice.position.clone();
     let mut alice = Device::sign_in(&stack, "alice").await;
     alice.position = old_position;
@@ -188,6 +192,17 @@ async fn a_restore_to_an_earlier_time_loses_what_came_after_and_nothing_else() {
         refused.expect_problem(422, "invalid_request").fields(),
         ["Feedmill-Min-Position"]
     );
+
+    let mut stream = alice
+        .client
+        .stream(Some(&old_event))
+        .await
+        .expect("a stream");
+    let mut names = Vec::new();
+    while !names.contains(&"reset".to_owned()) {
+        names.push(stream.next().await.expect("an event").name);
+        assert!(names.len() < 5, "{names:?}");
+    }
 
     // Everything is as it was then, and goes on.
     alice.post("after the restore").await;

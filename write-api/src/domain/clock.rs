@@ -53,6 +53,11 @@ pub struct Clock {
 }
 
 impl Clock {
+    /// All later moments are at this time or after it, in Unix milliseconds.
+    pub fn not_before(&self, millis: u64) {
+        self.last.fetch_max(millis << 12, Ordering::Relaxed);
+    }
+
     pub fn now(&self) -> Moment {
         #[expect(
             clippy::disallowed_methods,
@@ -80,6 +85,16 @@ mod tests {
         let partition = Partition::try_from(3u8).unwrap();
         let ids: Vec<_> = (0..10_000).map(|_| clock.now().id(partition)).collect();
         assert!(ids.is_sorted_by(|a, b| a < b));
+    }
+
+    #[test]
+    fn no_moment_is_before_a_given_time() {
+        let clock = Clock::default();
+        let ahead = clock.now().millis + 60_000;
+        clock.not_before(ahead as u64);
+        assert!(clock.now().millis >= ahead);
+        clock.not_before(5);
+        assert!(clock.now().millis >= ahead);
     }
 
     #[test]

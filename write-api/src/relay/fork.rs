@@ -5,6 +5,10 @@
 //! once the log has grown past them, so the relay compares the content of each partition's last message with the log. If they
 //! differ, it deletes messages from the end of the partition until the last one is in the log, and publishes the rest of the log
 //! again. If more than [`MAX_DELETED`] differ, it deletes all messages of the partition at once; the log has all events.
+//!
+//! A message that a relay of this installation published, and whose event the log does not have, is the last trace of a command that
+//! was accepted. It is deleted only if an operator has begun a new incarnation of the log since (`write-api finish-restore`), and so had
+//! the opportunity to list it (`projector events lost`). Until then nothing is published.
 
 use async_nats::{
     HeaderValue,
@@ -13,8 +17,10 @@ use async_nats::{
         stream::{DeleteMessageError, PurgeError, Stream},
     },
 };
+use chrono::{DateTime, TimeDelta, Utc};
 use feedmill_events::{
     EventKey, Partition,
+    mac::LoggedMessage,
     subject::{self, MessageId},
 };
 use futures::TryStreamExt;
@@ -29,6 +35,9 @@ use crate::log::Entry;
 /// The maximum number of messages that are deleted from a partition one by one, which takes some milliseconds each. An attempt at
 /// opening the stream has time for at least one partition; if more have diverged, further attempts follow.
 const MAX_DELETED: usize = 50;
+
+/// More than the clocks of NATS and of the machine of `finish-restore` differ.
+const CLOCK_MARGIN: TimeDelta = TimeDelta::minutes(10);
 
 const REMOVED: &str = "relay_removed_messages_total";
 
@@ -47,9 +56,15 @@ pub async fn truncate(
     key: &EventKey,
 ) -> Result<LastMessages, StreamError> {
     let mut last = last_messages(stream).await?;
+    let incarnation = lease.incarnation().await?;
     for partition in differing(&last, lease, key).await? {
         let index = usize::from(partition.number());
-        let removed = truncate_partition(stream, lease, key, partition, &mut last[index]).await?;
+        let fork = Fork {
+            partition,
+            key,
+            incarnation,
+        };
+        let removed = fork.truncate(stream, lease, &mut last[index]).await?;
         warn!(
             partition = partition.number(),
             removed,
@@ -60,31 +75,77 @@ pub async fn truncate(
     Ok(last)
 }
 
-/// Removes messages from the end of a partition until `last` is an event of the log, or there is none. Returns their number.
-async fn truncate_partition(
-    stream: &Stream,
-    lease: &mut Lease,
-    key: &EventKey,
+/// A partition of the stream that differs from the log.
+struct Fork<'a> {
     partition: Partition,
-    last: &mut Option<StreamMessage>,
-) -> Result<u64, StreamError> {
-    for removed in 0..MAX_DELETED {
-        let logged = logged(lease, last.iter().filter_map(|it| id(it, partition))).await?;
-        match last {
-            Some(message) if !is_equal(message, partition, &logged, key) => {
-                let deleted = stream.delete_message(message.sequence).await;
-                deleted.map_err(TruncateError::from)?;
-                metrics::counter!(REMOVED).increment(1);
-                *last = last_message(stream, partition).await?;
+    key: &'a EventKey,
+    /// When the present incarnation of the log began.
+    incarnation: Option<DateTime<Utc>>,
+}
+
+impl Fork<'_> {
+    /// Removes messages from the end of the partition until `last` is an event of the log, or there is none. Returns their number.
+    async fn truncate(
+        &self,
+        stream: &Stream,
+        lease: &mut Lease,
+        last: &mut Option<StreamMessage>,
+    ) -> Result<u64, StreamError> {
+        let partition = self.partition;
+        for removed in 0..MAX_DELETED {
+            let logged = logged(lease, last.iter().filter_map(|it| id(it, partition))).await?;
+            match last {
+                Some(message) if !is_equal(message, partition, &logged, self.key) => {
+                    self.ensure_listed(message)?;
+                    let deleted = stream.delete_message(message.sequence).await;
+                    deleted.map_err(TruncateError::from)?;
+                    metrics::counter!(REMOVED).increment(1);
+                    *last = last_message(stream, partition).await?;
+                }
+                _ => return Ok(removed as u64),
             }
-            _ => return Ok(removed as u64),
         }
+        let purged = stream.purge().filter(subject::events(partition)).await;
+        let purged = purged.map_err(TruncateError::from)?.purged;
+        metrics::counter!(REMOVED).increment(purged);
+        *last = None;
+        Ok(MAX_DELETED as u64 + purged)
     }
-    let purged = stream.purge().filter(subject::events(partition)).await;
-    let purged = purged.map_err(TruncateError::from)?.purged;
-    metrics::counter!(REMOVED).increment(purged);
-    *last = None;
-    Ok(MAX_DELETED as u64 + purged)
+
+    /// An error if a relay of this installation published the message, and no incarnation of the log began since.
+    fn ensure_listed(&self, message: &StreamMessage) -> Result<(), StreamError> {
+        let Some(id) = id(message, self.partition).filter(|id| self.is_authentic(message, *id))
+        else {
+            return Ok(());
+        };
+        let published = message.time.unix_timestamp();
+        let listed = self
+            .incarnation
+            .map(|began| (began + CLOCK_MARGIN).timestamp());
+        if listed.is_some_and(|listed| published < listed) {
+            return Ok(());
+        }
+        Err(StreamError::Lost {
+            partition: self.partition.number(),
+            seq: id.seq,
+        })
+    }
+
+    fn is_authentic(&self, message: &StreamMessage, id: MessageId) -> bool {
+        let header = |name| message.headers.get(name).map(HeaderValue::as_str);
+        let (Some(signature), Some(event_type)) = (id.signature, header(subject::EVENT_TYPE))
+        else {
+            return false;
+        };
+        let signed = LoggedMessage {
+            partition: self.partition,
+            seq: id.seq,
+            event_type,
+            trace: header(subject::TRACEPARENT),
+            body: &message.payload,
+        };
+        self.key.verify(&signed, signature.code)
+    }
 }
 
 /// The partitions whose last message is not an event of the log.

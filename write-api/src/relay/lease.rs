@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use feedmill_events::{PARTITIONS, Partition, PartitionSet};
 use futures::{StreamExt, stream::BoxStream};
 use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
@@ -85,6 +86,17 @@ impl Lease {
             }
         }
         Ok(heads)
+    }
+
+    /// When the present incarnation of the log began; None if PostgreSQL was never restored.
+    pub async fn incarnation(&mut self) -> sqlx::Result<Option<DateTime<Utc>>> {
+        let began = sqlx::query_scalar!(
+            "/* relay.incarnation.read */ SELECT max(began_at) FROM write.incarnations"
+        );
+        let began = began.fetch_one(&mut self.0);
+        timeout(STATEMENT_TIMEOUT, began)
+            .await
+            .unwrap_or_else(|_| Err(timed_out()))
     }
 
     /// The entries after `after` in these partitions, at most [`MAX_EVENTS_PER_PARTITION`] of each, in order within each. A

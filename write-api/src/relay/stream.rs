@@ -29,6 +29,12 @@ pub enum StreamError {
     Database(#[from] sqlx::Error),
     #[error(transparent)]
     Truncate(#[from] TruncateError),
+    #[error(
+        "the stream has the event {partition}:{seq}, which the log does not have; nothing is published. If PostgreSQL was restored to an \
+         earlier time, or a standby took over that had not received everything, stop all services, list what is lost (projector \
+         events lost), and run write-api finish-restore"
+    )]
+    Lost { partition: u8, seq: i64 },
     #[error("the metadata of the stream cannot be written: {0}")]
     Mark(UpdateStreamError),
     #[error(

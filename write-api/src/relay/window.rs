@@ -9,8 +9,8 @@ use async_nats::{
         NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID,
     },
     jetstream::{
-        Context,
-        context::{ContextBuilder, PublishError, PublishErrorKind},
+        self, Context, ErrorCode,
+        context::{ContextBuilder, PublishError},
         publish::PublishAck,
     },
 };
@@ -79,10 +79,20 @@ pub fn context(nats: Client) -> Context {
         .build(nats)
 }
 
-/// Whether the server says that it cannot store the message, whatever comes before it: its storage is full.
+/// What the server answers if its storage is full, or a limit of the account or the stream is reached.
+const FULL: [ErrorCode; 5] = [
+    ErrorCode::ACCOUNT_RESOURCES_EXCEEDED,
+    ErrorCode::INSUFFICIENT_RESOURCES,
+    ErrorCode::MEMORY_RESOURCES_EXCEEDED,
+    ErrorCode::STORAGE_RESOURCES_EXCEEDED,
+    ErrorCode::STREAM_STORE_FAILED,
+];
+
+/// Whether the server has no space for the message.
 fn is_refused(answer: &Result<PublishAck, PublishError>) -> bool {
-    let error = answer.as_ref().err();
-    error.is_some_and(|error| error.kind() == PublishErrorKind::Other)
+    let source = answer.as_ref().err().and_then(std::error::Error::source);
+    let error = source.and_then(|source| source.downcast_ref::<jetstream::Error>());
+    error.is_some_and(|error| FULL.contains(&error.error_code()))
 }
 
 impl Window {

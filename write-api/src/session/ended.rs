@@ -3,7 +3,10 @@
 //! what each of them knows.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -46,6 +49,8 @@ struct Inner {
     revocations: Revocations,
     nats: Client,
     secrets: Secrets,
+    /// Whether the table was read since the start.
+    is_read: AtomicBool,
     /// The last document, of this version of the revocations.
     served: Mutex<Option<(u64, Document)>>,
 }
@@ -69,6 +74,7 @@ impl EndedSessions {
             revocations,
             nats,
             secrets,
+            is_read: AtomicBool::new(false),
             served: Mutex::default(),
         }))
     }
@@ -91,18 +97,21 @@ impl EndedSessions {
         }
     }
 
-    /// All sessions that this instance knows to have ended lately.
-    pub fn document(&self) -> Document {
+    /// All sessions that have ended lately. None until they were read from the database.
+    pub fn document(&self) -> Option<Document> {
+        if !self.0.is_read.load(Ordering::Acquire) {
+            return None;
+        }
         let version = self.0.revocations.version();
         let mut served = (self.0.served.lock()).unwrap_or_else(PoisonError::into_inner);
-        match &*served {
+        Some(match &*served {
             Some((of, document)) if *of == version => document.clone(),
             _ => {
                 let document = Document::of(&self.0.revocations.list());
                 *served = Some((version, document.clone()));
                 document
             }
-        }
+        })
     }
 
     /// Reads what other instances and operators have ended, until cancelled.
@@ -125,7 +134,10 @@ impl EndedSessions {
         let read = ends::ended(database, clock.now().at());
         let ended = timeout(POLL_TIMEOUT, read).await;
         let ended = ended.map_err(|_| sqlx::Error::PoolTimedOut)??;
+        // The clock of the machine that began the incarnation may be ahead: a new session would be taken for one from before.
+        clock.not_before(ended.all_before);
         self.0.revocations.extend(&ended);
+        self.0.is_read.store(true, Ordering::Release);
         Ok(())
     }
 }

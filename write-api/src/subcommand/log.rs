@@ -12,8 +12,12 @@ use crate::config::{Config, LogAction};
 /// How long the exchange of a table waits for those who read or write the log. Whoever comes later waits behind it.
 const LOCK_TIMEOUT: &str = "300ms";
 
-/// The pause before the next attempt.
-const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// The pauses between attempts: they double, so that a long reader of the log costs the others little.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const MAX_ATTEMPTS: u32 = 10;
+
+/// "logparts" in ASCII: one move at a time.
+const MOVE_LOCK: i64 = 0x6c6f_6770_6172_7473;
 
 pub async fn log(config: &Config, action: &LogAction) -> anyhow::Result<()> {
     let mut connection = connect_as_owner(config).await?;
@@ -42,11 +46,12 @@ struct Part {
 async fn parts(connection: &mut PgConnection) -> sqlx::Result<Vec<Part>> {
     sqlx::query_as(
         "SELECT c.relname::text AS name, lower, upper, greatest(c.reltuples, 0)::bigint AS events,
-            pg_total_relation_size(c.oid)::bigint AS bytes, coalesce(t.spcname, 'pg_default')::text AS tablespace,
+            pg_total_relation_size(c.oid)::bigint AS bytes, t.spcname::text AS tablespace,
             coalesce(upper - 1 <= (SELECT min(head) FROM write.partitions), false) AS is_complete
          FROM write.log_parts
          JOIN pg_class c ON c.oid = part
-         LEFT JOIN pg_tablespace t ON t.oid = c.reltablespace
+         JOIN pg_database d ON d.datname = current_database()
+         JOIN pg_tablespace t ON t.oid = CASE c.reltablespace WHEN 0 THEN d.dattablespace ELSE c.reltablespace END
          ORDER BY upper NULLS LAST",
     )
     .fetch_all(connection)
@@ -114,13 +119,23 @@ async fn move_part(
         quoted(&format!("{name}_moved")),
         quoted(tablespace),
     );
+    let owner: String = sqlx::query_scalar(
+        "SELECT quote_ident(rolname) FROM pg_class JOIN pg_roles r ON r.oid = relowner WHERE pg_class.oid = 'write.events'::regclass",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
     let mut transaction = connection.begin().await?;
+    let is_alone: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)")
+        .bind(MOVE_LOCK)
+        .fetch_one(&mut *transaction)
+        .await?;
+    ensure!(is_alone, "another `log move` is running");
     execute(
         &mut transaction,
         "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0",
     )
     .await?;
-    // Nobody appends to it any more; a text that is to be erased waits until the part has moved.
+    // Nobody appends to it any more. Whoever wants to erase a text waits, and ends the move at its next attempt to exchange the tables.
     execute(
         &mut transaction,
         &format!("LOCK TABLE ONLY write.{old} IN SHARE MODE"),
@@ -133,6 +148,7 @@ async fn move_part(
              CREATE TABLE write.{new} (LIKE write.{old} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE) TABLESPACE {space};
              INSERT INTO write.{new} SELECT * FROM ONLY write.{old};
              ALTER TABLE write.{new} ADD PRIMARY KEY (partition, seq);
+             ALTER TABLE write.{new} OWNER TO {owner};
              ALTER TABLE write.{new} ADD CONSTRAINT bounds CHECK (seq < {upper}{});
              ANALYZE write.{new}",
             part.lower.map_or_else(String::new, |lower| format!(" AND seq >= {lower}"))
@@ -143,22 +159,35 @@ async fn move_part(
     let locked = format!(
         "SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; LOCK TABLE write.events IN ACCESS EXCLUSIVE MODE"
     );
+    let mut attempt = 1;
     loop {
         execute(&mut transaction, "SAVEPOINT unlocked").await?;
         let Err(error) = execute(&mut transaction, &locked).await else {
             break;
         };
         // lock_not_available
-        if error
-            .as_database_error()
-            .and_then(DatabaseError::code)
-            .as_deref()
-            != Some("55P03")
-        {
+        let code = error.as_database_error().and_then(DatabaseError::code);
+        if code.as_deref() != Some("55P03") {
             return Err(error.into());
         }
         execute(&mut transaction, "ROLLBACK TO unlocked").await?;
-        tokio::time::sleep(RETRY_INTERVAL).await;
+        let is_awaited: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = $1::regclass)",
+        )
+        .bind(format!("write.{old}"))
+        .fetch_one(&mut *transaction)
+        .await?;
+        ensure!(
+            !is_awaited,
+            "another transaction waits to change {name}; nothing was moved, run it again"
+        );
+        ensure!(
+            attempt < MAX_ATTEMPTS,
+            "somebody has read or written the log for too long (see pg_stat_activity); nothing was moved"
+        );
+        eprintln!("the log is in use, trying again");
+        tokio::time::sleep(FIRST_PAUSE * (1 << attempt.min(5))).await;
+        attempt += 1;
     }
     // The check saves reading the table again while it is locked.
     execute(

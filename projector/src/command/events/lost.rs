@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io::Write as _};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use feedmill_events::EventType;
 use feedmill_service::nats;
 
@@ -18,11 +18,15 @@ pub struct Args {
     /// Print all of them, not only those that took something away
     #[arg(long)]
     all: bool,
+    /// Read the stream from its beginning, if some were not found without it
+    #[arg(long)]
+    whole_stream: bool,
     #[command(flatten)]
     texts: Texts,
 }
 
-/// Prints the events that the stream has and the log does not. Their number by type goes to the standard error.
+/// Prints the events that the stream has and the log does not. Their number by type goes to the standard error. Errors: not all of them
+/// were found.
 pub async fn lost(args: &Args, config: &Config) -> anyhow::Result<()> {
     let pool = pool(config)?;
     let mut db = pool.acquire().await?;
@@ -34,7 +38,8 @@ pub async fn lost(args: &Args, config: &Config) -> anyhow::Result<()> {
         .context("cannot connect to NATS")?;
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     let mut out = std::io::stdout().lock();
-    history::lost(&pool, EventStream { client, key }, |record| {
+    let source = EventStream { client, key };
+    let missing = history::lost(&pool, source, args.whole_stream, |record| {
         *counts.entry(record.kind.clone()).or_default() += 1;
         if args.all || takes_away(&record.kind) {
             write_line(&mut out, &ShownEvent::new(record, args.texts.texts))?;
@@ -51,6 +56,20 @@ pub async fn lost(args: &Args, config: &Config) -> anyhow::Result<()> {
         counts.join(", ")
     };
     eprintln!("events that the stream has and the log does not: {summary}");
+    let missing = missing
+        .iter()
+        .map(|it| format!("{}:{} to {}", it.partition, it.first, it.last));
+    let missing: Vec<_> = missing.collect();
+    ensure!(
+        missing.is_empty(),
+        "these are lost, too, and were not found in the stream: {}; {}",
+        missing.join(", "),
+        if args.whole_stream {
+            "it does not have them any more"
+        } else {
+            "try --whole-stream"
+        }
+    );
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! A stream that has what the log does not have.
 
+use std::time::Duration;
+
 use async_nats::{
     HeaderMap,
     jetstream::{self, stream},
@@ -13,8 +15,16 @@ use sqlx::PgPool;
 
 use super::{Running, SOON, append, append_body, assert_equal, messages, stored};
 
-/// As after restoring a backup that was made when the partition had so many events.
+/// As after restoring a backup that was made when the partition had so many events, and `finish-restore`.
 async fn restore(pool: &PgPool, partition: i16, head: i64) {
+    go_back(pool, partition, head).await;
+    sqlx::query("INSERT INTO write.incarnations (began_at) VALUES (clock_timestamp())")
+        .execute(pool)
+        .await
+        .unwrap();
+}
+
+async fn go_back(pool: &PgPool, partition: i16, head: i64) {
     sqlx::query("DELETE FROM write.events WHERE partition = $1 AND seq > $2")
         .bind(partition)
         .bind(head)
@@ -71,6 +81,19 @@ async fn assert_repaired(database: &Database, server: &Nats) {
 #[tokio::test]
 async fn a_stream_ahead_of_the_log_is_truncated() {
     let (database, server) = published().await;
+    restore(&database.pool, 1, 290).await;
+    assert_repaired(&database, &server).await;
+}
+
+#[tokio::test]
+async fn what_an_operator_has_not_seen_stays_in_the_stream() {
+    let (database, server) = published().await;
+    go_back(&database.pool, 1, 290).await;
+    let relay = Running::start(&database, &server).await;
+    append(&database.pool, 2, 3).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(stored(&server).await, 310);
+    relay.stop().await;
     restore(&database.pool, 1, 290).await;
     assert_repaired(&database, &server).await;
 }
