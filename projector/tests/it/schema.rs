@@ -29,6 +29,24 @@ async fn instances_that_start_together_create_the_schemas_once() {
     assert_eq!(usize::try_from(laid).unwrap(), all);
 }
 
+#[tokio::test]
+async fn an_installation_from_before_gets_the_index_of_the_audit_log() {
+    let database = Database::new().await;
+    let undo = "DROP INDEX projector.audit_by_projection;
+        DELETE FROM projector.laid_migrations WHERE name = '0004_audit_by_projection'";
+    sqlx::raw_sql(undo).execute(&database.pool).await.unwrap();
+    let pool = database.pool_of(&feed::DEFINITION);
+    let mut db = pool.acquire().await.unwrap();
+    schema::prepare(&mut db, &projection::ALL).await.unwrap();
+    let is_valid: bool = sqlx::query_scalar(
+        "SELECT indisvalid FROM pg_index WHERE indexrelid = 'projector.audit_by_projection'::regclass",
+    )
+    .fetch_one(&database.pool)
+    .await
+    .unwrap();
+    assert!(is_valid);
+}
+
 #[test]
 fn every_folder_of_migrations_is_a_projection_or_the_control_schema() {
     let folders: BTreeSet<&str> = migrations::ALL.iter().map(|(name, _)| *name).collect();
