@@ -8,7 +8,7 @@ use std::{
 use feedmill_events::{Envelope, Event};
 use feedmill_tests::{
     import::{Record, generate, import_lines},
-    kit::{Stack, StackConfig},
+    kit::{Stack, StackConfig, wait_until},
     log,
 };
 use sqlx::AssertSqlSafe;
@@ -50,6 +50,7 @@ async fn an_old_part_moves_while_commands_go_on_and_is_read_and_erased_like_the_
     );
 
     create_tablespace(&stack).await;
+    a_move_gives_way_to_an_erasure(&stack).await;
     let (_, alice) = stack.person("alice").await;
     let moved = AtomicBool::new(false);
     let commands = async {
@@ -113,6 +114,37 @@ async fn shorten_first_part(stack: &Stack) {
          COMMIT"
     );
     execute(stack, &statements).await;
+}
+
+/// While somebody reads the log, the tables are not exchanged; who wants to change the part does not wait for that.
+async fn a_move_gives_way_to_an_erasure(stack: &Stack) {
+    let mut reader = stack.pool.begin().await.expect("a transaction");
+    let read = sqlx::query("SELECT FROM write.events LIMIT 1");
+    read.execute(&mut *reader).await.expect("a read");
+    let target = stack.target.clone();
+    let run = move || target.run("write-api", &["log", "move", "events_0", "archive"]);
+    let moving = tokio::task::spawn_blocking(run);
+    wait_until("the part is locked", async || {
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'write.events_0'::regclass AND mode = 'ShareLock' AND granted)",
+        )
+        .fetch_one(&stack.pool)
+        .await
+        .expect("the locks")
+    })
+    .await;
+    let erase = "UPDATE write.events SET body = body WHERE partition = 0 AND seq = 1";
+    sqlx::query(erase)
+        .execute(&stack.pool)
+        .await
+        .expect("the event");
+    let given_up = moving.await.expect("the move");
+    let error = String::from_utf8_lossy(&given_up.stderr).into_owned();
+    assert!(
+        error.contains("another transaction waits to change"),
+        "{error}"
+    );
+    assert!(parts(stack)[0].ends_with(" pg_default"));
 }
 
 async fn create_tablespace(stack: &Stack) {

@@ -111,102 +111,128 @@ async fn move_part(
         exists,
         "there is no tablespace {tablespace:?}; create it with CREATE TABLESPACE"
     );
-    let lower = part
-        .lower
-        .map_or_else(|| "MINVALUE".to_owned(), |lower| lower.to_string());
-    let (old, new, space) = (
-        quoted(name),
-        quoted(&format!("{name}_moved")),
-        quoted(tablespace),
-    );
-    let owner: String = sqlx::query_scalar(
-        "SELECT quote_ident(rolname) FROM pg_class JOIN pg_roles r ON r.oid = relowner WHERE pg_class.oid = 'write.events'::regclass",
-    )
-    .fetch_one(&mut *connection)
-    .await?;
     let mut transaction = connection.begin().await?;
     let is_alone: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)")
         .bind(MOVE_LOCK)
         .fetch_one(&mut *transaction)
         .await?;
     ensure!(is_alone, "another `log move` is running");
-    execute(
-        &mut transaction,
-        "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0",
-    )
-    .await?;
-    // Nobody appends to it any more. Whoever wants to erase a text waits, and ends the move at its next attempt to exchange the tables.
-    execute(
-        &mut transaction,
-        &format!("LOCK TABLE ONLY write.{old} IN SHARE MODE"),
-    )
-    .await?;
-    execute(
-        &mut transaction,
-        &format!(
-            "SET LOCAL default_tablespace = {space};
-             CREATE TABLE write.{new} (LIKE write.{old} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE) TABLESPACE {space};
-             INSERT INTO write.{new} SELECT * FROM ONLY write.{old};
-             ALTER TABLE write.{new} ADD PRIMARY KEY (partition, seq);
-             ALTER TABLE write.{new} OWNER TO {owner};
-             ALTER TABLE write.{new} ADD CONSTRAINT bounds CHECK (seq < {upper}{});
-             ANALYZE write.{new}",
-            part.lower.map_or_else(String::new, |lower| format!(" AND seq >= {lower}"))
-        ),
-    )
-    .await
-    .with_context(|| format!("cannot copy {name} to the tablespace {tablespace}"))?;
-    let locked = format!(
-        "SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; LOCK TABLE write.events IN ACCESS EXCLUSIVE MODE"
-    );
-    let mut attempt = 1;
-    loop {
-        execute(&mut transaction, "SAVEPOINT unlocked").await?;
-        let Err(error) = execute(&mut transaction, &locked).await else {
-            break;
-        };
-        // lock_not_available
-        let code = error.as_database_error().and_then(DatabaseError::code);
-        if code.as_deref() != Some("55P03") {
-            return Err(error.into());
-        }
-        execute(&mut transaction, "ROLLBACK TO unlocked").await?;
-        let is_awaited: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = $1::regclass)",
-        )
-        .bind(format!("write.{old}"))
-        .fetch_one(&mut *transaction)
-        .await?;
-        ensure!(
-            !is_awaited,
-            "another transaction waits to change {name}; nothing was moved, run it again"
-        );
-        ensure!(
-            attempt < MAX_ATTEMPTS,
-            "somebody has read or written the log for too long (see pg_stat_activity); nothing was moved"
-        );
-        eprintln!("the log is in use, trying again");
-        tokio::time::sleep(FIRST_PAUSE * (1 << attempt.min(5))).await;
-        attempt += 1;
-    }
-    // The check saves reading the table again while it is locked.
-    execute(
-        &mut transaction,
-        &format!(
-            "ALTER TABLE write.events DETACH PARTITION write.{old};
-             DROP TABLE write.{old};
-             ALTER TABLE write.{new} RENAME TO {old};
-             ALTER INDEX write.{} RENAME TO {};
-             ALTER TABLE write.events ATTACH PARTITION write.{old} FOR VALUES FROM ({lower}) TO ({upper});
-             ALTER TABLE write.{old} DROP CONSTRAINT bounds",
-            quoted(&format!("{name}_moved_pkey")),
-            quoted(&format!("{name}_pkey")),
-        ),
-    )
-    .await?;
+    let tables = Tables {
+        old: quoted(name),
+        new: quoted(&format!("{name}_moved")),
+        lower: part.lower,
+        upper,
+    };
+    tables
+        .copy(&mut transaction, &quoted(tablespace))
+        .await
+        .with_context(|| format!("cannot copy {name} to the tablespace {tablespace}"))?;
+    tables.lock_log(&mut transaction).await?;
+    tables.exchange(&mut transaction, name).await?;
     transaction.commit().await?;
     println!("{name} is in the tablespace {tablespace}");
     Ok(())
+}
+
+/// A part, and its copy. The names are identifiers in SQL.
+struct Tables {
+    old: String,
+    new: String,
+    lower: Option<i64>,
+    upper: i64,
+}
+
+impl Tables {
+    /// Copies the part. Nobody appends to it any more. Whoever wants to erase a text waits, and ends the move before the exchange.
+    async fn copy(
+        &self,
+        transaction: &mut Transaction<'_, Postgres>,
+        tablespace: &str,
+    ) -> sqlx::Result<()> {
+        let Self {
+            old, new, upper, ..
+        } = self;
+        let owner: String = sqlx::query_scalar(
+            "SELECT quote_ident(rolname) FROM pg_class JOIN pg_roles r ON r.oid = relowner
+             WHERE pg_class.oid = 'write.events'::regclass",
+        )
+        .fetch_one(&mut **transaction)
+        .await?;
+        let from = self
+            .lower
+            .map_or_else(String::new, |lower| format!(" AND seq >= {lower}"));
+        let statements = format!(
+            "SET LOCAL statement_timeout = 0;
+             SET LOCAL idle_in_transaction_session_timeout = 0;
+             SET LOCAL default_tablespace = {tablespace};
+             LOCK TABLE ONLY write.{old} IN SHARE MODE;
+             CREATE TABLE write.{new} (LIKE write.{old} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE);
+             INSERT INTO write.{new} SELECT * FROM ONLY write.{old};
+             ALTER TABLE write.{new} ADD PRIMARY KEY (partition, seq);
+             ALTER TABLE write.{new} OWNER TO {owner};
+             ALTER TABLE write.{new} ADD CONSTRAINT bounds CHECK (seq < {upper}{from});
+             ANALYZE write.{new}"
+        );
+        execute(transaction, &statements).await
+    }
+
+    /// Locks the log as soon as nobody uses it. Errors: it is in use for too long, or somebody waits for the part.
+    async fn lock_log(&self, transaction: &mut Transaction<'_, Postgres>) -> anyhow::Result<()> {
+        let lock = format!(
+            "SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; LOCK TABLE write.events IN ACCESS EXCLUSIVE MODE"
+        );
+        for attempt in 1..=MAX_ATTEMPTS {
+            execute(transaction, "SAVEPOINT unlocked").await?;
+            let Err(error) = execute(transaction, &lock).await else {
+                return Ok(());
+            };
+            // lock_not_available
+            let code = error.as_database_error().and_then(DatabaseError::code);
+            if code.as_deref() != Some("55P03") {
+                return Err(error.into());
+            }
+            execute(transaction, "ROLLBACK TO unlocked").await?;
+            let is_awaited: bool = sqlx::query_scalar(
+                "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = $1::regclass)",
+            )
+            .bind(format!("write.{}", self.old))
+            .fetch_one(&mut **transaction)
+            .await?;
+            ensure!(
+                !is_awaited,
+                "another transaction waits to change {}; nothing was moved, run it again",
+                self.old
+            );
+            eprintln!("the log is in use, trying again");
+            tokio::time::sleep(FIRST_PAUSE * (1 << attempt.min(5))).await;
+        }
+        bail!("somebody uses the log for too long (see pg_stat_activity); nothing was moved")
+    }
+
+    /// Puts the copy in the place of the part. Its check saves reading it again while the log is locked.
+    async fn exchange(
+        &self,
+        transaction: &mut Transaction<'_, Postgres>,
+        name: &str,
+    ) -> sqlx::Result<()> {
+        let Self {
+            old, new, upper, ..
+        } = self;
+        let lower = self
+            .lower
+            .map_or_else(|| "MINVALUE".to_owned(), |lower| lower.to_string());
+        let [new_index, index] =
+            ["_moved_pkey", "_pkey"].map(|end| quoted(&format!("{name}{end}")));
+        let statements = format!(
+            "ALTER TABLE write.events DETACH PARTITION write.{old};
+             DROP TABLE write.{old};
+             ALTER TABLE write.{new} RENAME TO {old};
+             ALTER INDEX write.{new_index} RENAME TO {index};
+             ALTER TABLE write.events ATTACH PARTITION write.{old} FOR VALUES FROM ({lower}) TO ({upper});
+             ALTER TABLE write.{old} DROP CONSTRAINT bounds"
+        );
+        execute(transaction, &statements).await
+    }
 }
 
 async fn execute(transaction: &mut Transaction<'_, Postgres>, sql: &str) -> sqlx::Result<()> {

@@ -16,6 +16,7 @@ mod import_access;
 mod import_accounts;
 mod import_order;
 mod links;
+mod log_parts;
 mod migrations;
 mod password;
 mod profile;
