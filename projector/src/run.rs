@@ -32,6 +32,8 @@ use crate::{
 
 /// For what operators ask over HTTP, and the console's pages. Each worker has a connection of its own.
 const OPERATOR_CONNECTIONS: usize = 4;
+/// The part of the health that is not ready until the schemas exist.
+const SCHEMAS: &str = "schemas";
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 const INVALID_URL: &str = "PROJECTOR_DATABASE_URL is not a PostgreSQL URL";
 
@@ -42,6 +44,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let operators = Database::new(options, OPERATOR_CONNECTIONS)?;
     explain_statements(&config.database_url);
     let health = Health::new();
+    // Before anybody can ask.
+    health.set(SCHEMAS, Err("not created yet".to_owned()));
     let listeners = Listeners::bind(config.listen, "PROJECTOR_LISTEN", config.admin_listen).await?;
     let (http, parts) = (config.http.clone(), health.clone());
     let mut tasks = JoinSet::new();
@@ -100,13 +104,12 @@ async fn project(config: &Config, health: &Health, shutdown: &Shutdown) -> anyho
         .context(INVALID_URL)?;
     let options = connection::control_options(&config.database_url).context(INVALID_URL)?;
     let mut control = LazyConnection::new(options);
-    health.set("schemas", Err("not created yet".to_owned()));
     let secrets = loop {
         match prepare_schemas(&mut control, &projections).await {
             Ok(secrets) => break secrets,
             Err(error) => {
                 control.discard();
-                health.set("schemas", Err(error.to_string()));
+                health.set(SCHEMAS, Err(error.to_string()));
             }
         }
         tokio::select! {
@@ -118,7 +121,7 @@ async fn project(config: &Config, health: &Health, shutdown: &Shutdown) -> anyho
         nats: nats.clone(),
         key: secrets.announcements,
     };
-    health.set("schemas", Ok(()));
+    health.set(SCHEMAS, Ok(()));
     let instance =
         Instance::new(&config.database_url, &projections, nats.clone()).context(INVALID_URL)?;
     let stop = shutdown.soft.clone();
