@@ -90,9 +90,9 @@ pub async fn stream_state(
 
 /// What the last message of a partition says that it is.
 #[derive(Default)]
-pub struct LastEvent {
+struct LastEvent {
     /// 0 if no relay published the message.
-    pub seq: i64,
+    seq: i64,
     /// None from a relay of a version before signatures.
     code: Option<String>,
 }
@@ -105,10 +105,10 @@ impl LastEvent {
 }
 
 /// The last event of each partition, None without messages.
-pub type LastEvents = Vec<(Partition, Option<LastEvent>)>;
+type LastEvents = Vec<(Partition, Option<LastEvent>)>;
 
 /// Also returns whether the stream never lost a message.
-pub async fn last_events(nats: &Client) -> Result<(LastEvents, bool), String> {
+async fn last_events(nats: &Client) -> Result<(LastEvents, bool), String> {
     let stream = jetstream::new(nats.clone())
         .get_stream(subject::STREAM)
         .await

@@ -56,13 +56,10 @@ pub async fn lost(args: &Args, config: &Config) -> anyhow::Result<()> {
         counts.join(", ")
     };
     eprintln!("events that the stream has and the log does not: {summary}");
-    let missing = missing
-        .iter()
-        .map(|it| format!("{}:{} to {}", it.partition, it.first, it.last));
-    let missing: Vec<_> = missing.collect();
+    let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
     ensure!(
         missing.is_empty(),
-        "these are lost, too, and were not found in the stream: {}; {}",
+        "these may be lost, too, and were not found in the stream: {}; {}",
         missing.join(", "),
         if args.whole_stream {
             "it does not have them any more"
