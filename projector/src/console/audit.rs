@@ -60,17 +60,9 @@ pub async fn list(
     entries.truncate(LIMIT);
     let last = entries.last().filter(|_| has_more);
     html(&AuditPage {
-        older: last.map(|last| older(&fields, last.id)),
+        older: last.map(|last| fields.query_string(&FIELDS, &[("before", &last.id.to_string())])),
         page: Page::new("Audit", "audit", &visitor),
         fields,
         entries,
     })
-}
-
-fn older(fields: &Fields, before: i64) -> String {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    for name in FIELDS.into_iter().filter(|name| fields.is_set(name)) {
-        query.append_pair(name, fields.raw(name));
-    }
-    query.append_pair("before", &before.to_string()).finish()
 }

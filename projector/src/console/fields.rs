@@ -76,6 +76,16 @@ impl Fields {
         self.0.get(name).map(parse).transpose()
     }
 
+    /// As the query string of a link: the fields of these names, and more.
+    pub fn query_string(&self, names: &[&str], more: &[(&str, &str)]) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for name in names.iter().filter(|name| self.is_set(name)) {
+            query.append_pair(name, self.raw(name));
+        }
+        query.extend_pairs(more);
+        query.finish()
+    }
+
     pub fn partition(&self, name: &str) -> Result<Option<Partition>, PageError> {
         self.parsed(name, crate::command::common::partition)
     }

@@ -58,18 +58,8 @@ impl LogPage {
     }
 
     fn query(&self) -> String {
-        query_string(&self.fields, &[])
+        self.fields.query_string(&FIELDS, &[])
     }
-}
-
-/// The query of a page with the same filter.
-fn query_string(fields: &Fields, more: &[(&str, &str)]) -> String {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    for name in FIELDS.into_iter().filter(|name| fields.is_set(name)) {
-        query.append_pair(name, fields.raw(name));
-    }
-    query.extend_pairs(more);
-    query.finish()
 }
 
 /// The same filter as of `projector events`.
@@ -126,7 +116,7 @@ impl LogList {
             examined: page.examined,
             older: page
                 .next
-                .map(|next| query_string(fields, &[("before", &next.to_string())])),
+                .map(|next| fields.query_string(&FIELDS, &[("before", &next.to_string())])),
         })
     }
 }

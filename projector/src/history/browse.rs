@@ -1,6 +1,6 @@
 //! Pages of the log, latest events first.
 
-use std::{fmt, str::FromStr};
+use std::{collections::VecDeque, fmt, str::FromStr};
 
 use chrono::{DateTime, Utc};
 use feedmill_events::Partition;
@@ -126,7 +126,7 @@ async fn places(
 
 /// Merges the partitions, latest events first, without changing the order within a partition: an import appends events of past years.
 fn merge(found: Vec<(Place, DateTime<Utc>)>, limit: usize) -> Vec<Place> {
-    let mut queues: Vec<std::collections::VecDeque<(Place, DateTime<Utc>)>> = vec![];
+    let mut queues: Vec<VecDeque<(Place, DateTime<Utc>)>> = vec![];
     for event in found {
         match queues.last_mut() {
             Some(queue) if queue[0].0.0 == event.0.0 => queue.push_back(event),
@@ -138,7 +138,7 @@ fn merge(found: Vec<(Place, DateTime<Utc>)>, limit: usize) -> Vec<Place> {
         let latest = queues
             .iter_mut()
             .max_by_key(|queue| queue.front().map(|(_, at)| *at));
-        let Some((place, _)) = latest.and_then(std::collections::VecDeque::pop_front) else {
+        let Some((place, _)) = latest.and_then(VecDeque::pop_front) else {
             break;
         };
         merged.push(place);
