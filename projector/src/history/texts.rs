@@ -7,21 +7,34 @@ use uuid::Uuid;
 /// The fields whose strings are not written by people: names of variants, and handles, which are public.
 const VISIBLE_FIELDS: [&str; 4] = ["handle", "audience", "default_audience", "who_may_message"];
 
+/// The fields with what people wrote, which may look like an id or a time.
+const TEXT_FIELDS: [&str; 5] = ["text", "display_name", "bio", "title", "name"];
+
 /// Replaces all strings but ids, times and `VISIBLE_FIELDS` by their lengths. So a new field with a text is hidden, too.
 pub fn hide_texts(value: Value) -> Value {
     match value {
         Value::String(text) if is_visible(&text) => Value::String(text),
-        Value::String(text) => format!("[hidden: {} characters]", text.chars().count()).into(),
+        Value::String(text) => hidden(&text),
         Value::Array(items) => items.into_iter().map(hide_texts).collect(),
         Value::Object(fields) => {
             let hide = |(name, value): (String, Value)| {
-                let is_visible = VISIBLE_FIELDS.contains(&name.as_str());
-                let value = if is_visible { value } else { hide_texts(value) };
+                let value = match value {
+                    value if VISIBLE_FIELDS.contains(&name.as_str()) => value,
+                    Value::String(text) if TEXT_FIELDS.contains(&name.as_str()) => hidden(&text),
+                    value => hide_texts(value),
+                };
                 (name, value)
             };
             Value::Object(fields.into_iter().map(hide).collect())
         }
         other => other,
+    }
+}
+
+fn hidden(text: &str) -> Value {
+    match text.chars().count() {
+        0 => "".into(),
+        characters => format!("[hidden: {characters} characters]").into(),
     }
 }
 
@@ -53,5 +66,10 @@ mod tests {
             "text": "[hidden: 13 characters]", "names": ["[hidden: 1 characters]"], "audience": {"Tags": [id]},
         });
         assert_eq!(hidden, expected);
+        let date = hide_texts(json!({"text": "2026-01-31", "bio": id, "day": "2026-01-31"}));
+        let expected = json!({
+            "text": "[hidden: 10 characters]", "bio": "[hidden: 36 characters]", "day": "2026-01-31",
+        });
+        assert_eq!(date, expected);
     }
 }
