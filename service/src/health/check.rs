@@ -6,39 +6,23 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
-};
+
+use crate::telemetry;
 
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// More than `/health/ready` answers.
-const MAX_ANSWER: u64 = 64 << 10;
 
 /// Asks the instance whose `ADMIN_LISTEN` is `admin` for `/health/ready`. Errors: it is not ready, with its answer, or it does not
 /// answer within 5 s.
 pub async fn check(admin: SocketAddr) -> anyhow::Result<()> {
-    let answer = timeout(CHECK_TIMEOUT, ask(reachable(admin)));
-    let answer = answer.await.context("/health/ready does not answer")?;
-    let answer = answer.with_context(|| format!("cannot ask {admin} for /health/ready"))?;
-    if answer.starts_with("HTTP/1.0 200 ") {
+    telemetry::install_crypto_provider();
+    let client = reqwest::Client::builder().no_proxy().timeout(CHECK_TIMEOUT);
+    let url = format!("http://{}/health/ready", reachable(admin));
+    let answer = client.build()?.get(&url).send().await;
+    let answer = answer.with_context(|| format!("cannot ask {url}"))?;
+    if answer.status().is_success() {
         return Ok(());
     }
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    bail!("not ready: {body}")
-}
-
-/// HTTP/1.0, in which the server closes the connection after its answer.
-async fn ask(address: SocketAddr) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(address).await?;
-    stream
-        .write_all(b"GET /health/ready HTTP/1.0\r\n\r\n")
-        .await?;
-    let mut answer = Vec::new();
-    stream.take(MAX_ANSWER).read_to_end(&mut answer).await?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+    bail!("not ready: {}", answer.text().await.unwrap_or_default())
 }
 
 /// Where this machine reaches what listens on `address`, which may stand for all addresses of the machine.
