@@ -61,9 +61,9 @@ pub async fn open(
         expires: context.token_expires.saturating_add(LEEWAY_SECONDS),
         session: context.session.map(|session| revocations.watch(session)),
     };
-    let incarnation = state.secrets.get().await?.incarnation;
+    let began = state.secrets.get().await?.incarnation_began;
     let streams = &state.streams;
-    let mut events = live::open(streams, context.viewer, token, last_event_id, incarnation).await?;
+    let mut events = live::open(streams, context.viewer, token, last_event_id, began).await?;
     let events = poll_fn(move |context| events.poll_recv(context)).map(Ok::<_, Infallible>);
     Ok((HEADERS, Body::from_stream(events)).into_response())
 }

@@ -6,7 +6,7 @@ use feedmill_service::{
     secrets::{self, key},
 };
 
-/// The keys of `write.secrets` that read-api's role may read.
+/// The keys of `write.secrets` that read-api's role may read, and the log's incarnation that they are of.
 #[derive(Debug)]
 pub struct ReadSecrets {
     /// Verifies what is announced on core NATS.
@@ -14,7 +14,7 @@ pub struct ReadSecrets {
     /// Opens the positions in requests.
     pub positions: PositionKey,
     /// When the present incarnation of the log began, in Unix milliseconds; 0 if PostgreSQL was never restored.
-    pub incarnation: i64,
+    pub incarnation_began: i64,
 }
 
 pub type Secrets = secrets::Secrets<ReadSecrets>;
@@ -30,7 +30,7 @@ impl secrets::Read for ReadSecrets {
         Ok(Self {
             announcements: key(AnnouncementKey::new(&row.announcement_key))?,
             positions: key(PositionKey::new(&row.position_key))?,
-            incarnation: row.began_at.map_or(0, |at| at.timestamp_millis()),
+            incarnation_began: row.began_at.map_or(0, |at| at.timestamp_millis()),
         })
     }
 }

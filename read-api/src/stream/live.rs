@@ -91,22 +91,23 @@ impl Token {
 }
 
 /// Opens a stream that ends when the token expires or its session ends. It sends the items that are new from now
-/// on, or since `last_event_id`. An id from before `incarnation` (in Unix milliseconds) is like one that is too old: what its client has
-/// seen may not exist any more. Errors: an id of another stream, too many streams, and failed statements.
+/// on, or since `last_event_id`. An id from before the log's incarnation began (in Unix milliseconds) is like one that is too old: what its
+/// client has seen may not exist any more. Errors: an id of another stream, too many streams, and failed statements.
 pub async fn open(
     streams: &Streams,
     viewer: Uuid,
     token: Token,
     last_event_id: Option<&str>,
-    incarnation: i64,
+    incarnation_began: i64,
 ) -> Result<mpsc::Receiver<Bytes>, Error> {
     let resume = last_event_id
         .map(|id| event_id::parse(streams.cursors(), viewer, id).ok_or(Error::EventId))
         .transpose()?;
     let mut reader = Reader::new(streams.register(viewer)?);
     let version = reader.stream.tag_versions().current();
-    let expired =
-        |sent_at| sent_at < incarnation || event_id::unix_millis() - sent_at > LOOKBACK_MILLIS;
+    let expired = |sent_at| {
+        sent_at < incarnation_began || event_id::unix_millis() - sent_at > LOOKBACK_MILLIS
+    };
     let away_too_long = resume.as_ref().is_some_and(|point| expired(point.sent_at));
     let mut stale: &[List] = if away_too_long { &List::ALL } else { &[] };
     match resume {

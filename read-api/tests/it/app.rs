@@ -163,7 +163,7 @@ impl App {
                 ReadSecrets {
                     announcements: announcement_key(),
                     positions: position_key(),
-                    incarnation: 0,
+                    incarnation_began: 0,
                 },
             ),
             caches: Caches {
